@@ -1,0 +1,85 @@
+"""Everything that Carnet raises.
+
+CarnetError
+├── ConfigurationError    an argument or a setting is wrong
+├── InvalidKey            a key can't be made, or can't be used for this
+├── InvalidToken          a token is refused: why, which claim, what was expected
+├── IssuerUnavailable     a verifier can't reach an issuer, or can't use what it publishes
+└── ServerError           the authentication service can't start or go on
+
+Each error carries a stable ``code``. No message holds a token, a payload, a password or a key.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CarnetError",
+    "ConfigurationError",
+    "InvalidKey",
+    "InvalidToken",
+    "IssuerUnavailable",
+    "ServerError",
+]
+
+
+class CarnetError(Exception):
+    """Any failure of Carnet's.
+
+    Attributes:
+        code: a stable, machine-readable name of the failure.
+    """
+
+    code: str = "error"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class ConfigurationError(CarnetError):
+    """An argument or a setting is wrong; the message says what was expected."""
+
+    code = "configuration"
+
+
+class InvalidKey(CarnetError):
+    """A key can't be made from what was given, or can't be used for this operation."""
+
+    code = "key_invalid"
+
+
+class InvalidToken(CarnetError):
+    """A token is refused.
+
+    Attributes:
+        code: why, as a stable name (``expired``, ``signature_invalid``, …).
+        claim: the claim or header parameter at fault, or None.
+        expected: what would have been accepted, in words, or None.
+    """
+
+    code = "token_invalid"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        claim: str | None = None,
+        expected: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code)
+        self.claim = claim
+        self.expected = expected
+
+
+class IssuerUnavailable(CarnetError):
+    """An issuer can't be reached, or what it publishes can't be used."""
+
+    code = "issuer_unavailable"
+
+
+class ServerError(CarnetError):
+    """The authentication service can't start or go on; the message says what to do."""
+
+    code = "server_error"

@@ -1,0 +1,155 @@
+"""Base64url and JSON, each in its one strict form.
+
+Two texts that decode to the same value are a way around whatever compares texts (caches, deny
+lists, logs), so one value has one base64url text here (RFC 7515 section 2), and a JSON object has
+each name once (RFC 7515 section 4, RFC 7519 section 4).
+
+The fast path for JSON: if encoding what was decoded gives back the very same bytes, no name can
+have stood twice. Only other texts (white space, escapes, another number format) pay for the slow
+check.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from binascii import Error as _Base64Error
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import msgspec
+
+from carnet.errors import InvalidToken
+
+__all__ = ["b64url_decode", "b64url_encode", "json_decode", "json_encode"]
+
+MAX_DEPTH = 32
+"""How deeply JSON arrays and objects may be nested."""
+
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+# '+', '/' and '=' belong to the other alphabet or to padding: they become a character that the
+# strict decoder refuses.
+TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
+PADDING = (b"", b"!", b"==", b"=")
+# The last character of a text with 2 or 3 characters over holds 4 or 2 unused bits: all zero.
+CANONICAL_END: tuple[frozenset[int], ...] = (
+    frozenset(range(256)) - {ord("=")},
+    frozenset(),
+    frozenset(b"AQgw"),
+    frozenset(b"AEIMQUYcgkosw048"),
+)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
+
+
+def b64url_encode(data: bytes) -> str:
+    """Encode bytes as base64url without padding (RFC 7515 section 2)."""
+    return b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
+
+
+def b64url_encode_bytes(data: bytes) -> bytes:
+    """Encode bytes as base64url without padding, into bytes (RFC 7515 section 2)."""
+    return b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
+
+
+def b64url_decode(text: str | bytes, what: str = "the text") -> bytes:
+    """Decode base64url, accepting only the one canonical form (RFC 7515 section 2).
+
+    Args:
+        text: base64url characters without padding, white space or unused bits set.
+        what: what the text is, for the error.
+
+    Raises:
+        InvalidToken: ``malformed``.
+    """
+    try:
+        raw = text.encode("ascii") if isinstance(text, str) else text
+        over = len(raw) & 3
+        if over and raw[-1] not in CANONICAL_END[over]:
+            raise _Base64Error
+        return a2b_base64(raw.translate(TO_STANDARD) + PADDING[over], strict_mode=True)
+    except (ValueError, TypeError):
+        raise InvalidToken(
+            f"{what} is not base64url", code="malformed", expected="canonical unpadded base64url"
+        ) from None
+
+
+def json_encode(value: Any) -> bytes:
+    """Encode a value as compact JSON in UTF-8.
+
+    Raises:
+        InvalidToken: ``claim_invalid`` where the value has no JSON form.
+    """
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        raise InvalidToken(
+            "the value has no JSON form",
+            code="claim_invalid",
+            expected="text, numbers, booleans, null, lists and objects with text names",
+        ) from None
+
+
+def json_decode(data: bytes, what: str = "the text", code: str = "malformed") -> dict[str, Any]:
+    """Decode a JSON object, refusing duplicate names, a BOM, NaN and deep nesting.
+
+    Args:
+        data: UTF-8 JSON text.
+        what: what the text is, for the error.
+        code: the error's code.
+
+    Raises:
+        InvalidToken: with ``code``.
+    """
+    try:
+        if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+            check_depth(data)
+        value = _decode(data)
+        if _encode(value) != data:
+            check_names(data)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        _refuse(what, code)
+    if value.__class__ is not dict:
+        _refuse(what, code)
+    return value
+
+
+def check_depth(data: bytes) -> None:
+    """Raise ValueError if a JSON text nests more than ``MAX_DEPTH`` deep."""
+    depth = 0
+    for mark in _MARKS.finditer(data):
+        byte = mark[0]
+        if byte in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError
+        elif byte in b"]}":
+            depth -= 1
+
+
+def check_names(data: bytes) -> None:
+    """Raise ValueError if an object of a JSON text has a name twice."""
+    json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError
+    return members
+
+
+def _no_constant(_name: str) -> NoReturn:
+    raise ValueError
+
+
+def _refuse(what: str, code: str) -> NoReturn:
+    raise InvalidToken(
+        f"{what} is not a JSON object of the strict kind",
+        code=code,
+        expected="UTF-8 JSON without BOM, each name once, nested at most 32 deep",
+    ) from None

@@ -1,0 +1,397 @@
+"""JSON Web Encryption: compact and JSON serializations (RFC 7516).
+
+Decryption proves nothing about who wrote a message: anybody can encrypt to a public key. For
+tokens, use ``Verifier``, which accepts an encrypted token only with its inner signature.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
+from carnet.jose import content_encryption
+from carnet.jose.algorithms import ENCRYPTIONS, Encryption
+from carnet.jose.content_encryption import DecryptionFailed
+from carnet.jose.encoding import b64url_decode, b64url_encode, b64url_encode_bytes, json_encode
+from carnet.jose.header import check_crit, check_header, invalid, read_header
+from carnet.jose.jws import (
+    MAX_SIGNATURES,
+    MAX_TOKEN,
+    entries_of,
+    join_headers,
+    read_document,
+    read_protected,
+    text_member,
+    token_bytes,
+)
+from carnet.jose.key import Key
+from carnet.jose.key_management import FAMILIES
+from carnet.jose.key_set import KeySet
+
+__all__ = ["Decrypted", "decrypt", "decrypt_json", "encrypt", "encrypt_json"]
+
+MAX_CANDIDATES = 4
+
+
+class Decrypted(NamedTuple):
+    """A plaintext and what it came with; who wrote it is not proved.
+
+    Attributes:
+        plaintext: the decrypted bytes.
+        header: the header.
+        key: the key that decrypted it.
+    """
+
+    plaintext: bytes
+    header: dict[str, Any]
+    key: Key
+
+
+def encrypt(
+    plaintext: bytes,
+    key: Key,
+    enc: str = "A256GCM",
+    header: Mapping[str, Any] | None = None,
+    zip: str | None = None,
+) -> str:
+    """Encrypt bytes into a compact JWE (RFC 7516 section 5.1).
+
+    Args:
+        plaintext: the bytes to encrypt.
+        key: the recipient's public key, or a shared secret.
+        enc: the content encryption; a key bound to one decides itself.
+        header: more header parameters; ``alg``, ``enc`` and ``kid`` come from key and ``enc``.
+        zip: ``DEF`` compresses first, which tells an attacker who can choose part of the plaintext
+            something about the rest (RFC 8725 section 3.6).
+
+    Raises:
+        InvalidKey: if the key can't encrypt.
+        InvalidToken: if the header can't stand in a token that ``decrypt`` accepts.
+    """
+    encryption = _encryption(key._encryption or enc)
+    protected: dict[str, Any] = {"alg": key._algorithm.name, "enc": encryption.name}
+    if key.kid is not None:
+        protected["kid"] = key.kid
+    if zip is not None:
+        protected["zip"] = zip
+    for name, value in (header or {}).items():
+        if name in ("alg", "enc") and value != protected[name]:
+            raise invalid(name, "what the key and enc= say")
+        protected[name] = value
+    check_header(protected)
+    check_crit(protected, ())
+    cek, wrapped, more = wrap(key, encryption, protected, None)
+    protected.update(more)
+    head = b64url_encode_bytes(json_encode(protected))
+    iv, ciphertext, tag = content_encryption.encrypt(
+        encryption, cek, deflate(plaintext, protected.get("zip")), head
+    )
+    parts = (wrapped, iv, ciphertext, tag)
+    return b".".join((head, *(b64url_encode_bytes(part) for part in parts))).decode("ascii")
+
+
+def decrypt(
+    token: str | bytes,
+    keys: Key | KeySet,
+    *,
+    allow_weak: Collection[str] = (),
+    max_inflated: int = 0,
+    max_size: int = MAX_TOKEN,
+) -> Decrypted:
+    """Decrypt a compact JWE (RFC 7516 section 5.2).
+
+    Args:
+        token: the compact serialization.
+        keys: a private key or secret, or a set in which ``kid`` and ``alg`` choose.
+        allow_weak: of RSA1_5 and the PBES2 algorithms, those to read all the same.
+        max_inflated: bytes that a compressed plaintext may have; 0 refuses compression.
+        max_size: characters that the token may have.
+
+    Raises:
+        InvalidToken: ``decryption_failed`` for every failure that depends on a key.
+    """
+    raw = token_bytes(token, max_size)
+    parts = raw.split(b".", 5)
+    if len(parts) != 5 or not parts[0]:
+        raise InvalidToken(
+            "the token is not a compact JWE",
+            code="malformed",
+            expected="five parts, header.key.iv.ciphertext.tag",
+        )
+    header = read_header(parts[0])
+    check_crit(header, ())
+    wrapped, iv, ciphertext, tag = (
+        b64url_decode(part, what)
+        for part, what in zip(parts[1:], ("the key", "the iv", "the ciphertext", "the tag"))
+    )
+    return open_with(
+        keys,
+        header,
+        wrapped,
+        (iv, ciphertext, tag, parts[0]),
+        allow_weak=allow_weak,
+        max_inflated=max_inflated,
+    )
+
+
+def encrypt_json(
+    plaintext: bytes,
+    keys: Key | Sequence[Key],
+    enc: str = "A256GCM",
+    header: Mapping[str, Any] | None = None,
+    *,
+    unprotected: Mapping[str, Any] | None = None,
+    aad: bytes | None = None,
+    zip: str | None = None,
+    flattened: bool | None = None,
+) -> dict[str, Any]:
+    """Encrypt bytes into a JWE in JSON form, for one recipient or several (RFC 7516 section 7.2).
+
+    Args:
+        plaintext: the bytes to encrypt.
+        keys: the recipients' public keys, or shared secrets.
+        enc: the content encryption.
+        header: more protected header parameters, shared by all recipients.
+        unprotected: shared header parameters that the encryption doesn't cover.
+        aad: bytes that travel in the clear and are authenticated.
+        zip: ``DEF`` compresses first; see ``encrypt``.
+        flattened: the flattened form, for one recipient only; by default where there is one.
+
+    Raises:
+        InvalidKey: if a key can't encrypt, or not beside others.
+        InvalidToken: if a header can't stand in a token that ``decrypt_json`` accepts.
+    """
+    recipients = (keys,) if isinstance(keys, Key) else tuple(keys)
+    if not 0 < len(recipients) <= MAX_SIGNATURES:
+        raise InvalidKey(f"a JWE has from 1 to {MAX_SIGNATURES} recipients")
+    if flattened and len(recipients) > 1:
+        raise InvalidKey("the flattened form has one recipient (RFC 7516 section 7.2.2)")
+    encryption = _encryption(recipients[0]._encryption or enc)
+    protected = join_headers({"enc": encryption.name}, header)
+    if zip is not None:
+        protected["zip"] = zip
+    cek = os.urandom(encryption.size) if len(recipients) > 1 else None
+    entries: list[dict[str, Any]] = []
+    for key in recipients:
+        own: dict[str, Any] = {"alg": key._algorithm.name}
+        if key.kid is not None:
+            own["kid"] = key.kid
+        joint = join_headers(protected, unprotected, own)
+        check_header(joint)
+        check_crit(protected, ())
+        cek, wrapped, more = wrap(key, encryption, joint, cek)
+        own.update(more)
+        entry: dict[str, Any] = {"header": own}
+        if wrapped:
+            entry["encrypted_key"] = b64url_encode(wrapped)
+        entries.append(entry)
+    head = b64url_encode_bytes(json_encode(protected))
+    iv, ciphertext, tag = content_encryption.encrypt(
+        encryption, cek or b"", deflate(plaintext, protected.get("zip")), _associated(head, aad)
+    )
+    document: dict[str, Any] = {"protected": head.decode()}
+    if unprotected:
+        document["unprotected"] = dict(unprotected)
+    if len(entries) == 1 and flattened is not False:
+        document.update(entries[0])
+    else:
+        document["recipients"] = entries
+    if aad is not None:
+        document["aad"] = b64url_encode(aad)
+    sealed = {"iv": iv, "ciphertext": ciphertext, "tag": tag}
+    return document | {name: b64url_encode(part) for name, part in sealed.items()}
+
+
+def decrypt_json(
+    document: Mapping[str, Any] | str | bytes,
+    keys: Key | KeySet,
+    *,
+    allow_weak: Collection[str] = (),
+    max_inflated: int = 0,
+    max_size: int = MAX_TOKEN,
+) -> Decrypted:
+    """Decrypt a JWE in flattened or general JSON form, as its first recipient that has a key here.
+
+    Args:
+        document: the JWE, decoded or as JSON text.
+        keys: a private key or secret, or a set in which ``kid`` and ``alg`` choose.
+        allow_weak: of RSA1_5 and the PBES2 algorithms, those to read all the same.
+        max_inflated: bytes that a compressed plaintext may have; 0 refuses compression.
+        max_size: bytes that a document given as text may have.
+
+    Raises:
+        InvalidToken: ``decryption_failed`` for every failure that depends on a key.
+    """
+    document = read_document(document, max_size)
+    entries = entries_of(document, "recipients", "encrypted_key", ("header",))
+    head = text_member(document, "protected") if "protected" in document else b""
+    protected = read_protected(head, document)
+    check_crit(protected, ())
+    aad = _member(document, "aad") if "aad" in document else None
+    sealed = (
+        _member(document, "iv"),
+        _member(document, "ciphertext"),
+        _member(document, "tag"),
+        _associated(head, aad),
+    )
+    error = failed()
+    for entry in entries:
+        header = join_headers(protected, document.get("unprotected"), entry.get("header"))
+        for name in ("crit", "zip"):
+            if name in header and name not in protected:
+                raise invalid(name, "to be protected by the encryption")
+        check_header(header)
+        wrapped = _member(entry, "encrypted_key") if "encrypted_key" in entry else b""
+        try:
+            return open_with(
+                keys,
+                header,
+                wrapped,
+                sealed,
+                allow_weak=allow_weak,
+                max_inflated=max_inflated,
+            )
+        except InvalidToken as refusal:
+            if refusal.code not in ("key_not_found", "decryption_failed"):
+                raise
+            error = refusal if refusal.code == "decryption_failed" else error
+    raise error
+
+
+def _associated(head: bytes, aad: bytes | None) -> bytes:
+    return head if aad is None else head + b"." + b64url_encode_bytes(aad)
+
+
+def _member(document: Mapping[str, Any], name: str) -> bytes:
+    return b64url_decode(text_member(document, name), f"the member '{name}'")
+
+
+def wrap(
+    key: Key, encryption: Encryption, header: Mapping[str, Any], cek: bytes | None
+) -> tuple[bytes, bytes, Mapping[str, Any]]:
+    """Give content key, encrypted key and header parameters for one recipient.
+
+    Raises:
+        InvalidKey: if the key can't encrypt, or would have to agree on a key already chosen.
+    """
+    algorithm = key._algorithm
+    if algorithm.use != "enc":
+        raise InvalidKey(f"a key of {key.alg} is for signatures, not for encryption")
+    if algorithm.decrypt_only:
+        raise InvalidKey(f"{key.alg} is too weak to encrypt with; it can only be read")
+    family = FAMILIES[algorithm.family]
+    if family.agrees(algorithm):
+        if cek is not None:
+            raise InvalidKey(f"{key.alg} can't be one of several recipients (RFC 7516 section 5.1)")
+        cek, more = family.agree(key, encryption, header)
+        return cek, b"", more
+    cek = cek or os.urandom(encryption.size)
+    wrapped, more = family.wrap(key, cek, header)
+    return cek, wrapped, more
+
+
+def open_with(
+    keys: Key | KeySet,
+    header: dict[str, Any],
+    wrapped: bytes,
+    sealed: tuple[bytes, bytes, bytes, bytes],
+    *,
+    allow_weak: Collection[str],
+    max_inflated: int,
+) -> Decrypted:
+    """Find the key of a header and decrypt ``sealed``: iv, ciphertext, tag and associated data."""
+    iv, ciphertext, tag, aad = sealed
+    enc = header.get("enc")
+    if enc not in ENCRYPTIONS:
+        raise invalid("enc", "one of " + ", ".join(ENCRYPTIONS))
+    encryption = ENCRYPTIONS[enc]
+    if "zip" in header and (header["zip"] != "DEF" or not max_inflated):
+        raise invalid(
+            "zip",
+            "'DEF', where max_inflated= allows compression" if max_inflated else "no compression",
+        )
+    for key in _candidates(keys, header, allow_weak):
+        try:
+            cek = FAMILIES[key._algorithm.family].unwrap(key, encryption, header, wrapped)
+            plaintext = content_encryption.decrypt(encryption, cek, iv, ciphertext, tag, aad)
+        except (DecryptionFailed, InvalidKey):
+            continue
+        if "zip" in header:
+            plaintext = inflate(plaintext, max_inflated)
+        return Decrypted(plaintext, header, key)
+    raise failed()
+
+
+def deflate(plaintext: bytes, method: object) -> bytes:
+    """Compress with raw DEFLATE where ``zip`` asks for it (RFC 7516 section 4.1.3)."""
+    if method is None:
+        return plaintext
+    if method != "DEF":
+        raise invalid("zip", "'DEF'")
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(plaintext) + compressor.flush()
+
+
+def inflate(data: bytes, limit: int) -> bytes:
+    """Decompress raw DEFLATE into at most ``limit`` bytes."""
+    decompressor = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    try:
+        plaintext = decompressor.decompress(data, limit)
+    except zlib.error:
+        raise failed() from None
+    if decompressor.unconsumed_tail or (not decompressor.eof and decompressor.decompress(b"", 1)):
+        raise InvalidToken(
+            "the decompressed plaintext is too large",
+            code="too_large",
+            expected=f"at most {limit} bytes",
+        )
+    if not decompressor.eof or decompressor.unused_data:
+        raise failed()
+    return plaintext
+
+
+def failed() -> InvalidToken:
+    """Make the one error of every decryption that fails."""
+    return InvalidToken(
+        "the token can't be decrypted",
+        code="decryption_failed",
+        expected="a token encrypted to a key of this service and unchanged since",
+    )
+
+
+def _encryption(enc: str) -> Encryption:
+    if enc not in ENCRYPTIONS:
+        raise ConfigurationError(f"enc is one of {', '.join(ENCRYPTIONS)}")
+    return ENCRYPTIONS[enc]
+
+
+def _candidates(
+    keys: Key | KeySet, header: Mapping[str, Any], allow_weak: Collection[str]
+) -> tuple[Key, ...]:
+    named = KeySet((keys,)) if isinstance(keys, Key) else keys
+    if not isinstance(named, KeySet):
+        raise InvalidKey("keys are a Key or a KeySet")
+    alg = header["alg"]
+    found = tuple(
+        key
+        for key in named.candidates(header.get("kid"), alg)
+        if key.is_private and key._algorithm.use == "enc"
+    )
+    if not found:
+        raise InvalidToken(
+            "no key of this service is for the header's 'alg' and 'kid'",
+            code="key_not_found",
+            claim="alg",
+            expected=", ".join(sorted({key._algorithm.name for key in named})) or "a key",
+        )
+    if found[0]._algorithm.decrypt_only and alg not in allow_weak:
+        raise InvalidToken(
+            "the header's 'alg' is a weak one",
+            code="algorithm_mismatch",
+            claim="alg",
+            expected="a stronger algorithm, or allow_weak=[...] to read it all the same",
+        )
+    return found[:MAX_CANDIDATES]

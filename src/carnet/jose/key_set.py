@@ -1,0 +1,146 @@
+"""Key sets (RFC 7517 section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from carnet.errors import InvalidKey, InvalidToken
+from carnet.jose.encoding import json_decode
+from carnet.jose.key import Key
+
+__all__ = ["KeySet", "SkippedKey"]
+
+MAX_KEY_SET = 1024 * 1024
+MAX_KEYS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedKey:
+    """A member of a key set that couldn't be used, and why."""
+
+    kid: str | None
+    reason: str
+
+
+class KeySet:
+    """An ordered, unchanging set of keys.
+
+    Args:
+        keys: the keys.
+
+    Attributes:
+        skipped: what ``from_jwks`` left out, and why.
+
+    Raises:
+        InvalidKey: if something in it is not a Key.
+    """
+
+    __slots__ = ("_by_kid", "_keys", "skipped")
+
+    def __init__(self, keys: Iterable[Key] = ()) -> None:
+        self._keys = tuple(keys)
+        self.skipped: tuple[SkippedKey, ...] = ()
+        if not all(isinstance(key, Key) for key in self._keys):
+            raise InvalidKey("a KeySet holds Key objects")
+        self._by_kid: dict[str | None, tuple[Key, ...]] = {}
+        for key in self._keys:
+            self._by_kid[key.kid] = (*self._by_kid.get(key.kid, ()), key)
+
+    @classmethod
+    def from_jwks(
+        cls,
+        document: Mapping[str, Any] | str | bytes,
+        algorithms: Iterable[str] | None = None,
+    ) -> KeySet:
+        """Read a JWK Set; a key that can't be used is left out and reported in ``skipped``.
+
+        Args:
+            document: the set, decoded or as JSON text of at most 1 MiB.
+            algorithms: what keys that name no ``alg`` are bound to, as large providers publish
+                them: each such key stands once for every one of these that fits its type. Keys
+                that name another algorithm are skipped.
+
+        Raises:
+            InvalidKey: if the document is no JWK Set at all.
+        """
+        wanted = tuple(algorithms) if algorithms is not None else None
+        keys: list[Key] = []
+        skipped: list[SkippedKey] = []
+        for number, jwk in enumerate(_members(document)):
+            kid = jwk.get("kid") if isinstance(jwk, Mapping) else None
+            try:
+                if not isinstance(jwk, Mapping):
+                    raise InvalidKey(f"entry {number} is not an object")
+                keys.extend(_bind(jwk, wanted))
+            except InvalidKey as error:
+                skipped.append(SkippedKey(kid if isinstance(kid, str) else None, str(error)))
+        made = cls(keys)
+        made.skipped = tuple(skipped)
+        return made
+
+    def to_jwks(self, private: bool = False) -> dict[str, Any]:
+        """Give the set as a JWK Set, public members only unless ``private`` is true."""
+        return {"keys": [key.to_jwk(private) for key in self._keys]}
+
+    def candidates(self, kid: str | None, alg: str) -> tuple[Key, ...]:
+        """Give the keys that may have made a token with this ``kid`` and ``alg``.
+
+        A key without ``kid`` is a candidate for every ``kid``; a token without one for every key.
+        """
+        named = self._keys
+        if kid is not None:
+            named = (*self._by_kid.get(kid, ()), *self._by_kid.get(None, ()))
+        return tuple(key for key in named if alg in key._accepts)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __repr__(self) -> str:
+        return f"<KeySet of {len(self._keys)}: {', '.join(repr(key.kid) for key in self._keys)}>"
+
+
+def _members(document: Mapping[str, Any] | str | bytes) -> list[Any]:
+    if isinstance(document, str | bytes):
+        if len(document) > MAX_KEY_SET:
+            raise InvalidKey(f"the key set is longer than {MAX_KEY_SET} bytes")
+        try:
+            raw = document.encode() if isinstance(document, str) else document
+            document = json_decode(raw, "the key set")
+        except (InvalidToken, UnicodeEncodeError):
+            raise InvalidKey("the key set is not a JSON object of the strict kind") from None
+    keys = document.get("keys") if isinstance(document, Mapping) else None
+    if not isinstance(keys, list):
+        raise InvalidKey("a key set is an object with a list named 'keys' (RFC 7517 section 5)")
+    if len(keys) > MAX_KEYS:
+        raise InvalidKey(f"the key set has more than {MAX_KEYS} keys")
+    return keys
+
+
+def _bind(jwk: Mapping[str, Any], wanted: tuple[str, ...] | None) -> list[Key]:
+    if wanted is None:
+        return [Key.from_jwk(jwk)]
+    if jwk.get("alg") is not None:
+        key = Key.from_jwk(jwk)
+        if not key._accepts.intersection(wanted):
+            raise InvalidKey(
+                f"the key is for {key.alg}, which is not among the algorithms asked for"
+            )
+        return [key]
+    keys: list[Key] = []
+    reasons: list[InvalidKey] = []
+    for alg in wanted:
+        try:
+            keys.append(Key.from_jwk(jwk, alg))
+        except InvalidKey as error:
+            reasons.append(error)
+    if not keys:
+        raise reasons[0] if reasons else InvalidKey("no algorithm was asked for")
+    return keys

@@ -1,0 +1,126 @@
+"""Claims: what a verified token says (RFC 7519 section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+from carnet.errors import InvalidToken
+
+__all__ = ["Claims"]
+
+
+class Claims(Mapping[str, Any]):
+    """A read-only mapping of claims, with typed properties for those that have a meaning.
+
+    Lists and objects are given as copies: what a caller does to them changes no other caller's
+    claims, even where both come from the cache.
+
+    A property raises InvalidToken (``claim_invalid``) where its claim has another type, and gives
+    None, or an empty collection, where the claim is missing.
+    """
+
+    __slots__ = ("_claims",)
+
+    def __init__(self, claims: dict[str, Any]) -> None:
+        self._claims = claims
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._claims[name]
+        return deepcopy(value) if isinstance(value, list | dict) else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._claims)
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._claims
+
+    def __repr__(self) -> str:
+        return f"<Claims {', '.join(self._claims)}>"
+
+    @property
+    def issuer(self) -> str | None:
+        """Who made the token: ``iss``."""
+        return self._text("iss")
+
+    @property
+    def subject(self) -> str | None:
+        """Whom the token is about: ``sub``."""
+        return self._text("sub")
+
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """Whom the token is for: ``aud``, always as a tuple."""
+        value = self._claims.get("aud")
+        return (value,) if isinstance(value, str) else self._texts("aud")
+
+    @property
+    def expires_at(self) -> int | float | None:
+        """When the token ends: ``exp``, in seconds since 1970."""
+        return self._number("exp")
+
+    @property
+    def issued_at(self) -> int | float | None:
+        """When the token was made: ``iat``, in seconds since 1970."""
+        return self._number("iat")
+
+    @property
+    def not_before(self) -> int | float | None:
+        """When the token begins: ``nbf``, in seconds since 1970."""
+        return self._number("nbf")
+
+    @property
+    def token_id(self) -> str | None:
+        """The token's own identifier: ``jti``."""
+        return self._text("jti")
+
+    @property
+    def session_id(self) -> str | None:
+        """The session that the token belongs to: ``sid``."""
+        return self._text("sid")
+
+    @property
+    def client_id(self) -> str | None:
+        """The client that the token was issued to: ``client_id`` (RFC 9068 section 2.2)."""
+        return self._text("client_id")
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the token allows: ``scope``, split at spaces (RFC 8693 section 4.2)."""
+        return frozenset((self._text("scope") or "").split())
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The subject's roles: ``roles`` (RFC 9068 section 2.2.3.1)."""
+        return self._texts("roles")
+
+    def _text(self, name: str) -> str | None:
+        value = self._claims.get(name)
+        if value is None or isinstance(value, str):
+            return value
+        raise _wrong_type(name, "text")
+
+    def _number(self, name: str) -> int | float | None:
+        value = self._claims.get(name)
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+            return value
+        raise _wrong_type(name, "a number of seconds")
+
+    def _texts(self, name: str) -> tuple[str, ...]:
+        value = self._claims.get(name, [])
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise _wrong_type(name, "a list of texts")
+
+
+def _wrong_type(name: str, expected: str) -> InvalidToken:
+    return InvalidToken(
+        f"the claim '{name}' is not {expected}",
+        code="claim_invalid",
+        claim=name,
+        expected=expected,
+    )

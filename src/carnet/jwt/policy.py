@@ -1,0 +1,249 @@
+"""The checks of a claim set, the same for signing and for verifying (RFC 7519, RFC 8725, RFC 9068).
+
+Types are compared first: a boolean is no number, a list is a list of texts, and a claim that is
+there is never null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from carnet.errors import ConfigurationError, InvalidToken
+
+__all__ = ["UNCHECKED", "Policy", "seconds"]
+
+LATEST: Final = 253_402_300_799
+"""The last second of the year 9999: no date of a token lies beyond it."""
+
+ISSUED_AHEAD: Final = 60
+"""Seconds that an ``iat`` may lie ahead, for clocks that differ."""
+
+ACCESS_TOKEN_CLAIMS = {"client_id": str, "scope": str, "sid": str}
+
+
+class _Unchecked:
+    """The type of UNCHECKED."""
+
+    def __repr__(self) -> str:
+        return "UNCHECKED"
+
+
+UNCHECKED: Final = _Unchecked()
+"""Given for an issuer or an audience: says in so many words that it is not to be checked."""
+
+Names = str | Collection[str] | _Unchecked
+
+
+def seconds(value: float | timedelta, what: str) -> float:
+    """Turn a duration into seconds.
+
+    Args:
+        value: seconds, or a timedelta; not negative, not a boolean.
+        what: the argument's name, for the error.
+
+    Raises:
+        ConfigurationError: if it is no such duration.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if value.__class__ not in (int, float) or not 0 <= value <= LATEST:
+        raise ConfigurationError(f"{what} is a number of seconds or a timedelta, not negative")
+    return value
+
+
+def names(value: Names, what: str) -> frozenset[str] | None:
+    """Turn an issuer or audience argument into a set, None for UNCHECKED."""
+    if isinstance(value, _Unchecked):
+        return None
+    found = (value,) if isinstance(value, str) else value
+    if (
+        not isinstance(found, Collection)
+        or isinstance(found, bytes | Mapping)
+        or not found
+        or not all(isinstance(name, str) and name for name in found)
+    ):
+        raise ConfigurationError(
+            f"{what} is a text or a list of texts; pass carnet.jwt.UNCHECKED to accept any"
+        )
+    return frozenset(found)
+
+
+class Policy:
+    """What a claim set must say to be accepted.
+
+    Args:
+        issuer: the accepted issuers, or UNCHECKED.
+        audience: the audiences of which the token must name one, or UNCHECKED.
+        access_token: also check the types of an access token's claims (RFC 9068).
+        leeway: seconds by which clocks may differ, for ``exp`` and ``nbf``.
+        max_age: seconds since ``iat`` that a token may live, or None.
+        required: names of further claims that must be there.
+    """
+
+    __slots__ = (
+        "_access_token",
+        "_audience",
+        "_audiences",
+        "_issuer",
+        "_issuers",
+        "_leeway",
+        "_max_age",
+        "_required",
+    )
+
+    def __init__(
+        self,
+        *,
+        issuer: Names,
+        audience: Names,
+        access_token: bool,
+        leeway: float | timedelta,
+        max_age: float | timedelta | None,
+        required: Collection[str],
+    ) -> None:
+        self._issuers = names(issuer, "issuer")
+        self._audiences = names(audience, "audience")
+        self._issuer = _only(self._issuers)
+        self._audience = _only(self._audiences)
+        self._access_token = access_token
+        self._leeway = seconds(leeway, "leeway")
+        self._max_age = None if max_age is None else seconds(max_age, "max_age")
+        if isinstance(required, str) or not all(isinstance(name, str) for name in required):
+            raise ConfigurationError("required is a list of claim names")
+        self._required = tuple(required)
+
+    def check(self, claims: dict[str, Any], now: float) -> tuple[float, float]:
+        """Check a claim set at a moment.
+
+        Args:
+            claims: the decoded claim set.
+            now: seconds since 1970.
+
+        Returns:
+            The seconds since 1970 from which and until which the answer stays the same.
+
+        Raises:
+            InvalidToken: naming the claim and what was expected.
+        """
+        get = claims.get
+        issuer = get("iss")
+        if issuer != self._issuer or issuer is None:
+            self._check_issuer(claims)
+        audience = get("aud")
+        if audience != self._audience or audience is None:
+            self._check_audience(claims)
+        until = get("exp")
+        if until.__class__ is not int or not 0 <= until <= LATEST:
+            until = number(claims, "exp", needed=True)
+        until += self._leeway
+        if now >= until:
+            raise refused("expired", "exp", "a token that has not expired", "the token has expired")
+        since = 0.0
+        if "nbf" in claims:
+            since = number(claims, "nbf") - self._leeway
+            if now < since:
+                raise refused(
+                    "not_yet_valid", "nbf", "a time that has come", "the token is not valid yet"
+                )
+        if "iat" in claims:
+            issued = get("iat")
+            if issued.__class__ is not int or not 0 <= issued <= LATEST:
+                issued = number(claims, "iat")
+            earliest = issued - max(self._leeway, ISSUED_AHEAD)
+            if now < earliest:
+                raise refused(
+                    "not_yet_valid", "iat", "a time that has come", "the token is from the future"
+                )
+            since = max(since, earliest)
+        if self._max_age is not None:
+            limit = number(claims, "iat", needed=True) + self._max_age + self._leeway
+            if now >= limit:
+                raise refused(
+                    "too_old", "iat", f"at most {self._max_age} seconds ago", "the token is too old"
+                )
+            until = min(until, limit)
+        subject = get("sub", "")
+        token_id = get("jti", "")
+        if subject.__class__ is not str or token_id.__class__ is not str:
+            raise wrong_type("jti" if subject.__class__ is str else "sub", "a text")
+        if self._required:
+            for name in self._required:
+                if name not in claims or claims[name] is None:
+                    raise missing(name)
+        if self._access_token:
+            check_access_token(claims)
+        return since, until
+
+    def _check_issuer(self, claims: Mapping[str, Any]) -> None:
+        issuer = claims.get("iss")
+        if self._issuers is None:
+            if "iss" in claims and not isinstance(issuer, str):
+                raise wrong_type("iss", "a text")
+        elif "iss" not in claims:
+            raise missing("iss")
+        elif not isinstance(issuer, str):
+            raise wrong_type("iss", "a text")
+        elif issuer not in self._issuers:
+            raise refused(
+                "issuer_mismatch",
+                "iss",
+                " or ".join(sorted(self._issuers)),
+                "the token is from another issuer",
+            )
+
+    def _check_audience(self, claims: Mapping[str, Any]) -> None:
+        audience = claims.get("aud")
+        if "aud" not in claims:
+            if self._audiences is not None:
+                raise missing("aud")
+            return
+        given = audience if isinstance(audience, list) else [audience]
+        if not given or not all(isinstance(name, str) for name in given):
+            raise wrong_type("aud", "a text or a list of texts")
+        if self._audiences is not None and self._audiences.isdisjoint(given):
+            raise refused(
+                "audience_mismatch",
+                "aud",
+                " or ".join(sorted(self._audiences)),
+                "the token is for another audience",
+            )
+
+
+def check_access_token(claims: Mapping[str, Any]) -> None:
+    """Check the types of an access token's own claims (RFC 9068 section 2.2)."""
+    for name, kind in ACCESS_TOKEN_CLAIMS.items():
+        if name in claims and claims[name].__class__ is not kind:
+            raise wrong_type(name, "a text")
+    if "sub_ver" in claims and claims["sub_ver"].__class__ is not int:
+        raise wrong_type("sub_ver", "an integer")
+    roles = claims.get("roles", ())
+    if roles and (roles.__class__ is not list or not all(r.__class__ is str for r in roles)):
+        raise wrong_type("roles", "a list of texts")
+
+
+def number(claims: Mapping[str, Any], name: str, *, needed: bool = False) -> float:
+    """Give a date claim (NumericDate, RFC 7519 section 2)."""
+    if needed and name not in claims:
+        raise missing(name)
+    value = claims[name]
+    if value.__class__ not in (int, float) or not 0 <= value <= LATEST:
+        raise wrong_type(name, "a number of seconds from 1970 to the year 9999")
+    return value
+
+
+def missing(name: str) -> InvalidToken:
+    return refused("claim_missing", name, f"the claim '{name}'", f"the claim '{name}' is missing")
+
+
+def wrong_type(name: str, expected: str) -> InvalidToken:
+    return refused("claim_invalid", name, expected, f"the claim '{name}' is not {expected}")
+
+
+def refused(code: str, claim: str, expected: str, message: str) -> InvalidToken:
+    return InvalidToken(message, code=code, claim=claim, expected=expected)
+
+
+def _only(accepted: frozenset[str] | None) -> str | None:
+    return next(iter(accepted)) if accepted is not None and len(accepted) == 1 else None

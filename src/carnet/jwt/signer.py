@@ -1,0 +1,150 @@
+"""Signing a JWT; what a Verifier would refuse is refused here already."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from math import isfinite
+from typing import Any
+
+from carnet.errors import ConfigurationError, InvalidToken
+from carnet.jose.encoding import MAX_DEPTH, b64url_encode_bytes, json_encode
+from carnet.jose.jws import protected_header
+from carnet.jose.key import Key
+from carnet.jwt.policy import UNCHECKED, Names, Policy, names, number, seconds, wrong_type
+from carnet.jwt.verifier import MAX_TOKEN, decode_claims, media_type
+
+__all__ = ["Signer"]
+
+_ACCESS_TOKEN = ("iss", "aud", "sub", "client_id", "iat", "jti")
+_LEAST, _MOST = -(2**63), 2**64 - 1
+
+
+class Signer:
+    """Makes signed tokens for one issuer with one key; may be shared by threads.
+
+    Args:
+        key: a private signature key or an HMAC secret.
+        issuer: the ``iss`` of the tokens.
+        audience: the ``aud`` of the tokens, unless a token's claims name another; UNCHECKED makes
+            tokens without one.
+        lifetime: seconds, or a timedelta, from ``iat`` to ``exp``.
+        type: the ``typ`` of the tokens; ``at+jwt`` makes access tokens, each with a ``jti``, and
+            refuses to make one without ``sub`` and ``client_id`` (RFC 9068 section 2.2).
+        clock: gives the seconds since 1970.
+
+    Raises:
+        InvalidKey: if the key can't sign.
+        ConfigurationError: if an argument is not of its kind.
+    """
+
+    def __init__(
+        self,
+        key: Key,
+        *,
+        issuer: str,
+        audience: Names | None = None,
+        lifetime: float | timedelta = 300,
+        type: str = "JWT",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not isinstance(key, Key):
+            raise ConfigurationError("key is a Key, made by Key.generate, from_jwk or from_pem")
+        if not isinstance(issuer, str) or not issuer:
+            raise ConfigurationError("issuer is the text that verifiers expect as 'iss'")
+        self.key = key
+        self._operation = key.signing()
+        self._head = b64url_encode_bytes(json_encode(protected_header(key, {"typ": type}))) + b"."
+        self._issuer = issuer
+        self._audience: str | list[str] | None = None
+        required: tuple[str, ...] = ("iss", "aud")
+        if audience is not None:
+            accepted = names(audience, "audience")
+            if accepted is None:
+                required = ("iss",)
+            else:
+                self._audience = audience if isinstance(audience, str) else sorted(accepted)
+        self._lifetime = int(seconds(lifetime, "lifetime"))
+        if self._lifetime < 1:
+            raise ConfigurationError("lifetime is at least one second")
+        self._access_token = media_type(type) == "at+jwt"
+        self._policy = Policy(
+            issuer=UNCHECKED,
+            audience=UNCHECKED,
+            access_token=self._access_token,
+            leeway=0,
+            max_age=None,
+            required=_ACCESS_TOKEN if self._access_token else required,
+        )
+        self._clock = clock
+
+    def sign(self, claims: Mapping[str, Any], *, lifetime: float | timedelta | None = None) -> str:
+        """Make a token (RFC 7519 section 7.1).
+
+        ``iss``, ``aud``, ``iat`` and ``exp`` are filled in where the claims don't say otherwise.
+
+        Args:
+            claims: the claims; what has no exact JSON form is refused.
+            lifetime: seconds, or a timedelta, for this token alone.
+
+        Raises:
+            InvalidToken: where a Verifier would refuse the token: a claim is missing or has the
+                wrong type, the token has expired already, or it is too large.
+        """
+        now = int(self._clock())
+        span = self._lifetime if lifetime is None else int(seconds(lifetime, "lifetime"))
+        full: dict[str, Any] = {"iss": self._issuer}
+        if self._audience is not None:
+            full["aud"] = self._audience
+        full["iat"] = now
+        full["exp"] = now + span
+        if self._access_token:
+            full["jti"] = secrets.token_urlsafe(16)
+        full.update(claims)
+        payload = json_encode(full)
+        self._check(full, payload, now)
+        data = self._head + b64url_encode_bytes(payload)
+        token = data + b"." + b64url_encode_bytes(self._operation(data))
+        if len(token) > MAX_TOKEN:
+            raise InvalidToken(
+                "the token would be too large",
+                code="too_large",
+                expected=f"at most {MAX_TOKEN} characters",
+            )
+        return token.decode("ascii")
+
+    def _check(self, full: dict[str, Any], payload: bytes, now: int) -> None:
+        """Refuse what no Verifier would accept, at the first moment that the token is meant for."""
+        claims = full
+        for name, value in full.items():
+            if name.__class__ is not str:
+                raise wrong_type("a name", "text")
+            kind = value.__class__
+            if kind is str or kind is bool or (kind is int and _LEAST <= value <= _MOST):
+                continue
+            if not _exact(value):
+                raise wrong_type(name, "text, a finite number, a boolean, a list or an object")
+            if kind is not list:
+                claims = decode_claims(payload)
+        if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
+            decode_claims(payload)
+        moment = max(now, number(claims, "nbf")) if "nbf" in claims else now
+        self._policy.check(claims, moment)
+
+
+def _exact(value: Any) -> bool:
+    """Tell whether a value means the same after a trip through JSON."""
+    match value:
+        case bool() | str() | None:
+            return True
+        case int():
+            return _LEAST <= value <= _MOST
+        case float():
+            return isfinite(value)
+        case list() | tuple():
+            return all(_exact(item) for item in value)
+        case dict():
+            return all(name.__class__ is str and _exact(item) for name, item in value.items())
+    return False
