@@ -84,6 +84,7 @@ class Policy:
 
     __slots__ = (
         "_access_token",
+        "_ahead",
         "_audience",
         "_audiences",
         "_issuer",
@@ -109,71 +110,68 @@ class Policy:
         self._audience = _only(self._audiences)
         self._access_token = access_token
         self._leeway = seconds(leeway, "leeway")
+        self._ahead = max(self._leeway, ISSUED_AHEAD)
         self._max_age = None if max_age is None else seconds(max_age, "max_age")
         if isinstance(required, str) or not all(isinstance(name, str) for name in required):
             raise ConfigurationError("required is a list of claim names")
         self._required = tuple(required)
 
-    def check(self, claims: dict[str, Any], now: float) -> tuple[float, float]:
+    def check(self, claims: dict[str, Any], now: float) -> None:
         """Check a claim set at a moment.
 
         Args:
             claims: the decoded claim set.
             now: seconds since 1970.
 
-        Returns:
-            The seconds since 1970 from which and until which the answer stays the same.
-
         Raises:
             InvalidToken: naming the claim and what was expected.
         """
         get = claims.get
         issuer = get("iss")
-        if issuer != self._issuer or issuer is None:
+        if issuer is None or issuer != self._issuer:
             self._check_issuer(claims)
         audience = get("aud")
-        if audience != self._audience or audience is None:
+        if audience is None or audience != self._audience:
             self._check_audience(claims)
-        until = get("exp")
-        if until.__class__ is not int or not 0 <= until <= LATEST:
-            until = number(claims, "exp", needed=True)
-        until += self._leeway
-        if now >= until:
+        expires = get("exp")
+        if expires.__class__ is not int or not 0 <= expires <= LATEST:
+            expires = number(claims, "exp", needed=True)
+        if now >= expires + self._leeway:
             raise refused("expired", "exp", "a token that has not expired", "the token has expired")
-        since = 0.0
-        if "nbf" in claims:
-            since = number(claims, "nbf") - self._leeway
-            if now < since:
-                raise refused(
-                    "not_yet_valid", "nbf", "a time that has come", "the token is not valid yet"
-                )
-        if "iat" in claims:
-            issued = get("iat")
+        if "nbf" in claims and now < number(claims, "nbf") - self._leeway:
+            raise refused(
+                "not_yet_valid", "nbf", "a time that has come", "the token is not valid yet"
+            )
+        issued = get("iat")
+        if issued is not None or "iat" in claims or self._max_age is not None:
             if issued.__class__ is not int or not 0 <= issued <= LATEST:
-                issued = number(claims, "iat")
-            earliest = issued - max(self._leeway, ISSUED_AHEAD)
-            if now < earliest:
+                issued = number(claims, "iat", needed=True)
+            if now < issued - self._ahead:
                 raise refused(
                     "not_yet_valid", "iat", "a time that has come", "the token is from the future"
                 )
-            since = max(since, earliest)
-        if self._max_age is not None:
-            limit = number(claims, "iat", needed=True) + self._max_age + self._leeway
-            if now >= limit:
+            if self._max_age is not None and now >= issued + self._max_age + self._leeway:
                 raise refused(
                     "too_old", "iat", f"at most {self._max_age} seconds ago", "the token is too old"
                 )
-            until = min(until, limit)
-        subject = get("sub", "")
-        token_id = get("jti", "")
-        if subject.__class__ is not str or token_id.__class__ is not str:
-            raise wrong_type("jti" if subject.__class__ is str else "sub", "a text")
-        if self._required:
-            for name in self._required:
-                if name not in claims or claims[name] is None:
-                    raise missing(name)
+        if get("sub", "").__class__ is not str:
+            raise wrong_type("sub", "a text")
+        if get("jti", "").__class__ is not str:
+            raise wrong_type("jti", "a text")
+        for name in self._required:
+            if get(name) is None:
+                raise missing(name)
         if self._access_token:
             check_access_token(claims)
+
+    def period(self, claims: Mapping[str, Any]) -> tuple[float, float]:
+        """Give the moments from which and until which ``check`` accepts a claim set it accepted."""
+        since = claims["nbf"] - self._leeway if "nbf" in claims else 0.0
+        until = claims["exp"] + self._leeway
+        if "iat" in claims:
+            since = max(since, claims["iat"] - self._ahead)
+            if self._max_age is not None:
+                until = min(until, claims["iat"] + self._max_age + self._leeway)
         return since, until
 
     def _check_issuer(self, claims: Mapping[str, Any]) -> None:

@@ -10,11 +10,12 @@ from math import isfinite
 from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidToken
-from carnet.jose.encoding import MAX_DEPTH, b64url_encode_bytes, json_encode
+from carnet.jose import jwe
+from carnet.jose.encoding import MAX_DEPTH, b64url_encode_bytes, json_decode, json_encode
 from carnet.jose.jws import protected_header
 from carnet.jose.key import Key
 from carnet.jwt.policy import UNCHECKED, Names, Policy, names, number, seconds, wrong_type
-from carnet.jwt.verifier import MAX_TOKEN, decode_claims, media_type
+from carnet.jwt.verifier import MAX_TOKEN, media_type
 
 __all__ = ["Signer"]
 
@@ -34,6 +35,9 @@ class Signer:
         type: the ``typ`` of the tokens; ``at+jwt`` makes access tokens, each with a ``jti``, and
             refuses to make one without ``sub`` and ``client_id`` (RFC 9068 section 2.2).
         clock: gives the seconds since 1970.
+        encrypt_to: the recipient's public key or secret: tokens are signed, then encrypted to it
+            (RFC 7519 section 11.2).
+        enc: the content encryption for that.
 
     Raises:
         InvalidKey: if the key can't sign.
@@ -49,6 +53,8 @@ class Signer:
         lifetime: float | timedelta = 300,
         type: str = "JWT",
         clock: Callable[[], float] = time.time,
+        encrypt_to: Key | None = None,
+        enc: str = "A256GCM",
     ) -> None:
         if not isinstance(key, Key):
             raise ConfigurationError("key is a Key, made by Key.generate, from_jwk or from_pem")
@@ -79,6 +85,9 @@ class Signer:
             required=_ACCESS_TOKEN if self._access_token else required,
         )
         self._clock = clock
+        self._type = type
+        self._recipient = encrypt_to
+        self._enc = enc
 
     def sign(self, claims: Mapping[str, Any], *, lifetime: float | timedelta | None = None) -> str:
         """Make a token (RFC 7519 section 7.1).
@@ -107,6 +116,9 @@ class Signer:
         self._check(full, payload, now)
         data = self._head + b64url_encode_bytes(payload)
         token = data + b"." + b64url_encode_bytes(self._operation(data))
+        if self._recipient is not None:
+            header = {"typ": self._type, "cty": "JWT"}
+            token = jwe.encrypt(token, self._recipient, self._enc, header).encode("ascii")
         if len(token) > MAX_TOKEN:
             raise InvalidToken(
                 "the token would be too large",
@@ -127,9 +139,9 @@ class Signer:
             if not _exact(value):
                 raise wrong_type(name, "text, a finite number, a boolean, a list or an object")
             if kind is not list:
-                claims = decode_claims(payload)
+                claims = json_decode(payload, "the claims")
         if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
-            decode_claims(payload)
+            json_decode(payload, "the claims")
         moment = max(now, number(claims, "nbf")) if "nbf" in claims else now
         self._policy.check(claims, moment)
 

@@ -20,10 +20,12 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 
 from carnet.errors import ConfigurationError, InvalidToken
+from carnet.jose import jwe
 from carnet.jose.encoding import (
     CANONICAL_END,
     MAX_DEPTH,
     PADDING,
+    TO_STANDARD,
     b64url_decode,
     json_decode,
 )
@@ -69,6 +71,9 @@ class Verifier(Generic[T]):
         clock: gives the seconds since 1970.
         cache: bytes that the verified-token cache may use; 0 is off.
         max_size: characters that a token may have.
+        decryption: private keys or secrets with which encrypted tokens are opened. What comes out
+            is checked like any other token: decryption alone proves nothing (RFC 8725 section
+            3.11). Without them, encrypted tokens are refused.
 
     Raises:
         ConfigurationError: if an argument is not of its kind.
@@ -90,6 +95,7 @@ class Verifier(Generic[T]):
         clock: Callable[[], float] = ...,
         cache: int = ...,
         max_size: int = ...,
+        decryption: Key | KeySet | None = ...,
     ) -> None: ...
 
     @overload
@@ -107,6 +113,7 @@ class Verifier(Generic[T]):
         clock: Callable[[], float] = ...,
         cache: int = ...,
         max_size: int = ...,
+        decryption: Key | KeySet | None = ...,
     ) -> None: ...
 
     def __init__(
@@ -123,6 +130,7 @@ class Verifier(Generic[T]):
         clock: Callable[[], float] = time.time,
         cache: int = 0,
         max_size: int = MAX_TOKEN,
+        decryption: Key | KeySet | None = None,
     ) -> None:
         if isinstance(keys, Key):
             keys.verifying()
@@ -146,6 +154,7 @@ class Verifier(Generic[T]):
         self._check = self._policy.check
         self._clock = clock
         self._max_size = max_size
+        self._decryption = decryption
         self._typed = None if claims_type is None else msgspec.json.Decoder(claims_type).decode
         self._judged: dict[bytes, Check] = {}
         self._cache: dict[str, tuple[Any, float, float]] = {}
@@ -156,7 +165,7 @@ class Verifier(Generic[T]):
         """Check a token and give its claims (RFC 7519 section 7.2).
 
         Args:
-            token: a compact JWS.
+            token: a compact JWS, or one nested in a compact JWE.
 
         Raises:
             InvalidToken: saying which check failed and what was expected.
@@ -173,32 +182,68 @@ class Verifier(Generic[T]):
             data, _, signature = raw.rpartition(b".")
             head, _, body = data.partition(b".")
             check = self._judged[head]
-        except (KeyError, AttributeError, TypeError, UnicodeEncodeError):
-            payload = self._verify_first(token)
-        else:
-            if not check(data, signature):
-                raise signature_invalid()
-            payload = decode_payload(body)
-        claims = decode_claims(payload)
-        since, until = self._check(claims, self._clock())
+        except (KeyError, UnicodeEncodeError):
+            data, signature, check = self._judge(token)
+            body = data.partition(b".")[2]
+        if not check(data, signature):
+            raise InvalidToken(
+                "the signature does not belong to this header, payload and key",
+                code="signature_invalid",
+                expected="a signature by a key of the set",
+            )
+        try:
+            over = len(body) & 3
+            payload = a2b_base64(body.translate(TO_STANDARD) + PADDING[over], strict_mode=True)
+            claims = _decode(payload)
+            strict = (
+                claims.__class__ is dict
+                and _encode(claims) == payload
+                and body[-1] in CANONICAL_END[over]
+                and payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH
+            )
+        except (ValueError, IndexError, RecursionError, msgspec.MsgspecError):
+            strict = False
+        if not strict:
+            payload = b64url_decode(body, "the payload")
+            claims = json_decode(payload, "the payload")
+        self._check(claims, self._clock())
         result: Any = Claims(claims) if self._typed is None else self._type_claims(payload)
         if self._cache_bytes and token.__class__ is str:
-            self._remember(token, payload if self._typed else result, since, until)
+            self._remember(token, payload if self._typed else result, claims)
         return result  # type: ignore[no-any-return]
 
-    def _verify_first(self, token: str | bytes) -> bytes:
-        """Verify a token under a header not judged before, step by step."""
+    def _judge(self, token: str | bytes) -> tuple[bytes, bytes, Check]:
+        """Read a header text not seen before; give signing input, signature text and check."""
         raw = token_bytes(token, self._max_size)
+        if self._decryption is not None and raw.count(b".") == 4:
+            raw = self._open(raw, self._decryption)
         head, body, signature = segments(raw)
         header = read_header(head)
         self._check_header(header)
         check = _first_of(candidates(self.keys, header))
-        if not check(raw[: len(head) + 1 + len(body)], signature):
-            raise signature_invalid()
-        if len(self._judged) >= MAX_JUDGED:
-            self._judged.clear()
-        self._judged[head] = check
-        return b64url_decode(body, "the payload")
+
+        def check_and_remember(data: bytes, signature: bytes) -> bool:
+            holds = check(data, signature)
+            if holds:
+                if len(self._judged) >= MAX_JUDGED:
+                    self._judged.clear()
+                self._judged[head] = check
+            return holds
+
+        return raw[: len(head) + 1 + len(body)], signature, check_and_remember
+
+    def _open(self, raw: bytes, keys: Key | KeySet) -> bytes:
+        """Decrypt the outer half of a nested token (RFC 7519 section 7.2)."""
+        opened = jwe.decrypt(raw, keys, max_size=self._max_size)
+        content_type = opened.header.get("cty")
+        if content_type is None or media_type(content_type) != "jwt":
+            raise InvalidToken(
+                "the encrypted token does not hold a signed one",
+                code="type_mismatch",
+                claim="cty",
+                expected="JWT",
+            )
+        return opened.plaintext
 
     def _check_header(self, header: dict[str, Any]) -> None:
         check_crit(header, ())
@@ -227,14 +272,14 @@ class Verifier(Generic[T]):
                 expected="claims of the verifier's claims_type",
             ) from None
 
-    def _remember(self, token: str, result: Any, since: float, until: float) -> None:
+    def _remember(self, token: str, result: Any, claims: dict[str, Any]) -> None:
         cost = len(token) * CACHE_FACTOR + CACHE_ENTRY
         if cost > self._cache_bytes:
             return
         cache = self._cache
         if token not in cache:
             self._cache_used += cost
-        cache[token] = (result, since, until)
+        cache[token] = (result, *self._policy.period(claims))
         while self._cache_used > self._cache_bytes:
             try:
                 oldest = next(iter(cache))
@@ -244,51 +289,9 @@ class Verifier(Generic[T]):
             self._cache_used -= len(oldest) * CACHE_FACTOR + CACHE_ENTRY
 
 
-def decode_claims(payload: bytes) -> dict[str, Any]:
-    """Decode a JWT's payload into a claim set (RFC 7519 section 4).
-
-    Raises:
-        InvalidToken: ``malformed``.
-    """
-    try:
-        claims = _decode(payload)
-        if (
-            claims.__class__ is dict
-            and _encode(claims) == payload
-            and payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH
-        ):
-            return claims
-    except (ValueError, RecursionError, msgspec.MsgspecError):
-        pass
-    return json_decode(payload, "the payload")
-
-
-def decode_payload(body: bytes) -> bytes:
-    """Decode a payload's base64url, as strictly as ``b64url_decode``.
-
-    JSON in ASCII almost never has the two characters in which the alphabets differ, so the text is
-    first read as it is, and translated only if that fails.
-    """
-    try:
-        over = len(body) & 3
-        if body[-1] in CANONICAL_END[over] and b"+" not in body and b"/" not in body:
-            return a2b_base64(body + PADDING[over], strict_mode=True)
-    except (ValueError, IndexError):
-        pass
-    return b64url_decode(body, "the payload")
-
-
 def media_type(value: str) -> str:
     """Give a ``typ`` without case and without ``application/`` (RFC 7515 section 4.1.9)."""
     return value.lower().removeprefix("application/")
-
-
-def signature_invalid() -> InvalidToken:
-    return InvalidToken(
-        "the signature does not belong to this header, payload and key",
-        code="signature_invalid",
-        expected="a signature by a key of the set",
-    )
 
 
 def _first_of(keys: tuple[Key, ...]) -> Check:
