@@ -1,5 +1,63 @@
-.PHONY: test
-test:
-	python3 -m venv .venv
-	.venv/bin/pip install -q -e ".[dev]"
-	.venv/bin/python -m pytest -q tests/jwt/test_first_steps.py
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo test check format bench lock dist clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/run ## Run the whole system and a walk through it (ARGS=--exit ends it after the walk)
+	@$(BIN)/carnet demo $(ARGS)
+
+test: check ## Check everything and run all the tests (ARGS= is passed to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev ## Lint, format, types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev ## Put the code into its one form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/dev ## Measure beside the peers and the bare primitives
+	$(BIN)/python -m benchmarks.library $(ARGS)
+
+lock: .venv/dev ## Choose new exact versions of everything
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --upgrade \
+	  --extra all --group build pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --upgrade -c requirements.lock \
+	  --extra all --group dev pyproject.toml -o requirements-dev.lock
+
+dist: .venv/dev ## Build the wheel and the source archive into dist/
+	$(BIN)/uv build --quiet --no-build-isolation
+
+clean: ## Remove everything that was made here, the demo's data included
+	rm -rf .venv dist .carnet-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage \
+	  .import_linter_cache
+
+# Debian keeps venv in a package of its own; it is fetched where it is missing and may be.
+.venv/bin/pip:
+	@rm -rf .venv; $(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \
+	  echo "Installing Debian's python3-venv …"; \
+	  SUDO=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+	  { $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq python3-venv; } >/dev/null 2>&1; \
+	  $(PYTHON) -m venv .venv >/dev/null 2>&1; } || { rm -rf .venv; \
+	  echo "Python 3.11 or newer with its venv module is needed: apt-get install python3-venv"; \
+	  exit 2; }
+
+.venv/run: requirements.lock pyproject.toml | .venv/bin/pip
+	@echo "Setting up (once) …"
+	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: requirements-dev.lock .venv/run
+	@echo "Setting up what the tests need (once) …"
+	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@

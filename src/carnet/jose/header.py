@@ -1,4 +1,4 @@
-"""What every JOSE header must satisfy, for JWS and JWE alike (RFC 7515 section 4, RFC 7516 section 4).
+"""What every JOSE header must satisfy, for JWS and JWE alike (section 4 of RFC 7515 and 7516).
 
 Keys and addresses that a token brings along (``jwk``, ``jku``, ``x5u``, ``x5c``) are never looked
 at. ``kid`` is an opaque, bounded text.

@@ -125,7 +125,9 @@ def decrypt(
     check_crit(header, ())
     wrapped, iv, ciphertext, tag = (
         b64url_decode(part, what)
-        for part, what in zip(parts[1:], ("the key", "the iv", "the ciphertext", "the tag"))
+        for part, what in zip(
+            parts[1:], ("the key", "the iv", "the ciphertext", "the tag"), strict=True
+        )
     )
     return open_with(
         keys,

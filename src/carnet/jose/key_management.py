@@ -41,15 +41,19 @@ class KeyManagement:
     """What a family does; ``agrees`` tells whether it makes the content key itself."""
 
     def agrees(self, algorithm: Algorithm) -> bool:
+        """Tell whether the content key comes out of the agreement itself."""
         return False
 
     def agree(self, key: Key, encryption: Encryption, header: Header) -> tuple[bytes, Header]:
+        """Give the content key, and what the header must say for the recipient to find it."""
         raise NotImplementedError
 
     def wrap(self, key: Key, cek: bytes, header: Header) -> tuple[bytes, Header]:
+        """Encrypt the content key, and give what the header must say of it."""
         raise NotImplementedError
 
     def unwrap(self, key: Key, encryption: Encryption, header: Header, wrapped: bytes) -> bytes:
+        """Give the content key of a token."""
         raise NotImplementedError
 
 

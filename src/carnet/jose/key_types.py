@@ -87,14 +87,17 @@ class KeyType:
 
     @classmethod
     def is_private(cls, material: Material) -> bool:
+        """Tell whether the material can sign or decrypt."""
         return hasattr(material, "private_bytes")
 
     @classmethod
     def public(cls, material: Material) -> Material:
+        """Give the public half."""
         return material.public_key() if cls.is_private(material) else material
 
     @staticmethod
     def curve(material: Material) -> str | None:
+        """Give the curve's JOSE name, where there is one."""
         return None
 
 

@@ -1,0 +1,5 @@
+"""``python -m carnet``: the command line."""
+
+from carnet.cli.main import main
+
+main()

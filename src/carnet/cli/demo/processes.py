@@ -1,0 +1,119 @@
+"""The demo's processes: started together, watched, and never outliving the demo."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from carnet.errors import ServerError
+
+__all__ = ["Processes", "check_ports"]
+
+START_SECONDS = 30
+STOP_SECONDS = 5
+
+
+def check_ports(ports: Mapping[str, int]) -> None:
+    """Check that every port is free before anything is made or started.
+
+    Raises:
+        ServerError: ``port_taken``.
+    """
+    for name, port in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise ServerError(
+                    f"port {port}, for {name}, is taken; stop what listens there, or choose "
+                    "where the demo's ports begin with --port",
+                    code="port_taken",
+                ) from None
+
+
+class Processes:
+    """Child processes that end with this one.
+
+    Each has a pipe of ours as its standard input and stops when that closes, so even a killed demo
+    leaves nothing behind. Ctrl-C is ours alone: the children are in sessions of their own.
+    """
+
+    def __init__(self) -> None:
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for child in self._children.values():
+            if child.stdin is not None:
+                child.stdin.close()
+            child.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in self._children.values():
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+            if child.stderr is not None:
+                child.stderr.close()
+
+    def start(self, name: str, module: str, *arguments: str, **variables: str) -> None:
+        """Start ``python -m module arguments`` with these environment variables added."""
+        self._children[name] = subprocess.Popen(  # noqa: S603 - this Python, our own module
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **variables},
+            start_new_session=True,
+        )
+
+    def wait_until_ready(self, name: str, url: str) -> None:
+        """Wait until a process answers HTTP at all.
+
+        Raises:
+            ServerError: with the process's own words, where it has ended instead.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._children[name].poll() is not None:
+                raise ServerError(f"{name} did not start: {self._last_words(name)}")
+            try:
+                httpx.get(url, timeout=2, trust_env=False)
+            except httpx.HTTPError:
+                time.sleep(0.05)
+            else:
+                return
+        raise ServerError(f"{name} did not answer at {url} within {START_SECONDS} seconds")
+
+    def check(self) -> None:
+        """Check that all still run.
+
+        Raises:
+            ServerError: with the words of the one that has ended.
+        """
+        for name, child in self._children.items():
+            if child.poll() is not None:
+                raise ServerError(f"{name} has ended: {self._last_words(name)}")
+
+    def _last_words(self, name: str) -> str:
+        stream = self._children[name].stderr
+        text = stream.read().decode("utf-8", "replace").strip() if stream else ""
+        return text.splitlines()[-1].removeprefix("carnet: ") if text else "it said nothing"

@@ -1,0 +1,80 @@
+"""The root of the command line: which commands there are, and how failures are told.
+
+Exit statuses: 0 done; 1 the answer is no (a walk that went wrong, a token refused); 2 wrong use or
+a setting, file or port that can't be used; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from carnet.errors import CarnetError
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "serve": ("carnet.cli.serve:serve", "Run the authentication service."),
+    "user": ("carnet.cli.user:user", "Make and list the accounts of the service."),
+    "inspect": ("carnet.cli.inspect:inspect_token", "Show what a token says, unverified."),
+    "demo": ("carnet.cli.demo.command:demo", "Run the whole system, with a narrated walk."),
+}
+
+EXTRAS = {
+    "click": "cli",
+    "httpx": "verifier",
+    "fastapi": "fastapi",
+    "starlette": "server",
+    "uvicorn": "server",
+    "apsw": "server",
+    "argon2": "server",
+}
+
+
+def main() -> None:
+    """Run the command line, and end the process."""
+    try:
+        from carnet.cli.commands import root
+
+        status = root(prog_name="carnet", standalone_mode=False)
+    except CarnetError as error:
+        status = _fail(str(error))
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        wanted = "demo" if "demo" in sys.argv else extra
+        status = _fail(f"this needs a part that is not installed: pip install 'carnet[{wanted}]'")
+    except KeyboardInterrupt:
+        status = 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as `carnet … | head` does: nothing is wrong.
+        sys.stderr.close()
+        status = 0
+    except Exception as error:
+        status = _click_status(error)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _click_status(error: Exception) -> int:
+    from click.exceptions import Abort, ClickException, Exit
+
+    if isinstance(error, Exit):
+        return error.exit_code
+    if isinstance(error, Abort):
+        return 130
+    if isinstance(error, ClickException):
+        error.show()
+        return 2
+    raise error
+
+
+def _fail(message: str) -> int:
+    print(f"carnet: {message}", file=sys.stderr)
+    return 2
+
+
+def load(target: str) -> object:
+    """Import what a ``module:name`` names."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)

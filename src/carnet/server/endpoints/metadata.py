@@ -1,0 +1,39 @@
+"""What the service publishes about itself (RFC 8414, RFC 7517)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.http import answer
+from carnet.server.service import Service
+
+__all__ = ["health", "key_set", "metadata"]
+
+PUBLIC = {"Cache-Control": "public, max-age=300"}
+
+
+async def key_set(request: Request) -> Response:
+    """Give the public keys."""
+    service: Service = request.app.state.service
+    return answer(service.keys.published.to_jwks(), headers=PUBLIC)
+
+
+async def metadata(request: Request) -> Response:
+    """Give the server metadata (RFC 8414 section 2)."""
+    service: Service = request.app.state.service
+    issuer = service.settings.own_url
+    content = {
+        "issuer": issuer,
+        "token_endpoint": f"{issuer}/token",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "grant_types_supported": ["refresh_token"],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["none"],
+    }
+    return answer(content, headers=PUBLIC)
+
+
+async def health(_request: Request) -> Response:
+    """Say that the process answers."""
+    return answer({"status": "ok"})

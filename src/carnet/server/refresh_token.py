@@ -1,0 +1,78 @@
+"""Refresh tokens: what is inside the opaque text, without clock or database.
+
+``version ‖ pepper id ‖ s (32 random bytes) ‖ generation ‖ HMAC(pepper, all before)``, in base64url.
+
+The database holds SHA-256(s), never s: who steals the database can't make a token, and neither can
+who steals a pepper alone. Successors share s and differ in their generation, so the answer to a
+retried request is computed again, and nothing secret is stored for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import struct
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from carnet.errors import InvalidToken
+from carnet.jose.encoding import b64url_decode, b64url_encode
+
+__all__ = ["RefreshToken", "mint", "new_secret", "parse"]
+
+VERSION = 1
+MAC_SIZE = 32
+MAX_GENERATION = 2**32 - 1
+
+_BODY = struct.Struct(">BH32sI")
+_TEXT_SIZE = (8 * (_BODY.size + MAC_SIZE) + 5) // 6
+
+
+class RefreshToken(NamedTuple):
+    """An authentic refresh token's parts.
+
+    Attributes:
+        pepper_id: which pepper authenticates it.
+        secret: the session's 32 random bytes.
+        generation: how many rotations came before it.
+    """
+
+    pepper_id: int
+    secret: bytes
+    generation: int
+
+    @property
+    def secret_hash(self) -> bytes:
+        """What the database knows the session by."""
+        return hashlib.sha256(self.secret).digest()
+
+
+def new_secret() -> bytes:
+    """Make the random bytes of a new session."""
+    return secrets.token_bytes(32)
+
+
+def mint(token: RefreshToken, pepper: bytes) -> str:
+    """Write a token as the opaque text that a client keeps."""
+    body = _BODY.pack(VERSION, token.pepper_id, token.secret, token.generation)
+    return b64url_encode(body + hmac.digest(pepper, body, "sha256"))
+
+
+def parse(text: str, peppers: Mapping[int, bytes]) -> RefreshToken:
+    """Read a token and check its MAC, before any database is asked.
+
+    Raises:
+        InvalidToken: ``malformed`` or ``signature_invalid``.
+    """
+    if len(text) != _TEXT_SIZE:
+        raise InvalidToken("this is no refresh token", code="malformed")
+    raw = b64url_decode(text, "the refresh token")
+    body, mac = raw[: _BODY.size], raw[_BODY.size :]
+    version, pepper_id, secret, generation = _BODY.unpack(body)
+    pepper = peppers.get(pepper_id)
+    if version != VERSION or pepper is None:
+        raise InvalidToken("this is no refresh token of this server", code="signature_invalid")
+    if not hmac.compare_digest(hmac.digest(pepper, body, "sha256"), mac):
+        raise InvalidToken("this is no refresh token of this server", code="signature_invalid")
+    return RefreshToken(pepper_id, secret, generation)

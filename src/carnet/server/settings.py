@@ -1,0 +1,139 @@
+"""The settings of the service: from a TOML file, ``CARNET_*`` variables and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from carnet.errors import ConfigurationError
+
+__all__ = ["Settings", "load_settings"]
+
+DAY = 86_400
+PREFIX = "CARNET_"
+LISTS = {"audiences"}
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * DAY)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the service is told; every duration in whole seconds.
+
+    Attributes:
+        data: the folder of the database and the master key.
+        host: the address to listen on.
+        port: the TCP port to listen on.
+        issuer: the service's own URL, as it stands in every token's ``iss``; by default the
+            address that it listens on.
+        audiences: the services that tokens may be for; the first is the default.
+        access_token_lifetime: how long an access token is good for.
+        refresh_grace: how long the refresh token before the current one still gets the same answer.
+        session_idle_lifetime: how long a session lives without being refreshed.
+        session_lifetime: how long a session lives at most.
+        signing_algorithm: the algorithm of new signing keys.
+    """
+
+    data: Annotated[str, Meta(min_length=1)] = "carnet-data"
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8400
+    issuer: str = ""
+    audiences: Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1)] = (
+        "default",
+    )
+    access_token_lifetime: Annotated[int, Meta(ge=1, le=DAY)] = 300
+    refresh_grace: Annotated[int, Meta(ge=0, le=600)] = 30
+    session_idle_lifetime: Seconds = 14 * DAY
+    session_lifetime: Seconds = 90 * DAY
+    signing_algorithm: str = "ES256"
+
+    @property
+    def own_url(self) -> str:
+        """The issuer: as it was given, or else the address that the service listens on."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.issuer or f"http://{host}:{self.port}"
+
+    @property
+    def folder(self) -> Path:
+        """The data folder, as a path."""
+        return Path(self.data)
+
+
+def load_settings(
+    config: Path | None, environ: Mapping[str, str], given: Mapping[str, Any]
+) -> Settings:
+    """Put the settings together: flags win over variables, variables over the file.
+
+    Args:
+        config: a TOML file, or None.
+        environ: the environment, of which ``CARNET_<SETTING>`` counts; lists are separated by
+            commas.
+        given: settings from flags; None stands for a flag not given.
+
+    Raises:
+        ConfigurationError: naming the setting and what was expected.
+    """
+    values = _read(config) if config is not None else {}
+    for name in Settings.__struct_fields__:
+        text = environ.get(PREFIX + name.upper())
+        if text is not None:
+            values[name] = _items(text) if name in LISTS else text
+    values.update({name: value for name, value in given.items() if value is not None})
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(_explain(str(error))) from None
+    return _check(settings)
+
+
+def _read(config: Path) -> dict[str, Any]:
+    try:
+        values = msgspec.toml.decode(config.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"can't read the settings in {config}: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{config} is not a TOML file: {error}") from None
+    return dict(values)
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _explain(problem: str) -> str:
+    """Turn msgspec's "Expected `int` <= 9 - at `$.port`" into a sentence about the setting."""
+    expected, _, place = problem.partition(" - at `$.")
+    name = place.partition("[")[0].rstrip("`")
+    if not name:
+        return f"a setting is wrong: {problem}"
+    return f"the setting {name} is wrong: {expected[:1].lower()}{expected[1:]}"
+
+
+def _check(settings: Settings) -> Settings:
+    parts = urlsplit(settings.own_url)
+    if (
+        parts.scheme not in ("https", "http")
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or settings.own_url.endswith("/")
+    ):
+        raise ConfigurationError(
+            "the setting issuer is a URL such as https://auth.example.com, without query, "
+            "fragment or a slash at the end (RFC 8414 section 2)"
+        )
+    if not settings.issuer and settings.host not in LOOPBACK:
+        raise ConfigurationError(
+            "a service that others can reach needs the setting issuer: the URL under which they "
+            "reach it, such as https://auth.example.com"
+        )
+    if settings.session_idle_lifetime > settings.session_lifetime:
+        raise ConfigurationError(
+            "the setting session_idle_lifetime can't be longer than session_lifetime"
+        )
+    return settings

@@ -1,0 +1,193 @@
+"""SQLite through apsw: one writer thread, group commit, durable before it is answered.
+
+Writes queue up while a commit is on its way to the disk; the next transaction takes them all, each
+in a savepoint of its own, and one fsync carries them. A future is resolved only after the COMMIT
+that holds its work. Reads run on the caller's thread, on a connection of their own: in WAL mode
+they never wait for the writer, and each is a lookup of microseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+import apsw
+
+from carnet.errors import ServerError
+from carnet.server.store.base import Rows, StoreUnavailable, Transaction
+from carnet.server.store.migrations import migrate
+
+__all__ = ["SqliteStore"]
+
+T = TypeVar("T")
+
+BATCH = 512
+BUSY_MILLISECONDS = 10_000
+
+
+class _Job:
+    """One piece of writing, and who waits for it."""
+
+    __slots__ = ("error", "future", "loop", "result", "single", "work")
+
+    def __init__(self, work: Callable[[], Transaction[Any]], *, single: bool) -> None:
+        self.work = work
+        self.single = single
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.result: Any = None
+        self.error: Exception | None = None
+
+
+class SqliteStore:
+    """A SQLite database in one file.
+
+    Args:
+        path: the file; it is made with mode 0600 where it is missing.
+
+    Raises:
+        ServerError: ``data_unwritable``, ``database_foreign`` or ``database_too_new``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.statements_run = 0
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._writer = _connect(path)
+            with self._writer:
+                self._run(migrate())
+            self._reader = _connect(path)
+        except OSError as error:
+            raise _unwritable(path, error.strerror or "") from None
+        except apsw.NotADBError:
+            raise ServerError(
+                f"{path} is not a database; move it away, or name another data folder",
+                code="database_foreign",
+            ) from None
+        except apsw.Error as error:
+            raise _unwritable(path, str(error)) from None
+        self._thread = threading.Thread(target=self._write_all, name="carnet-writer", daemon=True)
+        self._thread.start()
+
+    async def read(self, sql: str, *values: Any) -> Rows:
+        """Run one statement that changes nothing."""
+        self.statements_run += 1
+        try:
+            return list(self._reader.execute(sql, values))
+        except apsw.Error as error:
+            raise StoreUnavailable(f"the database can't be read: {error}") from None
+
+    async def write(self, sql: str, *values: Any) -> Rows:
+        """Run one statement; its effect is durable when this returns."""
+
+        def work() -> Transaction[Rows]:
+            return (yield sql, values)
+
+        return await self._submit(_Job(work, single=True))  # type: ignore[no-any-return]
+
+    async def transact(self, work: Callable[[], Transaction[T]]) -> T:
+        """Run a transaction; all of its effect is durable when this returns, or none."""
+        return await self._submit(_Job(work, single=False))  # type: ignore[no-any-return]
+
+    async def close(self) -> None:
+        """Finish what is under way, and close."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._reader.close()
+        self._writer.close()
+
+    async def _submit(self, job: _Job) -> Any:
+        self._jobs.put(job)
+        return await job.future
+
+    def _write_all(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            batch, last = [job], False
+            while len(batch) < BATCH:
+                try:
+                    following = self._jobs.get_nowait()
+                except Empty:
+                    break
+                if following is None:
+                    last = True
+                    break
+                batch.append(following)
+            self._commit(batch)
+            if last:
+                return
+
+    def _commit(self, batch: list[_Job]) -> None:
+        connection = self._writer
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in batch:
+                self._perform(job)
+            connection.execute("COMMIT")
+        except apsw.Error as error:
+            # SQLite has already rolled back by itself after some errors, such as a full disk.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for job in batch:
+                job.error = _failed(error)
+        for job in batch:
+            job.loop.call_soon_threadsafe(_resolve, job)
+
+    def _perform(self, job: _Job) -> None:
+        """Do one job's work; its own failure undoes that work and no neighbour's."""
+        connection = self._writer
+        if not job.single:
+            connection.execute("SAVEPOINT job")
+        try:
+            job.result = self._run(job.work())
+        except Exception as error:
+            if not connection.in_transaction:
+                raise
+            job.error = error if not isinstance(error, apsw.Error) else _failed(error)
+            if not job.single:
+                connection.execute("ROLLBACK TO job")
+        if not job.single:
+            connection.execute("RELEASE job")
+
+    def _run(self, transaction: Transaction[T]) -> T:
+        try:
+            sql, values = next(transaction)
+            while True:
+                self.statements_run += 1
+                sql, values = transaction.send(list(self._writer.execute(sql, values)))
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+
+
+def _resolve(job: _Job) -> None:
+    if job.future.cancelled():
+        return
+    if job.error is not None:
+        job.future.set_exception(job.error)
+    else:
+        job.future.set_result(job.result)
+
+
+def _failed(error: apsw.Error) -> StoreUnavailable:
+    return StoreUnavailable(f"the database can't be written: {error}")
+
+
+def _connect(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(BUSY_MILLISECONDS)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("foreign_keys", True)
+    return connection
+
+
+def _unwritable(path: Path, reason: str) -> ServerError:
+    return ServerError(
+        f"can't write the database {path}: {reason}; check the folder's owner and free space",
+        code="data_unwritable",
+    )

@@ -1,0 +1,6 @@
+"""What a service needs that trusts an issuer: its keys, kept fresh, and a check of every token."""
+
+from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier
+from carnet.verifier.key_source import Health
+
+__all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier", "Health"]

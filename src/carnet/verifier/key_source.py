@@ -1,0 +1,193 @@
+"""An issuer's key set over time: a state machine without I/O.
+
+The source never fetches. ``refresh`` is a generator that yields the addresses to get and is sent
+what came back; ``fetch`` runs it over HTTP, a test runs it by hand. Time is passed in.
+
+    state     keys   what happens at ``now``
+    ────────  ─────  ───────────────────────────────────────────────────────────────────────────
+    empty     none   every token waits for a fetch; after a failure only each RETRY seconds
+    fresh     held   nothing, until four fifths of the set's lifetime have passed
+    ageing    held   a fetch is due in the background; tokens are checked with what is held
+    failing   held   the same, tried again each RETRY seconds: an issuer that is down harms nobody
+
+A token with an unknown ``kid`` may mean that the issuer has a new key: it makes a fetch due, at
+most one each COOLDOWN seconds, whatever became of the last one, so that tokens with random ``kid``
+values can't be used to flood the issuer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from carnet.errors import InvalidKey, InvalidToken, IssuerUnavailable
+from carnet.jose.encoding import json_decode
+from carnet.jose.key_set import KeySet
+
+__all__ = ["Answer", "Health", "KeySource"]
+
+LIFETIME: Final = 300
+SHORTEST: Final = 60
+LONGEST: Final = 86_400
+RETRY: Final = 5
+COOLDOWN: Final = 30
+
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a GET brought.
+
+    Attributes:
+        status: the HTTP status.
+        cache_control: the header, or "".
+        body: the content.
+    """
+
+    status: int
+    cache_control: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How well an issuer's keys are known.
+
+    Attributes:
+        issuer: the issuer.
+        ready: whether there are keys to check tokens with.
+        keys: how many.
+        age: seconds since they were fetched, or None.
+        last_error: why the last fetch failed, or None where it did not.
+        fetches: how many fetches there have been.
+    """
+
+    issuer: str
+    ready: bool
+    keys: int
+    age: float | None
+    last_error: str | None
+    fetches: int
+
+
+class KeySource:
+    """The keys of one issuer.
+
+    Args:
+        issuer: as it stands in its tokens.
+        jwks_uri: where the key set is; None finds it by the issuer's metadata.
+        algorithms: binds keys that name no algorithm (RFC 8725 section 3.1).
+    """
+
+    def __init__(
+        self, issuer: str, jwks_uri: str | None = None, algorithms: Sequence[str] | None = None
+    ) -> None:
+        self.issuer = issuer
+        self.keys: KeySet | None = None
+        self.fetches = 0
+        self._jwks_uri = jwks_uri
+        self._algorithms = algorithms
+        self._fetched_at: float | None = None
+        self._tried_at: float | None = None
+        self._due_at = float("-inf")
+        self._last_error: str | None = None
+
+    def due(self, now: float) -> bool:
+        """Tell whether a fetch should begin now."""
+        return now >= self._due_at
+
+    def due_for_unknown_key(self, now: float) -> bool:
+        """Tell whether a token with an unknown key may cause a fetch now."""
+        return self._tried_at is None or abs(now - self._tried_at) >= COOLDOWN
+
+    def unavailable(self) -> IssuerUnavailable:
+        """Make the error for a token that can't be checked, since there are no keys."""
+        reason = self._last_error or "its keys have not been fetched yet"
+        return IssuerUnavailable(f"no keys of {self.issuer}: {reason}")
+
+    def health(self, now: float) -> Health:
+        """Say how well the keys are known."""
+        return Health(
+            issuer=self.issuer,
+            ready=bool(self.keys),
+            keys=len(self.keys or ()),
+            age=None if self._fetched_at is None else max(0.0, now - self._fetched_at),
+            last_error=self._last_error,
+            fetches=self.fetches,
+        )
+
+    def refresh(self, now: float) -> Generator[str, Answer, None]:
+        """Fetch the keys: yields the addresses to GET, and is sent the answers.
+
+        A failure to get one is thrown in as IssuerUnavailable. It raises nothing: what went wrong
+        is in ``health``, and the keys held before stay.
+        """
+        self.fetches += 1
+        self._tried_at = now
+        self._due_at = now + RETRY
+        try:
+            if self._jwks_uri is None:
+                self._jwks_uri = yield from self._discover()
+            answer = yield self._jwks_uri
+            document = _document(answer, self._jwks_uri)
+            self._accept(document, answer.cache_control, now)
+        except IssuerUnavailable as error:
+            self._last_error = str(error)
+
+    def _accept(self, document: Mapping[str, Any], cache_control: str, now: float) -> None:
+        try:
+            keys = KeySet.from_jwks(document, self._algorithms)
+        except InvalidKey as error:
+            raise IssuerUnavailable(f"{self._jwks_uri} is not a key set: {error}") from None
+        if not keys:
+            reasons = "; ".join(sorted({skipped.reason for skipped in keys.skipped}))
+            raise IssuerUnavailable(
+                f"{self._jwks_uri} holds no usable key{': ' if reasons else ''}{reasons}"
+            )
+        found = _MAX_AGE.search(cache_control)
+        lifetime = min(max(int(found[1]), SHORTEST), LONGEST) if found else LIFETIME
+        self.keys = keys
+        self._fetched_at = now
+        self._due_at = now + 0.8 * lifetime
+        self._last_error = None
+
+    def _discover(self) -> Generator[str, Answer, str]:
+        """Find the key set's address in the issuer's metadata (RFC 8414 section 3, OpenID)."""
+        failure = IssuerUnavailable(f"{self.issuer} publishes no metadata")
+        for address in metadata_addresses(self.issuer):
+            try:
+                document = _document((yield address), address)
+            except IssuerUnavailable as error:
+                failure = error
+                continue
+            if document.get("issuer") != self.issuer:
+                raise IssuerUnavailable(
+                    f"the metadata at {address} is of another issuer; the issuer must be given "
+                    "exactly as it stands there"
+                )
+            jwks_uri = document.get("jwks_uri")
+            if not isinstance(jwks_uri, str):
+                raise IssuerUnavailable(f"the metadata at {address} names no jwks_uri")
+            return jwks_uri
+        raise failure
+
+
+def metadata_addresses(issuer: str) -> list[str]:
+    """Give the addresses where an issuer's metadata may be, the likeliest first."""
+    parts = urlsplit(issuer)
+    path = parts.path.rstrip("/")
+    oauth = parts._replace(path=f"/.well-known/oauth-authorization-server{path}").geturl()
+    return [oauth, f"{issuer.rstrip('/')}/.well-known/openid-configuration"]
+
+
+def _document(answer: Answer, address: str) -> dict[str, Any]:
+    if answer.status != 200:
+        raise IssuerUnavailable(f"{address} answered {answer.status} instead of 200")
+    try:
+        return json_decode(answer.body, "the answer")
+    except InvalidToken:
+        raise IssuerUnavailable(f"{address} answered something that is not a JSON object") from None

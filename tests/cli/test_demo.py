@@ -1,0 +1,133 @@
+"""The demo: three real processes and the walk through them."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+
+def three_free_ports() -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            first = probe.getsockname()[1]
+        if first < 65000 and all(is_free(first + number) for number in range(3)):
+            return first
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def wait_until(done, seconds=20):
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+def test_every_step_of_the_walk_goes_as_told_twice_on_the_same_data(carnet, tmp_path):
+    port = three_free_ports()
+    arguments = ("demo", "--exit", "--port", str(port), "--data", str(tmp_path / "data"))
+    for _ in range(2):
+        done = carnet(*arguments, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
+        assert "All 12 steps went as told" in done.stdout
+        assert "\x1b" not in done.stdout
+        for code in ("signature_invalid", "audience_mismatch", "role_missing", "expired"):
+            assert f"code: {code}\n" in done.stdout
+    assert all(is_free(port + number) for number in range(3))
+
+
+@pytest.fixture
+def running(tmp_path):
+    port = three_free_ports()
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "carnet", "demo", "--port", str(port), "--data", str(tmp_path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    lines = []
+    for line in demo.stdout:
+        lines.append(line)
+        if line.startswith("curl"):
+            break
+    yield demo, port, "".join(lines)
+    if demo.poll() is None:
+        demo.kill()
+    demo.wait(20)
+    demo.stdout.close()
+
+
+def test_after_the_walk_all_keeps_running_and_what_it_says_to_try_works(running):
+    _, port, told = running
+    account = re.search(r"accounts: (\w+) .* password (\S+)", told)
+    with httpx.Client(trust_env=False) as client:
+        answer = client.post(
+            f"http://127.0.0.1:{port}/sessions",
+            json={"username": account[1], "password": account[2]},
+        )
+        token = answer.json()["access_token"]
+        orders = client.get(
+            f"http://127.0.0.1:{port + 1}/orders", headers={"Authorization": f"Bearer {token}"}
+        )
+    assert orders.status_code == 200
+    commands = told[told.index("TOKEN=") :]
+    shell = subprocess.run(["sh", "-c", commands], capture_output=True, text=True, timeout=60)
+    assert "200 OK" in shell.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_processes_cleanly(running, number):
+    demo, port, _ = running
+    demo.send_signal(number)
+    rest = demo.stdout.read()
+    assert demo.wait(20) == 0
+    assert "Traceback" not in rest
+    assert rest.endswith("Stopped.\n")
+    assert all(is_free(port + number) for number in range(3))
+
+
+def test_a_killed_demo_leaves_no_process_behind(running):
+    demo, port, _ = running
+    demo.kill()
+    demo.wait(20)
+    wait_until(lambda: all(is_free(port + number) for number in range(3)))
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_taken_port_is_one_line_before_anything_is_made(carnet, tmp_path, which):
+    port = three_free_ports()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port + which))
+        taken.listen()
+        done = carnet("demo", "--exit", "--port", str(port), "--data", str(tmp_path / "data"))
+    assert done.returncode == 2
+    assert f"port {port + which}" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_that_cant_be_written_is_one_line(carnet, tmp_path):
+    (tmp_path / "file").write_text("")
+    port = three_free_ports()
+    done = carnet("demo", "--exit", "--port", str(port), "--data", str(tmp_path / "file" / "d"))
+    assert done.returncode == 2
+    assert "can't make the data folder" in done.stderr
+    assert done.stderr.count("\n") == 1

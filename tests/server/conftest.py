@@ -1,0 +1,97 @@
+"""A real server: a process of its own, spoken to over real HTTP, with a real database file."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+PASSWORD = "a-long-enough-password"
+
+
+@dataclass
+class Server:
+    """A running `carnet serve`."""
+
+    process: subprocess.Popen
+    url: str
+    data: Path
+    client: httpx.Client
+
+    def sign_in(self, username="alice", password=PASSWORD, **more):
+        return self.client.post(
+            "/sessions", json={"username": username, "password": password, **more}
+        )
+
+    def refresh(self, token, **more):
+        form = {"grant_type": "refresh_token", "refresh_token": token, **more}
+        return self.client.post("/token", data=form)
+
+    def sign_out(self, access_token):
+        return self.client.delete(
+            "/sessions/current", headers={"Authorization": f"Bearer {access_token}"}
+        )
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start servers; all are ended with the test."""
+    running = []
+
+    def start_one(*arguments, data=None):
+        data = data or tmp_path / "data"
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "carnet", "serve", "--data", str(data), "--port", "0"),
+                *("--audience", "orders", "--audience", "billing", *arguments),
+            ],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        line = process.stderr.readline()
+        found = re.fullmatch(r"carnet: serving \S+ on (http://\S+)\n", line)
+        assert found, line + process.stderr.read()
+        client = httpx.Client(base_url=found[1], timeout=20, trust_env=False)
+        server = Server(process, found[1], data, client)
+        running.append(server)
+        return server
+
+    yield start_one
+    for server in running:
+        server.client.close()
+        if server.process.poll() is None:
+            server.process.kill()
+        server.process.wait(20)
+        server.process.stderr.close()
+
+
+@pytest.fixture
+def add_user(tmp_path, carnet):
+    def add(username="alice", password=PASSWORD, roles=("ADMIN",), data=None):
+        flags = [flag for role in roles for flag in ("--role", role)]
+        done = carnet(
+            *("user", "add", username, "--password-file", "-", *flags),
+            data=data or tmp_path / "data",
+            stdin=password + "\n",
+        )
+        assert done.returncode == 0, done.stderr
+
+    return add
+
+
+@pytest.fixture
+def server(start, add_user):
+    """A server with one account, alice (ADMIN), and a grace of one second."""
+    add_user()
+    return start("--refresh-grace", "1")
