@@ -165,28 +165,28 @@ class AccessTokenVerifier(_Issuers[T]):
         """
         issuer = self._choose(token)
         source = issuer.source
-        if source.due(self._clock()):
-            if source.keys is None:
-                self._refresh(issuer, seen=source.fetches)
-            else:
-                self._refresh_behind(issuer)
+        if source.keys is None:
+            with issuer.fetching:
+                if source.keys is None and source.due(self._clock()):
+                    refresh(source, self._clock())
+        elif source.due(self._clock()):
+            self._refresh_behind(issuer)
         verifier = issuer.verifier()
         if verifier is None:
             raise source.unavailable()
         try:
             return verifier.verify(token)  # type: ignore[no-any-return]
         except InvalidToken as error:
-            seen = source.fetches
-            if error.code != "key_not_found" or not source.due_for_unknown_key(self._clock()):
+            if error.code != "key_not_found":
                 raise
-        self._refresh(issuer, seen)
-        return (issuer.verifier() or verifier).verify(token)  # type: ignore[no-any-return]
-
-    def _refresh(self, issuer: _Issuer, seen: int) -> None:
-        """Fetch the keys, unless another thread has done so since ``seen`` fetches."""
+            running = issuer.fetching.locked()
+            if not running and not source.due_for_unknown_key(self._clock()):
+                raise
         with issuer.fetching:
-            if issuer.source.fetches == seen:
-                refresh(issuer.source, self._clock())
+            # Whoever waited here for another thread's fetch has what that one brought.
+            if source.due_for_unknown_key(self._clock()):
+                refresh(source, self._clock())
+        return (issuer.verifier() or verifier).verify(token)  # type: ignore[no-any-return]
 
     def _refresh_behind(self, issuer: _Issuer) -> None:
         if not issuer.fetching.acquire(blocking=False):

@@ -29,14 +29,14 @@ def check_address(address: str) -> None:
     """
     try:
         parts = urlsplit(address)
-        host = parts.hostname
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        if secure and parts.hostname and not parts.username:
+            return
     except ValueError:
-        host = None
-    if not host or parts.username or (parts.scheme != "https" and not _on_loopback(address)):
-        raise ConfigurationError(
-            f"an issuer's address begins with https://, or is on loopback: {address[:200]!r} "
-            "is neither"
-        )
+        pass
+    raise ConfigurationError(
+        "an issuer's address begins with https://, or with http:// and a loopback address"
+    )
 
 
 def refresh(source: KeySource, now: float) -> None:
@@ -132,7 +132,4 @@ def _unreachable(address: str, error: httpx.HTTPError) -> IssuerUnavailable:
 
 
 def _on_loopback(address: str) -> bool:
-    try:
-        return urlsplit(address).hostname in LOOPBACK
-    except ValueError:
-        return False
+    return urlsplit(address).hostname in LOOPBACK
