@@ -10,7 +10,7 @@ help: ## Show what can be made
 demo: .venv/run ## Run the whole system and a walk through it (ARGS=--exit ends it after the walk)
 	@$(BIN)/carnet demo $(ARGS)
 
-test: check ## Check everything and run all the tests (ARGS= is passed to pytest)
+test: check .venv/debian ## Check everything and run all the tests (ARGS= is passed to pytest)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/dev ## Lint, format, types and layers
@@ -55,6 +55,18 @@ clean: ## Remove everything that was made here, the demo's data included
 	@echo "Setting up (once) …"
 	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What only Debian has: tests that need one of these skip loudly where it can't be installed.
+DEBIAN := softhsm2
+
+.venv/debian: Makefile | .venv/dev
+	@missing=""; for name in $(DEBIAN); do \
+	  dpkg -s $$name >/dev/null 2>&1 || missing="$$missing $$name"; done; \
+	[ -z "$$missing" ] || { echo "Installing$$missing for the tests …"; \
+	  SUDO=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+	  { $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq $$missing; } >/dev/null 2>&1 \
+	  || echo "could not install$$missing: the tests that need them will skip"; }
 	@touch $@
 
 .venv/dev: requirements-dev.lock .venv/run

@@ -6,9 +6,9 @@ from time import sleep
 import httpx
 import joserfc.jwk
 import joserfc.jwt
+import jwt as pyjwt
 import pytest
 
-import jwt as pyjwt
 from carnet import KeySet, Verifier, inspect
 from carnet.server.refresh_token import parse
 

@@ -7,9 +7,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import jwt as pyjwt
 import pytest
 
-import jwt as pyjwt
 from carnet import ConfigurationError, InvalidToken, IssuerUnavailable, Key, KeySet, Signer
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier
 from carnet.verifier.key_source import COOLDOWN

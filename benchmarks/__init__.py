@@ -1,0 +1,1 @@
+"""Benchmarks: what Carnet costs beside other packages and beside the bare operation."""

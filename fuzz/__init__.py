@@ -1,0 +1,1 @@
+"""Fuzz targets: whatever is read, nothing but CarnetError may escape."""
