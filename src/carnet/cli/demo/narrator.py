@@ -38,6 +38,7 @@ class Narrator:
         self._steps = 0
         self._failures: list[str] = []
         self._title = ""
+        self._told = False
         self.token = ""
         self.last = httpx.Response(599)
 
@@ -45,6 +46,7 @@ class Narrator:
         """Begin a step: its number, its name, and why it matters."""
         self._steps += 1
         self._title = title
+        self._told = False
         click.echo(f"\n{ink.strong(f'{self._steps:2} {title}')}")
         click.echo(textwrap.fill(meaning, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT))
         click.echo()
@@ -145,6 +147,8 @@ class Narrator:
         return self._send(method, url, headers={"Authorization": f"Bearer {token}"})
 
     def _request(self, method: str, url: str, body: str, *headers: str) -> None:
+        if self._told:
+            click.echo()
         click.echo(f"{INDENT}{ink.faint('→')} {method} {url}")
         for line in (*headers, body):
             if line:
@@ -169,6 +173,7 @@ class Narrator:
 
     def _verdict(self, stamp: str, reason: str) -> None:
         click.echo(f"{INDENT}{stamp}{'  ' if reason else ''}{reason}")
+        self._told = True
 
     def _fail(self, reason: str) -> None:
         self._failures.append(f"{self._title}: {reason}")
