@@ -58,7 +58,7 @@ clean: ## Remove everything that was made here, the demo's data included
 	@touch $@
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
-DEBIAN := softhsm2
+DEBIAN := curl softhsm2
 
 .venv/debian: Makefile | .venv/dev
 	@missing=""; for name in $(DEBIAN); do \

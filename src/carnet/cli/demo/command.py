@@ -55,8 +55,10 @@ def demo(exit_after: bool, port: int, data: Path) -> None:
     Exit status: 0 if every step went as told, 1 if one did not, 2 if it could not start.
     """
     check_ports({"the server": port, "orders": port + 1, "billing": port + 2})
-    # SIGTERM ends the demo as Ctrl-C does: with its children.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGTERM ends the demo as Ctrl-C does: with its children. A shell starts its background jobs
+    # with SIGINT ignored; whoever sends it all the same means it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     at = Addresses(*(f"http://127.0.0.1:{port + number}" for number in range(3)))
     asyncio.run(_make_accounts(Settings(data=str(data), issuer=at.server)))
     went_as_told = None
