@@ -91,4 +91,4 @@ async def _create(
 
 async def _list(settings: Settings) -> list[Account]:
     async with open_service(settings) as service:
-        return await service.accounts.list()
+        return await service.accounts.page(limit=100_000)

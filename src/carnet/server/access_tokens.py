@@ -9,7 +9,7 @@ from carnet.jwt.signer import Signer
 from carnet.jwt.verifier import Verifier
 from carnet.server.sessions import Grant
 from carnet.server.settings import Settings
-from carnet.server.signing_keys import Keys
+from carnet.server.signing_keys import SigningKeys
 
 __all__ = ["AccessTokens"]
 
@@ -18,26 +18,16 @@ class AccessTokens:
     """Makes access tokens, and reads those that come back to the service itself.
 
     Args:
-        keys: the service's own keys.
-        settings: issuer, audiences and lifetime.
+        keys: the service's own keys; when they change, so do the signers.
+        settings: issuer, audiences, algorithms and lifetime.
     """
 
-    def __init__(self, keys: Keys, settings: Settings) -> None:
-        self._audiences = settings.audiences
+    def __init__(self, keys: SigningKeys, settings: Settings) -> None:
+        self._keys = keys
+        self._settings = settings
         self._lifetime = settings.access_token_lifetime
-        self._signer = Signer(
-            keys.signing,
-            issuer=settings.own_url,
-            audience=UNCHECKED,
-            lifetime=settings.access_token_lifetime,
-            type="at+jwt",
-        )
-        self._verifier = Verifier(
-            keys.published,
-            issuer=settings.own_url,
-            audience=settings.audiences,
-            type="at+jwt",
-        )
+        self._generation = -1
+        self._follow_keys()
 
     def issue(self, grant: Grant, audience: str, lifetime: int | None) -> tuple[str, int]:
         """Make an access token for a session.
@@ -50,8 +40,10 @@ class AccessTokens:
         Returns:
             The token, and the seconds that it is good for.
         """
+        self._follow_keys()
         span = min(lifetime or self._lifetime, self._lifetime)
         claims = {
+            **grant.claims,
             "aud": audience,
             "sub": grant.account_id,
             "client_id": grant.client_id,
@@ -59,7 +51,7 @@ class AccessTokens:
             "roles": grant.roles,
             "sub_ver": grant.version,
         }
-        return self._signer.sign(claims, lifetime=span), span
+        return self._signers[audience].sign(claims, lifetime=span), span
 
     def verify(self, token: str) -> Claims:
         """Check an access token that this service has issued, for whichever audience.
@@ -67,6 +59,7 @@ class AccessTokens:
         Raises:
             InvalidToken: if it is not good.
         """
+        self._follow_keys()
         claims = self._verifier.verify(token)
         if claims.session_id is None:
             raise InvalidToken(
@@ -76,3 +69,26 @@ class AccessTokens:
                 expected="a session's token",
             )
         return claims
+
+    def _follow_keys(self) -> None:
+        if self._generation == self._keys.generation:
+            return
+        settings = self._settings
+        default = settings.signing_algorithms[0]
+        self._signers = {
+            audience: Signer(
+                self._keys.signing(settings.audience_algorithms.get(audience, default)),
+                issuer=settings.own_url,
+                audience=UNCHECKED,
+                lifetime=settings.access_token_lifetime,
+                type="at+jwt",
+            )
+            for audience in settings.audiences
+        }
+        self._verifier = Verifier(
+            self._keys.published,
+            issuer=settings.own_url,
+            audience=settings.audiences,
+            type="at+jwt",
+        )
+        self._generation = self._keys.generation

@@ -1,27 +1,41 @@
-"""Accounts: who may sign in, and with which roles."""
+"""Accounts: who may sign in, and with which roles and claims.
+
+What changes the meaning of an account's tokens (roles, claims, password, disabling) raises its
+version and writes the revocation of the older ones in the same transaction: they are stale at once,
+while sessions live on and bring new tokens at their next refresh.
+"""
 
 from __future__ import annotations
 
 import secrets
 import unicodedata
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from carnet.errors import CarnetError
+from carnet.server.audit import OPERATOR, Event, Origin, record
 from carnet.server.clock import Clock
-from carnet.server.passwords import MAX_PASSWORD, MIN_PASSWORD, Passwords
-from carnet.server.store import Store
+from carnet.server.passwords import MAX_PASSWORD, MIN_PASSWORD, Passwords, is_common
+from carnet.server.revocations import Revoker
+from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
 __all__ = ["Account", "AccountRefused", "Accounts"]
 
 MAX_USERNAME = 128
+MAX_CLAIMS = 4096
+RESERVED_CLAIMS = frozenset(
+    (
+        *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "sub_ver", "client_id", "roles"),
+        *("scope", "cnf", "act", "nonce", "auth_time", "acr", "amr", "at_hash", "azp"),
+    )
+)
 
 
 class AccountRefused(CarnetError):
-    """An account can't be made as asked: the code says why."""
+    """An account can't be made or changed as asked; the code says why."""
 
     code = "account_refused"
 
@@ -33,13 +47,17 @@ class Account(NamedTuple):
         id: the ``sub`` of the account's tokens; it never changes and says nothing.
         username: what the person types, in its canonical form.
         roles: what the account may do.
-        version: the ``sub_ver`` of the account's tokens.
+        claims: more claims for its tokens.
+        version: the ``sub_ver`` of its tokens.
+        disabled: whether it may not sign in.
     """
 
     id: str
     username: str
     roles: tuple[str, ...]
+    claims: dict[str, Any]
     version: int
+    disabled: bool
 
 
 class Accounts:
@@ -48,24 +66,36 @@ class Accounts:
     Args:
         store: where they are kept.
         passwords: makes and checks the hashes.
+        revoker: makes older tokens stale.
         clock: gives the microseconds since 1970.
     """
 
-    def __init__(self, store: Store, passwords: Passwords, clock: Clock) -> None:
+    def __init__(self, store: Store, passwords: Passwords, revoker: Revoker, clock: Clock) -> None:
         self._store = store
         self._passwords = passwords
+        self._revoker = revoker
         self._clock = clock
 
-    async def create(self, username: str, password: str, roles: Sequence[str] = ()) -> Account:
+    async def create(
+        self,
+        username: str,
+        password: str,
+        roles: Sequence[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        origin: Origin = OPERATOR,
+    ) -> Account:
         """Make an account.
 
         Args:
             username: 1 to 128 characters; case and width make no difference (RFC 8265).
-            password: 8 to 1024 characters, any.
+            password: 8 to 1024 characters, not a common one.
             roles: names without white space.
+            claims: more claims for the account's tokens.
+            origin: who asked.
 
         Raises:
             AccountRefused: saying what was expected.
+            TooBusy: if too many passwords are being hashed.
         """
         name = canonical_username(username)
         if not name:
@@ -74,50 +104,177 @@ class Accounts:
                 "characters",
                 code="username_invalid",
             )
-        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-            raise AccountRefused(
-                f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters",
-                code="password_invalid",
-            )
-        if not all(role and role.isprintable() and not role.count(" ") for role in roles):
-            raise AccountRefused("a role is a name without white space", code="role_invalid")
-        chosen = tuple(sorted(set(roles)))
+        check_password(password, name)
+        chosen, more = roles_text(roles), claims_text(claims or {})
         account_id = secrets.token_urlsafe(16)
-        rows = await self._store.write(
-            sql.ADD_ACCOUNT,
-            account_id,
-            name,
-            await self._passwords.hash(password),
-            msgspec.json.encode(chosen).decode(),
-            self._clock(),
-        )
-        if not rows:
+        encoded = await self._passwords.hash(password)
+        now = self._clock()
+
+        def add() -> Transaction[bool]:
+            values = (account_id, name, encoded, chosen, more, now)
+            rows = yield sql.ADD_ACCOUNT, values
+            if rows:
+                yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=account_id)
+            return bool(rows)
+
+        if not await self._store.transact(add):
             raise AccountRefused(
                 f"there is an account named {name} already; choose another username",
                 code="username_taken",
             )
-        return Account(account_id, name, chosen, 1)
+        return Account(account_id, name, roles_of(chosen), claims_of(more), 1, False)
 
     async def authenticate(self, username: str, password: str) -> Account | None:
         """Give the account that a username and a password belong to, or None.
 
-        Unknown and known usernames cost the same work.
+        Unknown, disabled and known usernames cost the same work. A hash of older parameters is made
+        anew.
 
         Raises:
             TooBusy: if too many sign in at this moment.
         """
         name = canonical_username(username)
         rows = await self._store.read(sql.ACCOUNT_BY_USERNAME, name) if name else []
-        encoded = rows[0][2] if rows else None
+        encoded = rows[0][6] if rows else None
         if not await self._passwords.check(password[: MAX_PASSWORD + 1], encoded):
             return None
-        account_id, stored_name, _, roles, version = rows[0]
-        return Account(account_id, stored_name, roles_of(roles), version)
+        account = account_of(rows[0])
+        if account.disabled:
+            return None
+        if encoded is not None and self._passwords.is_outdated(encoded):
+            renewed = await self._passwords.hash(password)
+            await self._store.write(sql.REHASH_PASSWORD, renewed, account.id, encoded)
+        return account
 
-    async def list(self) -> list[Account]:
-        """Give all accounts, by username."""
-        rows = await self._store.read(sql.ACCOUNTS)
-        return [Account(row[0], row[1], roles_of(row[2]), row[3]) for row in rows]
+    async def find(self, username: str) -> Account:
+        """Give the account of a username.
+
+        Raises:
+            AccountRefused: ``account_unknown``.
+        """
+        name = canonical_username(username)
+        rows = await self._store.read(sql.ACCOUNT_BY_USERNAME, name) if name else []
+        if not rows:
+            raise AccountRefused(
+                "there is no account of this name; `carnet user list` shows them",
+                code="account_unknown",
+            )
+        return account_of(rows[0])
+
+    async def by_id(self, account_id: str) -> Account | None:
+        """Give an account by its id."""
+        rows = await self._store.read(sql.ACCOUNT_BY_ID, account_id)
+        return account_of(rows[0]) if rows else None
+
+    async def page(self, after: str = "", limit: int = 1000) -> list[Account]:
+        """Give accounts by username, from the one after ``after``."""
+        return [account_of(row) for row in await self._store.read(sql.ACCOUNTS, after, limit)]
+
+    async def set_roles(self, account_id: str, roles: Sequence[str], origin: Origin) -> None:
+        """Give an account other roles; its older tokens are stale at once.
+
+        Raises:
+            AccountRefused: if a role is no name.
+        """
+        await self._change(
+            sql.SET_ROLES, roles_text(roles), account_id, Event.ROLES_CHANGED, origin
+        )
+
+    async def set_claims(self, account_id: str, claims: Mapping[str, Any], origin: Origin) -> None:
+        """Give an account other claims; its older tokens are stale at once.
+
+        Raises:
+            AccountRefused: if a claim is one of the service's own, or the claims are too large.
+        """
+        text = claims_text(claims)
+        await self._change(sql.SET_CLAIMS, text, account_id, Event.CLAIMS_CHANGED, origin)
+
+    async def disable(self, account_id: str, origin: Origin) -> None:
+        """Keep an account from signing in, and end its sessions."""
+        now = self._clock()
+
+        def work() -> Transaction[None]:
+            rows = yield sql.DISABLE_ACCOUNT, (now, account_id)
+            if rows:
+                yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")
+                yield from self._revoker.older_versions(account_id, rows[0][0], now)
+                yield from record(now, Event.ACCOUNT_DISABLED, origin, account_id=account_id)
+
+        await self._store.transact(work)
+
+    async def enable(self, account_id: str, origin: Origin) -> None:
+        """Let an account sign in again."""
+        now = self._clock()
+
+        def work() -> Transaction[None]:
+            if (yield sql.ENABLE_ACCOUNT, (account_id,)):
+                yield from record(now, Event.ACCOUNT_ENABLED, origin, account_id=account_id)
+
+        await self._store.transact(work)
+
+    async def change_password(
+        self, account: Account, current: str, new: str, session_id: str, origin: Origin
+    ) -> bool:
+        """Change a password, and end every session but the one that asked.
+
+        Args:
+            account: whose.
+            current: the password until now.
+            new: 8 to 1024 characters, not a common one.
+            session_id: of the session that asked; it lives on.
+            origin: who asked.
+
+        Returns:
+            Whether ``current`` was right.
+
+        Raises:
+            AccountRefused: if the new password can't be taken.
+            TooBusy: if too many passwords are being hashed.
+        """
+        check_password(new, account.username)
+        if await self.authenticate(account.username, current) is None:
+            return False
+        await self._replace_password(account.id, new, session_id, origin)
+        return True
+
+    async def set_password(self, account_id: str, new: str, origin: Origin) -> None:
+        """Give an account another password without knowing the old one, and end its sessions.
+
+        Raises:
+            AccountRefused: if the new password can't be taken.
+        """
+        account = await self.by_id(account_id)
+        check_password(new, account.username if account else "")
+        await self._replace_password(account_id, new, "", origin)
+
+    async def _replace_password(
+        self, account_id: str, new: str, session_id: str, origin: Origin
+    ) -> None:
+        encoded = await self._passwords.hash(new)
+        now = self._clock()
+
+        def work() -> Transaction[None]:
+            rows = yield sql.SET_PASSWORD, (encoded, account_id)
+            if rows:
+                reason = "password_changed"
+                yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, session_id)
+                yield from self._revoker.older_versions(account_id, rows[0][0], now)
+                yield from record(now, Event.PASSWORD_CHANGED, origin, account_id=account_id)
+
+        await self._store.transact(work)
+
+    async def _change(
+        self, statement: str, text: str, account_id: str, event: Event, origin: Origin
+    ) -> None:
+        now = self._clock()
+
+        def work() -> Transaction[None]:
+            rows = yield statement, (text, account_id)
+            if rows:
+                yield from self._revoker.older_versions(account_id, rows[0][0], now)
+                yield from record(now, event, origin, account_id=account_id, reason=text)
+
+        await self._store.transact(work)
 
 
 def canonical_username(username: str) -> str:
@@ -129,6 +286,60 @@ def canonical_username(username: str) -> str:
     return name
 
 
+def check_password(password: str, username: str) -> None:
+    """Check that a new password can be taken (NIST SP 800-63B section 5.1.1.2).
+
+    Raises:
+        AccountRefused: ``password_invalid`` or ``password_common``.
+    """
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise AccountRefused(
+            f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters", code="password_invalid"
+        )
+    if is_common(password) or canonical_username(password) == username:
+        raise AccountRefused(
+            "this password is one of those that are tried first; choose another, such as four "
+            "words that don't belong together",
+            code="password_common",
+        )
+
+
+def roles_text(roles: Sequence[str]) -> str:
+    """Write roles as the database holds them."""
+    if not all(role and role.isprintable() and " " not in role for role in roles):
+        raise AccountRefused("a role is a name without white space", code="role_invalid")
+    return msgspec.json.encode(sorted(set(roles))).decode()
+
+
 def roles_of(text: str) -> tuple[str, ...]:
-    """Read the roles as the database holds them."""
+    """Read roles as the database holds them."""
     return msgspec.json.decode(text, type=tuple[str, ...])
+
+
+def claims_text(claims: Mapping[str, Any]) -> str:
+    """Write claims as the database holds them."""
+    own = sorted(RESERVED_CLAIMS.intersection(claims))
+    if own:
+        raise AccountRefused(
+            f"the service itself sets {', '.join(own)}; choose other names for custom claims",
+            code="claim_reserved",
+        )
+    text = msgspec.json.encode(dict(claims), order="deterministic").decode()
+    if len(text) > MAX_CLAIMS:
+        raise AccountRefused(
+            f"custom claims have at most {MAX_CLAIMS} characters of JSON", code="claims_too_large"
+        )
+    return text
+
+
+def claims_of(text: str) -> dict[str, Any]:
+    """Read claims as the database holds them."""
+    return msgspec.json.decode(text, type=dict[str, Any])
+
+
+def account_of(row: tuple[Any, ...]) -> Account:
+    """Read an account's row."""
+    account_id, username, roles, claims, version, disabled_at = row[:6]
+    return Account(
+        account_id, username, roles_of(roles), claims_of(claims), version, disabled_at is not None
+    )

@@ -4,27 +4,46 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from carnet.server.endpoints.metadata import health, key_set, metadata
-from carnet.server.endpoints.sessions import begin_session, end_current_session
+from carnet.server.endpoints import accounts, operations, sessions
+from carnet.server.endpoints.metadata import key_set, metadata
+from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token import issue_token
 from carnet.server.http import RequestRefused, refusal
+from carnet.server.metrics import CountRequests
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 
 __all__ = ["build_app"]
 
 ROUTES = [
-    Route("/sessions", begin_session, methods=["POST"]),
-    Route("/sessions/current", end_current_session, methods=["DELETE"]),
+    Route("/sessions", sessions.begin_session, methods=["POST"]),
+    Route("/sessions", sessions.list_sessions, methods=["GET"]),
+    Route("/sessions", sessions.end_sessions, methods=["DELETE"]),
+    Route("/sessions/current", sessions.end_current_session, methods=["DELETE"]),
+    Route("/sessions/{session_id}", sessions.end_session, methods=["DELETE"]),
+    Route("/account", accounts.show_account, methods=["GET"]),
+    Route("/account/password", accounts.change_password, methods=["POST"]),
+    Route("/accounts/{account_id}/sessions", accounts.list_sessions_of_account, methods=["GET"]),
+    Route("/accounts/{account_id}/sessions", accounts.end_sessions_of_account, methods=["DELETE"]),
+    Route(
+        "/accounts/{account_id}/sessions/{session_id}",
+        accounts.end_session_of_account,
+        methods=["DELETE"],
+    ),
     Route("/token", issue_token, methods=["POST"]),
+    Route("/revocation", revoke_token, methods=["POST"]),
+    Route("/revocations", stream_revocations, methods=["GET"]),
     Route("/.well-known/jwks.json", key_set),
     Route("/.well-known/oauth-authorization-server", metadata),
     Route("/.well-known/openid-configuration", metadata),
-    Route("/healthz", health),
+    Route("/healthz", operations.health),
+    Route("/readyz", operations.readiness),
+    Route("/metrics", operations.metrics),
 ]
 
 
@@ -32,6 +51,7 @@ def build_app(service: Service) -> Starlette:
     """Make the ASGI application of an open service."""
     app = Starlette(
         routes=ROUTES,
+        middleware=[Middleware(CountRequests)],
         exception_handlers={
             RequestRefused: _refused,
             HTTPException: _not_served,

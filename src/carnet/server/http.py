@@ -14,14 +14,7 @@ from starlette.responses import Response
 from carnet.errors import CarnetError, InvalidToken
 from carnet.jose.encoding import json_decode, json_encode
 
-__all__ = [
-    "RequestRefused",
-    "answer",
-    "read_bearer",
-    "read_form",
-    "read_json",
-    "refusal",
-]
+__all__ = ["NO_STORE", "RequestRefused", "answer", "read_form", "read_json", "refusal"]
 
 T = TypeVar("T")
 
@@ -104,26 +97,6 @@ async def read_json(request: Request, kind: type[T]) -> T:
         ) from None
     except msgspec.ValidationError as error:
         raise RequestRefused("invalid_request", str(error).replace('"', "'")) from None
-
-
-def read_bearer(request: Request) -> str:
-    """Read the access token of a request (RFC 6750 section 2.1).
-
-    Raises:
-        RequestRefused: 401 where there is none, 400 where there are two.
-    """
-    values = request.headers.getlist("authorization")
-    if len(values) > 1:
-        raise RequestRefused("invalid_request", "there is more than one Authorization header")
-    scheme, _, token = values[0].partition(" ") if values else ("", "", "")
-    if scheme.lower() != "bearer" or not token:
-        raise RequestRefused(
-            "invalid_request",
-            "send the access token as 'Authorization: Bearer <token>'",
-            401,
-            {"WWW-Authenticate": "Bearer"},
-        )
-    return token.strip()
 
 
 async def _read_body(request: Request, media_type: str) -> bytes:

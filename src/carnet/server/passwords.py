@@ -8,6 +8,8 @@ import secrets
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import resources
 from typing import TypeVar
 
 from argon2 import PasswordHasher, Type
@@ -15,7 +17,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from carnet.errors import CarnetError
 
-__all__ = ["MAX_PASSWORD", "MIN_PASSWORD", "Passwords", "TooBusy"]
+__all__ = ["MAX_PASSWORD", "MIN_PASSWORD", "Passwords", "TooBusy", "is_common"]
 
 T = TypeVar("T")
 
@@ -74,6 +76,10 @@ class Passwords:
 
         return await self._run(verify) and encoded is not None
 
+    def is_outdated(self, encoded: str) -> bool:
+        """Tell whether a hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(encoded)
+
     def close(self) -> None:
         """Let what is under way finish."""
         self._pool.shutdown()
@@ -86,6 +92,17 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._pending -= 1
+
+
+def is_common(password: str) -> bool:
+    """Tell whether a password is one of those that are tried first."""
+    return password.casefold() in _common_passwords()
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    text = resources.files("carnet.server").joinpath("common_passwords.txt").read_text("utf-8")
+    return frozenset(line for line in text.splitlines() if not line.startswith("#"))
 
 
 def _prepared(password: str) -> bytes:

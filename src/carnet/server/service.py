@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from carnet.errors import ServerError
 from carnet.server.access_tokens import AccessTokens
 from carnet.server.accounts import Accounts
+from carnet.server.background import Background
 from carnet.server.clock import Clock, now
-from carnet.server.master_key import MasterKey, create_master_key, read_master_key
+from carnet.server.data_folder import open_folder
+from carnet.server.feed import Feed
 from carnet.server.passwords import Passwords
+from carnet.server.revocations import Revoker
 from carnet.server.sessions import Sessions
 from carnet.server.settings import Settings
-from carnet.server.signing_keys import Keys, load_keys
-from carnet.server.store import SqliteStore, Store
+from carnet.server.signing_keys import SigningKeys
+from carnet.server.store import Store, open_store
+from carnet.server.throttle import Throttle
 
 __all__ = ["Service", "open_service"]
 
@@ -27,19 +30,29 @@ class Service:
 
     Attributes:
         settings: what it was told.
+        clock: gives the microseconds since 1970.
         store: its database.
         keys: what it signs with and publishes.
         accounts: who may sign in.
+        throttle: who has to wait before trying again.
         sessions: who is signed in.
-        access_tokens: what they are given.
+        revoker: refuses access tokens before their time.
+        access_tokens: what the signed-in are given.
+        feed: tells verifiers what is refused.
+        background: what the service does by itself, once it is run.
     """
 
     settings: Settings
+    clock: Clock
     store: Store
-    keys: Keys
+    keys: SigningKeys
     accounts: Accounts
+    throttle: Throttle
     sessions: Sessions
+    revoker: Revoker
     access_tokens: AccessTokens
+    feed: Feed
+    background: Background
 
 
 @asynccontextmanager
@@ -53,36 +66,33 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
     Raises:
         ServerError: if the folder, the database or the master key can't be used.
     """
-    database = settings.folder / "carnet.db"
-    master_key = _open_folder(settings.folder, database)
-    store = SqliteStore(database)
-    passwords = None
+    folder = open_folder(settings)
+    store = await open_store(settings.database or folder.database)
+    passwords = Passwords()
     try:
-        keys = await load_keys(store, master_key, settings.signing_algorithm, clock)
-        passwords = Passwords()
+        keys = SigningKeys(store, folder.master_key, settings, clock)
+        try:
+            await keys.load()
+        except ServerError:
+            if folder.is_new:
+                # Made for nothing: the database has keys under another one.
+                folder.key_path.unlink()
+            raise
+        revoker = Revoker(settings)
+        feed = Feed(store, keys, settings, clock)
         yield Service(
             settings,
+            clock,
             store,
             keys,
-            Accounts(store, passwords, clock),
-            Sessions(store, keys, settings, clock),
+            Accounts(store, passwords, revoker, clock),
+            Throttle(store, clock),
+            Sessions(store, keys, revoker, settings, clock),
+            revoker,
             AccessTokens(keys, settings),
+            feed,
+            Background(store, keys, feed, clock),
         )
     finally:
-        if passwords is not None:
-            passwords.close()
+        passwords.close()
         await store.close()
-
-
-def _open_folder(folder: Path, database: Path) -> MasterKey:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ServerError(
-            f"can't make the data folder {folder}: {error.strerror}; name another one with --data",
-            code="data_unwritable",
-        ) from None
-    path = folder / "master.key"
-    if path.exists() or (database.exists() and database.stat().st_size > 0):
-        return read_master_key(path)
-    return create_master_key(path)

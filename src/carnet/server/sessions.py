@@ -10,6 +10,8 @@ token that was presented is judged:
     current - 1 later than that, or older     reuse: the session ends, for both holders
     above current, with a valid MAC           the database has lost writes: the session heals
     of an ended, expired or unknown session   refused
+
+Ending a session and writing its revocation are one transaction.
 """
 
 from __future__ import annotations
@@ -19,21 +21,25 @@ from typing import Any, NamedTuple
 
 from carnet.errors import CarnetError, InvalidToken
 from carnet.server import refresh_token
-from carnet.server.accounts import Account, roles_of
+from carnet.server.accounts import Account, claims_of, roles_of
+from carnet.server.audit import SERVICE, Event, Origin, record
 from carnet.server.clock import SECOND, Clock
 from carnet.server.refresh_token import RefreshToken
+from carnet.server.revocations import Revoker
 from carnet.server.settings import Settings
-from carnet.server.signing_keys import Keys
-from carnet.server.store import Store
+from carnet.server.signing_keys import SigningKeys
+from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Grant", "RefreshRefused", "Sessions"]
+__all__ = ["Grant", "RefreshRefused", "Session", "Sessions"]
+
+MAX_USER_AGENT = 256
 
 
 class RefreshRefused(CarnetError):
     """A refresh token is not good any more; the code is for the audit log, not for the client.
 
-    Codes: ``malformed``, ``unknown``, ``ended``, ``expired``, ``reused``.
+    Codes: ``malformed``, ``signature_invalid``, ``unknown``, ``ended``, ``expired``, ``reused``.
     """
 
     code = "refresh_refused"
@@ -48,6 +54,7 @@ class Grant(NamedTuple):
         client_id: the client that the session is with.
         audience: what the tokens are for unless asked otherwise.
         roles: the account's roles now.
+        claims: the account's custom claims now.
         version: the account's ``sub_ver`` now.
         refresh_token: the token that continues the session.
     """
@@ -57,8 +64,31 @@ class Grant(NamedTuple):
     client_id: str
     audience: str
     roles: tuple[str, ...]
+    claims: dict[str, Any]
     version: int
     refresh_token: str
+
+
+class Session(NamedTuple):
+    """A session, as its owner sees it; times in microseconds since 1970.
+
+    Attributes:
+        id: the ``sid`` of its tokens.
+        client_id: the client that it is with.
+        user_agent: what the device said it is at sign-in.
+        address: where it signed in from.
+        created_at: when it began.
+        rotated_at: when it was refreshed last.
+        expires_at: when it ends at the latest.
+    """
+
+    id: str
+    client_id: str
+    user_agent: str
+    address: str
+    created_at: int
+    rotated_at: int
+    expires_at: int
 
 
 class Sessions:
@@ -67,48 +97,66 @@ class Sessions:
     Args:
         store: where they are kept, one row each.
         keys: of which the peppers authenticate refresh tokens.
+        revoker: refuses the access tokens of ended sessions.
         settings: the lifetimes and the grace.
         clock: gives the microseconds since 1970.
     """
 
-    def __init__(self, store: Store, keys: Keys, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: SigningKeys,
+        revoker: Revoker,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._keys = keys
+        self._revoker = revoker
         self._clock = clock
         self._grace = settings.refresh_grace * SECOND
         self._idle = settings.session_idle_lifetime * SECOND
         self._lifetime = settings.session_lifetime * SECOND
 
-    async def begin(self, account: Account, client_id: str, audience: str) -> Grant:
-        """Begin a session of an account."""
+    async def begin(
+        self, account: Account, client_id: str, audience: str, origin: Origin = SERVICE
+    ) -> Grant | None:
+        """Begin a session, or give None where the account has changed since it was read."""
         session_id = secrets.token_urlsafe(16)
         token = RefreshToken(self._keys.pepper_id, refresh_token.new_secret(), 0)
         now = self._clock()
-        await self._store.write(
-            sql.ADD_SESSION,
-            session_id,
-            token.secret_hash,
-            account.id,
-            client_id,
-            audience,
-            now,
-            now + self._lifetime,
-        )
+
+        def work() -> Transaction[bool]:
+            values = (
+                *(session_id, token.secret_hash, client_id, audience),
+                *(origin.user_agent[:MAX_USER_AGENT], origin.address, now, now + self._lifetime),
+                *(account.id, account.version),
+            )
+            rows = yield sql.ADD_SESSION, values
+            if rows:
+                about = {"account_id": account.id, "session_id": session_id}
+                yield from record(now, Event.SESSION_BEGUN, origin, **about)
+            return bool(rows)
+
+        if not await self._store.transact(work):
+            return None
         return Grant(
             session_id,
             account.id,
             client_id,
             audience,
             account.roles,
+            account.claims,
             account.version,
             self._mint(token),
         )
 
-    async def refresh(self, text: str) -> Grant:
+    async def refresh(self, text: str, origin: Origin = SERVICE) -> Grant:
         """Exchange a refresh token for its successor.
 
         Args:
             text: the refresh token as the client sent it.
+            origin: from where it came.
 
         Raises:
             RefreshRefused: with the reason as its code.
@@ -123,49 +171,126 @@ class Sessions:
         )
         if rows:
             return self._grant(rows[0], token)
-        return await self._judge(token, now)
+        return await self._judge(token, now, origin)
 
-    async def end(self, session_id: str, reason: str) -> bool:
+    async def end(self, session_id: str, reason: str, origin: Origin = SERVICE) -> bool:
         """End a session, and tell whether this call was the one that ended it."""
-        return bool(await self._store.write(sql.END_SESSION, self._clock(), reason, session_id))
+        now = self._clock()
+        return await self._store.transact(lambda: self._ending(session_id, reason, now, origin))
 
-    async def _judge(self, token: RefreshToken, now: int) -> Grant:
+    async def end_of_account(
+        self, account_id: str, session_id: str, reason: str, origin: Origin
+    ) -> bool:
+        """End one session of an account, and tell whether there was such a one."""
+        now = self._clock()
+
+        def work() -> Transaction[bool]:
+            values = (now, reason, session_id, account_id)
+            if not (yield sql.END_SESSION_OF_ACCOUNT, values):
+                return False
+            yield from self._revoke(session_id, account_id, reason, now, origin)
+            return True
+
+        return await self._store.transact(work)
+
+    async def end_by_refresh_token(self, text: str, reason: str, origin: Origin) -> bool:
+        """End the session of a refresh token of whatever generation, and tell whether it lived."""
+        try:
+            token = refresh_token.parse(text, self._keys.peppers)
+        except InvalidToken:
+            return False
+        rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
+        return bool(rows) and await self.end(rows[0][0], reason, origin)
+
+    async def end_all(self, account_id: str, reason: str, origin: Origin, *, keep: str = "") -> int:
+        """End every session of an account, or every one but ``keep``, and give their number."""
+        now = self._clock()
+
+        def work() -> Transaction[int]:
+            ended = yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, keep)
+            if ended:
+                # One entry for the account instead of one for each session.
+                [(version,)] = yield sql.RAISE_VERSION, (account_id,)
+                yield from self._revoker.older_versions(account_id, version, now)
+            for (session_id,) in ended:
+                about = {"account_id": account_id, "session_id": session_id, "reason": reason}
+                yield from record(now, Event.SESSION_ENDED, origin, **about)
+            return len(ended)
+
+        return await self._store.transact(work)
+
+    async def of_account(self, account_id: str) -> list[Session]:
+        """Give an account's living sessions, the one used last first."""
+        now = self._clock()
+        rows = await self._store.read(sql.SESSIONS_OF_ACCOUNT, account_id, now, now - self._idle)
+        return [Session(*row) for row in rows]
+
+    async def is_alive(self, session_id: str, version: int) -> bool:
+        """Tell whether a session's access token of this account version still counts."""
+        rows = await self._store.read(sql.SESSION_STATE, session_id)
+        return bool(rows) and rows[0][0] is None and rows[0][1] == version and rows[0][2] is None
+
+    def _ending(self, session_id: str, reason: str, now: int, origin: Origin) -> Transaction[bool]:
+        rows = yield sql.END_SESSION, (now, reason, session_id)
+        if rows:
+            yield from self._revoke(session_id, rows[0][0], reason, now, origin)
+        return bool(rows)
+
+    def _revoke(
+        self, session_id: str, account_id: str, reason: str, now: int, origin: Origin
+    ) -> Transaction[None]:
+        yield from self._revoker.session(session_id, now)
+        about = {"account_id": account_id, "session_id": session_id, "reason": reason}
+        yield from record(now, Event.SESSION_ENDED, origin, **about)
+
+    async def _judge(self, token: RefreshToken, now: int, origin: Origin) -> Grant:
         """Decide about a token that the rotation did not take: the table above."""
         rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
         if not rows:
             raise RefreshRefused("the session is unknown", code="unknown")
         row = rows[0]
-        generation, expires_at, rotated_at, ended_at = row[4], row[5], row[8], row[9]
+        generation = row[4]
+        expires_at, rotated_at, ended_at = row[8:]
         if ended_at is not None:
             raise RefreshRefused("the session has ended", code="ended")
         if expires_at <= now or rotated_at <= now - self._idle:
             raise RefreshRefused("the session has expired", code="expired")
         if token.generation >= generation:
-            return await self._heal(token, row, now)
+            return await self._heal(token, row, now, origin)
         if token.generation == generation - 1 and now - rotated_at <= self._grace:
             return self._grant(row, token)
-        await self.end(row[0], "reused")
+        await self.end(row[0], "reused", origin)
         raise RefreshRefused("the refresh token was used before", code="reused")
 
-    async def _heal(self, token: RefreshToken, row: tuple[Any, ...], now: int) -> Grant:
+    async def _heal(
+        self, token: RefreshToken, row: tuple[Any, ...], now: int, origin: Origin
+    ) -> Grant:
         following = token.generation + 1
-        healed = await self._store.write(sql.HEAL, following, now, token.secret_hash)
-        if not healed:
+        session_id, account_id = row[0], row[1]
+
+        def work() -> Transaction[bool]:
+            if not (yield sql.HEAL, (following, now, token.secret_hash)):
+                return False
+            about = {"account_id": account_id, "session_id": session_id}
+            yield from record(now, Event.SESSION_HEALED, origin, **about)
+            return True
+
+        if not await self._store.transact(work):
             # Another request has healed it, or ended it, in between: judge anew.
-            return await self._judge(token, now)
+            return await self._judge(token, now, origin)
         return self._grant((*row[:4], following, *row[5:8]), token)
 
     def _grant(self, row: tuple[Any, ...], token: RefreshToken) -> Grant:
-        session_id, account_id, client_id, audience, generation, _, roles, version = row[:8]
-        successor = token._replace(generation=generation)
+        session_id, account_id, client_id, audience, generation, roles, claims, version = row[:8]
         return Grant(
             session_id,
             account_id,
             client_id,
             audience,
             roles_of(roles),
+            claims_of(claims),
             version,
-            self._mint(successor),
+            self._mint(token._replace(generation=generation)),
         )
 
     def _mint(self, token: RefreshToken) -> str:

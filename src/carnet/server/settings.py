@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,9 +16,10 @@ __all__ = ["Settings", "load_settings"]
 
 DAY = 86_400
 PREFIX = "CARNET_"
-LISTS = {"audiences"}
+LISTS = {"audiences", "signing_algorithms", "trusted_proxies"}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
+Algorithm = Literal["ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448", "RS256", "PS256"]
 Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * DAY)]
 
 
@@ -36,7 +37,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         refresh_grace: how long the refresh token before the current one still gets the same answer.
         session_idle_lifetime: how long a session lives without being refreshed.
         session_lifetime: how long a session lives at most.
-        signing_algorithm: the algorithm of new signing keys.
+        database: ``postgresql://…``; by default SQLite in the data folder.
+        signing_algorithms: a key of each is kept; the first signs unless ``audience_algorithms``
+            says otherwise.
+        audience_algorithms: the algorithm of the tokens for an audience that wants another.
+        key_lifetime: how long a signing key signs.
+        key_publish_lead: how long a signing key is published before it signs.
+        admin_role: the role of those who may see and end other people's sessions.
+        revocation_heartbeat: how often the revocation stream says that it is alive.
+        trusted_proxies: addresses of proxies whose X-Forwarded-For is believed.
+        workers: how many processes serve.
     """
 
     data: Annotated[str, Meta(min_length=1)] = "carnet-data"
@@ -50,7 +60,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     refresh_grace: Annotated[int, Meta(ge=0, le=600)] = 30
     session_idle_lifetime: Seconds = 14 * DAY
     session_lifetime: Seconds = 90 * DAY
-    signing_algorithm: str = "ES256"
+    database: Annotated[str, Meta(pattern="^(|postgres(ql)?://.*)$")] = ""
+    signing_algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("ES256",)
+    audience_algorithms: dict[str, Algorithm] = {}
+    key_lifetime: Seconds = 30 * DAY
+    key_publish_lead: Annotated[int, Meta(ge=300, le=30 * DAY)] = 3600
+    admin_role: Annotated[str, Meta(min_length=1)] = "carnet:admin"
+    revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
+    trusted_proxies: tuple[str, ...] = ()
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
 
     @property
     def own_url(self) -> str:
@@ -136,4 +154,12 @@ def _check(settings: Settings) -> Settings:
         raise ConfigurationError(
             "the setting session_idle_lifetime can't be longer than session_lifetime"
         )
+    if settings.key_publish_lead >= settings.key_lifetime:
+        raise ConfigurationError("the setting key_publish_lead must be shorter than key_lifetime")
+    for audience, alg in settings.audience_algorithms.items():
+        if audience not in settings.audiences or alg not in settings.signing_algorithms:
+            raise ConfigurationError(
+                "the setting audience_algorithms gives an audience of the setting audiences one of "
+                "the setting signing_algorithms"
+            )
     return settings

@@ -6,7 +6,8 @@ import threading
 import apsw
 import pytest
 
-from carnet.server.store import SqliteStore, StoreUnavailable
+from carnet.server.store import StoreUnavailable
+from carnet.server.store.sqlite import SqliteStore
 
 ADD = "INSERT INTO pepper (id, encrypted_secret, created_at) VALUES ($1, $2, $3) RETURNING id"
 COUNT = "SELECT COUNT(*) FROM pepper"

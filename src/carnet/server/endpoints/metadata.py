@@ -8,7 +8,7 @@ from starlette.responses import Response
 from carnet.server.http import answer
 from carnet.server.service import Service
 
-__all__ = ["health", "key_set", "metadata"]
+__all__ = ["key_set", "metadata"]
 
 PUBLIC = {"Cache-Control": "public, max-age=300"}
 
@@ -27,13 +27,11 @@ async def metadata(request: Request) -> Response:
         "issuer": issuer,
         "token_endpoint": f"{issuer}/token",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "revocation_endpoint": f"{issuer}/revocation",
+        "revocations_uri": f"{issuer}/revocations",
         "grant_types_supported": ["refresh_token"],
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": ["none"],
+        "revocation_endpoint_auth_methods_supported": ["none"],
     }
     return answer(content, headers=PUBLIC)
-
-
-async def health(_request: Request) -> Response:
-    """Say that the process answers."""
-    return answer({"status": "ok"})

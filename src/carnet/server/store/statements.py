@@ -3,32 +3,79 @@
 from __future__ import annotations
 
 ADD_ACCOUNT = """
-INSERT INTO account (id, username, password_hash, roles, version, created_at)
-VALUES ($1, $2, $3, $4, 1, $5)
+INSERT INTO account (id, username, password_hash, roles, claims, version, created_at)
+VALUES ($1, $2, $3, $4, $5, 1, $6)
 ON CONFLICT (username) DO NOTHING
 RETURNING id
 """
 
 ACCOUNT_BY_USERNAME = """
-SELECT id, username, password_hash, roles, version FROM account WHERE username = $1
+SELECT id, username, roles, claims, version, disabled_at, password_hash
+FROM account WHERE username = $1
+"""
+
+ACCOUNT_BY_ID = """
+SELECT id, username, roles, claims, version, disabled_at, password_hash
+FROM account WHERE id = $1
 """
 
 ACCOUNTS = """
-SELECT id, username, roles, version FROM account ORDER BY username
+SELECT id, username, roles, claims, version, disabled_at, password_hash
+FROM account WHERE username > $1 ORDER BY username LIMIT $2
 """
 
+# Everything that makes older tokens stale also takes the next version.
+SET_PASSWORD = """
+UPDATE account SET password_hash = $1, version = version + 1 WHERE id = $2
+RETURNING version
+"""
+
+SET_ROLES = """
+UPDATE account SET roles = $1, version = version + 1 WHERE id = $2 AND roles <> $1
+RETURNING version
+"""
+
+SET_CLAIMS = """
+UPDATE account SET claims = $1, version = version + 1 WHERE id = $2 AND claims <> $1
+RETURNING version
+"""
+
+DISABLE_ACCOUNT = """
+UPDATE account SET disabled_at = $1, version = version + 1 WHERE id = $2 AND disabled_at IS NULL
+RETURNING version
+"""
+
+ENABLE_ACCOUNT = """
+UPDATE account SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL
+RETURNING version
+"""
+
+RAISE_VERSION = """
+UPDATE account SET version = version + 1 WHERE id = $1
+RETURNING version
+"""
+
+REHASH_PASSWORD = """
+UPDATE account SET password_hash = $1 WHERE id = $2 AND password_hash = $3
+RETURNING id
+"""
+
+# No row where the account was disabled while its password was being checked.
 ADD_SESSION = """
-INSERT INTO session (id, secret_hash, account_id, client_id, audience,
+INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
                      generation, created_at, rotated_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, 0, $6, $6, $7)
+SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8
+FROM account WHERE account.id = $9 AND disabled_at IS NULL AND version = $10
+RETURNING id
 """
 
 ROTATE = """
 UPDATE session SET generation = generation + 1, rotated_at = $1
 WHERE secret_hash = $2 AND generation = $3 AND ended_at IS NULL
   AND expires_at > $1 AND rotated_at > $4
-RETURNING id, account_id, client_id, audience, generation, expires_at,
+RETURNING id, account_id, client_id, audience, generation,
   (SELECT roles FROM account WHERE account.id = session.account_id),
+  (SELECT claims FROM account WHERE account.id = session.account_id),
   (SELECT version FROM account WHERE account.id = session.account_id)
 """
 
@@ -39,24 +86,102 @@ RETURNING id
 """
 
 SESSION_BY_SECRET = """
-SELECT session.id, account_id, client_id, audience, generation, expires_at, roles, version,
-       rotated_at, ended_at
+SELECT session.id, account_id, client_id, audience, generation, roles, claims, version,
+       expires_at, rotated_at, ended_at
 FROM session JOIN account ON account.id = session.account_id
 WHERE secret_hash = $1
+"""
+
+SESSION_STATE = """
+SELECT ended_at, version, disabled_at
+FROM session JOIN account ON account.id = session.account_id
+WHERE session.id = $1
+"""
+
+SESSIONS_OF_ACCOUNT = """
+SELECT id, client_id, user_agent, address, created_at, rotated_at, expires_at
+FROM session
+WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2 AND rotated_at > $3
+ORDER BY rotated_at DESC, id
 """
 
 END_SESSION = """
 UPDATE session SET ended_at = $1, ended_reason = $2
 WHERE id = $3 AND ended_at IS NULL
+RETURNING account_id
+"""
+
+END_SESSION_OF_ACCOUNT = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE id = $3 AND account_id = $4 AND ended_at IS NULL
+RETURNING account_id
+"""
+
+END_SESSIONS_OF_ACCOUNT = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE account_id = $3 AND id <> $4 AND ended_at IS NULL
 RETURNING id
 """
 
+# The reason why a session ended is told for a while after it.
+SWEEP_SESSIONS = """
+DELETE FROM session WHERE id IN (
+  SELECT id FROM session WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+)
+RETURNING id
+"""
+
+NEXT_NUMBER = """
+UPDATE counter SET value = value + 1 WHERE name = $1
+RETURNING value
+"""
+
+NEXT_NUMBER_AFTER = """
+UPDATE counter SET value = value + 1 WHERE name = $1 AND value = $2
+RETURNING value
+"""
+
+COUNTERS = """
+SELECT name, value FROM counter
+"""
+
+ADD_REVOCATION = """
+INSERT INTO revocation (seq, kind, value, version, expires_at) VALUES ($1, $2, $3, $4, $5)
+"""
+
+REVOCATIONS_AFTER = """
+SELECT seq, kind, value, version, expires_at FROM revocation
+WHERE seq > $1 AND expires_at > $2 ORDER BY seq LIMIT $3
+"""
+
+SWEEP_REVOCATIONS = """
+DELETE FROM revocation WHERE seq IN (
+  SELECT seq FROM revocation WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+)
+RETURNING seq
+"""
+
 SIGNING_KEYS = """
-SELECT encrypted_jwk FROM signing_key ORDER BY created_at DESC, kid
+SELECT kid, alg, encrypted_jwk, created_at, signs_from, retired_at
+FROM signing_key ORDER BY signs_from, created_at, kid
 """
 
 ADD_SIGNING_KEY = """
-INSERT INTO signing_key (kid, alg, encrypted_jwk, created_at) VALUES ($1, $2, $3, $4)
+INSERT INTO signing_key (kid, alg, encrypted_jwk, created_at, signs_from)
+VALUES ($1, $2, $3, $4, $5)
+"""
+
+RETIRE_SIGNING_KEY = """
+UPDATE signing_key SET retired_at = $1 WHERE kid = $2 AND retired_at IS NULL
+RETURNING alg
+"""
+
+REMOVE_SIGNING_KEY = """
+DELETE FROM signing_key WHERE kid = $1
+"""
+
+ENCRYPT_SIGNING_KEY = """
+UPDATE signing_key SET encrypted_jwk = $1 WHERE kid = $2
 """
 
 PEPPERS = """
@@ -65,4 +190,34 @@ SELECT id, encrypted_secret FROM pepper ORDER BY id
 
 ADD_PEPPER = """
 INSERT INTO pepper (id, encrypted_secret, created_at) VALUES ($1, $2, $3)
+"""
+
+ENCRYPT_PEPPER = """
+UPDATE pepper SET encrypted_secret = $1 WHERE id = $2
+"""
+
+THROTTLES = """
+SELECT name, due_at FROM throttle WHERE name IN ($1, $2, $3)
+"""
+
+# Each failure moves the moment on by one interval, from now or from where it was.
+THROTTLE = """
+INSERT INTO throttle (name, due_at) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET due_at =
+  CASE WHEN throttle.due_at > $3 THEN throttle.due_at + $4 ELSE excluded.due_at END
+"""
+
+SWEEP_THROTTLES = """
+DELETE FROM throttle WHERE name IN (SELECT name FROM throttle WHERE due_at < $1 LIMIT $2)
+RETURNING name
+"""
+
+ADD_AUDIT = """
+INSERT INTO audit (id, at, event, account_id, session_id, actor, address, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+
+AUDIT = """
+SELECT at, event, account_id, session_id, actor, address, reason
+FROM audit WHERE at < $1 ORDER BY at DESC, id LIMIT $2
 """

@@ -1,0 +1,86 @@
+"""The audit log: who did what, when, from where, and why it was refused.
+
+An entry stands in the transaction of what it tells, so neither is there without the other. Entries
+are only ever added. None holds a token, a password or a key.
+"""
+
+from __future__ import annotations
+
+import secrets
+from enum import StrEnum
+from typing import NamedTuple
+
+from carnet.server.store import Transaction
+from carnet.server.store import statements as sql
+
+__all__ = ["OPERATOR", "SERVICE", "Entry", "Event", "Origin", "record"]
+
+
+class Event(StrEnum):
+    """What may stand in the audit log."""
+
+    ACCOUNT_CREATED = "account_created"
+    ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_ENABLED = "account_enabled"
+    CLAIMS_CHANGED = "claims_changed"
+    KEY_CREATED = "key_created"
+    KEY_REMOVED = "key_removed"
+    KEY_RETIRED = "key_retired"
+    MASTER_KEY_CHANGED = "master_key_changed"
+    PASSWORD_CHANGED = "password_changed"
+    ROLES_CHANGED = "roles_changed"
+    SESSION_BEGUN = "session_begun"
+    SESSION_ENDED = "session_ended"
+    SESSION_HEALED = "session_healed"
+    SIGN_IN_REFUSED = "sign_in_refused"
+
+
+class Origin(NamedTuple):
+    """From where a request came.
+
+    Attributes:
+        address: the client's address, or "" for the command line.
+        user_agent: what the client says it is.
+        actor: the account that asked, or "operator" for the command line.
+    """
+
+    address: str = ""
+    user_agent: str = ""
+    actor: str | None = None
+
+
+OPERATOR = Origin(actor="operator")
+"""Whoever uses the command line where the data folder is."""
+
+SERVICE = Origin(actor="service")
+"""The service itself."""
+
+
+class Entry(NamedTuple):
+    """One line of the audit log; times in microseconds since 1970."""
+
+    at: int
+    event: str
+    account_id: str | None
+    session_id: str | None
+    actor: str | None
+    address: str | None
+    reason: str | None
+
+
+def record(
+    at: int,
+    event: Event,
+    origin: Origin,
+    *,
+    account_id: str | None = None,
+    session_id: str | None = None,
+    reason: str | None = None,
+) -> Transaction[None]:
+    """Add an entry, in the transaction of what it tells."""
+    values = (
+        secrets.token_urlsafe(12),
+        *(at, event.value, account_id, session_id),
+        *(origin.actor, origin.address, reason),
+    )
+    yield sql.ADD_AUDIT, values

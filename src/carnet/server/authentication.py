@@ -1,0 +1,87 @@
+"""Who sends a request: its access token, checked, and where it comes from."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from carnet.errors import InvalidToken
+from carnet.jwt.claims import Claims
+from carnet.server.audit import Origin
+from carnet.server.http import RequestRefused
+from carnet.server.service import Service
+
+__all__ = ["administrator", "origin_of", "signed_in", "verified"]
+
+
+def origin_of(request: Request, actor: str | None = None) -> Origin:
+    """Tell from where a request came, for the audit log."""
+    address = request.client.host if request.client else ""
+    return Origin(address, request.headers.get("user-agent", ""), actor)
+
+
+async def signed_in(request: Request) -> Claims:
+    """Give the claims of a request's access token, of a session that lives.
+
+    Raises:
+        RequestRefused: 401 where there is no such token, 400 where there are two.
+    """
+    service: Service = request.app.state.service
+    claims = verified(request)
+    if not await service.sessions.is_alive(claims["sid"], claims["sub_ver"]):
+        raise _invalid_token("the session has ended, or the token is older than its account")
+    return claims
+
+
+async def administrator(request: Request) -> Claims:
+    """Give the claims of a request's access token, of somebody who may see to other accounts.
+
+    Raises:
+        RequestRefused: 401 as ``signed_in``, 403 where the role is missing.
+    """
+    service: Service = request.app.state.service
+    claims = await signed_in(request)
+    role = service.settings.admin_role
+    if role not in claims.roles:
+        text = f"this needs the role {role}"
+        challenge = f'Bearer error="insufficient_scope", error_description="{text}"'
+        raise RequestRefused("insufficient_scope", text, 403, {"WWW-Authenticate": challenge})
+    return claims
+
+
+def verified(request: Request) -> Claims:
+    """Give the claims of a request's access token, whether or not its session still lives.
+
+    Raises:
+        RequestRefused: 401 where there is no good token, 400 where there are two.
+    """
+    service: Service = request.app.state.service
+    try:
+        return service.access_tokens.verify(_read_bearer(request))
+    except InvalidToken as error:
+        raise _invalid_token(str(error)) from None
+
+
+def _invalid_token(description: str) -> RequestRefused:
+    text = description.replace('"', "'")
+    challenge = f'Bearer error="invalid_token", error_description="{text}"'
+    return RequestRefused("invalid_token", text, 401, {"WWW-Authenticate": challenge})
+
+
+def _read_bearer(request: Request) -> str:
+    """Read the access token of a request (RFC 6750 section 2.1).
+
+    Raises:
+        RequestRefused: 401 where there is none, 400 where there are two.
+    """
+    values = request.headers.getlist("authorization")
+    if len(values) > 1:
+        raise RequestRefused("invalid_request", "there is more than one Authorization header")
+    scheme, _, token = values[0].partition(" ") if values else ("", "", "")
+    if scheme.lower() != "bearer" or not token:
+        raise RequestRefused(
+            "invalid_request",
+            "send the access token as 'Authorization: Bearer <token>'",
+            401,
+            {"WWW-Authenticate": "Bearer"},
+        )
+    return token.strip()

@@ -1,0 +1,121 @@
+"""One's own account, and other people's sessions for those who may see to them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.accounts import AccountRefused
+from carnet.server.authentication import administrator, origin_of, signed_in
+from carnet.server.endpoints.sessions import session_document
+from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
+from carnet.server.passwords import MAX_PASSWORD, TooBusy
+from carnet.server.service import Service
+
+__all__ = [
+    "change_password",
+    "end_session_of_account",
+    "end_sessions_of_account",
+    "list_sessions_of_account",
+    "show_account",
+]
+
+Password = Annotated[str, Meta(max_length=MAX_PASSWORD)]
+
+
+class PasswordChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of ``POST /account/password``.
+
+    Attributes:
+        current: the password until now.
+        new: the password from now on.
+    """
+
+    current: Password
+    new: Password
+
+
+async def show_account(request: Request) -> Response:
+    """Give the account of whoever asks."""
+    service: Service = request.app.state.service
+    claims = await signed_in(request)
+    account = await service.accounts.by_id(claims["sub"])
+    if account is None:
+        raise RequestRefused("invalid_request", "there is no such account", 404)
+    return answer(
+        {
+            "id": account.id,
+            "username": account.username,
+            "roles": account.roles,
+            "claims": account.claims,
+        }
+    )
+
+
+async def change_password(request: Request) -> Response:
+    """Change one's password; all other sessions end, and this one's next token comes by refresh."""
+    service: Service = request.app.state.service
+    claims = await signed_in(request)
+    given = await read_json(request, PasswordChange)
+    account = await service.accounts.by_id(claims["sub"])
+    origin = origin_of(request, claims["sub"])
+    if account is None:
+        raise RequestRefused("invalid_request", "there is no such account", 404)
+    wait = await service.throttle.seconds_to_wait(account.username, origin.address)
+    if wait:
+        raise RequestRefused(
+            "temporarily_unavailable",
+            "there were too many failed attempts; wait before the next one",
+            429,
+            {"Retry-After": str(wait)},
+        )
+    try:
+        right = await service.accounts.change_password(
+            account, given.current, given.new, claims["sid"], origin
+        )
+    except AccountRefused as error:
+        raise RequestRefused("invalid_request", str(error)) from None
+    except TooBusy as error:
+        raise RequestRefused(
+            "temporarily_unavailable", str(error), 429, {"Retry-After": "2"}
+        ) from None
+    if not right:
+        await service.store.transact(
+            lambda: service.throttle.failed(account.username, origin.address)
+        )
+        raise RequestRefused("invalid_grant", "the current password is wrong", 403)
+    return Response(status_code=204, headers=NO_STORE)
+
+
+async def list_sessions_of_account(request: Request) -> Response:
+    """Give the sessions of an account, for an administrator."""
+    service: Service = request.app.state.service
+    await administrator(request)
+    sessions = await service.sessions.of_account(request.path_params["account_id"])
+    return answer({"sessions": [session_document(session) for session in sessions]})
+
+
+async def end_sessions_of_account(request: Request) -> Response:
+    """End all sessions of an account, for an administrator."""
+    service: Service = request.app.state.service
+    claims = await administrator(request)
+    origin = origin_of(request, claims["sub"])
+    account_id = request.path_params["account_id"]
+    ended = await service.sessions.end_all(account_id, "ended_by_administrator", origin)
+    return answer({"ended": ended})
+
+
+async def end_session_of_account(request: Request) -> Response:
+    """End one session of an account, for an administrator."""
+    service: Service = request.app.state.service
+    claims = await administrator(request)
+    account_id, session_id = request.path_params["account_id"], request.path_params["session_id"]
+    origin = origin_of(request, claims["sub"])
+    reason = "ended_by_administrator"
+    if not await service.sessions.end_of_account(account_id, session_id, reason, origin):
+        raise RequestRefused("invalid_request", "the account has no such session", 404)
+    return Response(status_code=204, headers=NO_STORE)

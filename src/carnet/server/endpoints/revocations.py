@@ -1,0 +1,61 @@
+"""Revocation: asked for by clients (RFC 7009), streamed to verifiers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from carnet.errors import InvalidToken
+from carnet.server.authentication import origin_of
+from carnet.server.http import NO_STORE, RequestRefused, read_form
+from carnet.server.metrics import READERS
+from carnet.server.service import Service
+
+__all__ = ["revoke_token", "stream_revocations"]
+
+STREAM = {
+    "Cache-Control": "no-store",
+    # A buffering proxy would hold back what must arrive within a moment.
+    "X-Accel-Buffering": "no",
+}
+
+
+async def stream_revocations(request: Request) -> Response:
+    """Give the revocations as server-sent events, without end."""
+    service: Service = request.app.state.service
+    text = request.headers.get("last-event-id")
+    if text is not None and not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise RequestRefused("invalid_request", "Last-Event-ID must be the id of an event")
+
+    async def events() -> AsyncIterator[bytes]:
+        READERS.inc()
+        try:
+            async for event in service.feed.read(None if text is None else int(text)):
+                yield event
+        finally:
+            READERS.dec()
+
+    return StreamingResponse(events(), headers=STREAM, media_type="text/event-stream")
+
+
+async def revoke_token(request: Request) -> Response:
+    """Refuse a token from now on, and with a refresh token its whole session (RFC 7009).
+
+    A token that is not good is answered alike: nothing remains to be done (section 2.2).
+    """
+    service: Service = request.app.state.service
+    form = await read_form(request)
+    token = form.get("token")
+    if token is None:
+        raise RequestRefused("invalid_request", "the parameter token is missing")
+    origin = origin_of(request)
+    try:
+        claims = service.access_tokens.verify(token)
+    except InvalidToken:
+        await service.sessions.end_by_refresh_token(token, "revoked", origin)
+    else:
+        now = service.clock()
+        await service.store.transact(lambda: service.revoker.token(claims["jti"], now))
+    return Response(status_code=200, headers=NO_STORE)

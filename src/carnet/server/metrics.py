@@ -1,0 +1,68 @@
+"""What Prometheus is told, and the middleware that counts the requests."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["CONTENT_TYPE_LATEST", "READERS", "REFRESHES", "SIGN_INS", "CountRequests", "exposition"]
+
+SIGN_INS = Counter("carnet_sign_ins_total", "Sign-ins, by outcome.", ["outcome"])
+REFRESHES = Counter("carnet_refreshes_total", "Refreshes, by outcome.", ["outcome"])
+READERS = Gauge(
+    "carnet_revocation_readers",
+    "Open revocation streams.",
+    multiprocess_mode="livesum",
+)
+REQUESTS = Counter("carnet_requests_total", "Requests, by endpoint and status.", ["at", "status"])
+SECONDS = Histogram(
+    "carnet_request_seconds",
+    "Seconds until the answer begins, by endpoint.",
+    ["at"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+
+
+class CountRequests:
+    """ASGI middleware: counts each request and the time until its answer begins."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                endpoint = scope.get("endpoint")
+                name = getattr(endpoint, "__name__", "nothing")
+                REQUESTS.labels(name, message["status"]).inc()
+                SECONDS.labels(name).observe(time.perf_counter() - start)
+            await send(message)
+
+        await self._app(scope, receive, counting)
+
+
+def exposition() -> bytes:
+    """Give the figures of this process, or of all workers where there are several."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # has no types
+    return generate_latest(registry)
