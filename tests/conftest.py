@@ -29,12 +29,12 @@ def vectors() -> Path:
 def carnet():
     """Run the command line to its end, in a process of its own."""
 
-    def run(*arguments, data=None, stdin=None, env=None, timeout=60):
+    def run(*arguments, data=None, stdin=None, env=None, timeout=60, program=("-m", "carnet")):
         variables = {**os.environ, **(env or {})}
         if data is not None:
             variables["CARNET_DATA"] = str(data)
         return subprocess.run(
-            [sys.executable, "-m", "carnet", *arguments],
+            [sys.executable, *program, *arguments],
             input=stdin,
             capture_output=True,
             text=True,

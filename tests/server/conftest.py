@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import signal
 import subprocess
@@ -11,6 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from carnet.server.service import open_service
+from carnet.server.settings import Settings
 
 PASSWORD = "a-long-enough-password"
 
@@ -48,16 +53,17 @@ def start(tmp_path):
     """Start servers; all are ended with the test."""
     running = []
 
-    def start_one(*arguments, data=None):
+    def start_one(*arguments, data=None, program=("-m", "carnet"), env=None):
         data = data or tmp_path / "data"
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "carnet", "serve", "--data", str(data), "--port", "0"),
+                *(sys.executable, *program, "serve", "--data", str(data), "--port", "0"),
                 *("--audience", "orders", "--audience", "billing", *arguments),
             ],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, **(env or {})},
         )
         line = process.stderr.readline()
         found = re.fullmatch(r"carnet: serving \S+ on (http://\S+)\n", line)
@@ -95,3 +101,32 @@ def server(start, add_user):
     """A server with one account, alice (ADMIN), and a grace of one second."""
     add_user()
     return start("--refresh-grace", "1")
+
+
+class Clock:
+    """A clock that is moved by hand, in microseconds."""
+
+    def __init__(self):
+        self.now = 1_800_000_000_000_000
+
+    def __call__(self):
+        return self.now
+
+    def advance(self, seconds):
+        self.now += int(seconds * 1_000_000)
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Run a scene with an open service and its clock, in this process."""
+
+    def run(scene, **settings):
+        async def opened():
+            clock = Clock()
+            given = Settings(data=str(tmp_path / "data"), **settings)
+            async with open_service(given, clock) as service:
+                return await scene(service, clock)
+
+        return asyncio.run(opened())
+
+    return run

@@ -4,37 +4,23 @@ import asyncio
 
 import pytest
 
-from carnet.server.clock import SECOND
 from carnet.server.refresh_token import mint, parse
-from carnet.server.service import open_service
 from carnet.server.sessions import RefreshRefused
-from carnet.server.settings import Settings
 
-
-class Clock:
-    def __init__(self):
-        self.now = 1_800_000_000 * SECOND
-
-    def __call__(self):
-        return self.now
-
-    def pass_(self, seconds):
-        self.now += int(seconds * SECOND)
+PASSWORD = "paper-boat-harbour"
 
 
 @pytest.fixture
-def play(tmp_path):
+def play_session(play):
     """Run a scene with an open service, its clock and a session of ada's."""
 
     def run(scene, **settings):
-        async def opened():
-            clock = Clock()
-            async with open_service(Settings(data=str(tmp_path), **settings), clock) as service:
-                account = await service.accounts.create("ada", "long enough")
-                grant = await service.sessions.begin(account, "web", "default")
-                return await scene(service, clock, grant.refresh_token)
+        async def with_session(service, clock):
+            account = await service.accounts.create("ada", PASSWORD)
+            grant = await service.sessions.begin(account, "web", "default")
+            return await scene(service, clock, grant.refresh_token)
 
-        return asyncio.run(opened())
+        return play(with_session, **settings)
 
     return run
 
@@ -45,83 +31,83 @@ async def reason(service, token):
     return refused.value.code
 
 
-def test_a_rotation_is_one_statement(play):
+def test_a_rotation_is_one_statement(play_session):
     async def scene(service, _clock, token):
         before = service.store.statements_run
         for _ in range(10):
             token = (await service.sessions.refresh(token)).refresh_token
         return service.store.statements_run - before
 
-    assert play(scene) == 10
+    assert play_session(scene) == 10
 
 
-def test_a_session_is_one_row_however_often_it_is_refreshed(play):
+def test_a_session_is_one_row_however_often_it_is_refreshed(play_session):
     async def scene(service, _clock, token):
         for _ in range(10):
             token = (await service.sessions.refresh(token)).refresh_token
         return await service.store.read("SELECT COUNT(*), MAX(generation) FROM session")
 
-    assert play(scene) == [(1, 10)]
+    assert play_session(scene) == [(1, 10)]
 
 
 @pytest.mark.parametrize(
     ("seconds", "good"), [(0, True), (30, True), (30.1, False), (86400, False)]
 )
-def test_the_grace_has_an_exact_end(play, seconds, good):
+def test_the_grace_has_an_exact_end(play_session, seconds, good):
     async def scene(service, clock, first):
         second = (await service.sessions.refresh(first)).refresh_token
-        clock.pass_(seconds)
+        clock.advance(seconds)
         if good:
             return (await service.sessions.refresh(first)).refresh_token == second
         assert await reason(service, first) == "reused"
         return await reason(service, second) == "ended"
 
-    assert play(scene)
+    assert play_session(scene)
 
 
-def test_retries_do_not_prolong_the_grace(play):
+def test_retries_do_not_prolong_the_grace(play_session):
     async def scene(service, clock, first):
         await service.sessions.refresh(first)
         for _ in range(3):
-            clock.pass_(10)
+            clock.advance(10)
             await service.sessions.refresh(first)
-        clock.pass_(1)
+        clock.advance(1)
         return await reason(service, first)
 
-    assert play(scene) == "reused"
+    assert play_session(scene) == "reused"
 
 
-def test_without_grace_a_second_use_ends_the_session(play):
+def test_without_grace_a_second_use_ends_the_session(play_session):
     async def scene(service, clock, first):
         await service.sessions.refresh(first)
-        clock.pass_(0.001)
+        clock.advance(0.001)
         return await reason(service, first)
 
-    assert play(scene, refresh_grace=0) == "reused"
+    assert play_session(scene, refresh_grace=0) == "reused"
 
 
-def test_a_session_ends_when_it_was_idle_too_long(play):
+def test_a_session_ends_when_it_was_idle_too_long(play_session):
     async def scene(service, clock, token):
-        clock.pass_(99)
+        clock.advance(99)
         token = (await service.sessions.refresh(token)).refresh_token
-        clock.pass_(100)
+        clock.advance(100)
         return await reason(service, token)
 
-    assert play(scene, session_idle_lifetime=100) == "expired"
+    assert play_session(scene, session_idle_lifetime=100) == "expired"
 
 
-def test_a_session_ends_at_its_absolute_age_however_often_it_is_refreshed(play):
+def test_a_session_ends_at_its_absolute_age_however_often_it_is_refreshed(play_session):
     async def scene(service, clock, token):
         for _ in range(9):
-            clock.pass_(10)
+            clock.advance(10)
             token = (await service.sessions.refresh(token)).refresh_token
-        clock.pass_(10)
+        clock.advance(10)
         return await reason(service, token)
 
-    assert play(scene, session_idle_lifetime=50, session_lifetime=100) == "expired"
+    assert play_session(scene, session_idle_lifetime=50, session_lifetime=100) == "expired"
 
 
-def test_a_database_that_lost_writes_heals_forward(play):
+def test_a_database_that_lost_writes_heals_forward(play_session):
     async def scene(service, _clock, first):
         second = (await service.sessions.refresh(first)).refresh_token
         third = (await service.sessions.refresh(second)).refresh_token
@@ -133,10 +119,10 @@ def test_a_database_that_lost_writes_heals_forward(play):
         generation = (await service.store.read("SELECT generation FROM session"))[0][0]
         return generation, parse(fourth.refresh_token, service.keys.peppers).generation
 
-    assert play(scene) == (3, 3)
+    assert play_session(scene) == (3, 3)
 
 
-def test_twenty_uses_at_once_heal_to_one_generation(play):
+def test_twenty_uses_at_once_heal_to_one_generation(play_session):
     async def scene(service, _clock, first):
         second = (await service.sessions.refresh(first)).refresh_token
         await service.store.write("UPDATE session SET generation = 0")
@@ -144,22 +130,22 @@ def test_twenty_uses_at_once_heal_to_one_generation(play):
         generation = (await service.store.read("SELECT generation FROM session"))[0][0]
         return generation, len({grant.refresh_token for grant in grants})
 
-    assert play(scene) == (2, 1)
+    assert play_session(scene) == (2, 1)
 
 
-def test_a_session_that_is_not_in_the_database_is_unknown(play):
+def test_a_session_that_is_not_in_the_database_is_unknown(play_session):
     async def scene(service, _clock, token):
         parsed = parse(token, service.keys.peppers)
         other = parsed._replace(secret=b"x" * 32)
         return await reason(service, mint(other, service.keys.peppers[1]))
 
-    assert play(scene) == "unknown"
+    assert play_session(scene) == "unknown"
 
 
-def test_an_ended_session_stays_ended_and_is_ended_once(play):
+def test_an_ended_session_stays_ended_and_is_ended_once(play_session):
     async def scene(service, _clock, token):
         session_id = (await service.sessions.refresh(token)).session_id
         outcomes = [await service.sessions.end(session_id, "signed_out") for _ in range(2)]
         return outcomes, await reason(service, token)
 
-    assert play(scene) == ([True, False], "ended")
+    assert play_session(scene) == ([True, False], "ended")

@@ -15,7 +15,10 @@ __all__ = ["main"]
 
 COMMANDS = {
     "serve": ("carnet.cli.serve:serve", "Run the authentication service."),
-    "user": ("carnet.cli.user:user", "Make and list the accounts of the service."),
+    "user": ("carnet.cli.user:user", "Make, change and list the accounts of the service."),
+    "session": ("carnet.cli.session:session", "List and end people's sessions."),
+    "keys": ("carnet.cli.keys:keys", "See to the signing keys and the master key."),
+    "audit": ("carnet.cli.audit:audit", "Show what has happened."),
     "inspect": ("carnet.cli.inspect:inspect_token", "Show what a token says, unverified."),
     "demo": ("carnet.cli.demo.command:demo", "Run the whole system, with a narrated walk."),
 }
@@ -28,6 +31,9 @@ EXTRAS = {
     "uvicorn": "server",
     "apsw": "server",
     "argon2": "server",
+    "structlog": "server",
+    "prometheus_client": "server",
+    "asyncpg": "postgres",
 }
 
 

@@ -8,18 +8,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from carnet.server.settings import Settings, load_settings
 
-__all__ = ["data_options", "settings_from"]
+__all__ = ["data_options", "echo_json", "json_option", "settings_from"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+
 
 def data_options(command: F) -> F:
-    """Add ``--config`` and ``--data``: where the service's settings and data are."""
+    """Add ``--config``, ``--data`` and ``--database``: where the settings and the data are."""
     for option in (
-        click.option("--data", metavar="DIR", help="Folder of the database and the master key."),
+        click.option(
+            "--database",
+            metavar="URL",
+            help="postgresql://…, instead of SQLite in the data folder.",
+        ),
+        click.option("--data", metavar="DIR", help="Folder of the master key and of SQLite."),
         click.option(
             "--config",
             type=click.Path(path_type=Path, dir_okay=False),
@@ -34,3 +42,8 @@ def data_options(command: F) -> F:
 def settings_from(config: Path | None, **given: Any) -> Settings:
     """Put the settings together from the file, the environment and the flags."""
     return load_settings(config, os.environ, given)
+
+
+def echo_json(value: Any) -> None:
+    """Answer with one line of JSON."""
+    click.echo(msgspec.json.encode(value))

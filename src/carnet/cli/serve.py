@@ -8,7 +8,10 @@ from typing import Any
 import click
 
 from carnet.cli.options import data_options, settings_from
+from carnet.cli.running import with_service
 from carnet.server.program import serve as run
+from carnet.server.service import Service
+from carnet.server.settings import Settings
 
 __all__ = ["serve"]
 
@@ -32,13 +35,21 @@ __all__ = ["serve"]
     metavar="SECONDS",
     help="How long a refresh token that was just used gets the same answer. [default: 30]",
 )
+@click.option("--workers", type=int, metavar="N", help="Processes that serve. [default: 1]")
+@click.option(
+    "--check", is_flag=True, help="Only say what is wrong with the settings and the data."
+)
 @click.option(
     "--stop-with-stdin",
     is_flag=True,
     help="Stop when standard input closes, so that no service outlives its supervisor.",
 )
 def serve(
-    config: Path | None, stop_with_stdin: bool, audiences: tuple[str, ...], **given: Any
+    config: Path | None,
+    check: bool,
+    stop_with_stdin: bool,
+    audiences: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Run the authentication service until Ctrl-C.
 
@@ -52,4 +63,24 @@ def serve(
       CARNET_ISSUER=https://auth.example.com carnet serve
     """
     settings = settings_from(config, audiences=list(audiences) or None, **given)
+    if check:
+        _check(settings)
+        return
     run(settings, stop_with_stdin=stop_with_stdin)
+
+
+def _check(settings: Settings) -> None:
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if name == "database" and value:
+            value = "postgresql://…"
+        click.echo(f"{name:24} {', '.join(value) if isinstance(value, tuple) else value}")
+    if settings.database or settings.folder.exists():
+        with_service(settings, _read)
+        click.echo("\nThe settings and the data are good.")
+    else:
+        click.echo("\nThe settings are good; the data folder is made at the first start.")
+
+
+async def _read(service: Service) -> None:
+    await service.store.read("SELECT COUNT(*) FROM account")

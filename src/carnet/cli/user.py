@@ -1,46 +1,51 @@
-"""``carnet user``: accounts, made where the database is."""
+"""``carnet user``: accounts, made and changed where the database is."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 import msgspec
 
-from carnet.cli.options import data_options, settings_from
+from carnet.cli.options import data_options, echo_json, json_option, settings_from
+from carnet.cli.running import with_service
+from carnet.errors import ConfigurationError
 from carnet.server.accounts import Account
-from carnet.server.service import open_service
-from carnet.server.settings import Settings
+from carnet.server.audit import OPERATOR
+from carnet.server.service import Service
 
 __all__ = ["user"]
 
-
-@click.group()
-def user() -> None:
-    """Make and list the accounts of the service."""
-
-
-@user.command()
-@click.argument("username")
-@click.option("--role", "roles", multiple=True, metavar="ROLE", help="May be repeated.")
-@click.option(
+password_option = click.option(
     "--password-file",
     type=click.File("r"),
     metavar="FILE",
     help="Read the password from a file's first line, or from a pipe with '-'.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+
+
+@click.group()
+def user() -> None:
+    """Make, change and list the accounts of the service."""
+
+
+@user.command()
+@click.argument("username")
+@click.option("--role", "roles", multiple=True, metavar="ROLE", help="May be repeated.")
+@click.option("--claims", metavar="JSON", help="More claims for the account's tokens.")
+@password_option
+@json_option
 @data_options
 def add(
     username: str,
     roles: tuple[str, ...],
+    claims: str | None,
     password_file: IO[str] | None,
     as_json: bool,
     config: Path | None,
-    data: str | None,
+    **given: Any,
 ) -> None:
     """Make an account; the password is asked for.
 
@@ -49,29 +54,127 @@ def add(
       carnet user add alice --role ADMIN
       carnet user add alice --password-file - < password.txt
     """
-    settings = settings_from(config, data=data)
+    settings = settings_from(config, **given)
+    more = _claims(claims)
     password = _read_password(password_file)
-    account = asyncio.run(_create(settings, username, password, roles))
+    account = with_service(
+        settings, lambda service: service.accounts.create(username, password, roles, more)
+    )
     if as_json:
-        click.echo(msgspec.json.encode(account._asdict()))
+        echo_json(account._asdict())
     else:
         held = f" with {', '.join(account.roles)}" if account.roles else ""
         click.echo(f"{account.username} may sign in{held}")
 
 
 @user.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@json_option
 @data_options
-def list_accounts(as_json: bool, config: Path | None, data: str | None) -> None:
+def list_accounts(as_json: bool, config: Path | None, **given: Any) -> None:
     """List the accounts."""
-    accounts = asyncio.run(_list(settings_from(config, data=data)))
+    accounts = with_service(settings_from(config, **given), _all)
     if as_json:
-        click.echo(msgspec.json.encode([account._asdict() for account in accounts]))
+        echo_json([account._asdict() for account in accounts])
         return
     if not accounts:
         click.echo("There is no account yet: make one with `carnet user add NAME`.")
     for account in accounts:
-        click.echo(f"{account.username:24} {', '.join(account.roles) or '-'}")
+        state = "  disabled" if account.disabled else ""
+        click.echo(f"{account.username:24} {', '.join(account.roles) or '-'}{state}")
+
+
+@user.command()
+@click.argument("username")
+@click.argument("role_names", nargs=-1, metavar="[ROLE]...")
+@data_options
+def roles(username: str, role_names: tuple[str, ...], config: Path | None, **given: Any) -> None:
+    """Give an account these roles instead of those it has; older tokens are stale at once."""
+
+    async def work(service: Service) -> None:
+        account = await service.accounts.find(username)
+        await service.accounts.set_roles(account.id, role_names, OPERATOR)
+
+    with_service(settings_from(config, **given), work)
+    click.echo(f"{username} has the roles: {', '.join(sorted(set(role_names))) or 'none'}")
+
+
+@user.command()
+@click.argument("username")
+@click.argument("document", metavar="JSON")
+@data_options
+def claims(username: str, document: str, config: Path | None, **given: Any) -> None:
+    """Give an account these claims instead of those it has; older tokens are stale at once."""
+    wanted = _claims(document)
+
+    async def work(service: Service) -> None:
+        account = await service.accounts.find(username)
+        await service.accounts.set_claims(account.id, wanted, OPERATOR)
+
+    with_service(settings_from(config, **given), work)
+    click.echo(f"{username} has the claims: {', '.join(sorted(wanted)) or 'none'}")
+
+
+@user.command()
+@click.argument("username")
+@password_option
+@data_options
+def password(
+    username: str, password_file: IO[str] | None, config: Path | None, **given: Any
+) -> None:
+    """Give an account another password, and end its sessions."""
+    settings = settings_from(config, **given)
+    new = _read_password(password_file)
+
+    async def work(service: Service) -> None:
+        account = await service.accounts.find(username)
+        await service.accounts.set_password(account.id, new, OPERATOR)
+
+    with_service(settings, work)
+    click.echo(f"{username} has a new password, and is signed out everywhere")
+
+
+@user.command()
+@click.argument("username")
+@data_options
+def disable(username: str, config: Path | None, **given: Any) -> None:
+    """Keep an account from signing in, and end its sessions."""
+
+    async def work(service: Service) -> None:
+        account = await service.accounts.find(username)
+        await service.accounts.disable(account.id, OPERATOR)
+
+    with_service(settings_from(config, **given), work)
+    click.echo(f"{username} may not sign in any more")
+
+
+@user.command()
+@click.argument("username")
+@data_options
+def enable(username: str, config: Path | None, **given: Any) -> None:
+    """Let an account sign in again."""
+
+    async def work(service: Service) -> None:
+        account = await service.accounts.find(username)
+        await service.accounts.enable(account.id, OPERATOR)
+
+    with_service(settings_from(config, **given), work)
+    click.echo(f"{username} may sign in again")
+
+
+async def _all(service: Service) -> list[Account]:
+    accounts: list[Account] = []
+    while page := await service.accounts.page(accounts[-1].username if accounts else ""):
+        accounts += page
+    return accounts
+
+
+def _claims(text: str | None) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text or "{}", type=dict[str, Any])
+    except msgspec.MsgspecError:
+        raise ConfigurationError(
+            """the claims are a JSON object, such as '{"department": "press"}'"""
+        ) from None
 
 
 def _read_password(file: IO[str] | None) -> str:
@@ -80,15 +183,3 @@ def _read_password(file: IO[str] | None) -> str:
     if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask for the password: use --password-file")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt="Once more"))
-
-
-async def _create(
-    settings: Settings, username: str, password: str, roles: tuple[str, ...]
-) -> Account:
-    async with open_service(settings) as service:
-        return await service.accounts.create(username, password, roles)
-
-
-async def _list(settings: Settings) -> list[Account]:
-    async with open_service(settings) as service:
-        return await service.accounts.page(limit=100_000)

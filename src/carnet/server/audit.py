@@ -10,10 +10,13 @@ import secrets
 from enum import StrEnum
 from typing import NamedTuple
 
-from carnet.server.store import Transaction
+from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["OPERATOR", "SERVICE", "Entry", "Event", "Origin", "record"]
+__all__ = ["OPERATOR", "SERVICE", "Entry", "Event", "Origin", "newest", "record"]
+
+
+LATEST = 2**62
 
 
 class Event(StrEnum):
@@ -66,6 +69,11 @@ class Entry(NamedTuple):
     actor: str | None
     address: str | None
     reason: str | None
+
+
+async def newest(store: Store, limit: int) -> list[Entry]:
+    """Give the newest entries, the newest first."""
+    return [Entry(*row) for row in await store.read(sql.AUDIT, LATEST, limit)]
 
 
 def record(

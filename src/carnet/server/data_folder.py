@@ -9,7 +9,11 @@ from carnet.errors import ServerError
 from carnet.server.master_key import MasterKey, create_master_key, read_master_key
 from carnet.server.settings import Settings
 
-__all__ = ["DataFolder", "open_folder"]
+__all__ = ["NEXT_KEY", "DataFolder", "open_folder"]
+
+
+NEXT_KEY = "master.key.next"
+"""The file of a new master key, until the database has taken it."""
 
 
 class DataFolder(NamedTuple):

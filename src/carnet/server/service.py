@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from carnet.errors import ServerError
 from carnet.server.access_tokens import AccessTokens
 from carnet.server.accounts import Accounts
+from carnet.server.audit import Origin
 from carnet.server.background import Background
 from carnet.server.clock import Clock, now
-from carnet.server.data_folder import open_folder
+from carnet.server.data_folder import NEXT_KEY, DataFolder, open_folder
 from carnet.server.feed import Feed
+from carnet.server.master_key import create_master_key, read_master_key
 from carnet.server.passwords import Passwords
 from carnet.server.revocations import Revoker
 from carnet.server.sessions import Sessions
@@ -40,6 +42,7 @@ class Service:
         access_tokens: what the signed-in are given.
         feed: tells verifiers what is refused.
         background: what the service does by itself, once it is run.
+        folder: where the master key is.
     """
 
     settings: Settings
@@ -53,6 +56,18 @@ class Service:
     access_tokens: AccessTokens
     feed: Feed
     background: Background
+    folder: DataFolder
+
+    async def change_master_key(self, origin: Origin) -> None:
+        """Encrypt everything under a new master key; no other process may run meanwhile.
+
+        The new key is on the disk before the database needs it, and takes the old one's place
+        after: whenever this is interrupted, one of the two files opens the database.
+        """
+        path = self.folder.key_path
+        new = create_master_key(path.with_name(NEXT_KEY))
+        await self.keys.encrypt_under(new, origin)
+        path.with_name(NEXT_KEY).replace(path)
 
 
 @asynccontextmanager
@@ -70,14 +85,7 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
     store = await open_store(settings.database or folder.database)
     passwords = Passwords()
     try:
-        keys = SigningKeys(store, folder.master_key, settings, clock)
-        try:
-            await keys.load()
-        except ServerError:
-            if folder.is_new:
-                # Made for nothing: the database has keys under another one.
-                folder.key_path.unlink()
-            raise
+        keys = await _load_keys(store, folder, settings, clock)
         revoker = Revoker(settings)
         feed = Feed(store, keys, settings, clock)
         yield Service(
@@ -92,7 +100,29 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
             AccessTokens(keys, settings),
             feed,
             Background(store, keys, feed, clock),
+            folder,
         )
     finally:
         passwords.close()
         await store.close()
+
+
+async def _load_keys(
+    store: Store, folder: DataFolder, settings: Settings, clock: Clock
+) -> SigningKeys:
+    keys = SigningKeys(store, folder.master_key, settings, clock)
+    try:
+        await keys.load()
+    except ServerError as error:
+        following = folder.key_path.with_name(NEXT_KEY)
+        if folder.is_new:
+            # Made for nothing: the database has keys under another one.
+            folder.key_path.unlink()
+        elif error.code == "master_key_wrong" and following.exists():
+            # A change of the master key was interrupted after the database had taken it.
+            keys = SigningKeys(store, read_master_key(following), settings, clock)
+            await keys.load()
+            following.replace(folder.key_path)
+            return keys
+        raise
+    return keys

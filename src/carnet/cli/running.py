@@ -1,0 +1,28 @@
+"""Running a piece of work on the service's data, without serving."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from carnet.server.service import Service, open_service
+from carnet.server.settings import Settings
+
+__all__ = ["with_service"]
+
+T = TypeVar("T")
+
+
+def with_service(settings: Settings, work: Callable[[Service], Awaitable[T]]) -> T:
+    """Open the service's data, do the work, and close it again.
+
+    Raises:
+        ServerError: if the data can't be opened.
+    """
+
+    async def opened() -> T:
+        async with open_service(settings) as service:
+            return await work(service)
+
+    return asyncio.run(opened())

@@ -1,0 +1,188 @@
+"""Accounts: what makes them, what changes them, and what that does to their tokens."""
+
+import asyncio
+
+import pytest
+
+from carnet.server.accounts import AccountRefused
+from carnet.server.audit import OPERATOR, newest
+from carnet.server.passwords import Passwords, TooBusy
+
+PASSWORD = "paper-boat-harbour"
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "code"),
+    [
+        ("", PASSWORD, "username_invalid"),
+        ("a b", PASSWORD, "username_invalid"),
+        ("a\nb", PASSWORD, "username_invalid"),
+        ("x" * 129, PASSWORD, "username_invalid"),
+        ("bob", "short", "password_invalid"),
+        ("bob", "x" * 1025, "password_invalid"),
+        ("bob", "Password1", "password_common"),
+        ("bob", "iloveyou1", "password_common"),
+        ("bobbybobby", "BobbyBobby", "password_common"),
+        ("ADA", PASSWORD, "username_taken"),
+    ],
+)
+def test_an_account_that_cant_be_made_is_refused_with_a_reason(play, username, password, code):
+    async def scene(service, _clock):
+        await service.accounts.create("ada", PASSWORD)
+        with pytest.raises(AccountRefused) as refused:
+            await service.accounts.create(username, password)
+        assert password not in str(refused.value) or not password
+        return refused.value.code
+
+    assert play(scene) == code
+
+
+@pytest.mark.parametrize("claims", [{"sub": "x"}, {"iss": 1}, {"sid": ""}, {"roles": []}])
+def test_custom_claims_can_not_replace_the_services_own(play, claims):
+    async def scene(service, _clock):
+        with pytest.raises(AccountRefused) as refused:
+            await service.accounts.create("ada", PASSWORD, claims=claims)
+        return refused.value.code
+
+    assert play(scene) == "claim_reserved"
+
+
+def test_custom_claims_stand_in_the_tokens(play):
+    async def scene(service, _clock):
+        account = await service.accounts.create("ada", PASSWORD, ["a"], {"department": "press"})
+        grant = await service.sessions.begin(account, "web", "default")
+        grant = await service.sessions.refresh(grant.refresh_token)
+        return grant.claims, grant.roles
+
+    assert play(scene) == ({"department": "press"}, ("a",))
+
+
+async def changed_roles(service, account):
+    await service.accounts.set_roles(account.id, ["b"], OPERATOR)
+
+
+async def changed_claims(service, account):
+    await service.accounts.set_claims(account.id, {"x": 1}, OPERATOR)
+
+
+@pytest.mark.parametrize("change", [changed_roles, changed_claims])
+def test_a_change_makes_older_tokens_stale_while_the_session_lives_on(play, change):
+    async def scene(service, _clock):
+        account = await service.accounts.create("ada", PASSWORD, ["a"])
+        grant = await service.sessions.begin(account, "web", "default")
+        assert await service.sessions.is_alive(grant.session_id, grant.version)
+        await change(service, account)
+        assert not await service.sessions.is_alive(grant.session_id, grant.version)
+        entries = await service.store.read("SELECT kind, value, version FROM revocation")
+        following = await service.sessions.refresh(grant.refresh_token)
+        assert await service.sessions.is_alive(following.session_id, following.version)
+        return entries == [("sub", account.id, 2)], following.version
+
+    assert play(scene) == (True, 2)
+
+
+def test_the_same_roles_again_change_nothing(play):
+    async def scene(service, _clock):
+        account = await service.accounts.create("ada", PASSWORD, ["a", "b"])
+        await service.accounts.set_roles(account.id, ["b", "a", "b"], OPERATOR)
+        return (await service.accounts.by_id(account.id)).version
+
+    assert play(scene) == 1
+
+
+def test_a_disabled_account_is_out_at_once_and_can_come_back(play):
+    async def scene(service, _clock):
+        account = await service.accounts.create("ada", PASSWORD)
+        grant = await service.sessions.begin(account, "web", "default")
+        await service.accounts.disable(account.id, OPERATOR)
+        assert await service.accounts.authenticate("ada", PASSWORD) is None
+        assert await service.sessions.begin(account, "web", "default") is None
+        assert not await service.sessions.is_alive(grant.session_id, grant.version)
+        with pytest.raises(Exception, match="ended"):
+            await service.sessions.refresh(grant.refresh_token)
+        await service.accounts.enable(account.id, OPERATOR)
+        return (await service.accounts.authenticate("ada", PASSWORD)).username
+
+    assert play(scene) == "ada"
+
+
+def test_a_sign_in_that_races_with_a_new_password_begins_no_session(play):
+    async def scene(service, _clock):
+        account = await service.accounts.authenticate(
+            "ada", PASSWORD
+        ) or await service.accounts.create("ada", PASSWORD)
+        await service.accounts.set_password(account.id, "another-paper-boat", OPERATOR)
+        return await service.sessions.begin(account, "web", "default")
+
+    assert play(scene) is None
+
+
+def test_a_hash_of_older_parameters_is_made_anew_at_sign_in(play):
+    from argon2 import PasswordHasher
+
+    async def scene(service, _clock):
+        await service.accounts.create("ada", PASSWORD)
+        old = PasswordHasher(1, 8 * 1024, 1).hash(PASSWORD)
+        await service.store.write("UPDATE account SET password_hash = $1", old)
+        assert await service.accounts.authenticate("ada", PASSWORD)
+        [(renewed,)] = await service.store.read("SELECT password_hash FROM account")
+        assert await service.accounts.authenticate("ada", PASSWORD)
+        return renewed.split("$")[3]
+
+    assert play(scene) == "m=19456,t=2,p=1"
+
+
+def test_a_password_is_the_same_however_its_accents_were_typed(play):
+    async def scene(service, _clock):
+        await service.accounts.create("ada", "caf\u00e9-au-lait-2")
+        return await service.accounts.authenticate("ada", "cafe\u0301-au-lait-2") is not None
+
+    assert play(scene)
+
+
+def test_unknown_disabled_and_wrong_cost_one_hash_each():
+    async def scene():
+        passwords = Passwords(1)
+        hashed = []
+        passwords._run = lambda work, run=passwords._run: hashed.append(1) or run(work)
+        encoded = await passwords.hash(PASSWORD)
+        hashed.clear()
+        outcomes = [
+            await passwords.check(PASSWORD, encoded),
+            await passwords.check("wrong", encoded),
+            await passwords.check("wrong", None),
+            await passwords.check(PASSWORD, "not a hash"),
+        ]
+        passwords.close()
+        return outcomes, len(hashed)
+
+    assert asyncio.run(scene()) == ([True, False, False, False], 4)
+
+
+def test_a_flood_of_sign_ins_is_turned_away_instead_of_queued_for_ever():
+    async def scene():
+        passwords = Passwords(1)
+        outcomes = await asyncio.gather(
+            *(passwords.check("x", None) for _ in range(40)), return_exceptions=True
+        )
+        passwords.close()
+        return sum(isinstance(outcome, TooBusy) for outcome in outcomes), outcomes.count(False)
+
+    assert asyncio.run(scene()) == (23, 17)
+
+
+def test_what_is_done_to_accounts_stands_in_the_audit_log_without_secrets(play):
+    async def scene(service, _clock):
+        account = await service.accounts.create("ada", PASSWORD)
+        await service.accounts.set_roles(account.id, ["b"], OPERATOR)
+        await service.accounts.set_password(account.id, "another-paper-boat", OPERATOR)
+        await service.accounts.disable(account.id, OPERATOR)
+        await service.accounts.enable(account.id, OPERATOR)
+        entries = await newest(service.store, 100)
+        assert "paper-boat" not in str(entries)
+        return [entry.event for entry in entries if entry.account_id == account.id]
+
+    assert sorted(play(scene)) == [
+        *("account_created", "account_disabled", "account_enabled"),
+        *("password_changed", "roles_changed"),
+    ]

@@ -1,0 +1,234 @@
+"""Running the service: readiness, figures, logs, workers, checks, backup."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import apsw
+import httpx
+import pytest
+
+
+def test_readiness_asks_the_database(server):
+    assert server.client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_the_figures_count_requests_sign_ins_and_refreshes(server):
+    body = server.sign_in().json()
+    server.sign_in(password="wrong")
+    server.refresh(body["refresh_token"])
+    server.refresh("x")
+    text = server.client.get("/metrics").text
+    for line in (
+        'carnet_sign_ins_total{outcome="accepted"} 1.0',
+        'carnet_sign_ins_total{outcome="refused"} 1.0',
+        'carnet_refreshes_total{outcome="accepted"} 1.0',
+        'carnet_refreshes_total{outcome="malformed"} 1.0',
+        'carnet_requests_total{at="issue_token",status="400"} 1.0',
+    ):
+        assert line in text
+
+
+def test_the_audit_log_tells_who_did_what_from_where_and_holds_no_secret(server, carnet):
+    body = server.sign_in().json()
+    server.sign_in(password="wrong-and-secret")
+    server.refresh(body["refresh_token"])
+    server.sign_out(body["access_token"])
+    told = carnet("audit", "--json", data=server.data).stdout
+    entries = [json.loads(line) for line in told.splitlines()]
+    by_event = {entry["event"]: entry for entry in entries}
+    assert by_event["sign_in_refused"]["reason"] == "wrong_username_or_password"
+    assert by_event["session_begun"]["address"] == "127.0.0.1"
+    assert by_event["session_ended"]["reason"] == "signed_out"
+    assert by_event["session_ended"]["session_id"] == body["session_id"]
+    for secret in ("wrong-and-secret", body["refresh_token"], body["access_token"]):
+        assert secret not in told
+    lines = carnet("audit", data=server.data).stdout
+    assert "session_ended" in lines
+    assert "reason=signed_out" in lines
+
+
+def test_the_log_is_json_and_holds_no_secret(server):
+    token = server.sign_in().json()["refresh_token"]
+    server.sign_in(password="wrong-and-secret")
+    server.refresh(token)
+    server.refresh(token[:-1] + ("A" if token[-1] != "A" else "B"))
+    server.stop()
+    lines = [json.loads(line) for line in server.process.stderr.read().splitlines()]
+    assert [line["event"] for line in lines] == ["sign_in_refused", "refresh_refused"]
+    assert all(line["time"].endswith("Z") and line["level"] == "info" for line in lines)
+    assert "wrong-and-secret" not in str(lines)
+    assert token[:40] not in str(lines)
+
+
+def test_four_workers_share_the_sessions_the_keys_and_the_figures(start, add_user):
+    add_user()
+    server = start("--workers", "4")
+    token = server.sign_in().json()["refresh_token"]
+    answers = []
+    for _ in range(30):
+        with httpx.Client(base_url=server.url, trust_env=False, timeout=20) as client:
+            form = {"grant_type": "refresh_token", "refresh_token": token}
+            answers.append(client.post("/token", data=form))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+    assert 'carnet_refreshes_total{outcome="accepted"} 30.0' in server.client.get("/metrics").text
+    assert len(server.client.get("/.well-known/jwks.json").json()["keys"]) == 1
+    assert server.stop() == 0
+
+
+def children_of(pid):
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def worker_pids(server):
+    return [
+        pid
+        for pid in children_of(server.process.pid)
+        if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()
+    ]
+
+
+def wait_until(done, seconds=20):
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+def test_a_dead_worker_is_replaced_and_dead_supervisors_leave_no_worker(start, add_user):
+    add_user()
+    server = start("--workers", "2")
+    first = worker_pids(server)
+    assert len(first) == 2
+    os.kill(first[0], signal.SIGKILL)
+    wait_until(lambda: len(worker_pids(server)) == 2 and first[0] not in worker_pids(server))
+    for _ in range(5):
+        with httpx.Client(trust_env=False, timeout=20) as client:
+            assert client.get(f"{server.url}/healthz").status_code == 200
+    workers = worker_pids(server)
+    server.stop(signal.SIGKILL)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+def test_what_is_in_flight_when_the_service_stops_is_finished(server):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(server.sign_in) for _ in range(8)]
+        time.sleep(0.05)
+        status = server.stop()
+        codes = []
+        for answer in answers:
+            try:
+                codes.append(answer.result().status_code)
+            except httpx.HTTPError:
+                codes.append("not begun")
+    assert status == 0
+    assert set(codes) <= {201, "not begun"}
+    assert 201 in codes
+
+
+def test_a_check_says_what_the_settings_are_and_that_all_is_well(carnet, add_user, tmp_path):
+    fresh = carnet("serve", "--check", "--port", "9999", data=tmp_path / "none")
+    assert fresh.returncode == 0
+    assert "9999" in fresh.stdout
+    assert "made at the first start" in fresh.stdout
+    assert not (tmp_path / "none").exists()
+    add_user()
+    assert "are good" in carnet("serve", "--check", data=tmp_path / "data").stdout
+    (tmp_path / "data" / "master.key").unlink()
+    broken = carnet("serve", "--check", data=tmp_path / "data")
+    assert broken.returncode == 2
+    assert "is missing" in broken.stderr
+
+
+def test_keys_are_listed_rotated_and_retired_while_the_server_runs(server, carnet):
+    def published():
+        document = server.client.get("/.well-known/jwks.json").json()
+        return {key["kid"] for key in document["keys"]}
+
+    [first] = published()
+    token = server.sign_in().json()
+    assert carnet("keys", "rotate", "--now", data=server.data).returncode == 0
+    wait_until(lambda: len(published()) == 2)
+    listed = json.loads(carnet("keys", "list", "--json", data=server.data).stdout)
+    assert [(row["stage"], row["kid"] == first) for row in listed] == [
+        ("retired", True),
+        ("signing", False),
+    ]
+    assert server.sign_out(token["access_token"]).status_code == 204
+    other = server.sign_in().json()
+    assert carnet("keys", "retire", first, "--yes", data=server.data).returncode == 0
+    wait_until(lambda: first not in published())
+    assert server.sign_out(other["access_token"]).status_code == 204
+    assert server.sign_out(token["access_token"]).status_code == 401
+    again = carnet("keys", "retire", first, "--yes", data=server.data)
+    assert again.returncode == 2
+    assert "keys list" in again.stderr
+
+
+def test_the_master_key_is_changed_and_the_old_one_opens_nothing(carnet, start, add_user, tmp_path):
+    add_user()
+    path = tmp_path / "data" / "master.key"
+    old = path.read_bytes()
+    first = start("--issuer", "http://127.0.0.1:1")
+    token = first.sign_in().json()["refresh_token"]
+    first.stop()
+    assert carnet("keys", "change-master-key", data=tmp_path / "data").returncode == 0
+    assert path.read_bytes() != old
+    assert path.stat().st_mode & 0o777 == 0o600
+    second = start("--issuer", "http://127.0.0.1:1")
+    assert second.refresh(token).status_code == 200
+    second.stop()
+    path.write_bytes(old)
+    assert carnet("serve", "--check", data=tmp_path / "data").returncode == 2
+
+
+def test_a_backup_of_a_running_server_is_restored_and_sessions_heal(start, add_user, tmp_path):
+    add_user()
+    first = start("--issuer", "http://127.0.0.1:1")
+    token = first.sign_in().json()["refresh_token"]
+    # As docs/operating.md says: SQLite's own backup, and the master key.
+    backup = tmp_path / "backup"
+    backup.mkdir(mode=0o700)
+    source = apsw.Connection(str(first.data / "carnet.db"))
+    target = apsw.Connection(str(backup / "carnet.db"))
+    with target.backup("main", source, "main") as copying:
+        copying.step()
+    source.close()
+    target.close()
+    shutil.copy2(first.data / "master.key", backup / "master.key")
+    for _ in range(4):
+        token = first.refresh(token).json()["refresh_token"]
+    first.stop(signal.SIGKILL)
+    second = start("--issuer", "http://127.0.0.1:1", data=backup)
+    following = second.refresh(token)
+    assert following.status_code == 200
+    assert second.refresh(following.json()["refresh_token"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("session", "end", "alice"), "--all"),
+        (("session", "end", "alice", "x", "--all"), "--all"),
+        (("session", "end", "alice", "unknown"), "session list alice"),
+        (("session", "end", "nobody", "--all"), "user list"),
+        (("user", "roles", "alice", "a b"), "without white space"),
+        (("user", "claims", "alice", "[1]"), "JSON object"),
+        (("user", "claims", "alice", '{"sub": "x"}'), "the service itself sets sub"),
+        (("keys", "rotate", "--alg", "RS256"), "signing_algorithms"),
+        (("user", "disable", "nobody"), "user list"),
+    ],
+)
+def test_a_command_that_cant_be_done_says_what_to_do(carnet, add_user, tmp_path, arguments, said):
+    add_user()
+    done = carnet(*arguments, data=tmp_path / "data")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

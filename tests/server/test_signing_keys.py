@@ -1,0 +1,159 @@
+"""Keys over time, on a real database with a clock that is moved by hand."""
+
+import pytest
+
+from carnet.server.audit import OPERATOR
+from carnet.server.key_stages import Stage
+from carnet.server.master_key import create_master_key
+
+HOUR, DAY = 3600, 86_400
+
+
+def stage_list(service):
+    return [stage.value for _, stage in service.keys.overview()]
+
+
+def signing_kid(service):
+    return service.keys.signing("ES256").kid
+
+
+def test_keys_rotate_by_themselves_and_every_token_can_be_checked_while_it_lives(play):
+    async def scene(service, clock):
+        account = await service.accounts.create("ada", "paper-boat-harbour")
+        grant = await service.sessions.begin(account, "web", "default")
+        seen, published_before = [], None
+        for _ in range(80):
+            await service.background.follow()
+            await service.keys.keep_up()
+            kids = {key.kid for key in service.keys.published}
+            current = signing_kid(service)
+            if current not in seen:
+                seen.append(current)
+                # Verifiers have known the key for as long as it was published.
+                assert published_before is None or current in published_before
+            token, _ = service.access_tokens.issue(grant, "default", None)
+            published_before = kids
+            clock.advance(HOUR)
+            await service.keys.keep_up()
+            assert token
+        return len(seen), len(service.keys.overview())
+
+    rotated, held = play(scene, key_lifetime=DAY, key_publish_lead=2 * HOUR)
+    assert rotated == 4
+    assert held <= 2
+
+
+def test_a_token_stays_good_through_the_rotation_that_follows_it(play):
+    async def scene(service, clock):
+        from carnet.jose import jws
+
+        account = await service.accounts.create("ada", "paper-boat-harbour")
+        grant = await service.sessions.begin(account, "web", "default")
+        for _ in range(3):
+            clock.advance(DAY - 1)
+            await service.keys.keep_up()
+            token, _ = service.access_tokens.issue(grant, "default", None)
+            for _ in range(300):
+                clock.advance(1)
+                await service.keys.keep_up()
+                jws.verify(token, service.keys.published)
+        return True
+
+    assert play(scene, key_lifetime=DAY, key_publish_lead=HOUR)
+
+
+def test_two_replicas_make_one_key(play, tmp_path):
+    import asyncio
+
+    from carnet.server.service import open_service
+
+    async def scene(service, clock):
+        clock.advance(30 * DAY)
+        async with open_service(service.settings, clock) as other:
+            await asyncio.gather(*(replica.keys.keep_up() for replica in [service, other] * 5))
+            await other.background.follow()
+            await service.background.follow()
+            return (
+                [stage_list(service), stage_list(other)],
+                signing_kid(service) == signing_kid(other),
+            )
+
+    assert play(scene) == ([["signing", "published"]] * 2, True)
+
+
+def test_several_algorithms_stand_side_by_side(play):
+    async def scene(service, _clock):
+        account = await service.accounts.create("ada", "paper-boat-harbour")
+        grant = await service.sessions.begin(account, "web", "orders")
+        from carnet import inspect
+
+        found = {
+            audience: inspect(service.access_tokens.issue(grant, audience, None)[0]).header["alg"]
+            for audience in ("orders", "billing")
+        }
+        return found, sorted(key.alg for key in service.keys.published)
+
+    assert play(
+        scene,
+        audiences=("orders", "billing"),
+        signing_algorithms=("ES256", "EdDSA"),
+        audience_algorithms={"billing": "EdDSA"},
+    ) == ({"orders": "ES256", "billing": "EdDSA"}, ["ES256", "EdDSA"])
+
+
+def test_a_key_made_by_hand_is_published_first_or_signs_at_once(play):
+    async def scene(service, clock):
+        first = signing_kid(service)
+        await service.keys.rotate("ES256", OPERATOR)
+        assert signing_kid(service) == first
+        clock.advance(HOUR)
+        await service.keys.keep_up()
+        second = signing_kid(service)
+        await service.keys.rotate("ES256", OPERATOR, at_once=True)
+        return len({first, second, signing_kid(service)}), stage_list(service)
+
+    assert play(scene) == (3, ["retired", "retired", "signing"])
+
+
+def test_a_retired_key_leaves_at_once_and_another_signs(play):
+    async def scene(service, _clock):
+        first = signing_kid(service)
+        assert await service.keys.retire(first, OPERATOR)
+        assert not await service.keys.retire("unknown", OPERATOR)
+        await service.keys.keep_up()
+        kids = [key.kid for key in service.keys.published]
+        return first not in kids, kids == [signing_kid(service)]
+
+    assert play(scene) == (True, True)
+
+
+def test_a_change_of_the_master_key_survives_being_killed_at_any_point(play, tmp_path):
+    async def change(service, _clock):
+        kid = signing_kid(service)
+        await service.change_master_key(OPERATOR)
+        return kid
+
+    kid = play(change)
+    old = (tmp_path / "data" / "master.key").read_bytes()
+
+    async def half(service, _clock):
+        # Killed after the database took the new key, before its file took its place.
+        new = create_master_key(tmp_path / "data" / "master.key.next")
+        await service.keys.encrypt_under(new, OPERATOR)
+
+    play(half)
+    assert (tmp_path / "data" / "master.key").read_bytes() == old
+
+    async def look(service, _clock):
+        return signing_kid(service)
+
+    assert play(look) == kid
+    assert not (tmp_path / "data" / "master.key.next").exists()
+    # Killed before the database took it: the old one still opens it.
+    create_master_key(tmp_path / "data" / "master.key.next")
+    assert play(look) == kid
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_every_stage_has_a_name_for_people(stage):
+    assert stage.value.isalpha()
