@@ -21,13 +21,14 @@ from carnet.jose.jws import (
     MAX_SIGNATURES,
     MAX_TOKEN,
     entries_of,
+    header_items,
     join_headers,
     read_document,
     read_protected,
     text_member,
     token_bytes,
 )
-from carnet.jose.key import Key
+from carnet.jose.key import Key, require_key
 from carnet.jose.key_management import FAMILIES
 from carnet.jose.key_set import KeySet
 
@@ -71,13 +72,13 @@ def encrypt(
         InvalidKey: if the key can't encrypt.
         InvalidToken: if the header can't stand in a token that ``decrypt`` accepts.
     """
-    encryption = _encryption(key._encryption or enc)
+    encryption = _encryption(require_key(key)._encryption or enc)
     protected: dict[str, Any] = {"alg": key._algorithm.name, "enc": encryption.name}
     if key.kid is not None:
         protected["kid"] = key.kid
     if zip is not None:
         protected["zip"] = zip
-    for name, value in (header or {}).items():
+    for name, value in header_items(header):
         if name in ("alg", "enc") and value != protected[name]:
             raise invalid(name, "what the key and enc= say")
         protected[name] = value
@@ -166,13 +167,13 @@ def encrypt_json(
         InvalidKey: if a key can't encrypt, or not beside others.
         InvalidToken: if a header can't stand in a token that ``decrypt_json`` accepts.
     """
-    recipients = (keys,) if isinstance(keys, Key) else tuple(keys)
+    recipients = (keys,) if isinstance(keys, Key) else tuple(map(require_key, keys))
     if not 0 < len(recipients) <= MAX_SIGNATURES:
         raise InvalidKey(f"a JWE has from 1 to {MAX_SIGNATURES} recipients")
     if flattened and len(recipients) > 1:
         raise InvalidKey("the flattened form has one recipient (RFC 7516 section 7.2.2)")
     encryption = _encryption(recipients[0]._encryption or enc)
-    protected = join_headers({"enc": encryption.name}, header)
+    protected = join_headers({"enc": encryption.name}, dict(header_items(header)))
     if zip is not None:
         protected["zip"] = zip
     cek = os.urandom(encryption.size) if len(recipients) > 1 else None
@@ -329,6 +330,8 @@ def open_with(
 
 def deflate(plaintext: bytes, method: object) -> bytes:
     """Compress with raw DEFLATE where ``zip`` asks for it (RFC 7516 section 4.1.3)."""
+    if not isinstance(plaintext, bytes):
+        raise ConfigurationError("the plaintext is bytes; encode a text first")
     if method is None:
         return plaintext
     if method != "DEF":
@@ -365,7 +368,7 @@ def failed() -> InvalidToken:
 
 
 def _encryption(enc: str) -> Encryption:
-    if enc not in ENCRYPTIONS:
+    if not isinstance(enc, str) or enc not in ENCRYPTIONS:
         raise ConfigurationError(f"enc is one of {', '.join(ENCRYPTIONS)}")
     return ENCRYPTIONS[enc]
 

@@ -5,7 +5,7 @@ RFC 7515 sections 5 and 7, RFC 7797.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
@@ -17,7 +17,7 @@ from carnet.jose.encoding import (
     json_encode,
 )
 from carnet.jose.header import MAX_HEADER, check_crit, check_header, invalid, read_header
-from carnet.jose.key import Key
+from carnet.jose.key import Key, require_key
 from carnet.jose.key_set import KeySet
 
 __all__ = [
@@ -71,19 +71,16 @@ def sign(
         InvalidKey: if the key can't sign.
         InvalidToken: if the header can't stand in a token that ``verify`` accepts.
     """
-    operation = key.signing()
+    operation = require_key(key).signing()
     protected = protected_header(key, header)
     head = b64url_encode_bytes(json_encode(protected))
     body = _body(payload, protected)
-    if not detached and protected.get("b64") is False and b"." in payload:
-        raise invalid("b64", "true, or detached=True, for a payload with a '.'")
+    if not detached and protected.get("b64") is False:
+        _check_unencoded(payload)
     data = head + b"." + body
     signature = b64url_encode_bytes(operation(data))
     middle = b"" if detached else body
-    try:
-        return (head + b"." + middle + b"." + signature).decode()
-    except UnicodeDecodeError:
-        raise invalid("b64", "true, or detached=True, for a payload that is not text") from None
+    return (head + b"." + middle + b"." + signature).decode("ascii")
 
 
 def verify(
@@ -111,6 +108,8 @@ def verify(
     header = read_header(head)
     check_crit(header, _UNDERSTOOD)
     content = unencoded_or_decoded(header, body)
+    if content is body:
+        _check_unencoded(body)
     data = raw[: len(head) + 1 + len(body)]
     if payload is not None:
         if body:
@@ -159,7 +158,7 @@ def sign_json(
         InvalidKey: if a key can't sign, or there is none.
         InvalidToken: if a header can't stand in a token that ``verify_json`` accepts.
     """
-    signers = (keys,) if isinstance(keys, Key) else tuple(keys)
+    signers = (keys,) if isinstance(keys, Key) else tuple(map(require_key, keys))
     if not 0 < len(signers) <= MAX_SIGNATURES:
         raise InvalidKey(f"a JWS has from 1 to {MAX_SIGNATURES} signatures")
     if flattened and len(signers) > 1:
@@ -355,7 +354,7 @@ def protected_header(key: Key, header: Mapping[str, Any] | None) -> dict[str, An
     protected: dict[str, Any] = {"alg": key.alg}
     if key.kid is not None:
         protected["kid"] = key.kid
-    for name, value in (header or {}).items():
+    for name, value in header_items(header):
         if name == "alg" and value != key.alg:
             raise invalid("alg", "the key's own algorithm")
         protected[name] = value
@@ -363,6 +362,14 @@ def protected_header(key: Key, header: Mapping[str, Any] | None) -> dict[str, An
     check_crit(protected, _UNDERSTOOD)
     _check_b64(protected)
     return protected
+
+
+def header_items(header: Mapping[str, Any] | None) -> Iterable[tuple[str, Any]]:
+    """Give the parameters of a header that a caller has passed."""
+    given = {} if header is None else header
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ConfigurationError("a header is a mapping of names to values")
+    return given.items()
 
 
 def token_bytes(token: str | bytes, max_size: int) -> bytes:
@@ -447,6 +454,12 @@ def _body(payload: bytes, header: Mapping[str, Any]) -> bytes:
     if not isinstance(payload, bytes):
         raise InvalidToken("the payload to sign is bytes", code="malformed", expected="bytes")
     return payload if header.get("b64") is False else b64url_encode_bytes(payload)
+
+
+def _check_unencoded(payload: bytes) -> None:
+    """Check a payload that stands unencoded in a compact token (RFC 7797 section 5.2)."""
+    if not payload.isascii() or not payload.decode("ascii").isprintable() or b"." in payload:
+        raise invalid("b64", "true, or a detached payload, unless it is printable ASCII without .")
 
 
 def _check_b64(header: Mapping[str, Any]) -> bool:

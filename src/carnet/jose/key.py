@@ -105,7 +105,7 @@ class Key:
             raise InvalidKey(f"{alg} works on the curves {', '.join(row.curves)}")
         if kty == "RSA":
             amount = size or 3072
-            if amount < RSA_MIN_BITS or amount > 16384:
+            if amount.__class__ is not int or amount < RSA_MIN_BITS or amount > 16384:
                 raise InvalidKey(f"an RSA key has from {RSA_MIN_BITS} to 16384 bits")
         elif encryption is not None:
             amount = ENCRYPTIONS[encryption].size
@@ -204,17 +204,18 @@ class Key:
         Args:
             public: the public half; its algorithm and ``kid`` are taken over.
             sign: takes the signing input, gives the signature in JWS form (for ECDSA ``r ‖ s``,
-                RFC 7518 section 3.4). It is called once a signature, in the caller's thread.
+                RFC 7518 section 3.4). It is called once a signature, in the caller's thread. Its
+                first signature is verified.
 
         Raises:
             InvalidKey: if ``public`` is not a public signature key.
         """
-        if public.is_private or public._algorithm.use != "sig":
+        if require_key(public).is_private or public._algorithm.use != "sig":
             raise InvalidKey("from_signer takes the public half of a signature key")
         key = cls._make(public._algorithm, public._material, public.kid)
         key.is_private = True
         key._public = public
-        key._sign = sign
+        key._sign = _proven(sign, public)
         key._can_sign = True
         return key
 
@@ -400,6 +401,37 @@ class Key:
 
     def __reduce__(self) -> str:
         raise InvalidKey("keys are not pickled: hand them over with to_jwk or to_pem")
+
+
+def require_key(value: object) -> Key:
+    """Check that a value is a Key.
+
+    Raises:
+        InvalidKey: if it is something else.
+    """
+    if not isinstance(value, Key):
+        raise InvalidKey("a key is a Key, made by Key.generate, from_jwk, from_pem or from_secret")
+    return value
+
+
+def _proven(sign: Callable[[bytes], bytes], public: Key) -> Callable[[bytes], bytes]:
+    """Verify the first signature that comes from elsewhere: a wrong key or form is told at once."""
+    verify = public.verifying().verify
+    proven = False
+
+    def checked(data: bytes) -> bytes:
+        nonlocal proven
+        signature = sign(data)
+        if not proven:
+            if not isinstance(signature, bytes) or not verify(data, signature):
+                raise InvalidKey(
+                    f"the signer's signature does not fit its public key: expected the form of "
+                    f"{public.alg} in JWS (RFC 7518 section 3; for ECDSA r and s, not DER)"
+                )
+            proven = True
+        return signature
+
+    return checked
 
 
 def _algorithm(alg: object) -> tuple[Algorithm, str | None]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from carnet.errors import InvalidKey, InvalidToken
+from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
 from carnet.jose.encoding import json_decode
 from carnet.jose.key import Key
 
@@ -64,7 +64,10 @@ class KeySet:
 
         Raises:
             InvalidKey: if the document is no JWK Set at all.
+            ConfigurationError: if ``algorithms`` is no list.
         """
+        if isinstance(algorithms, str):
+            raise ConfigurationError("algorithms is a list of names, such as ['RS256']")
         wanted = tuple(algorithms) if algorithms is not None else None
         keys: list[Key] = []
         skipped: list[SkippedKey] = []

@@ -15,6 +15,7 @@ from carnet.jose.key_types import CRYPTOGRAPHY_ERRORS
 __all__ = ["dump", "load_der", "load_pem", "looks_like_a_key"]
 
 MAX_PEM = 64 * 1024
+MAX_PASSWORD = 1023
 
 
 def _pem_certificate(data: bytes) -> Any:
@@ -146,12 +147,15 @@ def _public(load: Callable[[bytes], Any], raw: bytes) -> Any:
 
 
 def _password(password: str | bytes | None) -> bytes | None:
-    return password.encode() if isinstance(password, str) else password
+    raw = password.encode("utf-8", "replace") if isinstance(password, str) else password
+    if raw is not None and not (isinstance(raw, bytes) and 0 < len(raw) <= MAX_PASSWORD):
+        raise InvalidKey(f"a password has from 1 to {MAX_PASSWORD} bytes")
+    return raw
 
 
 def _bytes(data: object) -> bytes:
     if isinstance(data, str):
-        data = data.encode()
+        data = data.encode("utf-8", "replace")
     if not isinstance(data, bytes):
         raise InvalidKey("a PEM or DER key is bytes or text")
     if len(data) > MAX_PEM:
