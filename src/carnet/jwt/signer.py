@@ -22,6 +22,9 @@ __all__ = ["Signer"]
 _ACCESS_TOKEN = ("iss", "aud", "sub", "client_id", "iat", "jti")
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
+MAX_TYPE = 256
+"""Characters that a ``typ`` may have."""
+
 
 class Signer:
     """Makes signed tokens for one issuer with one key; may be shared by threads.
@@ -40,7 +43,7 @@ class Signer:
         enc: the content encryption for that.
 
     Raises:
-        InvalidKey: if the key can't sign.
+        InvalidKey: if the key can't sign, or the recipient's can't encrypt.
         ConfigurationError: if an argument is not of its kind.
     """
 
@@ -60,6 +63,12 @@ class Signer:
             raise ConfigurationError("key is a Key, made by Key.generate, from_jwk or from_pem")
         if not isinstance(issuer, str) or not issuer:
             raise ConfigurationError("issuer is the text that verifiers expect as 'iss'")
+        if not isinstance(type, str) or not 0 < len(type) <= MAX_TYPE:
+            raise ConfigurationError("type is the tokens' 'typ', such as 'JWT' or 'at+jwt'")
+        if not callable(clock):
+            raise ConfigurationError("clock is a function that gives the seconds since 1970")
+        if encrypt_to is not None and not isinstance(encrypt_to, Key):
+            raise ConfigurationError("encrypt_to is the recipient's Key")
         self.key = key
         self._operation = key.signing()
         self._head = b64url_encode_bytes(json_encode(protected_header(key, {"typ": type}))) + b"."
@@ -85,9 +94,12 @@ class Signer:
             required=_ACCESS_TOKEN if self._access_token else required,
         )
         self._clock = clock
-        self._type = type
+        self._outer = {"typ": type, "cty": "JWT"}
         self._recipient = encrypt_to
         self._enc = enc
+        if encrypt_to is not None:
+            # What this key or enc can't do is told now, not with the first token.
+            jwe.encrypt(b"", encrypt_to, enc, self._outer)
 
     def sign(self, claims: Mapping[str, Any], *, lifetime: float | timedelta | None = None) -> str:
         """Make a token (RFC 7519 section 7.1).
@@ -99,9 +111,12 @@ class Signer:
             lifetime: seconds, or a timedelta, for this token alone.
 
         Raises:
+            ConfigurationError: if ``claims`` or ``lifetime`` is not of its kind.
             InvalidToken: where a Verifier would refuse the token: a claim is missing or has the
                 wrong type, the token has expired already, or it is too large.
         """
+        if claims.__class__ is not dict and not isinstance(claims, Mapping):
+            raise ConfigurationError("claims are a mapping of names to values")
         now = int(self._clock())
         span = self._lifetime if lifetime is None else int(seconds(lifetime, "lifetime"))
         full: dict[str, Any] = {"iss": self._issuer}
@@ -117,8 +132,7 @@ class Signer:
         data = self._head + b64url_encode_bytes(payload)
         token = data + b"." + b64url_encode_bytes(self._operation(data))
         if self._recipient is not None:
-            header = {"typ": self._type, "cty": "JWT"}
-            token = jwe.encrypt(token, self._recipient, self._enc, header).encode("ascii")
+            token = jwe.encrypt(token, self._recipient, self._enc, self._outer).encode("ascii")
         if len(token) > MAX_TOKEN:
             raise InvalidToken(
                 "the token would be too large",
@@ -130,6 +144,9 @@ class Signer:
     def _check(self, full: dict[str, Any], payload: bytes, now: int) -> None:
         """Refuse what no Verifier would accept, at the first moment that the token is meant for."""
         claims = full
+        nested = payload.rfind(b"{") > 0 or b"[" in payload
+        if nested and payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
+            claims = json_decode(payload, "the payload", "claim_invalid")
         for name, value in full.items():
             if name.__class__ is not str:
                 raise wrong_type("a name", "text")
@@ -138,10 +155,8 @@ class Signer:
                 continue
             if not _exact(value):
                 raise wrong_type(name, "text, a finite number, a boolean, a list or an object")
-            if kind is not list:
-                claims = json_decode(payload, "the claims")
-        if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
-            json_decode(payload, "the claims")
+            if kind is not list and claims is full:
+                claims = json_decode(payload, "the payload", "claim_invalid")
         moment = max(now, number(claims, "nbf")) if "nbf" in claims else now
         self._policy.check(claims, moment)
 

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
-from carnet.errors import ConfigurationError, InvalidToken
+from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
 from carnet.jose import jwe
 from carnet.jose.encoding import (
     CANONICAL_END,
@@ -30,11 +30,12 @@ from carnet.jose.encoding import (
     json_decode,
 )
 from carnet.jose.header import check_crit, invalid, read_header
-from carnet.jose.jws import MAX_CANDIDATES, candidates, segments, token_bytes
+from carnet.jose.jws import candidates, segments, token_bytes
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.jwt.claims import Claims
 from carnet.jwt.policy import Names, Policy
+from carnet.jwt.token_cache import TokenCache
 
 __all__ = ["Verifier"]
 
@@ -44,8 +45,7 @@ MAX_TOKEN = 64 * 1024
 """Characters that a JWT may have unless the caller says otherwise."""
 
 MAX_JUDGED = 256
-CACHE_ENTRY = 2048
-CACHE_FACTOR = 8
+_LIST = ord("[")
 
 Check = Callable[[bytes, bytes], bool]
 
@@ -77,7 +77,7 @@ class Verifier(Generic[T]):
 
     Raises:
         ConfigurationError: if an argument is not of its kind.
-        InvalidKey: if a single key is given that can't verify.
+        InvalidKey: if a single key is given that can't verify, or none that can decrypt.
     """
 
     @overload
@@ -132,16 +132,14 @@ class Verifier(Generic[T]):
         max_size: int = MAX_TOKEN,
         decryption: Key | KeySet | None = None,
     ) -> None:
-        if isinstance(keys, Key):
-            keys.verifying()
-            keys = KeySet((keys,))
-        if not isinstance(keys, KeySet):
-            raise ConfigurationError("keys is a Key or a KeySet")
         if not isinstance(type, str) or not type:
             raise ConfigurationError("type is the token's 'typ', such as 'JWT' or 'at+jwt'")
         if cache.__class__ is not int or cache < 0:
             raise ConfigurationError("cache is a number of bytes, 0 for none")
-        self.keys = keys
+        if max_size.__class__ is not int or max_size < 1:
+            raise ConfigurationError("max_size is a number of characters")
+        if not callable(clock):
+            raise ConfigurationError("clock is a function that gives the seconds since 1970")
         self._type = media_type(type)
         self._policy = Policy(
             issuer=issuer,
@@ -154,12 +152,28 @@ class Verifier(Generic[T]):
         self._check = self._policy.check
         self._clock = clock
         self._max_size = max_size
-        self._decryption = decryption
-        self._typed = None if claims_type is None else msgspec.json.Decoder(claims_type).decode
+        self._decryption = None if decryption is None else _decrypting(decryption)
+        self._typed = None if claims_type is None else _decoder(claims_type)
+        self._cache_size = cache
+        self.keys = keys
+
+    @property
+    def keys(self) -> KeySet:
+        """The keys. Setting others forgets every header and token that the old ones signed."""
+        return self._keys
+
+    @keys.setter
+    def keys(self, keys: Key | KeySet) -> None:
+        if isinstance(keys, Key):
+            keys.verifying()
+            keys = KeySet((keys,))
+        if not isinstance(keys, KeySet):
+            raise ConfigurationError("keys is a Key or a KeySet")
+        # A thread in the middle of verify() holds the old map and the old cache, and what it
+        # remembers is lost with them: keys go first here, and are read last there.
+        self._keys = keys
         self._judged: dict[bytes, Check] = {}
-        self._cache: dict[str, tuple[Any, float, float]] = {}
-        self._cache_bytes = cache
-        self._cache_used = 0
+        self._cache = TokenCache(self._cache_size) if self._cache_size else None
 
     def verify(self, token: str | bytes) -> T:
         """Check a token and give its claims (RFC 7519 section 7.2).
@@ -170,69 +184,78 @@ class Verifier(Generic[T]):
         Raises:
             InvalidToken: saying which check failed and what was expected.
         """
-        if token.__class__ not in (str, bytes) or len(token) > self._max_size:
-            token_bytes(token, self._max_size)
-        if self._cache_bytes:
-            entry = self._cache.get(token)  # type: ignore[arg-type]
+        if token.__class__ is not str or len(token) > self._max_size:
+            token = _plain_text(token, self._max_size)
+        cache = self._cache
+        if cache is not None:
+            entry = cache.get(token)
             if entry is not None and entry[1] <= self._clock() < entry[2]:
-                found = entry[0]
-                return found if self._typed is None else self._type_claims(found)  # type: ignore[no-any-return]
+                said = entry[0]
+                return said if self._typed is None else self._type_claims(said)  # type: ignore[no-any-return]
         try:
-            raw: bytes = token.encode() if token.__class__ is str else token  # type: ignore[assignment]
-            data, _, signature = raw.rpartition(b".")
-            head, _, body = data.partition(b".")
-            check = self._judged[head]
-        except (KeyError, UnicodeEncodeError):
-            data, signature, check = self._judge(token)
-            body = data.partition(b".")[2]
+            raw: bytes = token.encode()
+        except UnicodeEncodeError:
+            raw = b""
+        data, _, signature = raw.rpartition(b".")
+        head, _, body = data.partition(b".")
+        check = self._judged.get(head)
+        if check is None:
+            data, body, signature, check = self._judge(raw)
         if not check(data, signature):
             raise InvalidToken(
                 "the signature does not belong to this header, payload and key",
                 code="signature_invalid",
                 expected="a signature by a key of the set",
             )
+        # The quick way to be strict: what encodes to the very same bytes again had no name twice
+        # and no other spelling. Whatever is doubtful takes the slow way, which says what is wrong.
         try:
             over = len(body) & 3
             payload = a2b_base64(body.translate(TO_STANDARD) + PADDING[over], strict_mode=True)
             claims = _decode(payload)
             strict = (
-                claims.__class__ is dict
-                and _encode(claims) == payload
+                _encode(claims) == payload
                 and body[-1] in CANONICAL_END[over]
-                and payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH
+                and (
+                    (payload.rfind(b"{") == 0 and _LIST not in payload)
+                    or payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH
+                )
+                and claims.__class__ is dict
             )
-        except (ValueError, IndexError, RecursionError, msgspec.MsgspecError):
+        except (ValueError, RecursionError, msgspec.MsgspecError):
             strict = False
         if not strict:
             payload = b64url_decode(body, "the payload")
             claims = json_decode(payload, "the payload")
         self._check(claims, self._clock())
         result: Any = Claims(claims) if self._typed is None else self._type_claims(payload)
-        if self._cache_bytes and token.__class__ is str:
-            self._remember(token, payload if self._typed else result, claims)
+        if cache is not None:
+            said = result if self._typed is None else payload
+            containers = payload.count(b"[") + payload.count(b"{")
+            cache.put(token, said, self._policy.period(claims), containers)
         return result  # type: ignore[no-any-return]
 
-    def _judge(self, token: str | bytes) -> tuple[bytes, bytes, Check]:
-        """Read a header text not seen before; give signing input, signature text and check."""
-        raw = token_bytes(token, self._max_size)
+    def _judge(self, raw: bytes) -> tuple[bytes, bytes, bytes, Check]:
+        """Read a header text not seen before; give signing input, payload, signature and check."""
         if self._decryption is not None and raw.count(b".") == 4:
             raw = self._open(raw, self._decryption)
         head, body, signature = segments(raw)
         header = read_header(head)
         self._check_header(header)
-        check = _first_of(candidates(self.keys, header))
+        judged = self._judged
+        check = _first_of(candidates(self._keys, header))
 
         def check_and_remember(data: bytes, signature: bytes) -> bool:
             holds = check(data, signature)
             if holds:
-                if len(self._judged) >= MAX_JUDGED:
-                    self._judged.clear()
-                self._judged[head] = check
+                if len(judged) >= MAX_JUDGED:
+                    judged.clear()
+                judged[head] = check
             return holds
 
-        return raw[: len(head) + 1 + len(body)], signature, check_and_remember
+        return raw[: len(head) + 1 + len(body)], body, signature, check_and_remember
 
-    def _open(self, raw: bytes, keys: Key | KeySet) -> bytes:
+    def _open(self, raw: bytes, keys: KeySet) -> bytes:
         """Decrypt the outer half of a nested token (RFC 7519 section 7.2)."""
         opened = jwe.decrypt(raw, keys, max_size=self._max_size)
         content_type = opened.header.get("cty")
@@ -272,21 +295,32 @@ class Verifier(Generic[T]):
                 expected="claims of the verifier's claims_type",
             ) from None
 
-    def _remember(self, token: str, result: Any, claims: dict[str, Any]) -> None:
-        cost = len(token) * CACHE_FACTOR + CACHE_ENTRY
-        if cost > self._cache_bytes:
-            return
-        cache = self._cache
-        if token not in cache:
-            self._cache_used += cost
-        cache[token] = (result, *self._policy.period(claims))
-        while self._cache_used > self._cache_bytes:
-            try:
-                oldest = next(iter(cache))
-                del cache[oldest]
-            except (StopIteration, RuntimeError, KeyError):
-                return  # another thread is evicting too
-            self._cache_used -= len(oldest) * CACHE_FACTOR + CACHE_ENTRY
+
+def _plain_text(token: object, max_size: int) -> str:
+    """Bound a token's size and give it as text of Python's own class."""
+    raw = token_bytes(token, max_size)  # type: ignore[arg-type]  # it refuses other kinds
+    if not raw.isascii():
+        raise InvalidToken("the token is not ASCII", code="malformed", expected="ASCII text")
+    return raw.decode("ascii")
+
+
+def _decrypting(keys: Key | KeySet) -> KeySet:
+    if isinstance(keys, Key):
+        keys = KeySet((keys,))
+    if not isinstance(keys, KeySet):
+        raise ConfigurationError("decryption is a Key or a KeySet")
+    if not any(key.is_private and key._algorithm.use == "enc" for key in keys):
+        raise InvalidKey("decryption needs a private key or a secret that is for encryption")
+    return keys
+
+
+def _decoder(claims_type: Any) -> Callable[[bytes], Any]:
+    try:
+        return msgspec.json.Decoder(claims_type).decode
+    except TypeError:
+        raise ConfigurationError(
+            "claims_type is a msgspec Struct, a dataclass or a TypedDict, of types that JSON has"
+        ) from None
 
 
 def media_type(value: str) -> str:
@@ -295,7 +329,7 @@ def media_type(value: str) -> str:
 
 
 def _first_of(keys: tuple[Key, ...]) -> Check:
-    checks = [key.verifying().check for key in keys[:MAX_CANDIDATES]]
+    checks = [key.verifying().check for key in keys]
     if len(checks) == 1:
         return checks[0]
     return lambda data, signature: any(check(data, signature) for check in checks)

@@ -1,0 +1,116 @@
+"""Claims: a read-only mapping whose properties check the type of what they give."""
+
+import pytest
+
+from carnet import Claims, InvalidToken
+
+FULL = {
+    "iss": "https://auth.example.com",
+    "sub": "ada",
+    "aud": ["orders", "billing"],
+    "exp": 2000,
+    "iat": 1000.5,
+    "nbf": 900,
+    "jti": "t1",
+    "sid": "s1",
+    "client_id": "shop",
+    "scope": "read  write read",
+    "roles": ["ADMIN", "CLERK"],
+    "nested": {"list": [1]},
+}
+
+
+def test_claims_are_a_mapping_of_what_the_token_says():
+    claims = Claims(dict(FULL))
+    assert dict(claims) == FULL
+    assert claims == FULL
+    assert len(claims) == len(FULL)
+    assert "sub" in claims
+    assert "absent" not in claims
+    assert claims.get("absent") is None
+    with pytest.raises(KeyError):
+        claims["absent"]
+
+
+def test_claims_can_not_be_written_to():
+    claims = Claims({"sub": "ada"})
+    with pytest.raises(TypeError):
+        claims["sub"] = "eve"
+    with pytest.raises(TypeError):
+        del claims["sub"]
+    with pytest.raises(AttributeError):
+        claims.subject = "eve"
+    with pytest.raises(AttributeError):
+        claims.anything = 1
+
+
+def test_changing_a_list_or_object_taken_from_claims_changes_no_claims():
+    claims = Claims(dict(FULL))
+    claims["roles"].append("ROOT")
+    claims["nested"]["list"].append(2)
+    claims.get("aud").clear()
+    for value in claims.values():
+        if isinstance(value, list | dict):
+            value.clear()
+    assert claims.roles == ("ADMIN", "CLERK")
+    assert claims["nested"] == {"list": [1]}
+    assert claims.audience == ("orders", "billing")
+
+
+def test_the_properties_give_the_registered_claims():
+    claims = Claims(dict(FULL))
+    assert claims.issuer == "https://auth.example.com"
+    assert claims.subject == "ada"
+    assert claims.audience == ("orders", "billing")
+    assert claims.expires_at == 2000
+    assert claims.issued_at == 1000.5
+    assert claims.not_before == 900
+    assert claims.token_id == "t1"
+    assert claims.session_id == "s1"
+    assert claims.client_id == "shop"
+    assert claims.scopes == frozenset({"read", "write"})
+    assert claims.roles == ("ADMIN", "CLERK")
+
+
+def test_a_missing_claim_gives_none_or_an_empty_collection():
+    claims = Claims({})
+    assert claims.issuer is claims.subject is claims.expires_at is claims.issued_at is None
+    assert claims.not_before is claims.token_id is claims.session_id is claims.client_id is None
+    assert claims.audience == claims.roles == ()
+    assert claims.scopes == frozenset()
+
+
+def test_an_audience_that_is_one_text_is_given_as_a_tuple_of_one():
+    assert Claims({"aud": "orders"}).audience == ("orders",)
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "value"),
+    [
+        ("iss", "issuer", 1),
+        ("sub", "subject", ["ada"]),
+        ("aud", "audience", 1),
+        ("aud", "audience", ["orders", 1]),
+        ("exp", "expires_at", "2000"),
+        ("exp", "expires_at", True),
+        ("iat", "issued_at", [1]),
+        ("nbf", "not_before", False),
+        ("jti", "token_id", 7),
+        ("sid", "session_id", {}),
+        ("client_id", "client_id", 1.5),
+        ("scope", "scopes", ["read"]),
+        ("roles", "roles", "ADMIN"),
+        ("roles", "roles", ["ADMIN", None]),
+    ],
+)
+def test_a_property_refuses_a_claim_of_another_type(name, attribute, value):
+    with pytest.raises(InvalidToken) as refusal:
+        getattr(Claims({name: value}), attribute)
+    assert refusal.value.code == "claim_invalid"
+    assert refusal.value.claim == name
+    assert str(refusal.value) == f"the claim '{name}' is not {refusal.value.expected}"
+
+
+def test_the_text_form_of_claims_names_them_without_their_values():
+    shown = repr(Claims({"sub": "ada", "email": "ada@example.com"}))
+    assert shown == "<Claims sub, email>"

@@ -1,0 +1,231 @@
+"""The verified-token cache: it saves work and changes no answer."""
+
+import json
+import sys
+
+import msgspec
+import pytest
+
+from carnet import InvalidToken, Key, KeySet, Verifier
+from carnet.jose import jws
+from carnet.jwt.token_cache import ENTRY, TokenCache
+
+KEY, OTHER = Key.generate("HS256", kid="k1"), Key.generate("HS256", kid="k2")
+NOW = 1_700_000_000
+FULL = {"iss": "i", "aud": "a", "exp": NOW + 300}
+
+
+class Watched(dict):
+    """A map that tells how often it was asked for a header."""
+
+    asked = 0
+
+    def get(self, *arguments):
+        self.asked += 1
+        return super().get(*arguments)
+
+
+def verifier(keys=KEY, cache=100_000, now=NOW, **options):
+    one = Verifier(keys, issuer="i", audience="a", cache=cache, clock=lambda: one.now, **options)
+    one.now = now
+    one._judged = Watched()
+    return one
+
+
+def signed(key=KEY, **claims):
+    return jws.sign(json.dumps({**FULL, **claims}).encode(), key)
+
+
+def refused(one, token):
+    with pytest.raises(InvalidToken) as refusal:
+        one.verify(token)
+    return refusal.value.code
+
+
+def test_a_token_seen_before_is_not_verified_again():
+    one, token = verifier(), signed(sub="ada")
+    first = one.verify(token)
+    assert one._judged.asked == 1
+    assert one.verify(token) == one.verify(token.encode()) == first
+    assert one._judged.asked == 1
+
+
+def test_without_a_cache_every_token_is_verified():
+    one, token = verifier(cache=0), signed()
+    for _ in range(3):
+        one.verify(token)
+    assert one._judged.asked == 3
+
+
+def test_the_time_is_checked_again_at_every_hit():
+    one, token = verifier(), signed(nbf=NOW - 10, iat=NOW - 5)
+    one.verify(token)
+    one.now = NOW + 299.9
+    one.verify(token)
+    one.now = NOW + 300
+    assert refused(one, token) == "expired"
+    one.now = NOW - 11
+    assert refused(one, token) == "not_yet_valid"
+    one.now = NOW
+    assert one.verify(token)["nbf"] == NOW - 10
+
+
+def test_the_age_is_checked_again_at_every_hit():
+    one, token = verifier(max_age=60), signed(iat=NOW)
+    one.verify(token)
+    one.now = NOW + 60
+    assert refused(one, token) == "too_old"
+
+
+def test_a_clock_that_was_set_back_is_noticed_at_a_hit():
+    one, token = verifier(), signed(iat=NOW)
+    one.verify(token)
+    one.now = NOW - 61
+    assert refused(one, token) == "not_yet_valid"
+
+
+def test_leeway_counts_at_a_hit_as_it_does_at_first_sight():
+    one, token = verifier(leeway=30), signed(nbf=NOW)
+    one.verify(token)
+    for moment in (NOW - 30, NOW + 329):
+        one.now = moment
+        one.verify(token)
+    one.now = NOW + 330
+    assert refused(one, token) == "expired"
+
+
+def test_a_changed_key_set_forgets_what_the_old_one_signed():
+    one, token = verifier(KeySet([KEY])), signed()
+    one.verify(token)
+    one.keys = KeySet([OTHER])
+    assert refused(one, token) == "key_not_found"
+    one.keys = KeySet([KEY, OTHER])
+    assert one.verify(token) == FULL
+
+
+def test_an_answer_is_given_to_the_very_same_token_only():
+    one, token = verifier(), signed(sub="ada")
+    one.verify(token)
+    for place in range(len(token)):
+        other = token[:place] + ("B" if token[place] == "A" else "A") + token[place + 1 :]
+        with pytest.raises(InvalidToken):
+            one.verify(other)
+    for other in (token + "=", token + "\n", " " + token, token[:-1], token.lower()):
+        with pytest.raises(InvalidToken):
+            one.verify(other)
+
+
+def test_a_text_that_claims_to_equal_a_cached_token_is_verified_as_what_it_is():
+    class Liar(str):
+        __slots__ = ()
+
+        def __eq__(self, other):
+            return True
+
+        def __hash__(self):
+            return hash(genuine)
+
+    genuine = signed(sub="ada")
+    one = verifier()
+    one.verify(genuine)
+    assert refused(one, Liar(signed(OTHER, sub="eve"))) == "key_not_found"
+
+
+def test_a_refused_token_is_not_kept():
+    one = verifier()
+    for token in (signed(OTHER), signed(exp=NOW), signed(aud="b"), "a.b.c", signed()[:-1]):
+        refused(one, token)
+        refused(one, token)
+    assert len(one._cache) == one._cache.used == 0
+
+
+def test_each_verifier_has_a_cache_of_its_own():
+    token = signed()
+    verifier().verify(token)
+    other = Verifier(KEY, issuer="i", audience="b", cache=100_000, clock=lambda: NOW)
+    assert refused(other, token) == "audience_mismatch"
+
+
+def test_changing_what_came_from_the_cache_changes_no_other_answer():
+    one, token = verifier(), signed(roles=["CLERK"], x={"y": [1]})
+    one.verify(token)["roles"].append("ADMIN")
+    one.verify(token)["x"]["y"].clear()
+    assert one.verify(token)["roles"] == ["CLERK"]
+    assert one.verify(token)["x"] == {"y": [1]}
+
+
+def test_the_oldest_tokens_make_room_for_new_ones():
+    one = verifier(cache=20 * ENTRY)
+    tokens = [signed(jti=str(number)) for number in range(50)]
+    for token in tokens:
+        one.verify(token)
+        assert one._cache.used <= 20 * ENTRY
+    kept = [token for token in tokens if one._cache.get(token)]
+    assert 0 < len(kept) < 20
+    assert kept == tokens[-len(kept) :]
+
+
+def test_a_token_larger_than_the_cache_is_verified_and_not_kept():
+    one = verifier(cache=20 * ENTRY)
+    small, large = signed(), signed(x="x" * 20_000)
+    one.verify(small)
+    assert one.verify(large)["x"] == "x" * 20_000
+    assert one._cache.get(small)
+    assert not one._cache.get(large)
+
+
+def test_a_cache_too_small_for_any_token_keeps_none():
+    one = verifier(cache=1)
+    assert one.verify(signed()) == one.verify(signed()) == FULL
+    assert len(one._cache) == 0
+
+
+def test_a_token_kept_again_counts_once():
+    cache = TokenCache(100_000)
+    for until in (1.0, 2.0, 3.0):
+        cache.put("token", "said", (0.0, until), 1)
+    assert len(cache) == 1
+    assert cache.get("token")[:3] == ("said", 0.0, 3.0)
+    assert cache.used == cache.get("token")[3]
+
+
+def held(value, seen):
+    """The bytes that a value holds, with all that hangs on it, each object once."""
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    size = sys.getsizeof(value)
+    if isinstance(value, dict):
+        size += sum(held(name, seen) + held(item, seen) for name, item in value.items())
+    elif isinstance(value, list | tuple):
+        size += sum(held(item, seen) for item in value)
+    return size
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "x" * 20_000,
+        "x" * 20_000 + "\U0001f600",
+        "\U0001f600" * 5_000,
+        [[]] * 8_000,
+        [{}] * 8_000,
+        [{"": 1}] * 4_000,
+        [{"a": {}}] * 3_000,
+        [["ab"]] * 3_000,
+        [str(number) for number in range(100, 999)] * 8,
+        [1.5] * 8_000,
+        [1000 + number for number in range(6_000)],
+        {str(number): number for number in range(3_000)},
+        {f"{number:x}": 1.5 for number in range(3_000)},
+        [{f"{number:x}": number + 1000} for number in range(2_500)],
+    ],
+)
+def test_a_token_is_counted_with_at_least_the_memory_that_it_takes(value):
+    one = verifier(cache=100_000_000)
+    token = jws.sign(msgspec.json.encode({**FULL, "x": value}), KEY)
+    one.verify(token)
+    entry = one._cache.get(token)
+    assert entry is not None
+    assert held(token, set()) + held(entry[0]._claims, set()) + 500 <= one._cache.used
