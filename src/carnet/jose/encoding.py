@@ -28,12 +28,8 @@ MAX_DEPTH = 32
 """How deeply JSON arrays and objects may be nested."""
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-# '+', '/' and '=' belong to the other alphabet or to padding: they become a character that the
-# strict decoder refuses.
-TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
-PADDING = (b"", b"!", b"==", b"=")
-# The last character of a text with 2 or 3 characters over holds 4 or 2 unused bits: all zero.
-# For the fast decoder, which reads a JSON string: here '"' and '\\' are refused too.
+# The characters of the other alphabet, of padding and of JSON strings become one that the decoder
+# refuses.
 TO_STRING = bytes.maketrans(b'-_+/="\\', b"+/!!!!!")
 STRING_END = (b'"', b'!"', b'=="', b'="')
 CANONICAL_END: tuple[frozenset[int], ...] = (

@@ -16,10 +16,7 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.asymmetric.utils import (
-    decode_dss_signature,
-    encode_dss_signature,
-)
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from carnet.jose.algorithms import Algorithm
@@ -127,16 +124,23 @@ def _verify_ecdsa(algorithm: Algorithm, public: Any) -> Verify:
     def verify(data: bytes, signature: bytes) -> bool:
         if len(signature) != 2 * size:
             return False
-        der = encode_dss_signature(
-            int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
-        )
+        integers = _der_integer(signature[:size]) + _der_integer(signature[size:])
+        length = b"\x81" if len(integers) > 127 else b""
         try:
-            operation(der, data, scheme)
+            operation(b"\x30%b%c%b" % (length, len(integers), integers), data, scheme)
         except InvalidSignature:
             return False
         return True
 
     return verify
+
+
+def _der_integer(number: bytes) -> bytes:
+    """Write a number as DER does: without leading zeros, but never with a leading one bit."""
+    digits = number.lstrip(b"\0")
+    if not digits or digits[0] > 127:
+        digits = b"\0" + digits
+    return b"\x02%c%b" % (len(digits), digits)
 
 
 def _verify_rsa(algorithm: Algorithm, public: Any) -> Verify:

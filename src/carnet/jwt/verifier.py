@@ -12,7 +12,6 @@ claims. The dates are checked again at every hit, by the same clock.
 from __future__ import annotations
 
 import time
-from binascii import a2b_base64
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, overload
@@ -24,9 +23,10 @@ from carnet.jose import jwe
 from carnet.jose.encoding import (
     CANONICAL_END,
     MAX_DEPTH,
-    PADDING,
-    TO_STANDARD,
+    STRING_END,
+    TO_STRING,
     b64url_decode,
+    decode_string,
     json_decode,
 )
 from carnet.jose.header import check_crit, invalid, read_header
@@ -211,7 +211,7 @@ class Verifier(Generic[T]):
         # and no other spelling. Whatever is doubtful takes the slow way, which says what is wrong.
         try:
             over = len(body) & 3
-            payload = a2b_base64(body.translate(TO_STANDARD) + PADDING[over], strict_mode=True)
+            payload = decode_string(b'"' + body.translate(TO_STRING) + STRING_END[over])
             claims = _decode(payload)
             strict = (
                 _encode(claims) == payload
