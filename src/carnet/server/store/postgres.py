@@ -6,7 +6,7 @@ What a failure leaves behind decides whether the work is done again:
     ───────────────────────────────────────  ────────  ──────────  ─────────────────────────────
     serialization conflict, deadlock         again     again       again, its generator made anew
     lost connection                          again     told        again before COMMIT, else told
-    unique violation, changed table          told      told        again, once
+    made or changed by another meanwhile     told      told        again, once
     no connection, timeout, anything else    told      told        told
 
 A lost connection leaves open whether its write was done, except before a COMMIT: then the database
@@ -50,7 +50,12 @@ LOSSES = (
     asyncpg.CrashShutdownError,
     ConnectionError,
 )
-OVERTAKEN = (asyncpg.UniqueViolationError, asyncpg.InvalidCachedStatementError)
+OVERTAKEN = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DuplicateObjectError,
+    asyncpg.DuplicateTableError,
+    asyncpg.InvalidCachedStatementError,
+)
 
 # CockroachDB and YugabyteDB have neither advisory locks nor every mode of LOCK TABLE; all have
 # locks of rows.
@@ -171,7 +176,7 @@ class PostgresStore:
         async def attempt(connection: Any) -> None:
             await self._perform(connection, locked, seconds=MIGRATION_SECONDS)
 
-        # Two servers that make the lock at once violate a unique index of the catalogue.
+        # Of two servers that make it at once, one fails: IF NOT EXISTS takes no lock.
         await self.transact(lock)
         await self._insist(attempt)
 
@@ -266,9 +271,17 @@ def _judge(error: Exception, connection: Any, if_lost: int = 1, if_overtaken: in
         return _Failed(error, CONFLICT_ATTEMPTS)
     if isinstance(error, OVERTAKEN):
         return _Failed(error, if_overtaken)
-    if isinstance(error, LOSSES) or connection.is_closed():
+    if isinstance(error, LOSSES) or _is_closed(connection):
         return _Failed(error, if_lost, lost=True)
     return _Failed(error)
+
+
+def _is_closed(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        # The pool has taken it away already.
+        return True
 
 
 def _unavailable(failed: _Failed) -> StoreUnavailable:
