@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
 
 from carnet.server.service import open_service
 from carnet.server.settings import Settings
@@ -117,13 +118,19 @@ class Clock:
 
 
 @pytest.fixture
-def play(tmp_path):
+def engine():
+    """Which database the service of a test has: SQLite, unless a file says otherwise."""
+    return ""
+
+
+@pytest.fixture
+def play(tmp_path, engine):
     """Run a scene with an open service and its clock, in this process."""
 
     def run(scene, **settings):
         async def opened():
             clock = Clock()
-            given = Settings(data=str(tmp_path / "data"), **settings)
+            given = Settings(data=str(tmp_path / "data"), database=engine, **settings)
             async with open_service(given, clock) as service:
                 return await scene(service, clock)
 

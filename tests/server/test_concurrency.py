@@ -6,9 +6,16 @@ import httpx
 import pytest
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, monkeypatch):
+    """The commands and the servers of a test use this engine."""
+    if request.param == "postgres":
+        monkeypatch.setenv("CARNET_DATABASE", request.getfixturevalue("postgres_url"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 4])
-def test_twenty_uses_at_once_two_hundred_times(start, add_user, workers):
+def test_twenty_uses_at_once_two_hundred_times(database, start, add_user, workers):
     add_user()
     server = start("--workers", str(workers))
     token = server.sign_in().json()["refresh_token"]
@@ -28,7 +35,7 @@ def test_twenty_uses_at_once_two_hundred_times(start, add_user, workers):
     assert server.refresh(token).status_code == 200
 
 
-def test_a_sign_out_while_twenty_refresh_is_final(server):
+def test_a_sign_out_while_twenty_refresh_is_final(database, server):
     for _ in range(10):
         body = server.sign_in().json()
         with ThreadPoolExecutor(21) as pool:

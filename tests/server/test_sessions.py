@@ -10,6 +10,11 @@ from carnet.server.sessions import RefreshRefused
 PASSWORD = "paper-boat-harbour"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request):
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
 @pytest.fixture
 def play_session(play):
     """Run a scene with an open service, its clock and a session of ada's."""

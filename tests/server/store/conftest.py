@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.postgres import postgres, postgres_url  # noqa: F401  # fixtures
 
 from carnet.server.store import open_store
 
