@@ -5,6 +5,7 @@ The model knows a session's state in three numbers; the service, on a real datab
 """
 
 import asyncio
+import itertools
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,7 +13,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from carnet.server.refresh_token import parse
 from carnet.server.service import open_service
@@ -34,10 +42,14 @@ class Clock:
 class SessionMachine(RuleBasedStateMachine):
     """The client keeps every token that it was ever given; a thief may use any of them."""
 
+    postgres = None
+    numbers = itertools.count()
+
     @initialize()
     def begin(self):
         self.folder = Path(tempfile.mkdtemp(prefix="carnet-session-"))
         self.data = self.folder / "data"
+        self.database = self.postgres.new_database() if self.postgres else ""
         self.runner = asyncio.Runner()
         self.clock = Clock()
         self.backup = None
@@ -53,6 +65,7 @@ class SessionMachine(RuleBasedStateMachine):
     def open(self):
         given = Settings(
             data=str(self.data),
+            database=self.database,
             refresh_grace=GRACE,
             session_idle_lifetime=IDLE,
             session_lifetime=LIFETIME,
@@ -62,6 +75,18 @@ class SessionMachine(RuleBasedStateMachine):
 
     def close(self):
         self.run(self.context.__aexit__(None, None, None))
+
+    def copy(self, data, database):
+        """Copy the data folder, and the database where it is PostgreSQL."""
+        number = next(self.numbers)
+        copied = self.folder / f"copy-{number}"
+        shutil.copytree(data, copied)
+        if not self.postgres:
+            return copied, ""
+        source = database.rpartition("/")[2]
+        target = f"{source}_{number}"
+        self.postgres.run(f"CREATE DATABASE {target} TEMPLATE {source}")
+        return copied, self.postgres.url(target)
 
     def run(self, work):
         return self.runner.run(work)
@@ -132,9 +157,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule()
     def back_up(self):
         self.close()
-        copied = self.folder / "backup"
-        shutil.rmtree(copied, ignore_errors=True)
-        shutil.copytree(self.data, copied)
+        self.copied = self.copy(self.data, self.database)
         self.backup = (self.generation, self.rotated_at, self.ended)
         self.open()
 
@@ -142,8 +165,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule()
     def restore_an_old_backup(self):
         self.close()
-        shutil.rmtree(self.data)
-        shutil.copytree(self.folder / "backup", self.data)
+        self.data, self.database = self.copy(*self.copied)
         self.generation, self.rotated_at, self.ended = self.backup
         self.open()
 
@@ -159,10 +181,18 @@ class SessionMachine(RuleBasedStateMachine):
         assert revoked == ([(self.session_id,)] if self.ended else [])
 
 
-SessionMachine.TestCase.settings = settings(
-    max_examples=25,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-TestSessions = pytest.mark.slow(SessionMachine.TestCase)
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_the_service_agrees_with_the_model_whatever_happens(engine, request):
+    class Machine(SessionMachine):
+        postgres = request.getfixturevalue("postgres") if engine == "postgres" else None
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=25 if engine == "sqlite" else 10,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
