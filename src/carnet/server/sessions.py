@@ -127,6 +127,7 @@ class Sessions:
         now = self._clock()
 
         def work() -> Transaction[bool]:
+            yield sql.HOLD_ACCOUNT, (account.id, account.version)
             values = (
                 *(session_id, token.secret_hash, client_id, audience),
                 *(origin.user_agent[:MAX_USER_AGENT], origin.address, now, now + self._lifetime),

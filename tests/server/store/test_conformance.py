@@ -129,6 +129,7 @@ def test_text_is_told_apart_and_sorted_by_its_code_points(play):
 def test_every_statement_runs_with_nothing_in_the_database(play, name):
     sql = STATEMENTS[name]
     values = {
+        "HOLD_ACCOUNT": ("a", 1),
         "ADD_SESSION": ("s", b"h", "c", "o", "", "", 1, 2, "a", 1),
         "SESSION_BY_SECRET": (b"h",),
         "ROTATE": (1, b"h", 1, 1),

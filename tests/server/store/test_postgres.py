@@ -557,10 +557,6 @@ except ServerError as error:
 # What the service builds on it.
 
 
-@pytest.mark.xfail(
-    reason="a session is begun without a lock on its account: the disabling does not see it",
-    strict=True,
-)
 def test_a_sign_in_at_the_moment_of_a_disabling_leaves_no_living_session(database, tmp_path):
     async def scene():
         settings = Settings(data=str(tmp_path / "data"), database=database)

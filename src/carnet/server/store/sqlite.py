@@ -103,6 +103,8 @@ class SqliteStore:
         self._writer.close()
 
     async def _submit(self, job: _Job) -> Any:
+        if not self._thread.is_alive():
+            raise StoreUnavailable("the database is closed: the service is about to end")
         self._jobs.put(job)
         return await job.future
 

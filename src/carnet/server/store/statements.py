@@ -60,7 +60,14 @@ UPDATE account SET password_hash = $1 WHERE id = $2 AND password_hash = $3
 RETURNING id
 """
 
-# No row where the account was disabled while its password was being checked.
+# An account that a session is begun for can't change until the session is there: PostgreSQL would
+# read it as it was, and the change would not see the session.
+HOLD_ACCOUNT = """
+UPDATE account SET version = version WHERE id = $1 AND version = $2 AND disabled_at IS NULL
+RETURNING id
+"""
+
+# No row where the account has changed while its password was being checked.
 ADD_SESSION = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
                      generation, created_at, rotated_at, expires_at)
