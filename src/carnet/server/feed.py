@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from carnet.jose import jws
 from carnet.jose.encoding import json_encode
 from carnet.server.clock import SECOND, Clock
-from carnet.server.revocations import Revocation
+from carnet.server.revocations import MARGIN_SECONDS, Revocation
 from carnet.server.settings import Settings
 from carnet.server.signing_keys import SigningKeys
 from carnet.server.store import Store
@@ -62,6 +62,7 @@ class Feed:
         self._issuer = settings.own_url
         self._alg = settings.signing_algorithms[0]
         self._heartbeat = settings.revocation_heartbeat
+        self._kept = settings.access_token_lifetime + MARGIN_SECONDS
         self._clock = clock
         self._changed = asyncio.Event()
         self._latest: _Increment | None = None
@@ -88,6 +89,8 @@ class Feed:
         """
         self.readers += 1
         try:
+            counters: dict[str, int] = dict(await self._store.read(sql.COUNTERS))
+            self.advance(max(self.seq, counters["revocation"]))
             if position is None or position > self.seq:
                 position = self.seq
                 async for event in self._snapshot(position):
@@ -147,6 +150,7 @@ class Feed:
             "event": kind,
             "prev": prev,
             "seq": seq,
+            "kept": self._kept,
             **more,
             "entries": [
                 [entry.kind, entry.value]

@@ -10,16 +10,20 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar, Unpack, overload
 
-from carnet.errors import ConfigurationError, InvalidToken
+import msgspec
+
+from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jose.key_set import KeySet
 from carnet.jwt.claims import Claims
 from carnet.jwt.inspection import inspect
-from carnet.jwt.policy import Names, names
+from carnet.jwt.policy import Names, names, seconds
 from carnet.jwt.verifier import Verifier
 from carnet.verifier.fetch import check_address, refresh, refresh_async
+from carnet.verifier.follower import Follower
 from carnet.verifier.key_source import Health, KeySource
 
 __all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier"]
@@ -27,17 +31,89 @@ __all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier"]
 T = TypeVar("T")
 
 CACHE = 4 * 1024 * 1024
+MAX_AGE = 15
+FIRST_SECONDS = 5
 
 
 class _Issuer:
-    """One issuer: its keys, and the Verifier made of the newest of them."""
+    """One issuer: its keys, the Verifier made of the newest of them, and what it has revoked."""
 
-    def __init__(self, source: KeySource, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        source: KeySource,
+        options: dict[str, Any],
+        claims_type: Any,
+        revocations: _Revocations,
+    ) -> None:
         self.source = source
         self.fetching = threading.Lock()
         self.task: asyncio.Task[None] | None = None
+        self.follower = (
+            None if revocations.mode == "off" else Follower(source, self.refresh_for_unknown_key)
+        )
+        self._clock: Callable[[], float] = options.get("clock", time.time)
         self._options = options
-        self._verifier: tuple[KeySet, Verifier[Any]] | None = None
+        self._claims_type = claims_type
+        self._revocations = revocations
+        self._verifier: tuple[KeySet, Verifier[Claims]] | None = None
+
+    def awaits_revocations(self) -> Follower | None:
+        """Begin to follow the revocations; give whom a first token has to wait for, if anyone."""
+        follower = self.follower
+        if follower is None:
+            return None
+        follower.ensure()
+        must_wait = self._revocations.mode == "required" and follower.list.heard_at is None
+        return follower if must_wait else None
+
+    def admit(self, claims: Claims) -> Any:
+        """Refuse what is revoked, and give the claims in the form that was asked for."""
+        said, follower = claims._claims, self.follower
+        if follower is not None:
+            if self._revocations.mode == "required":
+                self._require_news(follower)
+            follower.list.check(said)
+        if self._claims_type is None:
+            return claims
+        try:
+            return msgspec.convert(said, self._claims_type)
+        except msgspec.ValidationError:
+            raise InvalidToken(
+                "the claims don't fit the type that this service expects",
+                code="claim_invalid",
+                expected="claims of the verifier's claims_type",
+            ) from None
+
+    def health(self, now: float) -> Health:
+        """Say how well the keys and the revocations are known."""
+        health = self.source.health(now)
+        follower = self.follower
+        if follower is None:
+            return health
+        return replace(
+            health,
+            revocations_age=follower.age(),
+            revocations=len(follower.list),
+            revocations_error=follower.last_error,
+        )
+
+    def _require_news(self, follower: Follower) -> None:
+        age = follower.age()
+        if age is None or age > self._revocations.max_age:
+            told = "never" if age is None else f"{age:.0f} seconds ago"
+            raise IssuerUnavailable(
+                f"what {self.source.issuer} has revoked was confirmed {told}, which is too long: "
+                f"{follower.last_error or 'the stream is silent'}"
+            )
+
+    def refresh_for_unknown_key(self) -> bool:
+        """Fetch the keys, unless that was done just before, and tell whether it was done."""
+        with self.fetching:
+            # Whoever waited here for another thread's fetch has what that one brought.
+            due = self.source.due_for_unknown_key(self._clock())
+            if due:
+                refresh(self.source, self._clock())
+            return due
 
     def verifier(self) -> Verifier[Any] | None:
         """Give the Verifier of the keys that are held; new keys begin with an empty cache."""
@@ -50,6 +126,11 @@ class _Issuer:
         return current[1]
 
 
+class _Revocations(NamedTuple):
+    mode: str
+    max_age: float
+
+
 class Options(TypedDict, total=False):
     """The options of both verifiers."""
 
@@ -60,6 +141,8 @@ class Options(TypedDict, total=False):
     type: str
     cache: int
     clock: Callable[[], float]
+    revocations: Literal["off", "best_effort", "required"]
+    revocations_max_age: float
 
 
 class _Issuers(Generic[T]):
@@ -105,20 +188,36 @@ class _Issuers(Generic[T]):
             raise ConfigurationError("a jwks_uri goes with one issuer only")
         for address in issuers if jwks_uri is None else (jwks_uri,):
             check_address(address)
-        policy: dict[str, Any] = {"type": "at+jwt", "cache": CACHE, **options}
-        policy.update(audience=audience, claims_type=claims_type)
+        revocations = _Revocations(
+            options.pop("revocations", "best_effort"),
+            seconds(options.pop("revocations_max_age", MAX_AGE), "revocations_max_age"),
+        )
+        if revocations.mode not in ("off", "best_effort", "required"):
+            raise ConfigurationError("revocations is 'off', 'best_effort' or 'required'")
+        if revocations.mode == "required" and jwks_uri is not None:
+            raise ConfigurationError(
+                "the revocations are found through the issuer's metadata: leave jwks_uri away"
+            )
+        policy: dict[str, Any] = {"type": "at+jwt", "cache": CACHE, **options, "audience": audience}
         # What the options get wrong is told now, not with the first token.
-        Verifier(KeySet(), issuer=issuers, **policy)
+        Verifier(KeySet(), issuer=issuers, claims_type=claims_type, **policy)
         self._clock = options.get("clock", time.time)
         self._issuers = {
-            name: _Issuer(KeySource(name, jwks_uri, algorithms), policy) for name in issuers
+            name: _Issuer(KeySource(name, jwks_uri, algorithms), policy, claims_type, revocations)
+            for name in issuers
         }
         self._only = next(iter(self._issuers.values())) if len(issuers) == 1 else None
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
         now = self._clock()
-        return [issuer.source.health(now) for issuer in self._issuers.values()]
+        return [issuer.health(now) for issuer in self._issuers.values()]
+
+    def close(self) -> None:
+        """Stop following the revocations."""
+        for issuer in self._issuers.values():
+            if issuer.follower is not None:
+                issuer.follower.close()
 
     def _choose(self, token: str | bytes) -> _Issuer:
         """Choose the issuer by the token's own, unverified word; its Verifier checks that word."""
@@ -151,6 +250,10 @@ class AccessTokenVerifier(_Issuers[T]):
         type: the tokens' ``typ``; ``at+jwt`` unless given.
         cache: bytes that remembered tokens may use, for each issuer; 4 MiB unless given.
         clock: gives the seconds since 1970.
+        revocations: ``best_effort`` refuses what the issuer is known to have revoked; ``required``
+            also refuses everything while that is not known well enough; ``off`` doesn't ask.
+        revocations_max_age: seconds without a word of the issuer after which ``required`` refuses;
+            15 unless given.
 
     Raises:
         ConfigurationError: if an argument is not of its kind, or httpx is not installed.
@@ -175,18 +278,18 @@ class AccessTokenVerifier(_Issuers[T]):
         if verifier is None:
             raise source.unavailable()
         try:
-            return verifier.verify(token)  # type: ignore[no-any-return]
+            claims = verifier.verify(token)
         except InvalidToken as error:
             if error.code != "key_not_found":
                 raise
             running = issuer.fetching.locked()
             if not running and not source.due_for_unknown_key(self._clock()):
                 raise
-        with issuer.fetching:
-            # Whoever waited here for another thread's fetch has what that one brought.
-            if source.due_for_unknown_key(self._clock()):
-                refresh(source, self._clock())
-        return (issuer.verifier() or verifier).verify(token)  # type: ignore[no-any-return]
+            issuer.refresh_for_unknown_key()
+            claims = (issuer.verifier() or verifier).verify(token)
+        if follower := issuer.awaits_revocations():
+            follower.wait(FIRST_SECONDS)
+        return issuer.admit(claims)  # type: ignore[no-any-return]
 
     def _refresh_behind(self, issuer: _Issuer) -> None:
         if not issuer.fetching.acquire(blocking=False):
@@ -223,15 +326,18 @@ class AsyncAccessTokenVerifier(_Issuers[T]):
         if verifier is None:
             raise source.unavailable()
         try:
-            return verifier.verify(token)  # type: ignore[no-any-return]
+            claims = verifier.verify(token)
         except InvalidToken as error:
             if error.code != "key_not_found":
                 raise
             running = issuer.task is not None and not issuer.task.done()
             if not running and not source.due_for_unknown_key(self._clock()):
                 raise
-        await asyncio.shield(self._refresh(issuer))
-        return (issuer.verifier() or verifier).verify(token)  # type: ignore[no-any-return]
+            await asyncio.shield(self._refresh(issuer))
+            claims = (issuer.verifier() or verifier).verify(token)
+        if follower := issuer.awaits_revocations():
+            await asyncio.to_thread(follower.wait, FIRST_SECONDS)
+        return issuer.admit(claims)  # type: ignore[no-any-return]
 
     def _refresh(self, issuer: _Issuer) -> asyncio.Task[None]:
         """Begin to fetch the keys, or join the fetch that is under way."""

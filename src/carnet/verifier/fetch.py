@@ -14,7 +14,7 @@ from carnet.verifier.key_source import Answer, KeySource
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["check_address", "refresh", "refresh_async"]
+__all__ = ["check_address", "on_loopback", "refresh", "refresh_async"]
 
 MAX_ANSWER: Final = 512 * 1024
 SECONDS: Final = 5.0
@@ -77,7 +77,7 @@ def _get(address: str) -> Answer:
     _check(address)
     try:
         with (
-            httpx.Client(timeout=SECONDS, trust_env=not _on_loopback(address)) as client,
+            httpx.Client(timeout=SECONDS, trust_env=not on_loopback(address)) as client,
             client.stream("GET", address, headers=_HEADERS) as response,
         ):
             body = bytearray()
@@ -95,7 +95,7 @@ async def _get_async(address: str) -> Answer:
     _check(address)
     try:
         async with (
-            httpx.AsyncClient(timeout=SECONDS, trust_env=not _on_loopback(address)) as client,
+            httpx.AsyncClient(timeout=SECONDS, trust_env=not on_loopback(address)) as client,
             client.stream("GET", address, headers=_HEADERS) as response,
         ):
             body = bytearray()
@@ -131,5 +131,6 @@ def _unreachable(address: str, error: httpx.HTTPError) -> IssuerUnavailable:
     return IssuerUnavailable(f"{address} can't be reached ({type(error).__name__})")
 
 
-def _on_loopback(address: str) -> bool:
+def on_loopback(address: str) -> bool:
+    """Tell whether an address is on this machine."""
     return urlsplit(address).hostname in LOOPBACK

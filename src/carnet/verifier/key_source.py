@@ -64,6 +64,9 @@ class Health:
         age: seconds since they were fetched, or None.
         last_error: why the last fetch failed, or None where it did not.
         fetches: how many fetches there have been.
+        revocations_age: seconds since the issuer confirmed what is known to be revoked, or None.
+        revocations: how many entries are known.
+        revocations_error: why the stream broke, or None while it is followed.
     """
 
     issuer: str
@@ -72,6 +75,9 @@ class Health:
     age: float | None
     last_error: str | None
     fetches: int
+    revocations_age: float | None = None
+    revocations: int = 0
+    revocations_error: str | None = None
 
 
 class KeySource:
@@ -89,6 +95,7 @@ class KeySource:
         self.issuer = issuer
         self.keys: KeySet | None = None
         self.fetches = 0
+        self.revocations_uri: str | None = None
         self._jwks_uri = jwks_uri
         self._algorithms = algorithms
         self._fetched_at: float | None = None
@@ -172,6 +179,9 @@ class KeySource:
             jwks_uri = document.get("jwks_uri")
             if not isinstance(jwks_uri, str):
                 raise IssuerUnavailable(f"the metadata at {address} names no jwks_uri")
+            revocations_uri = document.get("revocations_uri")
+            if isinstance(revocations_uri, str):
+                self.revocations_uri = revocations_uri
             return jwks_uri
         raise failure
 

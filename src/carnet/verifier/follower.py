@@ -1,0 +1,165 @@
+"""Following an issuer's revocation stream over HTTP, in a thread of its own.
+
+The thread begins with the first token, not when the verifier is made: servers that fork their
+workers make the verifier before, and threads don't live on in a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from carnet.errors import ConfigurationError, IssuerUnavailable
+from carnet.verifier.fetch import check_address, on_loopback
+from carnet.verifier.key_source import KeySource
+from carnet.verifier.revocations import RevocationList, read_event
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Follower"]
+
+CONNECT_SECONDS: Final = 5.0
+SILENCE_SECONDS: Final = 20.0
+SHORTEST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 5.0
+MAX_LINE: Final = 4 * 1024 * 1024
+
+
+class Follower:
+    """Keeps the list of an issuer's revocations up to date.
+
+    Args:
+        source: the issuer's keys, and its metadata with the stream's address.
+        refresh_for_unknown_key: fetches the keys, unless that was done just before; tells which.
+
+    Attributes:
+        list: what is known.
+        last_error: why the stream broke last, or None while it is followed.
+    """
+
+    def __init__(self, source: KeySource, refresh_for_unknown_key: Callable[[], bool]) -> None:
+        self.list = RevocationList()
+        self.last_error: str | None = None
+        self._source = source
+        self._refresh_for_unknown_key = refresh_for_unknown_key
+        self._lock = threading.Lock()
+        self._pid: int | None = None
+        self._stop = threading.Event()
+        self._synced = threading.Event()
+
+    def ensure(self) -> None:
+        """Begin to follow, once in each process."""
+        if self._pid == os.getpid():
+            return
+        with self._lock:
+            if self._pid == os.getpid() or self._stop.is_set():
+                return
+            self._synced.clear()
+            threading.Thread(target=self._follow, name="carnet-revocations", daemon=True).start()
+            self._pid = os.getpid()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the first snapshot, and tell whether it is there."""
+        return self._synced.wait(seconds)
+
+    def age(self) -> float | None:
+        """Give the seconds since the issuer confirmed what is known, or None before that."""
+        heard_at = self.list.heard_at
+        return None if heard_at is None else time.monotonic() - heard_at
+
+    def close(self) -> None:
+        """Stop following."""
+        self._stop.set()
+
+    def _follow(self) -> None:
+        pause = SHORTEST_PAUSE
+        while not self._stop.is_set():
+            heard_at = self.list.heard_at
+            try:
+                self._follow_once()
+            except IssuerUnavailable as error:
+                self.last_error = str(error)
+            if self.list.heard_at != heard_at:
+                pause = SHORTEST_PAUSE
+            # Many verifiers lose the same issuer at the same moment: they come back spread out.
+            self._stop.wait(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _follow_once(self) -> None:
+        """Connect and follow until the stream breaks.
+
+        Raises:
+            IssuerUnavailable: always, with the reason.
+        """
+        address = self._source.revocations_uri
+        if self._source.keys is None:
+            # Whoever has a token fetches them.
+            raise self._source.unavailable()
+        if address is None:
+            raise IssuerUnavailable(f"{self._source.issuer} publishes no revocations_uri")
+        for data in _events(address, self.list.position):
+            if self._stop.is_set():
+                break
+            try:
+                event = read_event(data, self._source.keys, self._source.issuer)
+            except IssuerUnavailable:
+                # It may be signed by a key that is new.
+                if not self._refresh_for_unknown_key():
+                    raise
+                event = read_event(data, self._source.keys, self._source.issuer)
+            try:
+                self.list.apply(event, time.monotonic())
+            except IssuerUnavailable:
+                self.list.restart()
+                raise
+            self.last_error = None
+            if self.list.position is not None:
+                self._synced.set()
+        raise IssuerUnavailable("the revocation stream ended")
+
+
+def _events(address: str, position: int | None) -> Iterator[str]:
+    """Give the data of each server-sent event (HTML standard, section 9.2.6)."""
+    import httpx
+
+    try:
+        check_address(address)
+    except ConfigurationError as error:
+        raise IssuerUnavailable(str(error)) from None
+    headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+    if position is not None:
+        headers["Last-Event-ID"] = str(position)
+    timeout = httpx.Timeout(CONNECT_SECONDS, read=SILENCE_SECONDS)
+    try:
+        with (
+            httpx.Client(timeout=timeout, trust_env=not on_loopback(address)) as client,
+            client.stream("GET", address, headers=headers) as response,
+        ):
+            if response.status_code != 200:
+                raise IssuerUnavailable(f"{address} answered {response.status_code}")
+            data: list[str] = []
+            for line in _lines(response):
+                if line.startswith("data:"):
+                    data.append(line[5:].removeprefix(" "))
+                elif not line and data:
+                    yield "\n".join(data)
+                    data = []
+    except httpx.HTTPError as error:
+        raise IssuerUnavailable(f"{address} broke off ({type(error).__name__})") from None
+
+
+def _lines(response: httpx.Response) -> Iterator[str]:
+    """Give the lines of an answer, none longer than the limit."""
+    rest = b""
+    # Without a size, since httpx would wait until there is so much.
+    for chunk in response.iter_raw():
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > MAX_LINE:
+            raise IssuerUnavailable("a line of the revocation stream is too long")
+        for line in lines:
+            yield line.rstrip(b"\r").decode("utf-8", "replace")

@@ -1,0 +1,166 @@
+"""The list of revocations by itself: what each event does, and which are refused."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carnet import InvalidToken, IssuerUnavailable, Key, KeySet
+from carnet.jose import jws
+from carnet.verifier.revocations import RevocationList, read_event
+
+
+def snapshot(seq=5, *entries, part=0, last=True, **more):
+    return {
+        "event": "snapshot",
+        "prev": 0,
+        "seq": seq,
+        "part": part,
+        "last": last,
+        "entries": list(entries),
+        "kept": 360,
+        **more,
+    }
+
+
+def increment(prev, seq, *entries):
+    return {"event": "increment", "prev": prev, "seq": seq, "entries": list(entries)}
+
+
+def heartbeat(seq):
+    return {"event": "heartbeat", "prev": seq, "seq": seq, "entries": []}
+
+
+@pytest.fixture
+def known():
+    made = RevocationList()
+    made.apply(snapshot(5, ["sid", "s1"], ["sub", "ada", 3], ["jti", "t1"]), 0)
+    return made
+
+
+def refusal(known, **claims):
+    try:
+        known.check(claims)
+    except InvalidToken as error:
+        return error.claim if error.code == "revoked" else error.code
+    return None
+
+
+@pytest.mark.parametrize(
+    ("claims", "claim"),
+    [
+        ({"sid": "s1"}, "sid"),
+        ({"sid": "s2"}, None),
+        ({"sub": "ada", "sub_ver": 2}, "sub_ver"),
+        ({"sub": "ada", "sub_ver": 3}, None),
+        ({"sub": "ada"}, None),
+        ({"sub": "bob", "sub_ver": 1}, None),
+        ({"jti": "t1"}, "jti"),
+        ({}, None),
+    ],
+)
+def test_each_kind_of_entry_refuses_its_tokens(known, claims, claim):
+    assert refusal(known, **claims) == claim
+
+
+def test_increments_add_and_heartbeats_confirm(known):
+    known.apply(increment(5, 6, ["sid", "s2"]), 1)
+    assert refusal(known, sid="s2") == "sid"
+    assert (known.position, known.heard_at) == (6, 1)
+    known.apply(heartbeat(6), 9)
+    assert (known.position, known.heard_at) == (6, 9)
+    assert len(known) == 4
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        increment(4, 6),
+        increment(6, 7),
+        increment(5, 5),
+        increment(5, 4),
+        heartbeat(6),
+        heartbeat(4),
+        {**heartbeat(5), "event": "other"},
+        {**increment(5, 6), "entries": None},
+        {**increment(5, 6), "seq": "6"},
+        {**increment(5, 6), "prev": True},
+        increment(5, 6, ["sid"]),
+        increment(5, 6, ["sid", 1]),
+        increment(5, 6, ["new", "x"]),
+        increment(5, 6, "sid"),
+        snapshot(7, part=1),
+        snapshot(7, ["sub", "ada"]),
+    ],
+)
+def test_an_event_that_does_not_follow_is_refused_and_nothing_is_forgotten(known, event):
+    with pytest.raises(IssuerUnavailable):
+        known.apply(event, 1)
+    assert (known.position, known.heard_at) == (5, 0)
+    assert refusal(known, sid="s1") == "sid"
+
+
+def test_a_snapshot_counts_with_its_last_part_only():
+    known = RevocationList()
+    with pytest.raises(IssuerUnavailable):
+        known.apply(heartbeat(0), 0)
+    known.apply(snapshot(9, ["sid", "a"], part=0, last=False), 0)
+    assert known.position is None
+    assert refusal(known, sid="a") is None
+    known.apply(snapshot(9, ["sid", "b"], part=1, last=True), 0)
+    assert known.position == 9
+    assert (refusal(known, sid="a"), refusal(known, sid="b")) == ("sid", "sid")
+
+
+def test_a_new_snapshot_replaces_what_was_known(known):
+    known.restart()
+    known.apply(snapshot(2, ["sid", "other"]), 1)
+    assert refusal(known, sid="s1") is None
+    assert refusal(known, sid="other") == "sid"
+
+
+def test_entries_are_dropped_when_no_token_can_need_them(known):
+    known.apply(increment(5, 6, ["sid", "s2"]), 359)
+    known.apply(increment(6, 7, ["sid", "s3"]), 361)
+    assert refusal(known, sid="s1") == "sid"
+    known.apply(increment(7, 8, ["sid", "s4"]), 722)
+    assert refusal(known, sid="s1") is None
+    assert refusal(known, sid="s2") is None
+    assert refusal(known, sid="s3") == "sid"
+    assert len(known) == 2
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9)), max_size=20))
+def test_a_version_never_goes_back(changes):
+    known = RevocationList()
+    known.apply(snapshot(0), 0)
+    highest = {}
+    for seq, (subject, version) in enumerate(changes, 1):
+        known.apply(increment(seq - 1, seq, ["sub", subject, version]), 0)
+        highest[subject] = max(version, highest.get(subject, 0))
+    for subject, version in highest.items():
+        assert refusal(known, sub=subject, sub_ver=version - 1) == "sub_ver"
+        assert refusal(known, sub=subject, sub_ver=version) is None
+
+
+KEY, ISSUER = Key.generate("ES256"), "https://auth.example.com"
+
+
+def signed(key=KEY, typ="revocations+jwt", **payload):
+    return jws.sign(json.dumps({"iss": ISSUER, **payload}).encode(), key, {"typ": typ})
+
+
+def test_an_event_is_believed_only_where_the_issuer_signed_it():
+    keys = KeySet([KEY.public])
+    assert read_event(signed(seq=1), keys, ISSUER)["seq"] == 1
+    for text in (
+        signed(Key.generate("ES256")),
+        signed(typ="at+jwt"),
+        signed(iss="https://other.example"),
+        "nonsense",
+        signed()[:-2] + "AA",
+    ):
+        with pytest.raises(IssuerUnavailable):
+            read_event(text, keys, ISSUER)
