@@ -115,7 +115,7 @@ class Narrator:
     def wait(self, seconds: float, reason: str) -> None:
         """Wait, and show on a terminal how long still."""
         if not sys.stdout.isatty():
-            click.echo(f"{INDENT}(waiting {seconds:.0f} seconds {reason})")
+            click.echo(f"{INDENT}(waiting {seconds:.0f} s {reason})")
             time.sleep(seconds + 0.05)
             return
         end = time.monotonic() + seconds + 0.05

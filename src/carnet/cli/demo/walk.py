@@ -14,6 +14,7 @@ from carnet.jwt.inspection import inspect
 __all__ = ["Addresses", "walk"]
 
 SHORT_LIFE = 3
+SPREAD_SECONDS = 1
 
 
 class Addresses(NamedTuple):
@@ -141,6 +142,15 @@ def _sign_out(tell: Narrator, at: Addresses, password: str) -> None:
     tokens = _sign_in(tell, at, "alice", password, quiet=True)
     ended = tell.delete(f"{at.server}/sessions/current", tokens.get("access_token", ""))
     tell.expect(ended, 204)
+
+    tell.step(
+        "Use the access token of the ended session",
+        "It is genuine and good for minutes still. But orders follows the server's signed stream "
+        "of what has ended, and refuses it, again without asking anybody.",
+    )
+    tell.wait(SPREAD_SECONDS, "for the news to spread")
+    token = tokens.get("access_token", "")
+    tell.expect(tell.get(f"{at.orders}/orders", token), 401, "revoked")
 
     tell.step("Refresh after that", "The session has ended, so its refresh token is worth nothing.")
     _refresh(tell, at, tokens.get("refresh_token", ""))
