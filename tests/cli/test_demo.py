@@ -47,7 +47,13 @@ def test_every_step_of_the_walk_goes_as_told_twice_on_the_same_data(carnet, tmp_
         assert done.stderr == ""
         assert "All 13 steps went as told" in done.stdout
         assert "\x1b" not in done.stdout
-        for code in ("signature_invalid", "audience_mismatch", "role_missing", "expired", "revoked"):
+        for code in (
+            "signature_invalid",
+            "audience_mismatch",
+            "role_missing",
+            "expired",
+            "revoked",
+        ):
             assert f"code: {code}\n" in done.stdout
     assert all(is_free(port + number) for number in range(3))
 
