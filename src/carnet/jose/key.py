@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from carnet.errors import InvalidKey, InvalidToken
+from carnet.errors import InvalidKey
 from carnet.jose import pem
-from carnet.jose.algorithms import ALGORITHM_OF_CURVE, ALGORITHMS, ENCRYPTIONS, Algorithm
-from carnet.jose.encoding import b64url_encode, json_decode, json_encode
+from carnet.jose.algorithms import ALGORITHM_OF_CURVE, ENCRYPTIONS, Algorithm
+from carnet.jose.encoding import b64url_encode, json_encode
+from carnet.jose.key_binding import algorithm_of_jwk, check_fit, find_algorithm, jwk_members
 from carnet.jose.key_types import (
     CRYPTOGRAPHY_ERRORS,
     KEY_TYPES,
@@ -20,10 +21,9 @@ from carnet.jose.key_types import (
 )
 from carnet.jose.signatures import Operations, prepare_public, prepare_secret, prepare_signing
 
-__all__ = ["Key"]
+__all__ = ["Key", "require_key"]
 
 MAX_KID = 256
-MAX_JWK = 64 * 1024
 
 
 class Key:
@@ -94,7 +94,7 @@ class Key:
         Raises:
             InvalidKey: if the algorithm or a parameter is unknown.
         """
-        row, encryption = _algorithm(alg)
+        row, encryption = find_algorithm(alg)
         kty, curve = row.kty, crv or (row.curves[0] if len(row.curves) == 1 else None)
         if kty == "AKP":
             curve = alg
@@ -130,11 +130,11 @@ class Key:
         Raises:
             InvalidKey: if the JWK is not consistent, too weak, or leaves the algorithm open.
         """
-        members = _jwk_members(jwk)
+        members = jwk_members(jwk)
         kty = members.get("kty")
         if not isinstance(kty, str) or kty not in KEY_TYPES:
             raise InvalidKey(f"the JWK's 'kty' must be one of {', '.join(KEY_TYPES)}")
-        row, encryption = _algorithm_of_jwk(members, alg)
+        row, encryption = algorithm_of_jwk(members, alg)
         try:
             material = KEY_TYPES[kty].load(members, row.name)
         except CRYPTOGRAPHY_ERRORS:
@@ -192,7 +192,7 @@ class Key:
         """
         if not isinstance(secret, bytes | bytearray | memoryview):
             raise InvalidKey("a secret is bytes; for text that was agreed upon, encode it first")
-        row, encryption = _algorithm(alg)
+        row, encryption = find_algorithm(alg)
         if row.kty != "oct":
             raise InvalidKey(f"{alg} needs a {row.kty} key, not a shared secret")
         return cls._make(row, bytes(secret), kid, encryption=encryption)
@@ -231,7 +231,7 @@ class Key:
                 f"this {kind.kty} key leaves its algorithm open: pass alg=, such as "
                 + ("'RS256'" if kind.kty == "RSA" else "'ECDH-ES'")
             )
-        row, _ = _algorithm(name)
+        row, _ = find_algorithm(name)
         return cls._make(row, material, kid)
 
     @classmethod
@@ -240,7 +240,7 @@ class Key:
     ) -> Key:
         kind = key_type_of(material)
         kind.check(material)
-        _check_fit(row, kind.kty, material, encryption)
+        check_fit(row, kind.kty, material, encryption)
         if kid is not None and (not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID):
             raise InvalidKey(f"a 'kid' is text of 1 to {MAX_KID} characters")
         key = object.__new__(cls)
@@ -432,82 +432,3 @@ def _proven(sign: Callable[[bytes], bytes], public: Key) -> Callable[[bytes], by
         return signature
 
     return checked
-
-
-def _algorithm(alg: object) -> tuple[Algorithm, str | None]:
-    """Find an algorithm's row; an ``enc`` name means ``dir`` with that content encryption."""
-    if isinstance(alg, str):
-        if alg in ALGORITHMS:
-            return ALGORITHMS[alg], None
-        if alg in ENCRYPTIONS:
-            return ALGORITHMS["dir"], alg
-    raise InvalidKey(f"the algorithm is not known; expected one of {', '.join(ALGORITHMS)}")
-
-
-def _jwk_members(jwk: Mapping[str, Any] | str | bytes) -> Mapping[str, Any]:
-    if isinstance(jwk, Mapping):
-        return jwk
-    if not isinstance(jwk, str | bytes):
-        raise InvalidKey("a JWK is a mapping or JSON text")
-    if len(jwk) > MAX_JWK:
-        raise InvalidKey(f"the JWK is longer than {MAX_JWK} bytes")
-    try:
-        return json_decode(jwk.encode() if isinstance(jwk, str) else jwk, "the JWK")
-    except (InvalidToken, UnicodeEncodeError):
-        raise InvalidKey("the JWK is not a JSON object of the strict kind") from None
-
-
-def _algorithm_of_jwk(members: Mapping[str, Any], alg: str | None) -> tuple[Algorithm, str | None]:
-    named = members.get("alg")
-    if named is not None and not isinstance(named, str):
-        raise InvalidKey("the JWK's 'alg' must be text")
-    if alg is not None and named is not None and alg != named:
-        row, _ = _algorithm(alg)
-        if named not in row.also_verifies or row.curves != (members.get("crv"),):
-            raise InvalidKey(f"the JWK is for {_known_name(named)}, not for {alg}")
-    name = alg or named
-    if name is None and members.get("use") != "enc":
-        curve = members.get("crv")
-        name = ALGORITHM_OF_CURVE.get(curve) if isinstance(curve, str) else None
-    if name is None:
-        raise InvalidKey("the JWK names no 'alg' and its type leaves it open: pass alg=")
-    return _algorithm(name)
-
-
-def _known_name(alg: str) -> str:
-    return alg if alg in ALGORITHMS or alg in ENCRYPTIONS else "another algorithm"
-
-
-def _check_fit(row: Algorithm, kty: str, material: Any, encryption: str | None) -> None:
-    name = encryption or row.name
-    kind = KEY_TYPES[kty]
-    if row.kty not in (kty, "*") or (row.kty == "*" and kty not in ("EC", "OKP")):
-        raise InvalidKey(f"{name} needs a {row.kty.replace('*', 'EC or OKP')} key, not {kty}")
-    if row.curves and kind.curve(material) not in row.curves:
-        raise InvalidKey(f"{name} needs a key on {' or '.join(row.curves)}")
-    if kty == "AKP" and kind.curve(material) != name:
-        raise InvalidKey(f"this is a key of {kind.curve(material)}, not of {name}")
-    if kty == "oct":
-        _check_secret(row, material, encryption)
-
-
-def _check_secret(row: Algorithm, secret: bytes, encryption: str | None) -> None:
-    name, size = encryption or row.name, len(secret)
-    if encryption is not None and size != ENCRYPTIONS[encryption].size:
-        raise InvalidKey(f"{name} needs {ENCRYPTIONS[encryption].size} bytes, not {size}")
-    if row.family in ("AES-KW", "AES-GCMKW") and size != row.size:
-        raise InvalidKey(f"{name} needs exactly {row.size} bytes, not {size}")
-    if row.family == "HMAC" and size < row.size:
-        raise InvalidKey(
-            f"{name} needs a secret of at least {row.size} bytes, not {size}; "
-            "Key.generate makes one"
-        )
-    if row.family == "dir" and size not in {other.size for other in ENCRYPTIONS.values()}:
-        raise InvalidKey("a 'dir' secret has 16, 24, 32, 48 or 64 bytes")
-    if size == 0:
-        raise InvalidKey(f"{name} needs a secret that is not empty")
-    if pem.looks_like_a_key(secret):
-        raise InvalidKey(
-            "this is the text of a key or certificate, not a secret: use Key.from_pem or "
-            "Key.from_jwk with an asymmetric algorithm"
-        )
