@@ -627,3 +627,24 @@ def test_an_rsa_key_that_is_too_long_to_be_checked_quickly_is_refused():
     )
     with pytest.raises(InvalidKey):
         Key.from_pem(long, "RS256")
+
+
+def test_a_thumbprint_can_be_written_as_a_uri():
+    uri = EC.thumbprint_uri("sha384")
+    assert uri == f"urn:ietf:params:oauth:jwk-thumbprint:sha-384:{EC.thumbprint('sha384')}"
+
+
+def test_a_key_without_kid_has_none_in_its_jwk():
+    assert "kid" not in Key.from_pem(EC.to_pem(private=True)).to_jwk()
+
+
+def test_a_key_that_fits_no_algorithm_asked_for_is_skipped_with_the_reason():
+    bare = {name: value for name, value in E.items() if name not in ("alg", "d")}
+    keys = KeySet.from_jwks({"keys": [bare]}, ["RS256"])
+    assert not keys
+    assert "RS256" in keys.skipped[0].reason
+    assert len(KeySet.from_jwks({"keys": [bare]}, ["RS256", "ES256"])) == 1
+
+
+def test_a_key_that_names_one_of_the_algorithms_asked_for_is_taken():
+    assert list(KeySet.from_jwks({"keys": [EC.public.to_jwk()]}, ["ES256"])) == [EC.public]

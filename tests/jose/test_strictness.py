@@ -665,3 +665,29 @@ def test_header_parameters_of_the_callers_own_travel_along():
     opened = jwe.decrypt_json(document, nameless, max_inflated=1000)
     assert (opened.plaintext, opened.header["cty"]) == (b"x" * 100, "c")
     assert "kid" not in opened.header
+
+
+def test_a_password_opens_what_jwcrypto_has_sealed_with_it():
+    import jwcrypto.jwe
+    import jwcrypto.jwk
+
+    alg = "PBES2-HS256+A128KW"
+    theirs = jwcrypto.jwk.JWK(kty="oct", k=b64url_encode(b"some password"))
+    header = json.dumps({"alg": alg, "enc": "A128GCM"})
+    token = jwcrypto.jwe.JWE(b"x", header, algs=[alg, "A128GCM"], recipient=theirs)
+    sealed = token.serialize(compact=True)
+    assert jwe.decrypt(sealed, PASSWORD, allow_weak=[alg]).plaintext == b"x"
+    other = Key.from_secret(b"another password", alg)
+    assert refusal(sealed, other, allow_weak=[alg]).code == "decryption_failed"
+
+
+def test_an_error_of_one_recipient_that_is_no_failure_to_decrypt_is_told():
+    entries = [dict(entry) for entry in SHARED["recipients"]]
+    entries[0]["header"] = {**entries[0]["header"], "alg": "A256KW", "kid": 5}
+    with pytest.raises(InvalidToken) as refused:
+        jwe.decrypt_json({**SHARED, "recipients": entries}, KeySet([WRAP]))
+    assert refused.value.claim == "kid"
+    bad = {**SHARED, "protected": b64url_encode(b'{"enc":"A512GCM"}')}
+    with pytest.raises(InvalidToken) as refused:
+        jwe.decrypt_json(bad, KeySet([WRAP]))
+    assert refused.value.claim == "enc"
