@@ -6,6 +6,7 @@ from typing import assert_type
 
 from carnet import UNCHECKED, Claims, Inspection, Key, KeySet, Signer, Verifier, inspect
 from carnet.jose import jwe, jws
+from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier
 
 
 @dataclass
@@ -30,3 +31,11 @@ assert_type(inspect(token), Inspection)
 assert_type(jws.verify(jws.sign(b"payload", key), key.public).payload, bytes)
 secret = Key.generate("A256KW")
 assert_type(jwe.decrypt(jwe.encrypt(b"text", secret), secret).plaintext, bytes)
+
+trusting = AccessTokenVerifier("https://auth.example.com", "orders", revocations="required")
+assert_type(trusting.verify(token), Claims)
+into = AsyncAccessTokenVerifier("https://auth.example.com", "orders", claims_type=Ticket)
+
+
+async def check() -> Ticket:
+    return assert_type(await into.verify(token), Ticket)
