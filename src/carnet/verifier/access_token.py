@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypedDict, Unpack
 
 import msgspec
 
@@ -28,7 +28,14 @@ from carnet.verifier.key_source import Health, KeySource
 
 __all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier"]
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=Claims)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 CACHE = 4 * 1024 * 1024
 MAX_AGE = 15
@@ -148,32 +155,12 @@ class Options(TypedDict, total=False):
 class _Issuers(Generic[T]):
     """What the blocking and the asynchronous verifier share: everything but waiting."""
 
-    @overload
-    def __init__(
-        self: _Issuers[Claims],
-        issuer: str | Collection[str],
-        audience: Names,
-        *,
-        claims_type: None = ...,
-        **options: Unpack[Options],
-    ) -> None: ...
-
-    @overload
-    def __init__(
-        self: _Issuers[T],
-        issuer: str | Collection[str],
-        audience: Names,
-        *,
-        claims_type: type[T],
-        **options: Unpack[Options],
-    ) -> None: ...
-
     def __init__(
         self,
         issuer: str | Collection[str],
         audience: Names,
         *,
-        claims_type: Any = None,
+        claims_type: type[T] | None = None,
         **options: Unpack[Options],
     ) -> None:
         if find_spec("httpx") is None:

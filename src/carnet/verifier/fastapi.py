@@ -57,9 +57,7 @@ class Bearer(SecurityBase):
     ) -> None:
         self.model = HTTPBearer(bearerFormat="JWT", description=f"An access token for {audience}.")
         self.scheme_name = "Bearer"
-        self._verifier: AsyncAccessTokenVerifier[Claims] = AsyncAccessTokenVerifier(
-            issuer, audience, **options
-        )
+        self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
 
     async def __call__(self, request: Request) -> Claims:
         """Check the request's token.
