@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypedDict, Unpack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypedDict, Unpack
 
 import msgspec
 
@@ -39,7 +41,6 @@ else:
 
 CACHE = 4 * 1024 * 1024
 MAX_AGE = 15
-FIRST_SECONDS = 5
 
 
 class _Issuer:
@@ -54,7 +55,9 @@ class _Issuer:
     ) -> None:
         self.source = source
         self.fetching = threading.Lock()
+        self.beginning = threading.Lock()
         self.task: asyncio.Task[None] | None = None
+        self.fetch: Future[None] | None = None
         self.follower = (
             None if revocations.mode == "off" else Follower(source, self.refresh_for_unknown_key)
         )
@@ -71,7 +74,7 @@ class _Issuer:
             return None
         follower.ensure()
         must_wait = self._revocations.mode == "required" and follower.list.heard_at is None
-        return follower if must_wait else None
+        return follower if must_wait and follower.patience() else None
 
     def admit(self, claims: Claims) -> Any:
         """Refuse what is revoked, and give the claims in the form that was asked for."""
@@ -142,7 +145,7 @@ class Options(TypedDict, total=False):
     """The options of both verifiers."""
 
     jwks_uri: str | None
-    algorithms: Sequence[str] | None
+    algorithms: Collection[str] | None
     leeway: float
     required: Collection[str]
     type: str
@@ -246,6 +249,17 @@ class AccessTokenVerifier(_Issuers[T]):
         ConfigurationError: if an argument is not of its kind, or httpx is not installed.
     """
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def verify(self, token: str | bytes) -> T:
         """Check an access token and give its claims.
 
@@ -275,7 +289,7 @@ class AccessTokenVerifier(_Issuers[T]):
             issuer.refresh_for_unknown_key()
             claims = (issuer.verifier() or verifier).verify(token)
         if follower := issuer.awaits_revocations():
-            follower.wait(FIRST_SECONDS)
+            follower.wait()
         return issuer.admit(claims)  # type: ignore[no-any-return]
 
     def _refresh_behind(self, issuer: _Issuer) -> None:
@@ -288,11 +302,39 @@ class AccessTokenVerifier(_Issuers[T]):
             finally:
                 issuer.fetching.release()
 
-        threading.Thread(target=fetch, name="carnet-keys", daemon=True).start()
+        try:
+            threading.Thread(target=fetch, name="carnet-keys", daemon=True).start()
+        except RuntimeError:
+            # No thread can be started, as when the interpreter ends: the keys held do.
+            issuer.fetching.release()
 
 
 class AsyncAccessTokenVerifier(_Issuers[T]):
-    """Checks access tokens of issuers in an event loop; arguments as for AccessTokenVerifier."""
+    """Checks access tokens of issuers in an event loop; arguments as for AccessTokenVerifier.
+
+    It may be shared by the loops of several threads, and by loops that follow each other.
+    """
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop following the revocations, and end a fetch that is under way in this loop."""
+        self.close()
+        for issuer in self._issuers.values():
+            task = issuer.task
+            if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
+                continue
+            task.cancel()
+            await asyncio.wait([task])
 
     async def verify(self, token: str | bytes) -> T:
         """Check an access token and give its claims.
@@ -304,11 +346,13 @@ class AsyncAccessTokenVerifier(_Issuers[T]):
         issuer = self._choose(token)
         source = issuer.source
         if source.due(self._clock()):
-            task = self._refresh(issuer)
-            if source.keys is None:
-                await asyncio.shield(task)
-        elif source.keys is None and issuer.task is not None:
-            await asyncio.shield(issuer.task)
+            # Where each request has a loop of its own, what runs behind it ends with it.
+            must_wait = source.keys is None or source.cut_short
+            fetch = self._refresh(issuer)
+            if must_wait:
+                await asyncio.wrap_future(fetch)
+        elif source.keys is None and issuer.fetch is not None:
+            await asyncio.wrap_future(issuer.fetch)
         verifier = issuer.verifier()
         if verifier is None:
             raise source.unavailable()
@@ -317,19 +361,25 @@ class AsyncAccessTokenVerifier(_Issuers[T]):
         except InvalidToken as error:
             if error.code != "key_not_found":
                 raise
-            running = issuer.task is not None and not issuer.task.done()
+            running = issuer.fetch is not None and not issuer.fetch.done()
             if not running and not source.due_for_unknown_key(self._clock()):
                 raise
-            await asyncio.shield(self._refresh(issuer))
+            await asyncio.wrap_future(self._refresh(issuer))
             claims = (issuer.verifier() or verifier).verify(token)
         if follower := issuer.awaits_revocations():
-            await asyncio.to_thread(follower.wait, FIRST_SECONDS)
+            await asyncio.to_thread(follower.wait)
         return issuer.admit(claims)  # type: ignore[no-any-return]
 
-    def _refresh(self, issuer: _Issuer) -> asyncio.Task[None]:
-        """Begin to fetch the keys, or join the fetch that is under way."""
-        task = issuer.task
-        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
-            task = asyncio.create_task(refresh_async(issuer.source, self._clock()))
-            issuer.task = task
-        return task
+    def _refresh(self, issuer: _Issuer) -> Future[None]:
+        """Begin to fetch the keys, or join the fetch that is under way, be it in another loop."""
+        with issuer.beginning:
+            fetch, task = issuer.fetch, issuer.task
+            if fetch is None or task is None or fetch.done() or task.get_loop().is_closed():
+                begun: Future[None] = Future()
+                # What runs can't be cancelled by one of those who wait.
+                begun.set_running_or_notify_cancel()
+                task = asyncio.create_task(refresh_async(issuer.source, self._clock()))
+                task.add_done_callback(lambda _: begun.set_result(None))
+                issuer.fetch, issuer.task = begun, task
+                return begun
+            return fetch

@@ -1,11 +1,20 @@
 """Getting an issuer's documents over HTTP, within limits.
 
-Only https, except on loopback; no redirect is followed; an answer has a size and a time limit.
+Only https, except on loopback; no redirect is followed; an answer has a size and a time limit. The
+time is that of the whole answer: httpx bounds each read, and an answer that trickles in would never
+end by that.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import asyncio
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
@@ -18,22 +27,22 @@ __all__ = ["check_address", "on_loopback", "refresh", "refresh_async"]
 
 MAX_ANSWER: Final = 512 * 1024
 SECONDS: Final = 5.0
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 def check_address(address: str) -> None:
-    """Check that an address is https, or on this machine.
+    """Check that an address is https, or on this machine, and fit for a line of text.
 
     Raises:
         ConfigurationError: saying what was expected.
     """
-    try:
-        parts = urlsplit(address)
-        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-        if secure and parts.hostname and not parts.username:
-            return
-    except ValueError:
-        pass
+    if isinstance(address, str) and address.isprintable() and " " not in address:
+        try:
+            parts = urlsplit(address)
+            secure = parts.scheme == "https" or (parts.scheme == "http" and on_loopback(address))
+            if secure and parts.hostname and parts.port != 0 and "@" not in parts.netloc:
+                return
+        except ValueError:
+            pass
     raise ConfigurationError(
         "an issuer's address begins with https://, or with http:// and a loopback address"
     )
@@ -53,6 +62,8 @@ def refresh(source: KeySource, now: float) -> None:
                 address = steps.send(answer)
     except StopIteration:
         return
+    finally:
+        steps.close()
 
 
 async def refresh_async(source: KeySource, now: float) -> None:
@@ -69,24 +80,37 @@ async def refresh_async(source: KeySource, now: float) -> None:
                 address = steps.send(answer)
     except StopIteration:
         return
+    finally:
+        steps.close()
 
 
 def _get(address: str) -> Answer:
     import httpx
 
     _check(address)
+    deadline = _Deadline()
     try:
         with (
+            deadline,
             httpx.Client(timeout=SECONDS, trust_env=not on_loopback(address)) as client,
-            client.stream("GET", address, headers=_HEADERS) as response,
+            client.stream(
+                "GET", address, headers=_HEADERS, extensions={"trace": deadline.trace}
+            ) as response,
         ):
+            _check_form(response, address)
             body = bytearray()
-            for chunk in response.iter_bytes(16 * 1024):
+            for chunk in response.iter_raw():
                 body += chunk
                 _check_size(body, address)
-            return _answer(response, body)
-    except httpx.HTTPError as error:
-        raise _unreachable(address, error) from None
+    except IssuerUnavailable:
+        raise
+    # The address may be the issuer's: httpx, idna, ssl and the rest raise what they like for it.
+    except Exception as error:
+        if not deadline.passed:
+            raise _unreachable(address, error) from None
+    if deadline.passed:
+        raise _too_slow(address)
+    return _answer(response, body)
 
 
 async def _get_async(address: str) -> Answer:
@@ -95,20 +119,77 @@ async def _get_async(address: str) -> Answer:
     _check(address)
     try:
         async with (
+            asyncio.timeout(SECONDS),
             httpx.AsyncClient(timeout=SECONDS, trust_env=not on_loopback(address)) as client,
             client.stream("GET", address, headers=_HEADERS) as response,
         ):
+            _check_form(response, address)
             body = bytearray()
-            async for chunk in response.aiter_bytes(16 * 1024):
+            async for chunk in response.aiter_raw():
                 body += chunk
                 _check_size(body, address)
             return _answer(response, body)
-    except httpx.HTTPError as error:
+    except IssuerUnavailable:
+        raise
+    except TimeoutError:
+        raise _too_slow(address) from None
+    except Exception as error:
         raise _unreachable(address, error) from None
 
 
-# Without compression, the size limit is one of work too.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+
+
+class _Deadline:
+    """Ends a blocking request when its time is over, whatever it is waiting for.
+
+    Attributes:
+        passed: whether it was ended.
+    """
+
+    def __init__(self) -> None:
+        self.passed = False
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(SECONDS, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for connection in self._sockets:
+                connection.close()
+            self._sockets.clear()
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take note of a connection that httpx has opened."""
+        if event != "connection.connect_tcp.complete":
+            return
+        # A duplicate: TLS takes the socket itself over, and ending either ends the connection.
+        connection = info["return_value"].get_extra_info("socket").dup()
+        with self._lock:
+            self._sockets.append(connection)
+            if self.passed:
+                _shut(connection)
+
+    def _end(self) -> None:
+        with self._lock:
+            self.passed = True
+            for connection in self._sockets:
+                _shut(connection)
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # it may have ended by itself
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _check(address: str) -> None:
@@ -116,6 +197,13 @@ def _check(address: str) -> None:
         check_address(address)
     except ConfigurationError as error:
         raise IssuerUnavailable(str(error)) from None
+
+
+def _check_form(response: httpx.Response, address: str) -> None:
+    # A small compressed answer may be a large one: without compression, the size limit is one of
+    # memory and work too.
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise IssuerUnavailable(f"{address} answered in a compressed form, which was not asked for")
 
 
 def _check_size(body: bytearray, address: str) -> None:
@@ -127,10 +215,21 @@ def _answer(response: httpx.Response, body: bytearray) -> Answer:
     return Answer(response.status_code, response.headers.get("cache-control", ""), bytes(body))
 
 
-def _unreachable(address: str, error: httpx.HTTPError) -> IssuerUnavailable:
-    return IssuerUnavailable(f"{address} can't be reached ({type(error).__name__})")
+def _unreachable(address: str, error: Exception) -> IssuerUnavailable:
+    return IssuerUnavailable(
+        f"{address} can't be reached ({type(error).__name__}): check the address, and whether the "
+        "issuer runs and may be reached from here"
+    )
+
+
+def _too_slow(address: str) -> IssuerUnavailable:
+    return IssuerUnavailable(f"{address} did not answer in full within {SECONDS:.0f} seconds")
 
 
 def on_loopback(address: str) -> bool:
-    """Tell whether an address is on this machine."""
-    return urlsplit(address).hostname in LOOPBACK
+    """Tell whether an address is on this machine: 127.0.0.0/8, ::1 or localhost."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -27,7 +27,11 @@ CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 20.0
 SHORTEST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 5.0
+FIRST_SECONDS: Final = 5.0
 MAX_LINE: Final = 4 * 1024 * 1024
+
+# Its own: a program that seeds the module's generator finds there what it put there.
+_jitter: Final = random.Random()  # noqa: S311 - no secret
 
 
 class Follower:
@@ -49,6 +53,7 @@ class Follower:
         self._refresh_for_unknown_key = refresh_for_unknown_key
         self._lock = threading.Lock()
         self._pid: int | None = None
+        self._began_at = 0.0
         self._stop = threading.Event()
         self._synced = threading.Event()
 
@@ -60,12 +65,28 @@ class Follower:
             if self._pid == os.getpid() or self._stop.is_set():
                 return
             self._synced.clear()
-            threading.Thread(target=self._follow, name="carnet-revocations", daemon=True).start()
+            thread = threading.Thread(target=self._follow, name="carnet-revocations", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                self.last_error = "this process can't start another thread"
+                return
+            self._began_at = time.monotonic()
             self._pid = os.getpid()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for the first snapshot, and tell whether it is there."""
-        return self._synced.wait(seconds)
+    def patience(self) -> float:
+        """Give the seconds for which a token still waits for the first snapshot.
+
+        They run from the beginning, not anew for each token: an issuer whose stream is down would
+        make every request wait.
+        """
+        if self._pid != os.getpid() or self._synced.is_set() or self._stop.is_set():
+            return 0.0
+        return max(0.0, self._began_at + FIRST_SECONDS - time.monotonic())
+
+    def wait(self) -> None:
+        """Wait for the first snapshot, as long as there is patience."""
+        self._synced.wait(self.patience())
 
     def age(self) -> float | None:
         """Give the seconds since the issuer confirmed what is known, or None before that."""
@@ -84,10 +105,14 @@ class Follower:
                 self._follow_once()
             except IssuerUnavailable as error:
                 self.last_error = str(error)
+            # The address is the issuer's: httpx, idna, ssl and the rest raise what they like for
+            # it, and none of that may end the following.
+            except Exception as error:
+                self.last_error = f"following the revocations failed ({type(error).__name__})"
             if self.list.heard_at != heard_at:
                 pause = SHORTEST_PAUSE
             # Many verifiers lose the same issuer at the same moment: they come back spread out.
-            self._stop.wait(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
+            self._stop.wait(_jitter.uniform(pause / 2, pause))
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def _follow_once(self) -> None:

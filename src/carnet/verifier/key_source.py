@@ -10,6 +10,10 @@ what came back; ``fetch`` runs it over HTTP, a test runs it by hand. Time is pas
     ageing    held   a fetch is due in the background; tokens are checked with what is held
     failing   held   the same, tried again each RETRY seconds: an issuer that is down harms nobody
 
+A set that says the same as the one held is not taken in: the Verifier made of it, and all the
+tokens that this one remembers, stay. After a failure the metadata is read anew, since the key set
+may have moved; a clock that was set back makes a fetch due.
+
 A token with an unknown ``kid`` may mean that the issuer has a new key: it makes a fetch due, at
 most one each COOLDOWN seconds, whatever became of the last one, so that tokens with random ``kid``
 values can't be used to flood the issuer.
@@ -18,12 +22,13 @@ values can't be used to flood the issuer.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from carnet.errors import InvalidKey, InvalidToken, IssuerUnavailable
+from carnet.errors import ConfigurationError, InvalidKey, InvalidToken, IssuerUnavailable
+from carnet.jose.algorithms import ALGORITHMS
 from carnet.jose.encoding import json_decode
 from carnet.jose.key_set import KeySet
 
@@ -87,17 +92,25 @@ class KeySource:
         issuer: as it stands in its tokens.
         jwks_uri: where the key set is; None finds it by the issuer's metadata.
         algorithms: binds keys that name no algorithm (RFC 8725 section 3.1).
+
+    Raises:
+        ConfigurationError: if ``algorithms`` holds anything but names of public-key signatures.
     """
 
     def __init__(
-        self, issuer: str, jwks_uri: str | None = None, algorithms: Sequence[str] | None = None
+        self, issuer: str, jwks_uri: str | None = None, algorithms: Collection[str] | None = None
     ) -> None:
+        if algorithms is not None:
+            _check_algorithms(algorithms)
         self.issuer = issuer
         self.keys: KeySet | None = None
         self.fetches = 0
+        self.cut_short = False
         self.revocations_uri: str | None = None
+        self._configured = jwks_uri
         self._jwks_uri = jwks_uri
         self._algorithms = algorithms
+        self._published: Any = None
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
         self._due_at = float("-inf")
@@ -105,7 +118,8 @@ class KeySource:
 
     def due(self, now: float) -> bool:
         """Tell whether a fetch should begin now."""
-        return now >= self._due_at
+        set_back = self._tried_at is not None and now < self._tried_at - RETRY
+        return set_back or now >= self._due_at
 
     def due_for_unknown_key(self, now: float) -> bool:
         """Tell whether a token with an unknown key may cause a fetch now."""
@@ -131,9 +145,11 @@ class KeySource:
         """Fetch the keys: yields the addresses to GET, and is sent the answers.
 
         A failure to get one is thrown in as IssuerUnavailable. It raises nothing: what went wrong
-        is in ``health``, and the keys held before stay.
+        is in ``health``, and the keys held before stay. ``cut_short`` tells whether it was closed
+        before its end.
         """
         self.fetches += 1
+        self.cut_short = False
         self._tried_at = now
         self._due_at = now + RETRY
         try:
@@ -144,23 +160,39 @@ class KeySource:
             self._accept(document, answer.cache_control, now)
         except IssuerUnavailable as error:
             self._last_error = str(error)
+            self._jwks_uri = self._configured
+        except GeneratorExit:
+            self.cut_short = True
+            if self.keys is None:
+                self._due_at = now
+            raise
 
     def _accept(self, document: Mapping[str, Any], cache_control: str, now: float) -> None:
-        try:
-            keys = KeySet.from_jwks(document, self._algorithms)
-        except InvalidKey as error:
-            raise IssuerUnavailable(f"{self._jwks_uri} is not a key set: {error}") from None
-        if not keys:
-            reasons = "; ".join(sorted({skipped.reason for skipped in keys.skipped}))
-            raise IssuerUnavailable(
-                f"{self._jwks_uri} holds no usable key{': ' if reasons else ''}{reasons}"
-            )
+        if self.keys is None or document.get("keys") != self._published:
+            self.keys = self._read(document)
+            self._published = document.get("keys")
         found = _MAX_AGE.search(cache_control)
         lifetime = min(max(int(found[1]), SHORTEST), LONGEST) if found else LIFETIME
-        self.keys = keys
         self._fetched_at = now
         self._due_at = now + 0.8 * lifetime
         self._last_error = None
+
+    def _read(self, document: Mapping[str, Any]) -> KeySet:
+        try:
+            published = KeySet.from_jwks(document, self._algorithms)
+        except InvalidKey as error:
+            raise IssuerUnavailable(f"{self._jwks_uri} is not a key set: {error}") from None
+        # Whoever reads a secret or a private key here could sign with it.
+        keys = KeySet(key for key in published if not key.is_private)
+        if not keys:
+            reasons = {skipped.reason for skipped in published.skipped}
+            if published:
+                reasons.add("a private key or a secret that is published proves nothing")
+            raise IssuerUnavailable(
+                f"{self._jwks_uri} holds no usable key{': ' if reasons else ''}"
+                f"{'; '.join(sorted(reasons))}"
+            )
+        return keys
 
     def _discover(self) -> Generator[str, Answer, str]:
         """Find the key set's address in the issuer's metadata (RFC 8414 section 3, OpenID)."""
@@ -181,6 +213,7 @@ class KeySource:
                 raise IssuerUnavailable(f"the metadata at {address} names no jwks_uri")
             revocations_uri = document.get("revocations_uri")
             if isinstance(revocations_uri, str):
+                # One that is missing does not end what is followed: that could only let more in.
                 self.revocations_uri = revocations_uri
             return jwks_uri
         raise failure
@@ -194,9 +227,27 @@ def metadata_addresses(issuer: str) -> list[str]:
     return [oauth, f"{issuer.rstrip('/')}/.well-known/openid-configuration"]
 
 
+def _check_algorithms(names: object) -> None:
+    if (
+        not isinstance(names, Collection)
+        or isinstance(names, str | bytes | Mapping)
+        or not names
+        or not all(isinstance(name, str) and _is_public(name) for name in names)
+    ):
+        raise ConfigurationError(
+            "algorithms is a list of names of public-key signatures, such as ['RS256']"
+        )
+
+
+def _is_public(name: str) -> bool:
+    algorithm = ALGORITHMS.get(name)
+    return algorithm is not None and algorithm.use == "sig" and algorithm.kty != "oct"
+
+
 def _document(answer: Answer, address: str) -> dict[str, Any]:
     if answer.status != 200:
-        raise IssuerUnavailable(f"{address} answered {answer.status} instead of 200")
+        redirect = "; a redirect is not followed" if 300 <= answer.status < 400 else ""
+        raise IssuerUnavailable(f"{address} answered {answer.status} instead of 200{redirect}")
     try:
         return json_decode(answer.body, "the answer")
     except InvalidToken:
