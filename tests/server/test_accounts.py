@@ -7,6 +7,7 @@ import pytest
 from carnet.server.accounts import AccountRefused
 from carnet.server.audit import OPERATOR, newest
 from carnet.server.passwords import Passwords, TooBusy
+from carnet.server.sessions import Wanted
 
 PASSWORD = "paper-boat-harbour"
 
@@ -50,7 +51,7 @@ def test_custom_claims_can_not_replace_the_services_own(play, claims):
 def test_custom_claims_stand_in_the_tokens(play):
     async def scene(service, _clock):
         account = await service.accounts.create("ada", PASSWORD, ["a"], {"department": "press"})
-        grant = await service.sessions.begin(account, "web", "default")
+        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
         grant = await service.sessions.refresh(grant.refresh_token)
         return grant.claims, grant.roles
 
@@ -69,7 +70,7 @@ async def changed_claims(service, account):
 def test_a_change_makes_older_tokens_stale_while_the_session_lives_on(play, change):
     async def scene(service, _clock):
         account = await service.accounts.create("ada", PASSWORD, ["a"])
-        grant = await service.sessions.begin(account, "web", "default")
+        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
         assert await service.sessions.is_alive(grant.session_id, grant.version)
         await change(service, account)
         assert not await service.sessions.is_alive(grant.session_id, grant.version)
@@ -93,10 +94,10 @@ def test_the_same_roles_again_change_nothing(play):
 def test_a_disabled_account_is_out_at_once_and_can_come_back(play):
     async def scene(service, _clock):
         account = await service.accounts.create("ada", PASSWORD)
-        grant = await service.sessions.begin(account, "web", "default")
+        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
         await service.accounts.disable(account.id, OPERATOR)
         assert await service.accounts.authenticate("ada", PASSWORD) is None
-        assert await service.sessions.begin(account, "web", "default") is None
+        assert await service.sessions.begin(account, Wanted("carnet", "default")) is None
         assert not await service.sessions.is_alive(grant.session_id, grant.version)
         with pytest.raises(Exception, match="ended"):
             await service.sessions.refresh(grant.refresh_token)
@@ -112,7 +113,7 @@ def test_a_sign_in_that_races_with_a_new_password_begins_no_session(play):
             "ada", PASSWORD
         ) or await service.accounts.create("ada", PASSWORD)
         await service.accounts.set_password(account.id, "another-paper-boat", OPERATOR)
-        return await service.sessions.begin(account, "web", "default")
+        return await service.sessions.begin(account, Wanted("carnet", "default"))
 
     assert play(scene) is None
 

@@ -9,6 +9,7 @@ import pytest
 
 from carnet import KeySet
 from carnet.jose import jws
+from carnet.server.sessions import Wanted
 
 
 class Reader:
@@ -190,7 +191,7 @@ def test_many_readers_hear_the_same(server, read):
 def test_an_entry_is_gone_when_no_token_can_need_it(play):
     async def scene(service, clock):
         account = await service.accounts.create("ada", "paper-boat-harbour")
-        grant = await service.sessions.begin(account, "web", "default")
+        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
         await service.sessions.end(grant.session_id, "signed_out")
         lasting = service.settings.access_token_lifetime
         counts = []

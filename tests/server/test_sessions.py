@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from carnet.server.refresh_token import mint, parse
-from carnet.server.sessions import RefreshRefused
+from carnet.server.sessions import RefreshRefused, Wanted
 
 PASSWORD = "paper-boat-harbour"
 
@@ -22,7 +22,7 @@ def play_session(play):
     def run(scene, **settings):
         async def with_session(service, clock):
             account = await service.accounts.create("ada", PASSWORD)
-            grant = await service.sessions.begin(account, "web", "default")
+            grant = await service.sessions.begin(account, Wanted("carnet", "default"))
             return await scene(service, clock, grant.refresh_token)
 
         return play(with_session, **settings)

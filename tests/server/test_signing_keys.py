@@ -5,6 +5,7 @@ import pytest
 from carnet.server.audit import OPERATOR
 from carnet.server.key_stages import Stage
 from carnet.server.master_key import create_master_key
+from carnet.server.sessions import Wanted
 
 HOUR, DAY = 3600, 86_400
 
@@ -20,7 +21,7 @@ def signing_kid(service):
 def test_keys_rotate_by_themselves_and_every_token_can_be_checked_while_it_lives(play):
     async def scene(service, clock):
         account = await service.accounts.create("ada", "paper-boat-harbour")
-        grant = await service.sessions.begin(account, "web", "default")
+        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
         seen, published_before = [], None
         for _ in range(80):
             await service.background.follow()
@@ -48,7 +49,7 @@ def test_a_token_stays_good_through_the_rotation_that_follows_it(play):
         from carnet.jose import jws
 
         account = await service.accounts.create("ada", "paper-boat-harbour")
-        grant = await service.sessions.begin(account, "web", "default")
+        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
         for _ in range(3):
             clock.advance(DAY - 1)
             await service.keys.keep_up()
@@ -84,7 +85,7 @@ def test_two_replicas_make_one_key(play, tmp_path):
 def test_several_algorithms_stand_side_by_side(play):
     async def scene(service, _clock):
         account = await service.accounts.create("ada", "paper-boat-harbour")
-        grant = await service.sessions.begin(account, "web", "orders")
+        grant = await service.sessions.begin(account, Wanted("carnet", "orders"))
         from carnet import inspect
 
         found = {

@@ -7,7 +7,6 @@ while sessions live on and bring new tokens at their next refresh.
 
 from __future__ import annotations
 
-import secrets
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ import msgspec
 from carnet.errors import CarnetError
 from carnet.server.audit import OPERATOR, Event, Origin, record
 from carnet.server.clock import Clock
+from carnet.server.identifiers import new_identifier
 from carnet.server.passwords import MAX_PASSWORD, MIN_PASSWORD, Passwords, is_common
 from carnet.server.revocations import Revoker
 from carnet.server.store import Store, Transaction
@@ -106,7 +106,7 @@ class Accounts:
             )
         check_password(password, name)
         chosen, more = roles_text(roles), claims_text(claims or {})
-        account_id = secrets.token_urlsafe(16)
+        account_id = new_identifier()
         encoded = await self._passwords.hash(password)
         now = self._clock()
 

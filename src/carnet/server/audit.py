@@ -6,10 +6,10 @@ are only ever added. None holds a token, a password or a key.
 
 from __future__ import annotations
 
-import secrets
 from enum import StrEnum
 from typing import NamedTuple
 
+from carnet.server.identifiers import new_identifier
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
@@ -87,7 +87,7 @@ def record(
 ) -> Transaction[None]:
     """Add an entry, in the transaction of what it tells."""
     values = (
-        secrets.token_urlsafe(12),
+        new_identifier(12),
         *(at, event.value, account_id, session_id),
         *(origin.actor, origin.address, reason),
     )

@@ -6,24 +6,27 @@ token that was presented is judged:
     presented generation                      outcome
     ────────────────────────────────────────  ─────────────────────────────────────────────────
     current - 1, rotated within the grace     the same successor again: a lost response, a second
-                                              tab and a repeated request log nobody out
+                                              tab and a repeated request log nobody out; whoever
+                                              proves to hold the session's key has no such limit
     current - 1 later than that, or older     reuse: the session ends, for both holders
     above current, with a valid MAC           the database has lost writes: the session heals
     of an ended, expired or unknown session   refused
+    of another client, or without its key     refused, and the session is left as it is
 
 Ending a session and writing its revocation are one transaction.
 """
 
 from __future__ import annotations
 
-import secrets
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from carnet.errors import CarnetError, InvalidToken
 from carnet.server import refresh_token
-from carnet.server.accounts import Account, claims_of, roles_of
+from carnet.server.accounts import Account, account_of, claims_of, roles_of
 from carnet.server.audit import SERVICE, Event, Origin, record
 from carnet.server.clock import SECOND, Clock
+from carnet.server.identifiers import new_identifier
 from carnet.server.refresh_token import RefreshToken
 from carnet.server.revocations import Revoker
 from carnet.server.settings import Settings
@@ -31,15 +34,23 @@ from carnet.server.signing_keys import SigningKeys
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Grant", "RefreshRefused", "Session", "Sessions"]
+__all__ = ["BROWSER", "FIRST_PARTY", "Grant", "RefreshRefused", "Session", "Sessions", "Wanted"]
 
 MAX_USER_AGENT = 256
+TOUCH_AFTER = 300 * SECOND
+
+FIRST_PARTY: Final = "carnet"
+"""The ``client_id`` of sessions that people begin with their password, and get tokens for."""
+
+BROWSER: Final = "carnet:browser"
+"""The ``client_id`` of sessions on the service's own pages; they get no tokens."""
 
 
 class RefreshRefused(CarnetError):
     """A refresh token is not good any more; the code is for the audit log, not for the client.
 
-    Codes: ``malformed``, ``signature_invalid``, ``unknown``, ``ended``, ``expired``, ``reused``.
+    Codes: ``malformed``, ``signature_invalid``, ``unknown``, ``ended``, ``expired``, ``reused``,
+    ``client_mismatch``, ``key_mismatch``.
     """
 
     code = "refresh_refused"
@@ -53,6 +64,9 @@ class Grant(NamedTuple):
         account_id: their ``sub``.
         client_id: the client that the session is with.
         audience: what the tokens are for unless asked otherwise.
+        scope: what was granted, names with spaces between them.
+        key_thumbprint: of the key that the tokens are bound to, or "".
+        authenticated_at: when the password was given, in microseconds since 1970.
         roles: the account's roles now.
         claims: the account's custom claims now.
         version: the account's ``sub_ver`` now.
@@ -63,10 +77,35 @@ class Grant(NamedTuple):
     account_id: str
     client_id: str
     audience: str
+    scope: str
+    key_thumbprint: str
+    authenticated_at: int | None
     roles: tuple[str, ...]
     claims: dict[str, Any]
     version: int
     refresh_token: str
+
+
+class Wanted(NamedTuple):
+    """What a session is begun for.
+
+    Attributes:
+        client_id: the client that it is with.
+        audience: what its tokens are for unless asked otherwise.
+        scope: what is granted, names with spaces between them.
+        key_thumbprint: of the key that its tokens are bound to, or "" (RFC 9449).
+        login_id: the session of the browser that it ends with, or None.
+        authenticated_at: when the password was given, in microseconds since 1970; None is now.
+        logout_uri: whom to tell when it has ended, or None.
+    """
+
+    client_id: str
+    audience: str
+    scope: str = ""
+    key_thumbprint: str = ""
+    login_id: str | None = None
+    authenticated_at: int | None = None
+    logout_uri: str | None = None
 
 
 class Session(NamedTuple):
@@ -119,45 +158,89 @@ class Sessions:
         self._lifetime = settings.session_lifetime * SECOND
 
     async def begin(
-        self, account: Account, client_id: str, audience: str, origin: Origin = SERVICE
+        self,
+        account: Account,
+        wanted: Wanted,
+        origin: Origin = SERVICE,
+        instead_of: Callable[[str], Transaction[bool]] | None = None,
     ) -> Grant | None:
-        """Begin a session, or give None where the account has changed since it was read."""
-        session_id = secrets.token_urlsafe(16)
+        """Begin a session.
+
+        Args:
+            account: whose.
+            wanted: what for.
+            origin: who asked.
+            instead_of: takes, in the same transaction, what the session is given for, such as a
+                code, and is told the session's id; it gives False where that was gone.
+
+        Returns:
+            The session; None where the account has changed since it was read, where the login has
+            ended, or where ``instead_of`` gave False.
+        """
+        session_id = new_identifier()
         token = RefreshToken(self._keys.pepper_id, refresh_token.new_secret(), 0)
         now = self._clock()
+        client_id, audience, scope, thumbprint, login_id, authenticated_at, logout_uri = wanted
+        authenticated_at = authenticated_at or now
 
         def work() -> Transaction[bool]:
+            if instead_of is not None and not (yield from instead_of(session_id)):
+                return False
             yield sql.HOLD_ACCOUNT, (account.id, account.version)
+            if login_id is not None and not (yield sql.HOLD_LOGIN, (login_id,)):
+                return False
             values = (
                 *(session_id, token.secret_hash, client_id, audience),
                 *(origin.user_agent[:MAX_USER_AGENT], origin.address, now, now + self._lifetime),
+                *(scope, thumbprint, login_id, authenticated_at, logout_uri),
                 *(account.id, account.version),
             )
             rows = yield sql.ADD_SESSION, values
             if rows:
                 about = {"account_id": account.id, "session_id": session_id}
-                yield from record(now, Event.SESSION_BEGUN, origin, **about)
+                yield from record(now, Event.SESSION_BEGUN, origin, reason=client_id, **about)
             return bool(rows)
 
         if not await self._store.transact(work):
             return None
         return Grant(
-            session_id,
-            account.id,
-            client_id,
-            audience,
-            account.roles,
-            account.claims,
-            account.version,
+            *(session_id, account.id, client_id, audience, scope, thumbprint, authenticated_at),
+            *(account.roles, account.claims, account.version),
             self._mint(token),
         )
 
-    async def refresh(self, text: str, origin: Origin = SERVICE) -> Grant:
+    async def by_token(self, text: str, client_id: str) -> tuple[str, Account, int] | None:
+        """Give the living session of an unrotated token: its id, its account, when it signed in."""
+        try:
+            token = refresh_token.parse(text, self._keys.peppers)
+        except InvalidToken:
+            return None
+        now = self._clock()
+        rows = await self._store.read(
+            sql.LOGIN_BY_SECRET,
+            *(token.secret_hash, token.generation, client_id, now, now - self._idle),
+        )
+        if not rows:
+            return None
+        session_id, authenticated_at, used_at, *account = rows[0]
+        if used_at < now - TOUCH_AFTER:
+            await self._store.write(sql.TOUCH_SESSION, now, session_id)
+        return session_id, account_of(tuple(account)), authenticated_at
+
+    async def refresh(
+        self,
+        text: str,
+        origin: Origin = SERVICE,
+        client_id: str = FIRST_PARTY,
+        key_thumbprint: str = "",
+    ) -> Grant:
         """Exchange a refresh token for its successor.
 
         Args:
             text: the refresh token as the client sent it.
             origin: from where it came.
+            client_id: the client that sent it; a session of another one is left as it is.
+            key_thumbprint: of the key that the client has proved to hold, or "".
 
         Raises:
             RefreshRefused: with the reason as its code.
@@ -168,11 +251,13 @@ class Sessions:
             raise RefreshRefused("the refresh token is not valid", code=error.code) from None
         now = self._clock()
         rows = await self._store.write(
-            sql.ROTATE, now, token.secret_hash, token.generation, now - self._idle
+            sql.ROTATE,
+            *(now, token.secret_hash, token.generation, now - self._idle),
+            *(client_id, key_thumbprint),
         )
         if rows:
             return self._grant(rows[0], token)
-        return await self._judge(token, now, origin)
+        return await self._judge(token, now, origin, client_id, key_thumbprint)
 
     async def end(self, session_id: str, reason: str, origin: Origin = SERVICE) -> bool:
         """End a session, and tell whether this call was the one that ended it."""
@@ -187,10 +272,10 @@ class Sessions:
 
         def work() -> Transaction[bool]:
             values = (now, reason, session_id, account_id)
-            if not (yield sql.END_SESSION_OF_ACCOUNT, values):
-                return False
-            yield from self._revoke(session_id, account_id, reason, now, origin)
-            return True
+            rows = yield sql.END_SESSION_OF_ACCOUNT, values
+            if rows:
+                yield from self._ended(session_id, rows[0], reason, now, origin)
+            return bool(rows)
 
         return await self._store.transact(work)
 
@@ -234,8 +319,18 @@ class Sessions:
     def _ending(self, session_id: str, reason: str, now: int, origin: Origin) -> Transaction[bool]:
         rows = yield sql.END_SESSION, (now, reason, session_id)
         if rows:
-            yield from self._revoke(session_id, rows[0][0], reason, now, origin)
+            yield from self._ended(session_id, rows[0], reason, now, origin)
         return bool(rows)
+
+    def _ended(
+        self, session_id: str, row: tuple[Any, ...], reason: str, now: int, origin: Origin
+    ) -> Transaction[None]:
+        """Revoke what a session gave; with a browser's session end those granted in it."""
+        account_id, client_id = row
+        yield from self._revoke(session_id, account_id, reason, now, origin)
+        if client_id == BROWSER:
+            for (granted,) in (yield sql.END_SESSIONS_OF_LOGIN, (now, reason, session_id)):
+                yield from self._revoke(granted, account_id, reason, now, origin)
 
     def _revoke(
         self, session_id: str, account_id: str, reason: str, now: int, origin: Origin
@@ -244,28 +339,43 @@ class Sessions:
         about = {"account_id": account_id, "session_id": session_id, "reason": reason}
         yield from record(now, Event.SESSION_ENDED, origin, **about)
 
-    async def _judge(self, token: RefreshToken, now: int, origin: Origin) -> Grant:
+    async def _judge(
+        self,
+        token: RefreshToken,
+        now: int,
+        origin: Origin,
+        client_id: str,
+        key_thumbprint: str,
+    ) -> Grant:
         """Decide about a token that the rotation did not take: the table above."""
         rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
         if not rows:
             raise RefreshRefused("the session is unknown", code="unknown")
         row = rows[0]
-        generation = row[4]
-        expires_at, rotated_at, ended_at = row[8:]
+        generation = row[7]
+        expires_at, rotated_at, ended_at = row[11:]
+        if row[2] != client_id:
+            raise RefreshRefused("the session is another client's", code="client_mismatch")
+        if row[5] != key_thumbprint:
+            raise RefreshRefused("the session is bound to another key", code="key_mismatch")
         if ended_at is not None:
             raise RefreshRefused("the session has ended", code="ended")
         if expires_at <= now or rotated_at <= now - self._idle:
             raise RefreshRefused("the session has expired", code="expired")
         if token.generation >= generation:
-            return await self._heal(token, row, now, origin)
-        if token.generation == generation - 1 and now - rotated_at <= self._grace:
+            if not await self._heal(token, row, now, origin):
+                # Another request has healed it, or ended it, in between.
+                return await self._judge(token, now, origin, client_id, key_thumbprint)
+            return self._grant((*row[:7], token.generation + 1, *row[8:11]), token)
+        retried = now - rotated_at <= self._grace or bool(key_thumbprint)
+        if token.generation == generation - 1 and retried:
             return self._grant(row, token)
         await self.end(row[0], "reused", origin)
         raise RefreshRefused("the refresh token was used before", code="reused")
 
     async def _heal(
         self, token: RefreshToken, row: tuple[Any, ...], now: int, origin: Origin
-    ) -> Grant:
+    ) -> bool:
         following = token.generation + 1
         session_id, account_id = row[0], row[1]
 
@@ -276,23 +386,12 @@ class Sessions:
             yield from record(now, Event.SESSION_HEALED, origin, **about)
             return True
 
-        if not await self._store.transact(work):
-            # Another request has healed it, or ended it, in between: judge anew.
-            return await self._judge(token, now, origin)
-        return self._grant((*row[:4], following, *row[5:8]), token)
+        return await self._store.transact(work)
 
     def _grant(self, row: tuple[Any, ...], token: RefreshToken) -> Grant:
-        session_id, account_id, client_id, audience, generation, roles, claims, version = row[:8]
-        return Grant(
-            session_id,
-            account_id,
-            client_id,
-            audience,
-            roles_of(roles),
-            claims_of(claims),
-            version,
-            self._mint(token._replace(generation=generation)),
-        )
+        generation, roles, claims, version = row[7:11]
+        successor = self._mint(token._replace(generation=generation))
+        return Grant._make((*row[:7], roles_of(roles), claims_of(claims), version, successor))
 
     def _mint(self, token: RefreshToken) -> str:
         return refresh_token.mint(token, self._keys.peppers[token.pepper_id])

@@ -10,6 +10,7 @@ from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.server.audit import SERVICE, Event, Origin, record
 from carnet.server.clock import SECOND, Clock
+from carnet.server.identifiers import reads_as_option
 from carnet.server.key_stages import KeyDates, Stage, rotation_due, stages
 from carnet.server.master_key import MasterKey
 from carnet.server.settings import Settings
@@ -160,6 +161,8 @@ class SigningKeys:
     async def _make(self, alg: str, signs_from: int, origin: Origin, seen: int | None) -> None:
         """Make a key; where ``seen`` is given, only if no other replica was faster."""
         key = Key.generate(alg)
+        while reads_as_option(key.kid or ""):
+            key = Key.generate(alg)
         encrypted = self._master_key.encrypt(json_encode(key.to_jwk(private=True)))
         now = self._clock()
 

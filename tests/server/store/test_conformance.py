@@ -24,6 +24,12 @@ STATEMENTS = {name: sql for name, sql in vars(statements).items() if name.isuppe
 LARGEST = 2**63 - 1
 
 
+def new_session(secret_hash):
+    """Give the values of ADD_SESSION."""
+    granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, None)
+    return ("s1", secret_hash, *granted, *(ACCOUNT[0], 1))
+
+
 def count_up():
     """Take the next number, and write it down."""
     [(number,)] = yield statements.NEXT_NUMBER, ("revocation",)
@@ -89,11 +95,9 @@ def test_whole_numbers_of_64_bits_come_back_as_they_were(play, number):
     "secret_hash", [b"", b"\x00", bytes(range(256)), b"'\\x00", b"\xff" * 100_000], ids=len
 )
 def test_bytes_come_back_as_they_were(play, secret_hash):
-    values = ("s1", secret_hash, "client", "orders", "", "", 1, LARGEST, "a1", 1)
-
     async def scene(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
-        await store.write(statements.ADD_SESSION, *values)
+        await store.write(statements.ADD_SESSION, *new_session(secret_hash))
         rows = await store.read("SELECT secret_hash FROM session")
         found = await store.read(statements.SESSION_BY_SECRET, secret_hash)
         return type(rows[0][0]), rows, found[0][0]
@@ -130,9 +134,9 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
     sql = STATEMENTS[name]
     values = {
         "HOLD_ACCOUNT": ("a", 1),
-        "ADD_SESSION": ("s", b"h", "c", "o", "", "", 1, 2, "a", 1),
+        "ADD_SESSION": new_session(b"h"),
         "SESSION_BY_SECRET": (b"h",),
-        "ROTATE": (1, b"h", 1, 1),
+        "ROTATE": (1, b"h", 1, 1, "c", ""),
         "HEAL": (1, 1, b"h"),
         "ADD_ACCOUNT": ACCOUNT,
         "ACCOUNTS": ("", 1),
@@ -145,6 +149,10 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "SESSIONS_OF_ACCOUNT": ("a", 1, 1),
         "END_SESSION": (1, "r", "s"),
         "END_SESSION_OF_ACCOUNT": (1, "r", "s", "a"),
+        "END_SESSIONS_OF_LOGIN": (1, "r", "s"),
+        "END_SESSIONS_OF_CLIENT": (1, "r", "c", "a"),
+        "LOGIN_BY_SECRET": (b"h", 0, "c", 1, 1),
+        "TOUCH_SESSION": (1, "s"),
         "END_SESSIONS_OF_ACCOUNT": (1, "r", "a", "s"),
         "SWEEP_SESSIONS": (1, 1),
         "SWEEP_REVOCATIONS": (1, 1),
@@ -196,13 +204,13 @@ def test_of_two_hundred_writes_that_exclude_each_other_one_is_done(play):
 def test_of_two_hundred_rotations_of_one_generation_one_is_done(play):
     async def scene(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
-        session = ("s1", b"hash", "client", "orders", "", "", 1, LARGEST, "a1", 1)
-        await store.write(statements.ADD_SESSION, *session)
-        rotate = [store.write(statements.ROTATE, 2, b"hash", 0, 0) for _ in range(200)]
+        await store.write(statements.ADD_SESSION, *new_session(b"hash"))
+        values = (2, b"hash", 0, 0, "client", "")
+        rotate = [store.write(statements.ROTATE, *values) for _ in range(200)]
         outcomes = await asyncio.gather(*rotate)
         return [rows for rows in outcomes if rows]
 
-    assert play(scene) == [[("s1", "a1", "client", "orders", 1, '["ADMIN"]', "{}", 1)]]
+    assert play(scene) == [[("s1", "a1", "client", "orders", "", "", 1, 1, '["ADMIN"]', "{}", 1)]]
 
 
 def test_what_a_write_has_answered_is_seen_at_once_by_another_store(play, database):

@@ -18,7 +18,7 @@ from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
 from carnet.server.metrics import SIGN_INS
 from carnet.server.passwords import MAX_PASSWORD, TooBusy
 from carnet.server.service import Service
-from carnet.server.sessions import Session
+from carnet.server.sessions import FIRST_PARTY, Session, Wanted
 from carnet.server.store import Transaction
 
 __all__ = [
@@ -29,9 +29,6 @@ __all__ = [
     "list_sessions",
     "session_document",
 ]
-
-FIRST_PARTY = "carnet"
-"""The ``client_id`` of sessions that people begin with their password."""
 
 _log = structlog.get_logger()
 
@@ -69,7 +66,7 @@ async def begin_session(request: Request) -> Response:
         await _refuse(service, given.username, origin)
         raise RequestRefused("invalid_grant", "the username or the password is wrong", 401)
     audience = given.resource or service.settings.audiences[0]
-    grant = await service.sessions.begin(account, FIRST_PARTY, audience, origin)
+    grant = await service.sessions.begin(account, Wanted(FIRST_PARTY, audience), origin)
     if grant is None:
         raise RequestRefused(
             "temporarily_unavailable",

@@ -1,4 +1,7 @@
-"""The statements, the same for every engine."""
+"""The statements, the same for every engine.
+
+Parameters stand in the order of their numbers: SQLite numbers them as they come.
+"""
 
 from __future__ import annotations
 
@@ -70,17 +73,24 @@ RETURNING id
 # No row where the account has changed while its password was being checked.
 ADD_SESSION = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
-                     generation, created_at, rotated_at, expires_at)
-SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8
-FROM account WHERE account.id = $9 AND disabled_at IS NULL AND version = $10
+                     generation, created_at, rotated_at, expires_at,
+                     scope, key_thumbprint, login_id, authenticated_at, logout_uri)
+SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8, $9, $10, $11, $12, $13
+FROM account WHERE account.id = $14 AND disabled_at IS NULL AND version = $15
+RETURNING id
+"""
+
+# A browser's session can't end between the question whether it lives and what is granted in it.
+HOLD_LOGIN = """
+UPDATE session SET login_id = login_id WHERE id = $1 AND ended_at IS NULL
 RETURNING id
 """
 
 ROTATE = """
 UPDATE session SET generation = generation + 1, rotated_at = $1
 WHERE secret_hash = $2 AND generation = $3 AND ended_at IS NULL
-  AND expires_at > $1 AND rotated_at > $4
-RETURNING id, account_id, client_id, audience, generation,
+  AND expires_at > $1 AND rotated_at > $4 AND client_id = $5 AND key_thumbprint = $6
+RETURNING id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
   (SELECT roles FROM account WHERE account.id = session.account_id),
   (SELECT claims FROM account WHERE account.id = session.account_id),
   (SELECT version FROM account WHERE account.id = session.account_id)
@@ -93,10 +103,22 @@ RETURNING id
 """
 
 SESSION_BY_SECRET = """
-SELECT session.id, account_id, client_id, audience, generation, roles, claims, version,
-       expires_at, rotated_at, ended_at
+SELECT session.id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at,
+       generation, roles, claims, version, expires_at, rotated_at, ended_at
 FROM session JOIN account ON account.id = session.account_id
 WHERE secret_hash = $1
+"""
+
+LOGIN_BY_SECRET = """
+SELECT session.id, authenticated_at, rotated_at,
+       account.id, username, roles, claims, version, disabled_at
+FROM session JOIN account ON account.id = session.account_id
+WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NULL
+  AND expires_at > $4 AND rotated_at > $5 AND disabled_at IS NULL
+"""
+
+TOUCH_SESSION = """
+UPDATE session SET rotated_at = $1 WHERE id = $2 AND ended_at IS NULL
 """
 
 SESSION_STATE = """
@@ -115,13 +137,27 @@ ORDER BY rotated_at DESC, id
 END_SESSION = """
 UPDATE session SET ended_at = $1, ended_reason = $2
 WHERE id = $3 AND ended_at IS NULL
-RETURNING account_id
+RETURNING account_id, client_id
 """
 
 END_SESSION_OF_ACCOUNT = """
 UPDATE session SET ended_at = $1, ended_reason = $2
 WHERE id = $3 AND account_id = $4 AND ended_at IS NULL
-RETURNING account_id
+RETURNING account_id, client_id
+"""
+
+END_SESSIONS_OF_LOGIN = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE login_id = $3 AND ended_at IS NULL
+RETURNING id
+"""
+
+END_SESSIONS_OF_CLIENT = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE id IN (
+  SELECT id FROM session WHERE client_id = $3 AND account_id = $4 AND ended_at IS NULL
+)
+RETURNING id
 """
 
 END_SESSIONS_OF_ACCOUNT = """
