@@ -6,6 +6,7 @@ import threading
 import apsw
 import pytest
 
+from carnet.errors import ServerError
 from carnet.server.store import StoreUnavailable
 from carnet.server.store.sqlite import SqliteStore
 
@@ -154,3 +155,27 @@ def test_a_caller_that_gives_up_does_not_stop_the_others(path):
         return (await store.read("SELECT id FROM pepper WHERE id = 2"))[0]
 
     assert run(path, work) == (2,)
+
+
+def test_many_that_open_a_new_database_at_once_all_get_it(tmp_path):
+    def open_and_close(path, together, refused):
+        async def opened():
+            together.wait()
+            try:
+                store = SqliteStore(path)
+            except ServerError as error:
+                refused.append(str(error))
+            else:
+                await store.close()
+
+        asyncio.run(opened())
+
+    for number in range(30):
+        path, together, refused = tmp_path / f"{number}.db", threading.Barrier(6), []
+        arguments = (path, together, refused)
+        threads = [threading.Thread(target=open_and_close, args=arguments) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert refused == []

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -60,8 +61,7 @@ class SqliteStore:
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._writer = _connect(path)
-            with self._writer:
-                self._run(migrate())
+            self._migrate()
             self._reader = _connect(path)
         except OSError as error:
             raise _unwritable(path, error.strerror or "") from None
@@ -74,6 +74,17 @@ class SqliteStore:
             raise _unwritable(path, str(error)) from None
         self._thread = threading.Thread(target=self._write_all, name="carnet-writer", daemon=True)
         self._thread.start()
+
+    def _migrate(self) -> None:
+        # It takes the lock at once: a transaction that begins by reading is refused it, without
+        # waiting, where another process has migrated in between.
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            self._run(migrate())
+        except BaseException:
+            self._writer.execute("ROLLBACK")
+            raise
+        self._writer.execute("COMMIT")
 
     async def read(self, sql: str, *values: Any) -> Rows:
         """Run one statement that changes nothing."""
@@ -182,10 +193,24 @@ def _failed(error: apsw.Error) -> StoreUnavailable:
 def _connect(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(BUSY_MILLISECONDS)
-    connection.pragma("journal_mode", "wal")
+    _use_wal(connection)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
     return connection
+
+
+def _use_wal(connection: apsw.Connection) -> None:
+    # SQLite does not wait for another process that is changing the mode at the same moment.
+    until = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def _unwritable(path: Path, reason: str) -> ServerError:
