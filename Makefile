@@ -2,13 +2,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format bench lock dist clean
+.PHONY: help demo example test check format bench docs lock dist clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/run ## Run the whole system and a walk through it (ARGS=--exit ends it after the walk)
 	@$(BIN)/carnet demo $(ARGS)
+
+example: .venv/dev .venv/debian ## Run the microservices of examples/ (ARGS=--exit plays through them and ends)
+	@$(BIN)/python examples/microservices/run.py $(ARGS)
 
 # The library's own tests reach every branch of it; they run once, with the count.
 LIBRARY := tests/jose tests/jwt tests/test_attacks.py tests/test_errors.py
@@ -31,6 +34,9 @@ format: .venv/dev ## Put the code into its one form
 bench: .venv/dev ## Measure beside the peers and the bare primitives
 	$(BIN)/python -m benchmarks.library $(ARGS)
 
+docs: .venv/dev ## Build the documentation's site into build/docs
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
 lock: .venv/dev ## Choose new exact versions of everything
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" --upgrade \
@@ -43,7 +49,7 @@ dist: .venv/dev ## Build the wheel and the source archive into dist/
 	$(BIN)/uv build --quiet --no-build-isolation
 
 clean: ## Remove everything that was made here, the demo's data included
-	rm -rf .venv dist .carnet-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage \
+	rm -rf .venv dist build .carnet-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage \
 	  .import_linter_cache
 
 # Debian keeps venv in a package of its own; it is fetched where it is missing and may be.

@@ -193,7 +193,7 @@ def test_a_backup_of_a_running_server_is_restored_and_sessions_heal(start, add_u
     add_user()
     first = start("--issuer", "http://127.0.0.1:1")
     token = first.sign_in().json()["refresh_token"]
-    # As docs/operating.md says: SQLite's own backup, and the master key.
+    # As docs/how-to/back-up.md says: SQLite's own backup, and the master key.
     backup = tmp_path / "backup"
     backup.mkdir(mode=0o700)
     source = apsw.Connection(str(first.data / "carnet.db"))
