@@ -182,7 +182,7 @@ class CookieSessions:
         self._check_origin(scope, headers)
         held = self._cookies.read(_values(scope, b"cookie"))
         if method == "POST":
-            await self._sign_in(scope, receive, send, headers)
+            await self._sign_in(scope, receive, send, headers, held.refresh)
         elif method == "DELETE":
             await self._sign_out(scope, send, held.refresh)
         elif method in ("GET", "HEAD"):
@@ -198,7 +198,12 @@ class CookieSessions:
             raise _Refused(405, "invalid_request", "use GET, POST or DELETE here", allow)
 
     async def _sign_in(
-        self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: dict[str, str],
+        before: str | None,
     ) -> None:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
@@ -229,18 +234,24 @@ class CookieSessions:
             text = f"the issuer's token is none for this app: {error}"
             raise _Refused(502, error.code, text) from None
         cookies = [("Set-Cookie", value) for value in self._keep(tokens)]
+        if before is not None:
+            # Its cookies are overwritten: nobody could end that session any more.
+            await self._end(before)
         await _answer(scope, send, 200, _person(claims), cookies)
 
     async def _sign_out(self, scope: Scope, send: Send, refresh_token: str | None) -> None:
-        ended = True
-        if refresh_token is not None:
-            try:
-                await run_async(self._issuer.revoke(refresh_token))
-            except IssuerUnavailable:
-                # The browser forgets it all the same: then nobody holds what continues it.
-                ended = False
+        # Where the issuer can't be told, the browser forgets the tokens all the same: then nobody
+        # holds what continues the session.
+        ended = refresh_token is None or await self._end(refresh_token)
         cookies = [("Set-Cookie", value) for value in self._cookies.clear()]
         await _answer(scope, send, 200, {"ended_at_issuer": ended}, cookies)
+
+    async def _end(self, refresh_token: str) -> bool:
+        try:
+            await run_async(self._issuer.revoke(refresh_token))
+        except IssuerUnavailable:
+            return False
+        return True
 
     async def _resume(self, access: str | None, refresh: str | None) -> _Resumed:
         """Give a request the access token of its cookies, or of their refresh.
@@ -278,9 +289,16 @@ class CookieSessions:
             steps = self._issuer.refresh(refresh_token, **more)
             task = asyncio.create_task(run_async(steps))
             self._refreshes[refresh_token] = task
-            task.add_done_callback(lambda _: self._refreshes.pop(refresh_token, None))
+            task.add_done_callback(lambda done: self._refreshed(refresh_token, done))
         # A browser that goes away ends its own request only.
         return await asyncio.shield(task)
+
+    def _refreshed(self, refresh_token: str, task: asyncio.Task[Tokens]) -> None:
+        if self._refreshes.get(refresh_token) is task:
+            del self._refreshes[refresh_token]
+        if not task.cancelled():
+            # Perhaps nobody waits for it any more; then its failure is nobody's.
+            task.exception()
 
     def _ends_soon(self, claims: Claims) -> bool:
         ends, began = claims.expires_at or 0, claims.issued_at
