@@ -1,4 +1,4 @@
-"""Getting an issuer's documents over HTTP, within limits.
+"""Asking an issuer over HTTP, within limits.
 
 Only https, except on loopback; no redirect is followed; an answer has a size and a time limit. The
 time is that of the whole answer: httpx bounds each read, and an answer that trickles in would never
@@ -10,20 +10,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
-from carnet.verifier.key_source import Answer, KeySource
+from carnet.verifier.key_source import Answer, Call, KeySource
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["check_address", "on_loopback", "refresh", "refresh_async"]
+__all__ = ["check_address", "on_loopback", "refresh", "refresh_async", "run", "run_async"]
+
+T = TypeVar("T")
 
 MAX_ANSWER: Final = 512 * 1024
 SECONDS: Final = 5.0
@@ -50,43 +52,53 @@ def check_address(address: str) -> None:
 
 def refresh(source: KeySource, now: float) -> None:
     """Run a source's fetch; what went wrong is in its ``health``."""
-    steps = source.refresh(now)
-    try:
-        address = next(steps)
-        while True:
-            try:
-                answer = _get(address)
-            except IssuerUnavailable as error:
-                address = steps.throw(error)
-            else:
-                address = steps.send(answer)
-    except StopIteration:
-        return
-    finally:
-        steps.close()
+    run(source.refresh(now))
 
 
 async def refresh_async(source: KeySource, now: float) -> None:
     """Run a source's fetch without blocking; what went wrong is in its ``health``."""
-    steps = source.refresh(now)
+    await run_async(source.refresh(now))
+
+
+def run(steps: Generator[str | Call, Answer, T]) -> T:
+    """Send what the steps yield, give them what came back, and give what they return."""
     try:
-        address = next(steps)
+        call = next(steps)
         while True:
             try:
-                answer = await _get_async(address)
+                answer = _send(call)
             except IssuerUnavailable as error:
-                address = steps.throw(error)
+                call = steps.throw(error)
             else:
-                address = steps.send(answer)
-    except StopIteration:
-        return
+                call = steps.send(answer)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
     finally:
         steps.close()
 
 
-def _get(address: str) -> Answer:
+async def run_async(steps: Generator[str | Call, Answer, T]) -> T:
+    """Do as ``run`` does, without blocking."""
+    try:
+        call = next(steps)
+        while True:
+            try:
+                answer = await _send_async(call)
+            except IssuerUnavailable as error:
+                call = steps.throw(error)
+            else:
+                call = steps.send(answer)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    finally:
+        steps.close()
+
+
+def _send(call: str | Call) -> Answer:
     import httpx
 
+    call = _call(call)
+    address = call.address
     _check(address)
     deadline = _Deadline()
     try:
@@ -94,7 +106,11 @@ def _get(address: str) -> Answer:
             deadline,
             httpx.Client(timeout=SECONDS, trust_env=not on_loopback(address)) as client,
             client.stream(
-                "GET", address, headers=_HEADERS, extensions={"trace": deadline.trace}
+                call.method,
+                address,
+                headers={**_HEADERS, **call.headers},
+                content=call.content,
+                extensions={"trace": deadline.trace},
             ) as response,
         ):
             _check_form(response, address)
@@ -113,15 +129,22 @@ def _get(address: str) -> Answer:
     return _answer(response, body)
 
 
-async def _get_async(address: str) -> Answer:
+async def _send_async(call: str | Call) -> Answer:
     import httpx
 
+    call = _call(call)
+    address = call.address
     _check(address)
     try:
         async with (
             asyncio.timeout(SECONDS),
             httpx.AsyncClient(timeout=SECONDS, trust_env=not on_loopback(address)) as client,
-            client.stream("GET", address, headers=_HEADERS) as response,
+            client.stream(
+                call.method,
+                address,
+                headers={**_HEADERS, **call.headers},
+                content=call.content,
+            ) as response,
         ):
             _check_form(response, address)
             body = bytearray()
@@ -135,6 +158,10 @@ async def _get_async(address: str) -> Answer:
         raise _too_slow(address) from None
     except Exception as error:
         raise _unreachable(address, error) from None
+
+
+def _call(call: str | Call) -> Call:
+    return Call(call) if isinstance(call, str) else call
 
 
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -212,7 +239,13 @@ def _check_size(body: bytearray, address: str) -> None:
 
 
 def _answer(response: httpx.Response, body: bytearray) -> Answer:
-    return Answer(response.status_code, response.headers.get("cache-control", ""), bytes(body))
+    headers = response.headers
+    return Answer(
+        response.status_code,
+        headers.get("cache-control", ""),
+        bytes(body),
+        headers.get("retry-after", ""),
+    )
 
 
 def _unreachable(address: str, error: Exception) -> IssuerUnavailable:
