@@ -12,10 +12,10 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from tests.verifier.conformance import World
 
 from carnet import Key, KeySet, Signer
 from carnet.jose import jws
-from tests.verifier.conformance import World
 
 METADATA = "/.well-known/oauth-authorization-server"
 

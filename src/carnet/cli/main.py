@@ -24,6 +24,7 @@ COMMANDS = {
     "session": ("carnet.cli.session:session", "List and end people's sessions."),
     "keys": ("carnet.cli.keys:keys", "See to the signing keys and the master key."),
     "audit": ("carnet.cli.audit:audit", "Show what has happened."),
+    "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
     "inspect": ("carnet.cli.inspect:inspect_token", "Show what a token says, unverified."),
     "demo": ("carnet.cli.demo.command:demo", "Run the whole system, with a narrated walk."),
 }

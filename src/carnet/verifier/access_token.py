@@ -352,6 +352,16 @@ class AsyncAccessTokenVerifier(Issuers[T]):
             task.cancel()
             await asyncio.wait([task])
 
+    async def prepare(self) -> None:
+        """Fetch the keys and begin to follow the revocations, before a token needs them.
+
+        What goes wrong is in ``health``, and the first token tries again.
+        """
+        for issuer in self._issuers.values():
+            if issuer.source.due(self._clock()):
+                await asyncio.wrap_future(self._refresh(issuer))
+            issuer.awaits_revocations()
+
     async def verify(self, token: str | bytes) -> T:
         """Check an access token and give its claims.
 
