@@ -1,4 +1,4 @@
-"""What adapters do beside answering: refuse wrong settings at once, stay out of each other's way."""
+"""What adapters do beside answering: refuse wrong settings at once, and stay shut in doubt."""
 
 import asyncio
 import subprocess
