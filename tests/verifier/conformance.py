@@ -14,7 +14,7 @@ CASES = {}
 
 @dataclass
 class World:
-    """The issuer that the services trust, and the address of one that they trust but can't reach."""
+    """The issuer that the services trust, and the address of another, which is down."""
 
     issuer: Any
     dead: str

@@ -30,7 +30,6 @@ class Issuer:
         self.cache_control = "max-age=300"
         self.key = Key.generate("ES256")
         self.revoked = None
-        self.streams = 0
         self.closing = threading.Event()
         handler = type("Handler", (_Handler,), {"issuer": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -100,7 +99,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self):
         issuer = self.issuer
-        issuer.streams += 1
         try:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
@@ -111,8 +109,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(f"data: {text}\n\n".encode())
         except (BrokenPipeError, ConnectionResetError):
             pass
-        finally:
-            issuer.streams -= 1
 
     def log_message(self, *_):
         pass

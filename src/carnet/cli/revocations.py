@@ -11,6 +11,7 @@ import click
 from carnet.cli import ink
 from carnet.cli.options import echo_json, json_option
 from carnet.errors import IssuerUnavailable
+from carnet.verifier.connections import Connections
 from carnet.verifier.fetch import check_address, refresh
 from carnet.verifier.follower import events
 from carnet.verifier.key_source import KeySource
@@ -51,7 +52,7 @@ def follow(issuer: str, heartbeats: bool, as_json: bool) -> None:
     while True:
         try:
             _fetch_keys(source)
-            for data in events(_address(source), position):
+            for data in events(_address(source), position, Connections()):
                 event = _verified(data, source)
                 position = event["seq"]
                 _show(event, heartbeats, as_json)

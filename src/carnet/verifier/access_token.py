@@ -220,7 +220,11 @@ class Issuers(Generic[T]):
         """Choose the issuer by the token's own, unverified word; its Verifier checks that word."""
         if self._only is not None:
             return self._only
-        claims = inspect(token).claims or {}
+        claims = inspect(token).claims
+        if claims is None:
+            raise InvalidToken(
+                "the token can't be read", code="malformed", expected="a signed access token"
+            )
         name = claims.get("iss")
         issuer = self._issuers.get(name) if isinstance(name, str) else None
         if issuer is None:

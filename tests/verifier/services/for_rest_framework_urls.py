@@ -19,7 +19,7 @@ def orders(request):
 
 
 class Reports(APIView):
-    permission_classes = [require_role("ADMIN")]
+    permission_classes = (require_role("ADMIN"),)
 
     def get(self, request):
         return Response({"for": request.auth.subject})
