@@ -27,6 +27,10 @@ COMMANDS = {
     "keys": ("carnet.cli.keys:keys", "See to the signing keys and the master key."),
     "audit": ("carnet.cli.audit:audit", "Show what has happened."),
     "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
+    "migrate-store": (
+        "carnet.cli.migrate_store:migrate_store",
+        "Move the data between SQLite and PostgreSQL.",
+    ),
     "inspect": ("carnet.cli.inspect:inspect_token", "Show what a token says, unverified."),
     "verify": ("carnet.cli.verify:verify", "Check a token, and say which check failed."),
     "sign": ("carnet.cli.sign:sign", "Make a signed token."),
