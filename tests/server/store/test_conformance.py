@@ -141,6 +141,8 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ADD_ACCOUNT": ACCOUNT,
         "ACCOUNTS": ("", 1),
         "AUDIT": (1, 1),
+        "AUDIT_PAGE": (1, "i", 1, "e", "a", 1),
+        "SEARCH_ACCOUNTS": ("", "%", 1),
         "SET_PASSWORD": ("h", "a"),
         "SET_ROLES": ("[]", "a"),
         "SET_CLAIMS": ("{}", "a"),
