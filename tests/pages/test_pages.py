@@ -15,6 +15,7 @@ OPEN = ["/sign-in", "/sign-up", "/nowhere"]
 OWN = ["/me", "/me/sessions", "/me/applications", "/me/password"]
 ADMINS = [
     *("/admin", "/admin/users", "/admin/users?search=nobody", "/admin/users/new"),
+    *("/admin/clients", "/admin/clients/new", "/admin/clients/new-resource"),
     *("/admin/keys", "/admin/audit", "/admin/audit?since=never"),
 ]
 
@@ -148,6 +149,67 @@ def test_an_administrator_sees_to_users(sign_in, service, script):
     press(page, "Filter")
     page.wait_for_url("**event=account_disabled**")
     assert page.locator("tbody tr").count() == 1
+
+
+def test_an_administrator_sees_to_clients_and_resources(sign_in, service):
+    page = sign_in()
+    page.goto("/admin/clients/new-resource")
+    page.get_by_label("Audience").fill("two words")
+    press(page, "Make the resource")
+    page.locator("#audience-error").wait_for()
+    page.get_by_label("Audience").fill("stock")
+    page.get_by_label("Scopes").fill("stock:read")
+    press(page, "Make the resource")
+    page.get_by_text("The resource is made.").wait_for()
+    page.get_by_role("link", name="New client").click()
+    page.get_by_label("Name").fill("Nightly <job>")
+    page.get_by_label("What it is").select_option("service")
+    page.get_by_label("Scope").fill("stock:read")
+    page.get_by_label("Resources").fill("nowhere")
+    press(page, "Make the client")
+    page.get_by_role("alert").wait_for()
+    assert page.get_by_label("What it is").input_value() == "service"
+    page.get_by_label("Resources").fill("stock")
+    press(page, "Make the client")
+    secret = page.locator("#secret").inner_text()
+    client_id = page.locator("dd code").first.inner_text()
+
+    def ask(secret):
+        form = {"grant_type": "client_credentials", "scope": "stock:read"}
+        return service.client.post("/token", data=form, auth=(client_id, secret)).status_code
+
+    assert ask(secret) == 200
+    page.goto("/admin/clients")
+    page.get_by_role("link", name="Nightly <job>").click()
+    assert secret not in page.content()
+    page.get_by_role("link", name="New secret").click()
+    press(page, "Make a new secret")
+    renewed = page.locator("#secret").inner_text()
+    assert (ask(secret), ask(renewed)) == (401, 200)
+    page.get_by_role("link", name="Remove").click()
+    press(page, "Remove the client")
+    page.get_by_text("The client is removed").wait_for()
+    assert ask(renewed) == 401
+    page.get_by_role("link", name="Remove the resource stock").click()
+    press(page, "Remove the resource")
+    page.get_by_text("no more tokens").wait_for()
+    page.get_by_text("There is no client yet.").wait_for()
+
+
+def test_a_client_whose_form_is_sent_twice_is_made_once(sign_in):
+    page = sign_in()
+    page.goto("/admin/clients/new")
+    page.get_by_label("Name").fill("Shop")
+    page.get_by_label("Redirect URIs").fill("https://shop.example/callback")
+    press(page, "Make the client")
+    page.locator("#secret").wait_for()
+    page.go_back()
+    page.get_by_label("Name").fill("Shop")
+    page.get_by_label("Redirect URIs").fill("https://shop.example/callback")
+    form = page.locator("form[action$=new]")
+    form.wait_for()
+    press(page, "Make the client")
+    page.get_by_role("heading", name="Shop").wait_for()
 
 
 def test_an_administrator_can_not_lock_herself_out(sign_in):
