@@ -16,6 +16,10 @@ from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token import issue_token
 from carnet.server.http import RequestRefused, refusal
 from carnet.server.metrics import CountRequests
+from carnet.server.pages.brand import check_brand
+from carnet.server.pages.failures import failure_page
+from carnet.server.pages.rendering import wants_page
+from carnet.server.pages.routes import PAGES
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 
@@ -46,11 +50,17 @@ ROUTES = [
     Route("/healthz", operations.health),
     Route("/readyz", operations.readiness),
     Route("/metrics", operations.metrics),
+    *PAGES,
 ]
 
 
 def build_app(service: Service) -> Starlette:
-    """Make the ASGI application of an open service."""
+    """Make the ASGI application of an open service.
+
+    Raises:
+        ConfigurationError: if the brand of the pages can't be shown.
+    """
+    check_brand(service.settings)
     app = Starlette(
         routes=ROUTES,
         middleware=[Middleware(CountRequests)],
@@ -65,13 +75,13 @@ def build_app(service: Service) -> Starlette:
     return app
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestRefused):
         raise error
-    return refusal(error)
+    return _answer(request, error)
 
 
-async def _not_served(_request: Request, error: Exception) -> Response:
+async def _not_served(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     description = {
@@ -79,19 +89,23 @@ async def _not_served(_request: Request, error: Exception) -> Response:
         405: "use another method here",
     }
     text = description.get(error.status_code, error.detail)
-    return refusal(RequestRefused("invalid_request", text, error.status_code, error.headers))
+    refused = RequestRefused("invalid_request", text, error.status_code, error.headers)
+    return _answer(request, refused)
 
 
-async def _unavailable(_request: Request, _error: Exception) -> Response:
-    return refusal(
-        RequestRefused(
-            "temporarily_unavailable",
-            "the service can't reach its database; try again shortly",
-            503,
-            {"Retry-After": "2"},
-        )
+async def _unavailable(request: Request, _error: Exception) -> Response:
+    refused = RequestRefused(
+        "temporarily_unavailable",
+        "the service can't reach its database; try again shortly",
+        503,
+        {"Retry-After": "2"},
     )
+    return _answer(request, refused)
 
 
-async def _failed(_request: Request, _error: Exception) -> Response:
-    return refusal(RequestRefused("server_error", "the service failed to answer", 500))
+async def _failed(request: Request, _error: Exception) -> Response:
+    return _answer(request, RequestRefused("server_error", "the service failed to answer", 500))
+
+
+def _answer(request: Request, error: RequestRefused) -> Response:
+    return failure_page(request, error) if wants_page(request) else refusal(error)

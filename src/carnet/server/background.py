@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from carnet.errors import CarnetError
+from carnet.server.activity import MINUTE, Activity
 from carnet.server.clock import SECOND, Clock
 from carnet.server.directory import Directory
 from carnet.server.feed import Feed
@@ -42,6 +43,7 @@ class Background:
 
     Attributes:
         failing: why the database could not be asked last, or None.
+        activity: what this process has done in the last hour.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Background:
         self._key_counter = -1
         self._directory_counter = -1
         self.failing: str | None = None
+        self.activity = Activity(clock)
 
     async def run(self) -> None:
         """Work until cancelled; an error is logged and the work goes on."""
@@ -62,6 +65,7 @@ class Background:
             group.create_task(self._repeat(self.follow, POLL_SECONDS))
             group.create_task(self._repeat(self._keys.keep_up, KEYS_SECONDS))
             group.create_task(self._repeat(self.sweep, SWEEP_SECONDS))
+            group.create_task(self._repeat(self.activity.sample, MINUTE))
 
     async def follow(self) -> None:
         """Take over what other processes, or this one, have changed."""
