@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, Typed
 import msgspec
 
 from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
+from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.jwt.claims import Claims
 from carnet.jwt.inspection import inspect
 from carnet.jwt.policy import Names, names, seconds
 from carnet.jwt.verifier import Verifier
+from carnet.verifier.dpop import Presented, Proofs
 from carnet.verifier.fetch import check_address, refresh, refresh_async
 from carnet.verifier.follower import Follower
 from carnet.verifier.key_source import Health, KeySource
@@ -53,6 +55,7 @@ class _Issuer:
         revocations: _Revocations,
     ) -> None:
         self.source = source
+        self.proofs = Proofs()
         self.fetching = threading.Lock()
         self.beginning = threading.Lock()
         self.task: asyncio.Task[None] | None = None
@@ -74,8 +77,9 @@ class _Issuer:
         must_wait = self._revocations.mode == "required" and follower.list.heard_at is None
         return follower if must_wait and follower.patience() else None
 
-    def admit(self, claims: Claims) -> Claims:
-        """Refuse what is revoked."""
+    def admit(self, claims: Claims, token: str | bytes, presented: Presented | None) -> Claims:
+        """Refuse what is revoked or not proved."""
+        self.proofs.check(claims, token, presented, self._clock())
         said, follower = claims._claims, self.follower
         if follower is not None:
             if self._revocations.mode == "required":
@@ -140,6 +144,7 @@ class Options(TypedDict, total=False):
     type: str
     cache: int
     clock: Callable[[], float]
+    decryption: Key | KeySet | None
     revocations: Literal["off", "best_effort", "required"]
     revocations_max_age: float
 
@@ -251,6 +256,7 @@ class AccessTokenVerifier(Issuers[T]):
         type: the tokens' ``typ``; ``at+jwt`` unless given.
         cache: bytes that remembered tokens may use, for each issuer; 4 MiB unless given.
         clock: gives the seconds since 1970.
+        decryption: private keys, for tokens that the issuer encrypts to this service.
         revocations: ``best_effort`` refuses what the issuer is known to have revoked; ``required``
             also refuses everything while that is not known well enough; ``off`` doesn't ask.
         revocations_max_age: seconds without a word of the issuer after which ``required`` refuses;
@@ -271,17 +277,26 @@ class AccessTokenVerifier(Issuers[T]):
     ) -> None:
         self.close()
 
-    def verify(self, token: str | bytes) -> T:
+    def verify(self, token: str | bytes, presented: Presented | None = None) -> T:
         """Check an access token and give its claims.
+
+        Args:
+            token: the token.
+            presented: the proof that came with it; without one, a token that is bound to a key is
+                refused.
 
         Raises:
             InvalidToken: saying which check failed and what was expected.
             IssuerUnavailable: if there is no key to check it with; the token is not accepted.
         """
-        return self.typed(self.claims(token))
+        return self.typed(self.claims(token, presented))
 
-    def claims(self, token: str | bytes) -> Claims:
+    def claims(self, token: str | bytes, presented: Presented | None = None) -> Claims:
         """Check an access token and give its claims as they are, whatever ``claims_type`` says.
+
+        Args:
+            token: the token.
+            presented: as for ``verify``.
 
         Raises:
             InvalidToken: saying which check failed and what was expected.
@@ -310,7 +325,7 @@ class AccessTokenVerifier(Issuers[T]):
             claims = (issuer.verifier() or verifier).verify(token)
         if follower := issuer.awaits_revocations():
             follower.wait()
-        return issuer.admit(claims)
+        return issuer.admit(claims, token, presented)
 
     def _refresh_behind(self, issuer: _Issuer) -> None:
         if not issuer.fetching.acquire(blocking=False):
@@ -366,17 +381,26 @@ class AsyncAccessTokenVerifier(Issuers[T]):
                 await asyncio.wrap_future(self._refresh(issuer))
             issuer.awaits_revocations()
 
-    async def verify(self, token: str | bytes) -> T:
+    async def verify(self, token: str | bytes, presented: Presented | None = None) -> T:
         """Check an access token and give its claims.
+
+        Args:
+            token: the token.
+            presented: the proof that came with it; without one, a token that is bound to a key is
+                refused.
 
         Raises:
             InvalidToken: saying which check failed and what was expected.
             IssuerUnavailable: if there is no key to check it with; the token is not accepted.
         """
-        return self.typed(await self.claims(token))
+        return self.typed(await self.claims(token, presented))
 
-    async def claims(self, token: str | bytes) -> Claims:
+    async def claims(self, token: str | bytes, presented: Presented | None = None) -> Claims:
         """Check an access token and give its claims as they are, whatever ``claims_type`` says.
+
+        Args:
+            token: the token.
+            presented: as for ``verify``.
 
         Raises:
             InvalidToken: saying which check failed and what was expected.
@@ -407,7 +431,7 @@ class AsyncAccessTokenVerifier(Issuers[T]):
             claims = (issuer.verifier() or verifier).verify(token)
         if follower := issuer.awaits_revocations():
             await asyncio.to_thread(follower.wait)
-        return issuer.admit(claims)
+        return issuer.admit(claims, token, presented)
 
     def _refresh(self, issuer: _Issuer) -> Future[None]:
         """Begin to fetch the keys, or join the fetch that is under way, be it in another loop."""

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from carnet.errors import CarnetError, ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jwt.claims import Claims
 from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuers
+from carnet.verifier.dpop import Presented
 
 __all__ = [
     "Need",
@@ -77,38 +78,46 @@ class Refusal(Exception):
 _log = logging.getLogger("carnet.verifier")
 
 
-def authenticate(verifier: AccessTokenVerifier[Any], values: Sequence[str]) -> Claims:
+def authenticate(
+    verifier: AccessTokenVerifier[Any],
+    values: Sequence[str],
+    presented: Presented | None = None,
+) -> Claims:
     """Check the token in a request's Authorization headers.
 
     Args:
         verifier: knows the issuers.
         values: the header's values, one for each time that it stands in the request.
+        presented: the proof that came with the scheme DPoP, or None.
 
     Raises:
         Refusal: 400, 401 or 503.
     """
-    token = bearer_token(values)
+    token = bearer_token(values, "Bearer" if presented is None else "DPoP")
     try:
-        return verifier.claims(token)
+        return verifier.claims(token, presented)
     except (InvalidToken, IssuerUnavailable) as error:
         raise refusal_of(error) from None
 
 
 async def authenticate_async(
-    verifier: AsyncAccessTokenVerifier[Any], values: Sequence[str]
+    verifier: AsyncAccessTokenVerifier[Any],
+    values: Sequence[str],
+    presented: Presented | None = None,
 ) -> Claims:
     """Check the token in a request's Authorization headers, in an event loop.
 
     Args:
         verifier: knows the issuers.
         values: the header's values, one for each time that it stands in the request.
+        presented: the proof that came with the scheme DPoP, or None.
 
     Raises:
         Refusal: 400, 401 or 503.
     """
-    token = bearer_token(values)
+    token = bearer_token(values, "Bearer" if presented is None else "DPoP")
     try:
-        return await verifier.claims(token)
+        return await verifier.claims(token, presented)
     except (InvalidToken, IssuerUnavailable) as error:
         raise refusal_of(error) from None
 
@@ -125,25 +134,26 @@ def typed(verifier: Issuers[T], claims: Claims) -> T:
         raise refusal_of(error) from None
 
 
-def bearer_token(values: Sequence[str]) -> str:
+def bearer_token(values: Sequence[str], scheme: str = "Bearer") -> str:
     """Take the token out of a request's Authorization headers (RFC 6750 section 2.1).
 
     Args:
         values: the header's values, one for each time that it stands in the request.
+        scheme: ``Bearer``, or ``DPoP`` where a proof comes with it (RFC 9449 section 7.1).
 
     Raises:
-        Refusal: 401 where there is no bearer token, 400 where the header is malformed.
+        Refusal: 401 where there is no such token, 400 where the header is malformed.
     """
     if not values:
         raise _missing("send the access token as 'Authorization: Bearer <token>'")
     if len(values) > 1:
         raise _challenge(400, "invalid_request", "there is more than one Authorization header")
-    scheme, _, token = values[0].partition(" ")
-    if scheme.lower() != "bearer":
+    given, _, token = values[0].partition(" ")
+    if given.lower() != scheme.lower():
         if _ANOTHER_BEARER.search(values[0]):
             # WSGI servers join headers of one name with a comma.
             raise _challenge(400, "invalid_request", "there is more than one Authorization header")
-        raise _missing("the Authorization header must have the scheme Bearer")
+        raise _missing(f"the Authorization header must have the scheme {scheme}")
     token = token.strip(" ")
     if len(token) > MAX_HEADER or _B64TOKEN.fullmatch(token) is None:
         raise _challenge(400, "invalid_request", "the Authorization header holds no bearer token")

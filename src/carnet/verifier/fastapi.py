@@ -22,6 +22,7 @@ from carnet.verifier.bearer import (
     not_installed,
     typed,
 )
+from carnet.verifier.dpop import Presented
 from carnet.verifier.key_source import Health
 
 try:
@@ -84,8 +85,11 @@ class Bearer(SecurityBase, Generic[T]):
             BearerRefused: where there is no good one.
         """
         try:
-            values = request.headers.getlist("authorization")
-            claims = await authenticate_async(self._verifier, values)
+            values, proofs = (request.headers.getlist(name) for name in ("authorization", "dpop"))
+            presented = None
+            if any(value[:5].lower() == "dpop " for value in values):
+                presented = Presented(proofs, request.method, str(request.url))
+            claims = await authenticate_async(self._verifier, values, presented)
             for need in self._needs:
                 need(claims)
             return typed(self._verifier, claims)
