@@ -26,6 +26,8 @@ class Event(StrEnum):
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_ENABLED = "account_enabled"
     CLAIMS_CHANGED = "claims_changed"
+    CONSENT_GIVEN = "consent_given"
+    CONSENT_TAKEN_BACK = "consent_taken_back"
     KEY_CREATED = "key_created"
     KEY_REMOVED = "key_removed"
     KEY_RETIRED = "key_retired"
