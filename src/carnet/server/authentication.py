@@ -9,6 +9,7 @@ from carnet.jwt.claims import Claims
 from carnet.server.audit import Origin
 from carnet.server.http import RequestRefused
 from carnet.server.service import Service
+from carnet.server.sessions import FIRST_PARTY
 
 __all__ = ["administrator", "origin_of", "signed_in", "verified"]
 
@@ -19,14 +20,21 @@ def origin_of(request: Request, actor: str | None = None) -> Origin:
     return Origin(address, request.headers.get("user-agent", ""), actor)
 
 
-async def signed_in(request: Request) -> Claims:
+async def signed_in(request: Request, scope: str | None = None) -> Claims:
     """Give the claims of a request's access token, of a session that lives.
 
+    Args:
+        request: the request.
+        scope: what lets other clients than the first party do this, too; None lets no other.
+
     Raises:
-        RequestRefused: 401 where there is no such token, 400 where there are two.
+        RequestRefused: 401 where there is no such token, 400 where there are two, 403 where it is
+            another client's and has not the scope.
     """
     service: Service = request.app.state.service
     claims = verified(request)
+    if claims.client_id != FIRST_PARTY and scope not in claims.scopes:
+        raise _forbidden("a token of this client is not for this", scope)
     if not await service.sessions.is_alive(claims["sid"], claims["sub_ver"]):
         raise _invalid_token("the session has ended, or the token is older than its account")
     return claims
@@ -42,9 +50,7 @@ async def administrator(request: Request) -> Claims:
     claims = await signed_in(request)
     role = service.settings.admin_role
     if role not in claims.roles:
-        text = f"this needs the role {role}"
-        challenge = f'Bearer error="insufficient_scope", error_description="{text}"'
-        raise RequestRefused("insufficient_scope", text, 403, {"WWW-Authenticate": challenge})
+        raise _forbidden(f"this needs the role {role}")
     return claims
 
 
@@ -56,9 +62,19 @@ def verified(request: Request) -> Claims:
     """
     service: Service = request.app.state.service
     try:
-        return service.access_tokens.verify(_read_bearer(request))
+        claims = service.access_tokens.verify(_read_bearer(request))
     except InvalidToken as error:
         raise _invalid_token(str(error)) from None
+    if claims.session_id is None:
+        raise _invalid_token("the token belongs to no session")
+    return claims
+
+
+def _forbidden(text: str, scope: str | None = None) -> RequestRefused:
+    challenge = f'Bearer error="insufficient_scope", error_description="{text}"'
+    if scope is not None:
+        challenge += f', scope="{scope}"'
+    return RequestRefused("insufficient_scope", text, 403, {"WWW-Authenticate": challenge})
 
 
 def _invalid_token(description: str) -> RequestRefused:
