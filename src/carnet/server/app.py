@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from carnet.server.endpoints import accounts, operations, sessions
+from carnet.server.endpoints import accounts, authorize, consents, logout, operations, sessions
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token import issue_token
+from carnet.server.endpoints.userinfo import user_info
 from carnet.server.http import RequestRefused, refusal
 from carnet.server.metrics import CountRequests
 from carnet.server.pages.brand import check_brand
@@ -39,6 +40,15 @@ ROUTES = [
         accounts.end_session_of_account,
         methods=["DELETE"],
     ),
+    Route("/account/consents", consents.list_consents, methods=["GET"]),
+    Route("/account/consents/{client_id}", consents.withdraw_consent, methods=["DELETE"]),
+    Route("/authorize", authorize.authorize, methods=["GET"]),
+    Route("/authorize", authorize.forward_authorize, methods=["POST"]),
+    Route("/authorize/decision", authorize.decide, methods=["POST"]),
+    Route("/logout", logout.log_out, methods=["GET"]),
+    Route("/logout", logout.forward_logout, methods=["POST"]),
+    Route("/logout/decision", logout.confirm_logout, methods=["POST"]),
+    Route("/userinfo", user_info, methods=["GET", "POST"]),
     Route("/token", issue_token, methods=["POST"]),
     Route("/revocation", revoke_token, methods=["POST"]),
     Route("/revocations", stream_revocations, methods=["GET"]),

@@ -94,8 +94,8 @@ class AuthorizationCodes:
         granted = msgspec.json.encode(_Granted(kept, authenticated_at)).decode()
         await self._store.write(
             sql.ADD_CODE,
-            *(_hash(code), account_id, login_id, granted),
-            self._clock() + LIFETIME,
+            *(_hash(code), login_id, granted, self._clock() + LIFETIME),
+            account_id,
         )
         return code
 

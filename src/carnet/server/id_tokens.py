@@ -11,7 +11,6 @@ from typing import Any, Final
 from carnet.errors import InvalidToken
 from carnet.jose import jws
 from carnet.jose.encoding import b64url_encode, json_decode
-from carnet.jose.key import Key
 from carnet.jwt.claims import Claims
 from carnet.jwt.signer import Signer
 from carnet.server.accounts import Account

@@ -321,15 +321,6 @@ class Sessions:
 
         return await self._store.transact(work)
 
-    def ending_with_client(
-        self, account_id: str, client_id: str, reason: str, origin: Origin
-    ) -> Transaction[None]:
-        """End every session of an account with a client, in the transaction of why."""
-        now = self._clock()
-        values = (now, reason, client_id, account_id)
-        for (session_id,) in (yield sql.END_SESSIONS_OF_CLIENT, values):
-            yield from self._revoke(session_id, account_id, reason, now, origin)
-
     def ending_of_client(
         self, client_id: str, reason: str, now: int, origin: Origin
     ) -> Transaction[int]:

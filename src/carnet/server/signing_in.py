@@ -12,7 +12,13 @@ from carnet.server.passwords import TooBusy
 from carnet.server.service import Service
 from carnet.server.store import Transaction
 
-__all__ = ["SignInRefused", "account_changing", "check_password"]
+__all__ = [
+    "SignInRefused",
+    "account_changing",
+    "change_password",
+    "check_password",
+    "check_wait",
+]
 
 _log = structlog.get_logger()
 
@@ -39,14 +45,7 @@ async def check_password(service: Service, username: str, password: str, origin:
     Raises:
         SignInRefused: a failure counts against the address and the account.
     """
-    wait = await service.throttle.seconds_to_wait(username, origin.address)
-    if wait:
-        SIGN_INS.labels("delayed").inc()
-        raise SignInRefused(
-            "there were too many failed attempts; wait before the next one",
-            "too_many_failures",
-            wait,
-        )
+    await check_wait(service, username, origin)
     try:
         account = await service.accounts.authenticate(username, password)
     except TooBusy as error:
@@ -56,6 +55,51 @@ async def check_password(service: Service, username: str, password: str, origin:
         await _write_down(service, username, origin)
         raise SignInRefused("the username or the password is wrong", "credentials_wrong")
     return account
+
+
+async def check_wait(service: Service, username: str, origin: Origin) -> None:
+    """Check that an attempt may be looked at now.
+
+    Raises:
+        SignInRefused: ``too_many_failures``.
+    """
+    wait = await service.throttle.seconds_to_wait(username, origin.address)
+    if wait:
+        SIGN_INS.labels("delayed").inc()
+        raise SignInRefused(
+            "there were too many failed attempts; wait before the next one",
+            "too_many_failures",
+            wait,
+        )
+
+
+async def change_password(
+    service: Service, account: Account, passwords: tuple[str, str], session_id: str, origin: Origin
+) -> None:
+    """Change the password of somebody who is signed in; all their other sessions end.
+
+    Args:
+        service: the service.
+        account: whose.
+        passwords: the one until now, and the one from now on.
+        session_id: of the session that asked; it lives on.
+        origin: who asked.
+
+    Raises:
+        AccountRefused: if the new password can't be taken.
+        SignInRefused: as ``check_password``.
+    """
+    await check_wait(service, account.username, origin)
+    current, new = passwords
+    try:
+        right = await service.accounts.change_password(account, current, new, session_id, origin)
+    except TooBusy as error:
+        raise SignInRefused(str(error), error.code, 2) from None
+    if not right:
+        await service.store.transact(
+            lambda: service.throttle.failed(account.username, origin.address)
+        )
+        raise SignInRefused("the current password is wrong", "credentials_wrong")
 
 
 def account_changing() -> SignInRefused:

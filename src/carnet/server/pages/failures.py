@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.http import RequestRefused
 from carnet.server.pages.forms import typed
-from carnet.server.pages.rendering import error_page, render
+from carnet.server.pages.rendering import error_page, redirect, render
 
 __all__ = ["failure_page", "resend_page"]
 
@@ -30,10 +32,19 @@ UNAVAILABLE = (
     "The service can't do this at the moment",
     "Its database does not answer. Nothing has been changed; try again in a moment.",
 )
+EXPIRED = (
+    "Your session has ended",
+    "Nothing has been changed. Sign in again, come back to this page and send what you have typed.",
+)
 
 
 def failure_page(request: Request, error: RequestRefused) -> Response:
     """Show a person why a request was refused."""
+    if error.code == "sign_in_needed":
+        if request.method == "POST":
+            return resend_page(request, *EXPIRED, 401)
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return redirect(request, f"/sign-in?{urlencode({'continue': path})}")
     if error.status == 503:
         return resend_page(request, *UNAVAILABLE, 503)
     title, text = WORDS.get(error.code) or WORDS.get(error.status) or ("This can't be done", "")

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
@@ -127,6 +128,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["json"] = lambda value: msgspec.json.encode(value).decode()
     environment.filters["when"] = _when
     return environment
 

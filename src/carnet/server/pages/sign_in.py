@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.errors import CarnetError
 from carnet.server.accounts import Account
 from carnet.server.authentication import origin_of
 from carnet.server.browser_session import begin, check_same_origin, current, end
@@ -18,7 +19,7 @@ from carnet.server.service import Service
 from carnet.server.signing_in import SignInRefused, account_changing, check_password
 from carnet.server.store import StoreUnavailable
 
-__all__ = ["HOME", "enter", "show_sign_in", "sign_in", "sign_out"]
+__all__ = ["HOME", "NO_ERRORS", "enter", "in_words", "show_sign_in", "sign_in", "sign_out"]
 
 HOME = "/me"
 NO_ERRORS: Final[Mapping[str, str]] = {}
@@ -87,8 +88,7 @@ def _refused(request: Request, error: SignInRefused, following: str, username: s
             f"There were too many failed attempts. Wait {_duration(error.seconds)}, then try again."
         )
         return _page(request, following, username, 429, headers, notice=text)
-    text = f"{str(error)[:1].upper()}{str(error)[1:]}."
-    return _page(request, following, username, 503, headers, notice=text)
+    return _page(request, following, username, 503, headers, notice=in_words(error))
 
 
 def _page(
@@ -115,6 +115,12 @@ def _page(
         username_error=errors.get("username", ""),
         password_error=errors.get("password", ""),
     )
+
+
+def in_words(error: CarnetError) -> str:
+    """Write an error as a sentence for a page."""
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _duration(seconds: int) -> str:

@@ -27,6 +27,11 @@ SELECT id, username, roles, claims, version, disabled_at, password_hash
 FROM account WHERE username > $1 ORDER BY username LIMIT $2
 """
 
+SEARCH_ACCOUNTS = """
+SELECT id, username, roles, claims, version, disabled_at, password_hash
+FROM account WHERE username > $1 AND username LIKE $2 ESCAPE '!' ORDER BY username LIMIT $3
+"""
+
 # Everything that makes older tokens stale also takes the next version.
 SET_PASSWORD = """
 UPDATE account SET password_hash = $1, version = version + 1 WHERE id = $2
@@ -335,9 +340,29 @@ SELECT at, event, account_id, session_id, actor, address, reason
 FROM audit WHERE at < $1 ORDER BY at DESC, id LIMIT $2
 """
 
+# From a point on, which is a moment and an entry: several may have the same moment.
+AUDIT_PAGE = """
+SELECT at, event, account_id, session_id, actor, address, reason, id
+FROM audit
+WHERE (at < $1 OR (at = $1 AND id > $2)) AND at >= $3
+  AND ($4 = '' OR event = $4) AND ($5 = '' OR account_id = $5)
+ORDER BY at DESC, id LIMIT $6
+"""
+
+CONNECTED_APPLICATIONS = """
+SELECT client_id, scope, granted_at, metadata
+FROM consent LEFT JOIN client ON client.id = consent.client_id
+WHERE account_id = $1 ORDER BY granted_at DESC, client_id
+"""
+
+WITHDRAW_CONSENT = """
+DELETE FROM consent WHERE account_id = $1 AND client_id = $2
+RETURNING client_id
+"""
+
 ADD_CODE = """
 INSERT INTO authorization_code (code_hash, account_id, login_id, request, expires_at)
-VALUES ($1, $2, $3, $4, $5)
+SELECT $1, account.id, $2, $3, $4 FROM account WHERE account.id = $5
 """
 
 CODE_BY_HASH = """
@@ -359,24 +384,15 @@ DELETE FROM authorization_code WHERE code_hash IN (
 RETURNING code_hash
 """
 
-# What was granted before stays granted: a client may ask for less the next time.
 ADD_CONSENT = """
-INSERT INTO consent (account_id, client_id, scope, granted_at) VALUES ($1, $2, $3, $4)
+INSERT INTO consent (account_id, client_id, scope, granted_at)
+SELECT account.id, $1, $2, $3 FROM account WHERE account.id = $4
 ON CONFLICT (account_id, client_id) DO UPDATE SET
   scope = excluded.scope, granted_at = excluded.granted_at
 """
 
 CONSENT = """
 SELECT scope FROM consent WHERE account_id = $1 AND client_id = $2
-"""
-
-CONSENTS_OF_ACCOUNT = """
-SELECT client_id, scope, granted_at FROM consent WHERE account_id = $1 ORDER BY client_id
-"""
-
-REMOVE_CONSENT = """
-DELETE FROM consent WHERE account_id = $1 AND client_id = $2
-RETURNING client_id
 """
 
 # Whoever tells a client that its session has ended has it for a while; then another may try.
