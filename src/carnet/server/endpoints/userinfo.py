@@ -16,10 +16,9 @@ __all__ = ["user_info"]
 async def user_info(request: Request) -> Response:
     """Give the claims that the scopes of the access token release."""
     service: Service = request.app.state.service
-    claims = await signed_in(request)
+    claims = await signed_in(request, "openid")
     account = await service.accounts.by_id(claims["sub"])
     if account is None or "openid" not in claims.scopes:
         text = "this needs an access token with the scope openid"
-        challenge = f'Bearer error="insufficient_scope", error_description="{text}"'
-        raise RequestRefused("insufficient_scope", text, 403, {"WWW-Authenticate": challenge})
+        raise RequestRefused("insufficient_scope", text, 403)
     return answer({"sub": account.id, **released(account, sorted(claims.scopes))})
