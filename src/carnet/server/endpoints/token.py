@@ -11,11 +11,12 @@ from starlette.responses import Response
 from carnet.server.authentication import origin_of
 from carnet.server.client_authentication import authenticate
 from carnet.server.clients import FIRST_PARTY_CLIENT
+from carnet.server.dpop import NONCE_HEADER, new_nonce, prove_at_token_endpoint
 from carnet.server.grants.authorization_code import grant_authorization_code
 from carnet.server.grants.client_credentials import grant_client_credentials
 from carnet.server.grants.refresh import grant_refresh
 from carnet.server.grants.request import TokenRequest
-from carnet.server.http import RequestRefused, answer, read_form
+from carnet.server.http import NO_STORE, RequestRefused, answer, read_form
 from carnet.server.service import Service
 
 __all__ = ["GRANTS", "issue_token"]
@@ -44,5 +45,9 @@ async def issue_token(request: Request) -> Response:
         if client is FIRST_PARTY_CLIENT:
             raise RequestRefused("invalid_client", f"the grant {name} needs a client", 401)
         raise RequestRefused("unauthorized_client", f"this client may not use the grant {name}")
-    asked = TokenRequest(service, form, client, origin_of(request), "")
-    return answer(await grant(asked))
+    thumbprint = await prove_at_token_endpoint(request)
+    if client.metadata.dpop_bound_access_tokens and not thumbprint:
+        raise RequestRefused("invalid_dpop_proof", "this client gets tokens with a DPoP proof only")
+    asked = TokenRequest(service, form, client, origin_of(request), thumbprint)
+    headers = {**NO_STORE, NONCE_HEADER: new_nonce(service)} if thumbprint else NO_STORE
+    return answer(await grant(asked), headers=headers)

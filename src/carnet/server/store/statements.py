@@ -202,6 +202,10 @@ SELECT seq, kind, value, version, expires_at FROM revocation
 WHERE seq > $1 AND expires_at > $2 ORDER BY seq LIMIT $3
 """
 
+REVOKED_TOKEN = """
+SELECT seq FROM revocation WHERE value = $1 AND kind = 'jti' LIMIT 1
+"""
+
 SWEEP_REVOCATIONS = """
 DELETE FROM revocation WHERE seq IN (
   SELECT seq FROM revocation WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
