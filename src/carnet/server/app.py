@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -25,6 +26,18 @@ from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 
 __all__ = ["build_app"]
+
+# What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
+# gets nothing from them that it could not get without the browser (RFC 9700 section 4.17).
+FROM_ANYWHERE = [
+    Middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "DPoP"],
+        expose_headers=["DPoP-Nonce", "WWW-Authenticate"],
+    )
+]
 
 ROUTES = [
     Route("/sessions", sessions.begin_session, methods=["POST"]),
@@ -49,14 +62,14 @@ ROUTES = [
     Route("/logout", logout.log_out, methods=["GET"]),
     Route("/logout", logout.forward_logout, methods=["POST"]),
     Route("/logout/decision", logout.confirm_logout, methods=["POST"]),
-    Route("/userinfo", user_info, methods=["GET", "POST"]),
-    Route("/token", issue_token, methods=["POST"]),
+    Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
+    Route("/token", issue_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/introspection", introspect_token, methods=["POST"]),
-    Route("/revocation", revoke_token, methods=["POST"]),
+    Route("/revocation", revoke_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/revocations", stream_revocations, methods=["GET"]),
-    Route("/.well-known/jwks.json", key_set),
-    Route("/.well-known/oauth-authorization-server", metadata),
-    Route("/.well-known/openid-configuration", metadata),
+    Route("/.well-known/jwks.json", key_set, middleware=FROM_ANYWHERE),
+    Route("/.well-known/oauth-authorization-server", metadata, middleware=FROM_ANYWHERE),
+    Route("/.well-known/openid-configuration", metadata, middleware=FROM_ANYWHERE),
     Route("/healthz", operations.health),
     Route("/readyz", operations.readiness),
     Route("/metrics", operations.metrics),

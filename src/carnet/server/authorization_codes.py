@@ -150,7 +150,9 @@ class AuthorizationCodes:
                 client.id,
                 request.audience,
                 request.scope,
-                key_thumbprint,
+                # What a confidential client's refresh tokens are bound to is the client
+                # (RFC 9449 section 5).
+                key_thumbprint if client.metadata.is_public else "",
                 login_id,
                 granted.authenticated_at,
                 client.metadata.backchannel_logout_uri,
