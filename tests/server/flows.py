@@ -6,6 +6,7 @@ import hashlib
 import html
 import re
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import httpx
@@ -33,7 +34,9 @@ def add_client(data, client_id="app", **metadata):
         async with open_service(settings) as service:
             return await service.directory.add_client(ClientMetadata(**given), OPERATOR, client_id)
 
-    return asyncio.run(scene())[1]
+    # In a thread of its own: where a browser is driven, this one has a running loop.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(scene())[1]).result()
 
 
 class Person:
