@@ -16,7 +16,7 @@ PROGRAMS = (
     (r"Chrome/|CriOS/|Chromium/", "Chrome"),
     (r"Version/.*Safari/", "Safari"),
     (r"^curl/", "curl"),
-    (r"^(python-)?httpx/|^python-requests/|^Python", "a Python program"),
+    (r"^(python-)?httpx/|^python-requests/|^Python", "A Python program"),
 )
 SYSTEMS = (
     (r"iPhone", "iPhone"),

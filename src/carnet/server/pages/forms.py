@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -48,15 +47,7 @@ def local_path(text: str, otherwise: str) -> str:
     Browsers read a backslash as a slash and leave out tabs and line ends, so that what looks like a
     path may name another host; such texts are not taken.
     """
-    parts = urlsplit(text) if text.isascii() and text.isprintable() else None
-    if (
-        parts is None
-        or not text.startswith("/")
-        or text.startswith("//")
-        or "\\" in text
-        or " " in text
-        or parts.scheme
-        or parts.netloc
-    ):
+    plain = text.isascii() and text.isprintable() and not set(text) & set("\\ ")
+    if not plain or not text.startswith("/") or text.startswith("//"):
         return otherwise
     return text

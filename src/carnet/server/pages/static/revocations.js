@@ -14,9 +14,15 @@ function written(seconds) {
   return `${day}, ${two(moment.getUTCHours())}:${two(moment.getUTCMinutes())} UTC`;
 }
 
+function cell(row, label) {
+  const made = row.insertCell();
+  made.dataset.label = label;
+  return made;
+}
+
 function add(entry) {
   const row = rows.insertRow(0);
-  row.insertCell().textContent = entry.seq;
+  cell(row, "Number").textContent = entry.seq;
   row.insertCell().textContent = entry.meaning;
   const value = document.createElement("code");
   value.textContent = entry.value;
@@ -24,7 +30,7 @@ function add(entry) {
   const time = document.createElement("time");
   time.dateTime = new Date(entry.until * 1000).toISOString();
   time.textContent = written(entry.until);
-  row.insertCell().append(time);
+  cell(row, "Kept until").append(time);
   if (rows.rows.length > SHOWN) rows.deleteRow(-1);
   none.hidden = true;
 }
