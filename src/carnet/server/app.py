@@ -11,8 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from carnet.server.endpoints import accounts, authorize, consents, logout, operations, sessions
+from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
+from carnet.server.endpoints.openapi import openapi
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token import issue_token
 from carnet.server.endpoints.userinfo import user_info
@@ -39,6 +41,12 @@ FROM_ANYWHERE = [
     )
 ]
 
+
+def _route(operation: Operation) -> str:
+    # An audience is often a URL, with slashes.
+    return operation.path.replace("/resources/{name}", "/resources/{name:path}")
+
+
 ROUTES = [
     Route("/sessions", sessions.begin_session, methods=["POST"]),
     Route("/sessions", sessions.list_sessions, methods=["GET"]),
@@ -64,6 +72,8 @@ ROUTES = [
     Route("/logout/decision", logout.confirm_logout, methods=["POST"]),
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/token", issue_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
+    *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
+    Route("/openapi.json", openapi),
     Route("/introspection", introspect_token, methods=["POST"]),
     Route("/revocation", revoke_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/revocations", stream_revocations, methods=["GET"]),
