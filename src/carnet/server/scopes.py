@@ -25,13 +25,13 @@ OPENID_SCOPES: Final = ("openid", "profile", "email", "address", "phone", "roles
 """What any client may ask for, unless its own list says otherwise."""
 
 _WORDS: Final = {
-    "openid": "Know that it is you, each time that you sign in there",
-    "profile": "Read your username, and your name where it is known",
-    "email": "Read your e-mail address",
-    "address": "Read your postal address",
-    "phone": "Read your telephone number",
-    "roles": "Read which roles you have",
-    "offline_access": "Stay signed in while you are away",
+    "openid": "see that it is you",
+    "profile": "read your username and your name",
+    "email": "read your e-mail address",
+    "address": "read your postal address",
+    "phone": "read your telephone number",
+    "roles": "read which roles you have",
+    "offline_access": "stay signed in while you are away",
 }
 
 
