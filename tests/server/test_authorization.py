@@ -132,6 +132,9 @@ def test_a_hint_of_somebody_else_is_no_sign_in_of_theirs(server, add_user):
     signed_in(server, person)
     hinted = Request(prompt="none", id_token_hint=of_bob)
     assert person.authorize(**hinted.parameters)["error"] == "login_required"
+    # Asked to sign in as bob, alice signs in as herself once more.
+    hinted = Request(id_token_hint=of_bob)
+    assert person.authorize(**hinted.parameters)["error"] == "login_required"
 
 
 def test_a_request_in_a_form_is_taken_like_one_in_a_query(server):
@@ -236,7 +239,7 @@ def test_both_metadata_documents_tell_the_same(server):
         assert one[name].startswith(server.url)
 
 
-def test_hash_of_a_long_curve(tmp_path):
+def test_the_hash_of_the_access_token_is_the_algorithms_own():
     from carnet.server.id_tokens import _half_hash
 
     assert _half_hash("x", "EdDSA") == _half_hash("x", "ES512") != _half_hash("x", "ES384")

@@ -324,7 +324,7 @@ def test_the_consent_of_one_account_is_not_taken_for_another(server, add_user):
 
 
 def test_an_app_in_a_browser_may_ask_from_its_own_origin_without_cookies(server):
-    """RFC 9700 section 4.17: no answer to another origin depends on a cookie."""
+    """RFC 9700 section 2.6: no answer to another origin depends on a cookie."""
     headers = {
         "Origin": "https://app.example",
         "Access-Control-Request-Method": "POST",

@@ -30,7 +30,7 @@ from carnet.server.store import StoreUnavailable
 __all__ = ["build_app"]
 
 # What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
-# gets nothing from them that it could not get without the browser (RFC 9700 section 4.17).
+# gets nothing from them that it could not get without the browser (RFC 9700 section 2.6).
 FROM_ANYWHERE = [
     Middleware(
         CORSMiddleware,

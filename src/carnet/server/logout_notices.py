@@ -54,9 +54,12 @@ class LogoutNotices:
 
     async def tell(self) -> None:
         """Tell what is due now."""
-        now = self._clock()
-        rows = await self._store.write(sql.LOGOUTS_TO_TELL, now + LEASE, now, BATCH)
-        await asyncio.gather(*(self._tell(*row) for row in rows))
+        told = BATCH
+        while told == BATCH:
+            now = self._clock()
+            rows = await self._store.write(sql.LOGOUTS_TO_TELL, now + LEASE, now, BATCH)
+            await asyncio.gather(*(self._tell(*row) for row in rows))
+            told = len(rows)
 
     async def close(self) -> None:
         """Close the connections."""

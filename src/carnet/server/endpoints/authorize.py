@@ -106,20 +106,22 @@ async def _proceed(request: Request, asked: AuthorizationRequest, client: Client
 def _is_recent(request: Request, asked: AuthorizationRequest, session: BrowserSession) -> bool:
     """Tell whether the right person has signed in, and recently enough for the request."""
     service: Service = request.app.state.service
-    signed_in_at = session.authenticated_at
-    if asked.since is not None and signed_in_at >= asked.since:
+    signed_in_at, since = session.authenticated_at, asked.since
+    is_new = since is not None and signed_in_at >= since
+    if asked.id_token_hint is not None:
+        try:
+            expected = service.id_tokens.read_hint(asked.id_token_hint).subject
+        except InvalidToken:
+            raise _refusal(asked, "invalid_request", "the id_token_hint is not good") from None
+        if expected != session.account.id:
+            if is_new:
+                raise _refusal(asked, "login_required", "somebody else has signed in")
+            return False
+    if is_new:
         return True
-    if asked.prompts & SIGN_IN_AGAIN or asked.since is not None:
+    if asked.prompts & SIGN_IN_AGAIN or since is not None:
         return False
-    if asked.max_age is not None and signed_in_at + asked.max_age * SECOND < service.clock():
-        return False
-    if asked.id_token_hint is None:
-        return True
-    try:
-        expected = service.id_tokens.read_hint(asked.id_token_hint).subject
-    except InvalidToken:
-        raise _refusal(asked, "invalid_request", "the id_token_hint is not good") from None
-    return expected == session.account.id
+    return asked.max_age is None or signed_in_at + asked.max_age * SECOND >= service.clock()
 
 
 async def _needs_consent(

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.jose.algorithms import ALGORITHMS, ENCRYPTIONS
 from carnet.jwt.dpop import ALGORITHMS_ACCEPTED
 from carnet.server.client_authentication import METHODS
 from carnet.server.endpoints.token import GRANTS
@@ -66,6 +67,10 @@ def _authorization(service: Service) -> dict[str, Any]:
         "backchannel_logout_session_supported": True,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [service.settings.signing_algorithms[0]],
+        "id_token_encryption_alg_values_supported": [
+            alg for alg in ALGORITHMS if alg.startswith(("ECDH-ES", "RSA-OAEP"))
+        ],
+        "id_token_encryption_enc_values_supported": list(ENCRYPTIONS),
         "scopes_supported": list(OPENID_SCOPES),
         "claims_supported": [
             *("sub", "auth_time", "acr", "amr", "sid", "preferred_username", "roles"),
