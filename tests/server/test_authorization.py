@@ -34,6 +34,7 @@ def bearer(body):
 
 def test_a_person_signs_in_consents_and_the_client_gets_tokens(server):
     asked = Request(scope="openid profile unheard-of", nonce="n-1", resource="billing")
+    asked.parameters |= {"unheard_of": "x", "prompt": ""}
     person = Person(server)
     answer = person.authorize(**asked.parameters)
     assert set(answer) == {"code", "state", "iss"}
@@ -234,6 +235,8 @@ def test_both_metadata_documents_tell_the_same(server):
     one = server.client.get("/.well-known/openid-configuration").json()
     assert one == server.client.get("/.well-known/oauth-authorization-server").json()
     assert one["code_challenge_methods_supported"] == ["S256"]
+    grants = {"authorization_code", "client_credentials", "refresh_token"}
+    assert set(one["grant_types_supported"]) == grants
     assert one["authorization_response_iss_parameter_supported"] is True
     for name in ("authorization_endpoint", "userinfo_endpoint", "end_session_endpoint"):
         assert one[name].startswith(server.url)
