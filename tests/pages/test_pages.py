@@ -100,9 +100,13 @@ def test_somebody_signs_up_sees_to_the_account_and_signs_out(visit, script):
 
 def test_sessions_are_ended_one_by_one_or_all_others_at_once(sign_in, service):
     for _ in range(3):
-        service.sign_in("bob")
+        token = service.sign_in("bob").json()["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    service.client.post("/token", data=form, headers={"X-Forwarded-For": "203.0.113.7"})
     page = sign_in("bob")
     page.goto("/me/sessions")
+    # The place of the last use, not of the sign-in.
+    page.get_by_text("from 203.0.113.7").wait_for()
     assert page.locator(".things > li").count() == 4
     page.get_by_role("button", name="End the session of A Python program").first.click()
     page.get_by_text("The session has ended.").wait_for()
@@ -289,7 +293,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(visit):
     page.get_by_text("You are signed out").wait_for()
 
 
-def test_the_brand_is_the_operators_own(start, add_user, visit, tmp_path, browser):
+def test_the_brand_is_the_operators_own(start, visit, tmp_path):
     logo = tmp_path / "logo.svg"
     logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
     other = start(

@@ -7,11 +7,13 @@ import html
 import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import httpx
 from tests.server.conftest import PASSWORD
 
+from carnet.server.accounts import AccountRefused
 from carnet.server.audit import OPERATOR
 from carnet.server.clients import ClientMetadata
 from carnet.server.service import open_service
@@ -21,7 +23,7 @@ CALLBACK = "https://app.example/callback"
 
 
 def add_client(data, client_id="app", **metadata):
-    """Register a client in a data folder, and give its secret."""
+    """Register a client, and alice (ADMIN), in a data folder, and give the client's secret."""
     given = {
         "client_name": "The App",
         "redirect_uris": (CALLBACK,),
@@ -32,6 +34,8 @@ def add_client(data, client_id="app", **metadata):
     async def scene():
         settings = Settings(data=str(data), audiences=("orders", "billing"))
         async with open_service(settings) as service:
+            with suppress(AccountRefused):
+                await service.accounts.create("alice", PASSWORD, ("ADMIN",))
             return await service.directory.add_client(ClientMetadata(**given), OPERATOR, client_id)
 
     # In a thread of its own: where a browser is driven, this one has a running loop.

@@ -99,12 +99,11 @@ def apache(tmp_path):
         process.stderr.close()
 
 
-def test_mod_auth_openidc_signs_a_browser_in_and_out(apache, start, add_user, tmp_path, browser):
+def test_mod_auth_openidc_signs_a_browser_in_and_out(apache, start, tmp_path, browser):
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         port = chosen.getsockname()[1]
     here = f"http://127.0.0.1:{port}"
-    add_user()
     secret = add_client(
         tmp_path / "data",
         "apache",

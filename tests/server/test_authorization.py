@@ -16,9 +16,8 @@ THERE = "https://app.example/bye"
 
 
 @pytest.fixture
-def server(start, add_user, tmp_path):
+def server(start, tmp_path):
     """A server with alice, and a client that is not first-party."""
-    add_user()
     add_client(tmp_path / "data", post_logout_redirect_uris=(THERE,))
     return start()
 
@@ -97,8 +96,7 @@ def test_who_does_not_allow_it_is_led_back_with_access_denied(server):
     assert answer["state"] == "a state"
 
 
-def test_a_first_party_client_asks_for_no_consent_unless_it_wants_to(start, add_user, tmp_path):
-    add_user()
+def test_a_first_party_client_asks_for_no_consent_unless_it_wants_to(start, tmp_path):
     add_client(tmp_path / "data", first_party=True, grant_types=("authorization_code",))
     server = start()
     person = Person(server)
@@ -152,9 +150,8 @@ def test_userinfo_needs_the_scope_openid(server):
     assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
 
 
-def test_an_id_token_is_encrypted_to_the_clients_key(start, add_user, tmp_path):
+def test_an_id_token_is_encrypted_to_the_clients_key(start, tmp_path):
     key = Key.generate("ECDH-ES+A256KW")
-    add_user()
     add_client(
         tmp_path / "data",
         jwks={"keys": [{**key.public.to_jwk(), "use": "enc"}]},
@@ -190,7 +187,7 @@ def test_logging_out_without_an_id_token_is_asked_first(server):
     assert posted.headers["location"] == "/logout?client_id=app"
 
 
-def test_the_clients_of_an_ended_session_are_told_until_one_has_heard(start, add_user, tmp_path):
+def test_the_clients_of_an_ended_session_are_told_until_one_has_heard(start, tmp_path):
     told, refuse = Queue(), [True]
 
     class Application(BaseHTTPRequestHandler):
@@ -207,7 +204,6 @@ def test_the_clients_of_an_ended_session_are_told_until_one_has_heard(start, add
 
     listening = HTTPServer(("127.0.0.1", 0), Application)
     Thread(target=listening.serve_forever, daemon=True).start()
-    add_user()
     address = f"http://127.0.0.1:{listening.server_port}/over"
     add_client(tmp_path / "data", backchannel_logout_uri=address)
     server = start()

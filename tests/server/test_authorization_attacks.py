@@ -57,8 +57,7 @@ WRONG = [
 
 
 @pytest.fixture
-def server(start, add_user, tmp_path):
-    add_user()
+def server(start, tmp_path):
     more = {"redirect_uris": (CALLBACK, LOOPBACK), "first_party": True}
     add_client(tmp_path / "data", **more)
     add_client(tmp_path / "data", "other", **more)
@@ -290,11 +289,10 @@ def test_a_wrong_request_of_a_known_client_is_told_to_it(server):
         assert answer["iss"] == server.url
 
 
-def test_nothing_is_reflected_unescaped(server, start, add_user, tmp_path):
+def test_nothing_is_reflected_unescaped(server, start, tmp_path):
     script = "<script>alert(1)</script>"
     page = refused_page(server, {"client_id": script, "redirect_uri": script, "state": script})
     assert "<script>alert" not in page
-    add_user(data=tmp_path / "named")
     add_client(tmp_path / "named", client_name=script)
     person = Person(start(data=tmp_path / "named"))
     asked = Request(state=script, scope="openid").parameters

@@ -12,12 +12,11 @@ BYE = "https://app.example/bye"
 
 
 @pytest.fixture
-def serve(start, add_user, tmp_path):
+def serve(start, tmp_path):
     """Start a server with alice and one client; give the server and the client's secret."""
 
     def serve_one(**metadata):
-        add_user()
-        secret = add_client(tmp_path / "data", post_logout_redirect_uris=(BYE,), **metadata)
+            secret = add_client(tmp_path / "data", post_logout_redirect_uris=(BYE,), **metadata)
         return start(), secret
 
     return serve_one

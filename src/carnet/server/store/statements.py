@@ -92,9 +92,9 @@ RETURNING id
 """
 
 ROTATE = """
-UPDATE session SET generation = generation + 1, rotated_at = $1
-WHERE secret_hash = $2 AND generation = $3 AND ended_at IS NULL
-  AND expires_at > $1 AND rotated_at > $4 AND client_id = $5 AND key_thumbprint = $6
+UPDATE session SET generation = generation + 1, rotated_at = $1, address = $2
+WHERE secret_hash = $3 AND generation = $4 AND ended_at IS NULL
+  AND expires_at > $1 AND rotated_at > $5 AND client_id = $6 AND key_thumbprint = $7
 RETURNING id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
   (SELECT roles FROM account WHERE account.id = session.account_id),
   (SELECT claims FROM account WHERE account.id = session.account_id),
@@ -123,7 +123,7 @@ WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NU
 """
 
 TOUCH_SESSION = """
-UPDATE session SET rotated_at = $1 WHERE id = $2 AND ended_at IS NULL
+UPDATE session SET rotated_at = $1, address = $2 WHERE id = $3 AND ended_at IS NULL
 """
 
 SESSION_STATE = """
