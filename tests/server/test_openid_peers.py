@@ -16,7 +16,7 @@ def serve(start, tmp_path):
     """Start a server with alice and one client; give the server and the client's secret."""
 
     def serve_one(**metadata):
-            secret = add_client(tmp_path / "data", post_logout_redirect_uris=(BYE,), **metadata)
+        secret = add_client(tmp_path / "data", post_logout_redirect_uris=(BYE,), **metadata)
         return start(), secret
 
     return serve_one
