@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import html
+import os
 import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +33,11 @@ def add_client(data, client_id="app", **metadata):
     }
 
     async def scene():
-        settings = Settings(data=str(data), audiences=("orders", "billing"))
+        settings = Settings(
+            data=str(data),
+            audiences=("orders", "billing"),
+            database=os.environ.get("CARNET_DATABASE", ""),
+        )
         async with open_service(settings) as service:
             with suppress(AccountRefused):
                 await service.accounts.create("alice", PASSWORD, ("ADMIN",))

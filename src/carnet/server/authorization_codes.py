@@ -129,12 +129,13 @@ class AuthorizationCodes:
         login_id, text, expires_at, session_id, *row = rows[0]
         granted = msgspec.json.decode(text, type=_Granted)
         request = granted.request
-        # Who has neither the client's name nor its verifier can't end its session either.
+        # Another client has nothing to do with the session, and can't end it either.
         if request.client_id != client.id:
             raise CodeRefused("the code is another client's", code="client_mismatch")
         if redirect_uri != (request.redirect_uri if request.redirect_given else None):
             raise CodeRefused("the redirect_uri is another one", code="redirect_mismatch")
         if session_id is not None:
+            # Also without the verifier: the code is in two hands.
             raise await self._used(session_id, origin)
         if not secrets.compare_digest(_challenge(verifier), request.challenge):
             raise CodeRefused("the code_verifier is wrong", code="verifier_wrong")
