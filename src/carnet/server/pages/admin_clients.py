@@ -40,6 +40,7 @@ DONE: Final = {
     "resource": "The resource is made.",
     "resource-removed": "The resource is removed; no more tokens are made for it.",
 }
+RESOURCE: Final = "admin_resource_new.html"
 CODE: Final = ("authorization_code", "refresh_token")
 KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "web": (
@@ -196,7 +197,7 @@ async def remove_client(request: Request) -> Response:
 
 async def show_new_resource(request: Request) -> Response:
     """Ask what a new resource is."""
-    return _resource_page(request, await administrator(request), {})
+    return _new_page(request, await administrator(request), {}, template=RESOURCE)
 
 
 async def add_resource(request: Request) -> Response:
@@ -210,10 +211,11 @@ async def add_resource(request: Request) -> Response:
         await service.directory.add_resource(form["audience"], metadata, origin)
     except msgspec.ValidationError as error:
         text = f"{str(error).replace('`', '')}."
-        return _resource_page(request, session, form.values, 422, {"scopes": text})
+        return _new_page(request, session, form.values, 422, {"scopes": text}, RESOURCE)
     except ClientRefused as error:
         field = "scopes" if "scope" in str(error) else "audience"
-        return _resource_page(request, session, form.values, 422, {field: in_words(error)})
+        errors = {field: in_words(error)}
+        return _new_page(request, session, form.values, 422, errors, RESOURCE)
     return redirect(request, "/admin/clients?done=resource")
 
 
@@ -265,25 +267,9 @@ def _new_page(
     values: Mapping[str, str],
     status: int = 200,
     errors: Mapping[str, str] = NO_ERRORS,
+    template: str = "admin_client_new.html",
 ) -> Response:
+    kinds = {name: text for name, (text, _) in KINDS.items()}
     return render(
-        request,
-        "admin_client_new.html",
-        status,
-        session=session,
-        values=values,
-        errors=errors,
-        kinds={name: text for name, (text, _) in KINDS.items()},
-    )
-
-
-def _resource_page(
-    request: Request,
-    session: BrowserSession,
-    values: Mapping[str, str],
-    status: int = 200,
-    errors: Mapping[str, str] = NO_ERRORS,
-) -> Response:
-    return render(
-        request, "admin_resource_new.html", status, session=session, values=values, errors=errors
+        request, template, status, session=session, values=values, errors=errors, kinds=kinds
     )
