@@ -5,17 +5,19 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from carnet.server.endpoints import accounts, operations, sessions
+from carnet.server.endpoints import accounts, authorize, consents, logout, operations, sessions
 from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.openapi import openapi
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token import issue_token
+from carnet.server.endpoints.userinfo import user_info
 from carnet.server.http import RequestRefused, refusal
 from carnet.server.metrics import CountRequests
 from carnet.server.pages.brand import check_brand
@@ -26,6 +28,18 @@ from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 
 __all__ = ["build_app"]
+
+# What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
+# gets nothing from them that it could not get without the browser (RFC 9700 section 2.6).
+FROM_ANYWHERE = [
+    Middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "DPoP"],
+        expose_headers=["DPoP-Nonce", "WWW-Authenticate"],
+    )
+]
 
 
 def _route(operation: Operation) -> str:
@@ -48,15 +62,24 @@ ROUTES = [
         accounts.end_session_of_account,
         methods=["DELETE"],
     ),
+    Route("/account/consents", consents.list_consents, methods=["GET"]),
+    Route("/account/consents/{client_id}", consents.withdraw_consent, methods=["DELETE"]),
+    Route("/authorize", authorize.authorize, methods=["GET"]),
+    Route("/authorize", authorize.forward_authorize, methods=["POST"]),
+    Route("/authorize/decision", authorize.decide, methods=["POST"]),
+    Route("/logout", logout.log_out, methods=["GET"]),
+    Route("/logout", logout.forward_logout, methods=["POST"]),
+    Route("/logout/decision", logout.confirm_logout, methods=["POST"]),
+    Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
+    Route("/token", issue_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
     Route("/openapi.json", openapi),
-    Route("/token", issue_token, methods=["POST"]),
     Route("/introspection", introspect_token, methods=["POST"]),
-    Route("/revocation", revoke_token, methods=["POST"]),
+    Route("/revocation", revoke_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/revocations", stream_revocations, methods=["GET"]),
-    Route("/.well-known/jwks.json", key_set),
-    Route("/.well-known/oauth-authorization-server", metadata),
-    Route("/.well-known/openid-configuration", metadata),
+    Route("/.well-known/jwks.json", key_set, middleware=FROM_ANYWHERE),
+    Route("/.well-known/oauth-authorization-server", metadata, middleware=FROM_ANYWHERE),
+    Route("/.well-known/openid-configuration", metadata, middleware=FROM_ANYWHERE),
     Route("/healthz", operations.health),
     Route("/readyz", operations.readiness),
     Route("/metrics", operations.metrics),

@@ -41,6 +41,7 @@ class Event(StrEnum):
     CLIENT_CREATED = "client_created"
     CLIENT_REMOVED = "client_removed"
     CLIENT_SECRET_CHANGED = "client_secret_changed"
+    CONSENT_GIVEN = "consent_given"
     CONSENT_WITHDRAWN = "consent_withdrawn"
     KEY_CREATED = "key_created"
     KEY_REMOVED = "key_removed"

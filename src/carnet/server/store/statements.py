@@ -363,3 +363,57 @@ WITHDRAW_CONSENT = """
 DELETE FROM consent WHERE account_id = $1 AND client_id = $2
 RETURNING client_id
 """
+
+ADD_CODE = """
+INSERT INTO authorization_code (code_hash, account_id, login_id, request, expires_at)
+SELECT $1, account.id, $2, $3, $4 FROM account WHERE account.id = $5
+"""
+
+CODE_BY_HASH = """
+SELECT login_id, request, expires_at, session_id,
+       account.id, username, roles, claims, version, disabled_at
+FROM authorization_code JOIN account ON account.id = authorization_code.account_id
+WHERE code_hash = $1
+"""
+
+TAKE_CODE = """
+UPDATE authorization_code SET session_id = $1 WHERE code_hash = $2 AND session_id IS NULL
+RETURNING code_hash
+"""
+
+SWEEP_CODES = """
+DELETE FROM authorization_code WHERE code_hash IN (
+  SELECT code_hash FROM authorization_code WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+)
+RETURNING code_hash
+"""
+
+ADD_CONSENT = """
+INSERT INTO consent (account_id, client_id, scope, granted_at)
+SELECT account.id, $1, $2, $3 FROM account WHERE account.id = $4
+ON CONFLICT (account_id, client_id) DO UPDATE SET
+  scope = excluded.scope, granted_at = excluded.granted_at
+"""
+
+CONSENT = """
+SELECT scope FROM consent WHERE account_id = $1 AND client_id = $2
+"""
+
+# Whoever tells a client that its session has ended has it for a while; then another may try.
+LOGOUTS_TO_TELL = """
+UPDATE session SET logout_due_at = $1
+WHERE id IN (
+  SELECT id FROM session
+  WHERE logout_uri IS NOT NULL AND ended_at IS NOT NULL AND COALESCE(logout_due_at, 0) <= $2
+  ORDER BY ended_at LIMIT $3
+) AND logout_uri IS NOT NULL AND COALESCE(logout_due_at, 0) <= $2
+RETURNING id, account_id, client_id, logout_uri, ended_at
+"""
+
+LOGOUT_TOLD = """
+UPDATE session SET logout_uri = NULL WHERE id = $1
+"""
+
+LOGOUT_NOT_TOLD = """
+UPDATE session SET logout_due_at = $1 WHERE id = $2
+"""
