@@ -1,8 +1,9 @@
 """Cookie mode of the service itself: a browser's tokens in cookies that no script can read.
 
 A page on the service's own origin, such as an app behind the same reverse proxy, sends the header
-``Carnet-Session: cookie`` with ``POST /sessions``, ``POST /token`` and ``DELETE /sessions/current``.
-The tokens then travel in the cookies that ``carnet.verifier.cookies`` reads, and in no body.
+``Carnet-Session: cookie`` with ``POST /sessions``, ``POST /token`` and ``DELETE
+/sessions/current``. The tokens then travel in the cookies that ``carnet.verifier.cookies`` reads,
+and in no body.
 """
 
 from __future__ import annotations
