@@ -19,7 +19,9 @@ from carnet.verifier.cookies import CookieSessions
 from carnet.verifier.fastapi import Bearer
 
 HERE = Path(__file__).parent
-SECURITY = {"Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'"}
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
+}
 
 
 def build(issuer: str, origin: str, expires_in: int | None = None) -> CookieSessions:
