@@ -114,7 +114,7 @@ def test_an_assertion_is_taken_once_for_this_server_alone_and_not_for_long(oauth
         assertion(stranger),
         assertion(audience="https://other.example.com"),
         assertion(audience=[url, "https://other.example.com"]),
-        assertion(lifetime=3600),
+        assertion(lifetime=7200),
         assertion(iss="other"),
         assertion(sub=oauth.job[0]),
         assertion(jti=""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 
 from carnet.errors import InvalidToken
@@ -14,6 +16,10 @@ from carnet.server.service import Service
 from carnet.server.sessions import FIRST_PARTY
 
 __all__ = ["administrator", "origin_of", "signed_in", "verified"]
+
+
+ADMINISTRATION: Final = "carnet:admin"
+"""The scope with which a client may do what the account may that granted it."""
 
 
 def origin_of(request: Request, actor: str | None = None) -> Origin:
@@ -49,7 +55,7 @@ async def administrator(request: Request) -> Claims:
         RequestRefused: 401 as ``signed_in``, 403 where the role is missing.
     """
     service: Service = request.app.state.service
-    claims = await signed_in(request)
+    claims = await signed_in(request, ADMINISTRATION)
     role = service.settings.admin_role
     if role not in claims.roles:
         raise _forbidden(f"this needs the role {role}")

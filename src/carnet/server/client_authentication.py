@@ -25,7 +25,9 @@ __all__ = ["METHODS", "authenticate", "authenticate_confidential"]
 
 METHODS: Final = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-LONGEST_ASSERTION: Final = 300
+
+# An hour is what Authlib's clients take; each assertion is taken once, however long it is good.
+LONGEST_ASSERTION: Final = 3600
 LEEWAY: Final = 30
 NO_SECRET: Final = bytes(32)
 

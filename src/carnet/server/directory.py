@@ -186,6 +186,7 @@ class Directory:
         Raises:
             ClientRefused: ``unknown_client``.
         """
+        self._find(client_id)
         ended = 0
 
         def work() -> Transaction[bool]:
@@ -232,6 +233,8 @@ class Directory:
         Raises:
             ClientRefused: if it can't be so, or ``unknown_resource``.
         """
+        if audience not in self._resources:
+            raise _unknown_resource(audience)
         check_resource_metadata(audience, metadata, self._settings.signing_algorithms)
 
         def work() -> Transaction[bool]:
@@ -251,6 +254,8 @@ class Directory:
         Raises:
             ClientRefused: ``unknown_resource``.
         """
+        if audience not in self._resources:
+            raise _unknown_resource(audience)
 
         def work() -> Transaction[bool]:
             if not (yield sql.REMOVE_RESOURCE, (audience,)):

@@ -18,6 +18,7 @@ from carnet.server.cookie_mode import (
     token_response,
 )
 from carnet.server.dpop import NONCE_HEADER, new_nonce, prove_at_token_endpoint
+from carnet.server.grants.authorization_code import grant_authorization_code
 from carnet.server.grants.client_credentials import grant_client_credentials
 from carnet.server.grants.refresh import grant_refresh
 from carnet.server.grants.request import TokenRequest
@@ -27,6 +28,7 @@ from carnet.server.service import Service
 __all__ = ["GRANTS", "issue_token"]
 
 GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[dict[str, Any]]]]] = {
+    "authorization_code": grant_authorization_code,
     "client_credentials": grant_client_credentials,
     "refresh_token": grant_refresh,
 }
