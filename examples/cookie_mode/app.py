@@ -8,7 +8,7 @@ Run the issuer and this app, each in a terminal of its own, and open http://127.
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import uvicorn
 from fastapi import Depends, FastAPI
@@ -24,7 +24,7 @@ SECURITY = {
 }
 
 
-def build(issuer: str, origin: str, expires_in: int | None = None) -> CookieSessions:
+def build(issuer: str, origin: str, **options: Any) -> CookieSessions:
     """Make the app: it checks bearer tokens, and the middleware around it brings them."""
     app = FastAPI()
     bearer = Bearer(issuer, "orders")
@@ -47,7 +47,7 @@ def build(issuer: str, origin: str, expires_in: int | None = None) -> CookieSess
         orders.append(f"order {len(orders) + 1}")
         return {"for": claims.subject, "orders": orders}
 
-    return CookieSessions(app, issuer, "orders", origin=origin, expires_in=expires_in)
+    return CookieSessions(app, issuer, "orders", origin=origin, **options)
 
 
 if __name__ == "__main__":
