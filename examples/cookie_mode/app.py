@@ -38,6 +38,10 @@ def build(issuer: str, origin: str, **options: Any) -> CookieSessions:
     async def script() -> FileResponse:
         return FileResponse(HERE / "page.js", media_type="text/javascript")
 
+    @app.get("/page.css")
+    async def style() -> FileResponse:
+        return FileResponse(HERE / "page.css", media_type="text/css")
+
     @app.get("/orders")
     async def list_orders(claims: Annotated[Claims, Depends(bearer)]) -> dict[str, object]:
         return {"for": claims.subject, "orders": orders}

@@ -13,9 +13,12 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTI
 def test_the_example_of_an_app_refuses_who_is_not_signed_in():
     space = {}
     exec(compile(BLOCKS[0], PAGE.name, "exec"), space)
+    transport = httpx.ASGITransport(space["app"])
+    # The same app, with people signing in on the issuer's page.
+    exec(compile(BLOCKS[1], PAGE.name, "exec"), space)
+    assert space["app"] is not transport.app
 
     async def ask():
-        transport = httpx.ASGITransport(space["app"])
         async with httpx.AsyncClient(
             transport=transport, base_url="https://app.example.com"
         ) as client:
@@ -28,7 +31,7 @@ def test_the_example_of_an_app_refuses_who_is_not_signed_in():
 
 def test_the_example_of_calls_makes_both_clients():
     space = {}
-    exec(compile(BLOCKS[1], PAGE.name, "exec"), space)
+    exec(compile(BLOCKS[2], PAGE.name, "exec"), space)
     space["orders"].close()
     asyncio.run(space["mine"].aclose())
     assert "read from" not in repr(vars(space["auth"])["_endpoint"]) + repr(space["session"])

@@ -195,6 +195,26 @@ def test_a_refused_refresh_token_takes_the_cookies_and_the_request_goes_on(visit
     visit(scene)
 
 
+def test_a_refusal_that_is_not_the_session_s_keeps_the_cookies(visit, inner):
+    async def scene(client, app):
+        await sign_in(client)
+        held = client.cookies[REFRESH]
+        client.cookies.delete(ACCESS)
+        app._form["resource"] = "nowhere"
+        assert (await client.get("/orders")).status_code == 503
+        assert client.cookies[REFRESH] == held
+        app._form["resource"] = "billing"
+        # A token for another audience: the app's own verifier says so, and the successor is kept.
+        assert (await client.get("/orders")).status_code == 200
+        assert client.cookies[REFRESH] != held
+        assert inner.seen["authorization"] == f"Bearer {client.cookies[ACCESS]}"
+        assert (await client.get("/session")).status_code == 503
+        app._form["resource"] = "orders"
+        assert (await client.get("/session")).status_code == 200
+
+    visit(scene)
+
+
 def test_signing_out_while_the_issuer_is_down_still_forgets_the_tokens(visit, issuer):
     async def scene(client, _):
         await sign_in(client)

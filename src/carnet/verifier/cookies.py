@@ -165,8 +165,7 @@ class CookieSessions:
             else:
                 await self._pass_on(scope, receive, send)
         except Refused as refused:
-            headers = [(name, value) for name, value in refused.headers.items()]
-            await answer(scope, send, refused.status, refused.content, headers)
+            await answer(scope, send, refused.status, refused.content, refused.headers.items())
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
@@ -207,6 +206,12 @@ class CookieSessions:
         elif method in ("GET", "HEAD"):
             resumed = await self._resume(*held)
             cookies = [("Set-Cookie", value) for value in resumed.cookies]
+            if resumed.claims is None and resumed.token is not None:
+                # There is a token, and no key to check it with.
+                refused = _unavailable()
+                headers_and_cookies = [*refused.headers.items(), *cookies]
+                await answer(scope, send, refused.status, refused.content, headers_and_cookies)
+                return
             if resumed.claims is None:
                 nobody = {"error": "not_signed_in", "error_description": "nobody is signed in"}
                 await answer(scope, send, 401, nobody, cookies)
@@ -345,14 +350,22 @@ class CookieSessions:
             return _Resumed(access, claims)
         try:
             tokens = await self._refresh(refresh)
-            claims = await self._verifier.verify(tokens.access)
-        except GrantRefused:
-            return _Resumed(cookies=self._cookies.clear())
-        except (IssuerUnavailable, InvalidToken):
+        except (GrantRefused, IssuerUnavailable) as error:
+            if error.code == "invalid_grant":
+                return _Resumed(cookies=self._cookies.clear())
+            # Anything else, such as a client's secret that has changed, says nothing about the
+            # session.
             if claims is not None:
                 return _Resumed(access, claims)
             raise _unavailable() from None
-        return _Resumed(tokens.access, claims, self._keep(tokens, refresh))
+        # From here on the browser must get the successor, whatever is wrong with the token.
+        cookies = self._keep(tokens, refresh)
+        try:
+            claims = await self._verifier.verify(tokens.access)
+        except (IssuerUnavailable, InvalidToken):
+            # The app's own verifier tells what it is.
+            claims = None
+        return _Resumed(tokens.access, claims, cookies)
 
     async def _refresh(self, refresh_token: str) -> Tokens:
         """Get a session's next tokens; who asks meanwhile gets the same ones."""
@@ -392,11 +405,11 @@ class CookieSessions:
 
 
 def _person(claims: Claims) -> dict[str, Any]:
-    return {
-        "sub": claims.subject,
-        "roles": sorted(claims.roles),
-        "scope": " ".join(sorted(claims.scopes)),
-    }
+    try:
+        roles, scopes = claims.roles, claims.scopes
+    except InvalidToken as error:
+        raise _no_token_for_this_app(error) from None
+    return {"sub": claims.subject, "roles": sorted(roles), "scope": " ".join(sorted(scopes))}
 
 
 def _unavailable() -> Refused:
