@@ -16,6 +16,8 @@ class Proxy:
         requests: method and path of each request that came, "POST /token".
         lose: how many of the next answers to POST requests are lost, after they were given.
         down: whether every connection is closed at once.
+        open: while it is not set, POST requests are held back.
+        held: whether one has been.
     """
 
     def __init__(self):
@@ -23,6 +25,8 @@ class Proxy:
         self.lose = 0
         self.down = False
         self.target = None
+        self.held, self.open = threading.Event(), threading.Event()
+        self.open.set()
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -48,6 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
         if proxy.down or self.path == "/revocations":
             self.close_connection = True
             return
+        if self.command == "POST" and not proxy.open.is_set():
+            proxy.held.set()
+            proxy.open.wait(20)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
         answer = httpx.request(
             self.command, proxy.target + self.path, headers=headers, content=body, trust_env=False
@@ -64,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.content)
 
-    do_GET = do_POST = do_DELETE = _forward
+    do_GET = do_POST = do_DELETE = _forward  # noqa: N815 - the names that it calls
 
     def log_message(self, *_):
         pass

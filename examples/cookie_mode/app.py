@@ -8,7 +8,7 @@ Run the issuer and this app, each in a terminal of its own, and open http://127.
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import uvicorn
 from fastapi import Depends, FastAPI
@@ -19,10 +19,12 @@ from carnet.verifier.cookies import CookieSessions
 from carnet.verifier.fastapi import Bearer
 
 HERE = Path(__file__).parent
-SECURITY = {"Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'"}
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
+}
 
 
-def build(issuer: str, origin: str, expires_in: int | None = None) -> CookieSessions:
+def build(issuer: str, origin: str, **options: Any) -> CookieSessions:
     """Make the app: it checks bearer tokens, and the middleware around it brings them."""
     app = FastAPI()
     bearer = Bearer(issuer, "orders")
@@ -36,6 +38,10 @@ def build(issuer: str, origin: str, expires_in: int | None = None) -> CookieSess
     async def script() -> FileResponse:
         return FileResponse(HERE / "page.js", media_type="text/javascript")
 
+    @app.get("/page.css")
+    async def style() -> FileResponse:
+        return FileResponse(HERE / "page.css", media_type="text/css")
+
     @app.get("/orders")
     async def list_orders(claims: Annotated[Claims, Depends(bearer)]) -> dict[str, object]:
         return {"for": claims.subject, "orders": orders}
@@ -45,7 +51,7 @@ def build(issuer: str, origin: str, expires_in: int | None = None) -> CookieSess
         orders.append(f"order {len(orders) + 1}")
         return {"for": claims.subject, "orders": orders}
 
-    return CookieSessions(app, issuer, "orders", origin=origin, expires_in=expires_in)
+    return CookieSessions(app, issuer, "orders", origin=origin, **options)
 
 
 if __name__ == "__main__":

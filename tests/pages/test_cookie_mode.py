@@ -1,6 +1,7 @@
 """Cookie mode in a real browser: the example app under a real server, and a real issuer."""
 
 import importlib.util
+import json
 import re
 import socket
 import threading
@@ -29,25 +30,34 @@ def example(root):
 
 
 @pytest.fixture
-def serve(example, issuer):
-    """Serve the example app; gives its address."""
+def run_app():
+    """Run an app under a real server."""
     running = []
 
-    def serve_one(**options):
-        listener = socket.create_server(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = example.build(issuer.url, url, **options)
+    def run(app, listener):
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         running.append((server, thread, listener))
-        return url
 
-    yield serve_one
+    yield run
     for server, thread, listener in running:
         server.should_exit = True
         thread.join(20)
         listener.close()
+
+
+@pytest.fixture
+def serve(example, issuer, run_app):
+    """Serve the example app; gives its address."""
+
+    def serve_one(**options):
+        listener = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        run_app(example.build(issuer.url, url, **options), listener)
+        return url
+
+    return serve_one
 
 
 @pytest.fixture
@@ -244,6 +254,60 @@ def test_what_another_origin_sends_is_refused(serve, context, stranger, host):
     assert {status for _, _, status in answers} <= {401, 403, 405}
     assert ("POST", "document", 403 if host == "127.0.0.1" else 401) in answers
     assert page.evaluate(LOAD, "/orders")[1]["orders"] == []
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["public client", "with a secret"])
+def test_sign_in_on_the_issuer_s_own_page(
+    context,
+    proxy,  # noqa: F811
+    start,  # noqa: F811
+    add_user,  # noqa: F811
+    carnet,
+    tmp_path,
+    example,
+    run_app,
+    secret,
+):
+    add_user()
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    flags = ["--redirect-uri", f"{url}/session/callback", "--resource", "orders", "--first-party"]
+    done = carnet(
+        *("client", "add", "Shop", "--json", "--auth", "basic" if secret else "none", *flags),
+        data=tmp_path / "data",
+        env={"CARNET_AUDIENCES": "orders"},
+    )
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    proxy.target = start("--issuer", proxy.url).url
+    client = {"client_id": made["client_id"], "client_secret": made.get("client_secret")}
+    run_app(example.build(proxy.url, url, **client), listener)
+
+    page = context.new_page()
+    page.goto(f"{url}/session/sign-in?return_to=/orders")
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{url}/orders")
+    assert '"orders":' in page.content()
+    held = cookies_of(context)
+    assert {ACCESS, REFRESH} <= set(held)
+    assert "carnet-flow" not in held
+    context.clear_cookies(name=ACCESS)
+    assert page.evaluate(LOAD, "/orders")[0] == 200
+    assert proxy.asked("POST /token") == 2
+
+    # An answer that this browser has not asked for signs nobody in, nor does a page elsewhere.
+    page.goto(f"{url}/session/callback?code=stolen&state=guessed")
+    assert "begin again" in page.content()
+    page.goto(f"{url}/session/sign-in?return_to=//evil.example")
+    assert "return_to is a path of this app" in page.content()
+    page.goto(url)
+    assert page.evaluate("() => fetch('/session', {method: 'POST'}).then(a => a.status)") == 405
+    page.click("#sign-out")
+    page.wait_for_selector("#who:has-text('Nobody')")
+    assert page.evaluate(LOAD, "/orders")[0] == 401
+    assert proxy.asked("POST /revocation") == 1
 
 
 def test_another_origin_can_sign_nobody_in_or_out(serve, context, stranger):

@@ -8,7 +8,7 @@ without TLS can plant one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
 from carnet.errors import ConfigurationError
@@ -57,36 +57,33 @@ class TokenCookies:
         prefix = f"__Host-{name}" if secure else name
         self.access = f"{prefix}-access"
         self.refresh = f"{prefix}-refresh"
-        self._attributes = "; ".join(
-            (
-                "Path=/",
-                *(("Secure",) if secure else ()),
-                "HttpOnly",
-                f"SameSite={same_site.title()}",
-            )
-        )
+        self.flow = f"{prefix}-flow"
+        transport = ("Path=/", *(("Secure",) if secure else ()), "HttpOnly")
+        # The issuer sends the person back, which is another site's doing.
+        self._flow_attributes = "; ".join((*transport, "SameSite=Lax"))
+        self._attributes = "; ".join((*transport, f"SameSite={same_site.title()}"))
 
-    def read(self, headers: Iterable[str]) -> HeldTokens:
+    def read(self, headers: Sequence[str]) -> HeldTokens:
         """Take the tokens out of a request's Cookie headers.
 
         A name that stands twice counts as not there: which of the two is ours can't be told.
         """
-        found: dict[str, list[str]] = {self.access: [], self.refresh: []}
-        for name, value in _pairs(headers):
-            if name in found:
-                found[name].append(value)
-        access, refresh = (
-            values[0] if len(values) == 1 and values[0] and _VALUE.fullmatch(values[0]) else None
-            for values in found.values()
-        )
-        return HeldTokens(access, refresh)
+        return HeldTokens(_value(headers, self.access), _value(headers, self.refresh))
 
-    def without(self, headers: Iterable[str]) -> str:
+    def read_flow(self, headers: Sequence[str]) -> str | None:
+        """Take what a sign-in that has begun is remembered by out of the Cookie headers."""
+        return _value(headers, self.flow)
+
+    def set_flow(self, value: str, max_age: int) -> str:
+        """Write the Set-Cookie header that remembers a sign-in; no seconds forget it."""
+        return f"{self.flow}={value}; {self._flow_attributes}; Max-Age={max_age}"
+
+    def without(self, headers: Sequence[str]) -> str:
         """Give the Cookie header without the tokens, for who need not see them."""
         others = [
             f"{name}={value}"
             for name, value in _pairs(headers)
-            if name not in (self.access, self.refresh)
+            if name not in (self.access, self.refresh, self.flow)
         ]
         return "; ".join(others)
 
@@ -122,6 +119,13 @@ class TokenCookies:
     def clear(self) -> list[str]:
         """Write the values of the Set-Cookie headers that take both tokens away."""
         return [f"{name}=; {self._attributes}; Max-Age=0" for name in (self.access, self.refresh)]
+
+
+def _value(headers: Sequence[str], wanted: str) -> str | None:
+    values = [value for name, value in _pairs(headers) if name == wanted]
+    if len(values) != 1 or not values[0] or _VALUE.fullmatch(values[0]) is None:
+        return None
+    return values[0]
 
 
 def _pairs(headers: Iterable[str]) -> Iterable[tuple[str, str]]:

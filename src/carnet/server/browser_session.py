@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.browser.origin import comes_from_own_pages
 from carnet.server.accounts import Account
 from carnet.server.authentication import origin_of
 from carnet.server.http import RequestRefused
@@ -100,12 +101,10 @@ def check_same_origin(request: Request) -> None:
         RequestRefused: ``cross_site``, with 403.
     """
     service: Service = request.app.state.service
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        allowed = site == "same-origin"
-    else:
-        parts = urlsplit(service.settings.own_url)
-        allowed = request.headers.get("origin") == f"{parts.scheme}://{parts.netloc}"
+    parts = urlsplit(service.settings.own_url)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    # As if it were a POST: whatever the method, nothing else may send this.
+    allowed = comes_from_own_pages("POST", headers, f"{parts.scheme}://{parts.netloc}")
     if not allowed:
         raise RequestRefused("cross_site", "this can only be sent from a page of this service", 403)
 

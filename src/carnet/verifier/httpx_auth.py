@@ -34,9 +34,13 @@ class _Auth(httpx.Auth):
     """Puts an access token into requests to the origins that it is for."""
 
     def __init__(
-        self, issuer: str, for_origins: Collection[str], clock: Callable[[], float]
+        self,
+        issuer: str,
+        client: Client | None,
+        for_origins: Collection[str],
+        clock: Callable[[], float],
     ) -> None:
-        self._endpoint = TokenEndpoint(issuer)
+        self._endpoint = TokenEndpoint(issuer, client)
         self._origins = _origins(for_origins)
         self._clock = clock
         self._lock = threading.Lock()
@@ -155,6 +159,8 @@ class SessionAuth(_Auth):
             to other addresses go without it.
         on_rotated: is given each new refresh token, to keep it, before the access token is used.
         resource: the service that the tokens are for (RFC 8707).
+        client_id: the client that the session was begun with, unless by a password.
+        client_secret: the client's, if it has one.
         clock: gives seconds that only go on.
 
     Raises:
@@ -172,9 +178,12 @@ class SessionAuth(_Auth):
         for_origins: Collection[str],
         on_rotated: Callable[[str], None] | None = None,
         resource: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(issuer, for_origins, clock)
+        client = None if client_id is None else Client(client_id, client_secret)
+        super().__init__(issuer, client, for_origins, clock)
         if not isinstance(refresh_token, str) or not refresh_token:
             raise ConfigurationError("refresh_token is the text that the issuer gave")
         self._refresh_token = refresh_token
@@ -225,12 +234,13 @@ class ClientCredentialsAuth(_Auth):
         resource: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(issuer, for_origins, clock)
-        self._client = Client(client_id, client_secret, key)
+        if client_secret is None and key is None:
+            raise ConfigurationError("give a client_secret or a private key, and not both")
+        super().__init__(issuer, Client(client_id, client_secret, key), for_origins, clock)
         self._wanted = {"scope": scope, "resource": resource}
 
     def _exchange(self) -> Steps:
-        return self._endpoint.client_credentials(self._client, **self._wanted)
+        return self._endpoint.client_credentials(**self._wanted)
 
 
 def _bearing(request: httpx.Request, token: str) -> httpx.Request:

@@ -73,21 +73,22 @@ class IssuerBusy(IssuerUnavailable):
 
 
 class Client:
-    """A program that has credentials of its own with the issuer.
+    """A program that the issuer knows by a name.
 
     Args:
-        client_id: as the issuer knows it.
+        client_id: the name.
         secret: what both know (``client_secret_basic``), or
-        key: a private key of which the issuer knows the public one (``private_key_jwt``).
+        key: a private key of which the issuer knows the public one (``private_key_jwt``); with
+            neither it can't prove who it is (``none``).
 
     Raises:
-        ConfigurationError: if not exactly one of the two is given.
+        ConfigurationError: if both are given.
     """
 
     def __init__(self, client_id: str, secret: str | None = None, key: Key | None = None) -> None:
         if not isinstance(client_id, str) or not client_id:
             raise ConfigurationError("client_id is the name under which the issuer knows this one")
-        if (secret is None) == (key is None) or (secret is not None and not secret):
+        if (secret is not None and key is not None) or secret == "":
             raise ConfigurationError("give a client_secret or a private key, and not both")
         self.id = client_id
         self._secret = secret
@@ -104,7 +105,9 @@ class Client:
                 "client_assertion_type": ASSERTION,
                 "client_assertion": self._signer.sign(claims),
             }
-        pair = f"{quote_plus(self.id)}:{quote_plus(self._secret or '')}"
+        if self._secret is None:
+            return {}, {"client_id": self.id}
+        pair = f"{quote_plus(self.id)}:{quote_plus(self._secret)}"
         return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}, {}
 
 
@@ -113,14 +116,16 @@ class TokenEndpoint:
 
     Args:
         issuer: exactly as it stands in its metadata.
+        client: who asks; None is what people sign in with by their password.
 
     Raises:
         ConfigurationError: if the issuer is no address of a secure connection.
     """
 
-    def __init__(self, issuer: str) -> None:
+    def __init__(self, issuer: str, client: Client | None = None) -> None:
         check_address(issuer)
         self.issuer = issuer
+        self._client = client
         self._metadata: Mapping[str, Any] | None = None
 
     def refresh(self, refresh_token: str, **more: str | None) -> Steps:
@@ -131,18 +136,35 @@ class TokenEndpoint:
             IssuerUnavailable: if the issuer can't be reached; the refresh token may be good.
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token, **more}
-        return (yield from self._ask(form, {}))
+        return (yield from self._ask(form))
 
-    def client_credentials(self, client: Client, **more: str | None) -> Steps:
+    def client_credentials(self, **more: str | None) -> Steps:
         """Get a token for a program itself (RFC 6749 section 4.4).
 
         Raises:
             GrantRefused: if the client, the scope or the resource is wrong.
             IssuerUnavailable: if the issuer can't be reached.
         """
-        headers, proof = client.authenticate(self.issuer)
-        form = {"grant_type": "client_credentials", **proof, **more}
-        return (yield from self._ask(form, headers))
+        return (yield from self._ask({"grant_type": "client_credentials", **more}))
+
+    def code(self, code: str, **more: str | None) -> Steps:
+        """Exchange an authorization code (RFC 6749 section 4.1.3).
+
+        Raises:
+            GrantRefused: if the code is not good.
+            IssuerUnavailable: if the issuer can't be reached; the code may be used up.
+        """
+        form = {"grant_type": "authorization_code", "code": code, **more}
+        # A code is good once: repeating it would end what it has begun (section 4.1.2).
+        return (yield from self._ask(form, attempts=1))
+
+    def authorization_endpoint(self) -> Generator[str | Call, Answer, str]:
+        """Find where the issuer asks people.
+
+        Raises:
+            IssuerUnavailable: if it can't be reached, or does not do that.
+        """
+        return (yield from self._endpoint("authorization_endpoint"))
 
     def sign_in(self, document: Mapping[str, Any], headers: Mapping[str, str]) -> Steps:
         """Begin a session with a username and a password, at a Carnet issuer.
@@ -171,18 +193,29 @@ class TokenEndpoint:
             IssuerUnavailable: if the issuer can't be reached, or has not done it.
         """
         address = yield from self._endpoint("revocation_endpoint")
-        answer = yield _post(address, {"token": refresh_token}, {})
+        answer = yield self._post(address, {"token": refresh_token})
         if answer.status != 200:
             raise IssuerUnavailable(f"{address} answered {answer.status} instead of 200")
 
-    def _ask(self, form: Mapping[str, str | None], headers: Mapping[str, str]) -> Steps:
+    def _ask(self, form: Mapping[str, str | None], attempts: int = 2) -> Steps:
         address = yield from self._endpoint("token_endpoint")
-        call = _post(address, form, headers)
-        try:
-            answer = yield call
-        except IssuerUnavailable:
-            answer = yield call
+        for left in reversed(range(attempts)):
+            try:
+                answer = yield self._post(address, form)
+            except IssuerUnavailable:
+                if not left:
+                    raise
+            else:
+                break
         return _tokens(answer, address)
+
+    def _post(self, address: str, form: Mapping[str, str | None]) -> Call:
+        headers, proof = (
+            ({}, {}) if self._client is None else self._client.authenticate(self.issuer)
+        )
+        given = {name: value for name, value in {**form, **proof}.items() if value is not None}
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return Call(address, "POST", {**headers, **kind}, urlencode(given).encode())
 
     def _endpoint(self, name: str) -> Generator[str | Call, Answer, str]:
         if self._metadata is None:
@@ -192,12 +225,6 @@ class TokenEndpoint:
             self._metadata = None
             raise IssuerUnavailable(f"the metadata of {self.issuer} names no {name}")
         return address
-
-
-def _post(address: str, form: Mapping[str, str | None], headers: Mapping[str, str]) -> Call:
-    given = {name: value for name, value in form.items() if value is not None}
-    kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    return Call(address, "POST", {**headers, **kind}, urlencode(given).encode())
 
 
 def _tokens(answer: Answer, address: str) -> Tokens:

@@ -11,6 +11,12 @@ from starlette.responses import Response
 
 from carnet.server.authentication import origin_of, signed_in, verified
 from carnet.server.clock import SECOND
+from carnet.server.cookie_mode import (
+    cookie_mode,
+    forget_tokens,
+    held_refresh_token,
+    token_response,
+)
 from carnet.server.dpop import prove_at_token_endpoint
 from carnet.server.endpoints.tokens import check_resource, token_answer
 from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
@@ -49,6 +55,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 async def begin_session(request: Request) -> Response:
     """Sign in with a username and a password."""
     service: Service = request.app.state.service
+    in_cookies = cookie_mode(request)
     given = await read_json(request, SignIn)
     check_resource(service, given.resource)
     thumbprint = await prove_at_token_endpoint(request)
@@ -63,7 +70,11 @@ async def begin_session(request: Request) -> Response:
     if grant is None:
         raise _refused(account_changing())
     SIGN_INS.labels("accepted").inc()
-    return answer(token_answer(service, grant, None, given.expires_in, thumbprint), 201)
+    if in_cookies and (held := held_refresh_token(request)) is not None:
+        # Its cookies are overwritten: nobody could end that session any more.
+        await service.sessions.end_by_refresh_token(held, "signed_in_again", origin)
+    content = token_answer(service, grant, None, given.expires_in, thumbprint)
+    return token_response(request, content, 201)
 
 
 async def list_sessions(request: Request) -> Response:
@@ -100,6 +111,11 @@ async def end_session(request: Request) -> Response:
 async def end_current_session(request: Request) -> Response:
     """Sign out: end the session of the access token; a repeated request is answered alike."""
     service: Service = request.app.state.service
+    if cookie_mode(request):
+        held = held_refresh_token(request)
+        if held is not None:
+            await service.sessions.end_by_refresh_token(held, "signed_out", origin_of(request))
+        return forget_tokens(request, Response(status_code=204, headers=NO_STORE))
     claims = await verified(request)
     await service.sessions.end(claims["sid"], "signed_out", origin_of(request, claims["sub"]))
     return Response(status_code=204, headers=NO_STORE)
