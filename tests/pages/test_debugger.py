@@ -189,7 +189,11 @@ def test_broken_tokens_are_decoded_as_far_as_they_go(debugger):
     ]:
         page.get_by_role("textbox", name="Token", exact=True).fill(pasted)
         page.locator("#problems").get_by_text(told).first.wait_for()
-        assert page.get_by_role("textbox", name="Header", exact=True).input_value().startswith('{\n  "alg"')
+        assert (
+            page.get_by_role("textbox", name="Header", exact=True)
+            .input_value()
+            .startswith('{\n  "alg"')
+        )
         assert "1dfee8d8" in page.locator("#claims").inner_text()
 
 
