@@ -106,7 +106,7 @@ def test_what_the_browser_signs_the_library_verifies_and_the_other_way_round(deb
                 const said = await verdict(token, given, {});
                 const read = pem ? (await readKeys(pem, { alg })).keys : given;
                 const again = await verdict(token, read, {});
-                const { secret } = await generate(alg);
+                const secret = await generate(alg);
                 const made = (await readKeys(JSON.stringify(secret))).keys[0];
                 answers.push({
                     said: said.accepted && again.accepted,
@@ -158,7 +158,8 @@ def test_what_the_library_encrypts_the_browser_opens(debugger):
         }
         for key, enc in made
     ]
-    answers = debugger().evaluate(
+    page = debugger()
+    answers = page.evaluate(
         """async (questions) => {
             const { decrypt } = await import('/static/debugger/jwe.js');
             const answers = [];
@@ -171,6 +172,14 @@ def test_what_the_library_encrypts_the_browser_opens(debugger):
     )
     assert answers[:-1] == ["a.b.c"] * len(made)
     assert answers[-1].startswith("It can't be decrypted")
+    key = Key.generate("A256KW")
+    page.locator("#token").fill(jwe.encrypt(said().encode(), key))
+    page.locator("#about").get_by_text("A256KW: the content key is wrapped").wait_for()
+    page.locator("#verdict").get_by_text("Decrypt it").wait_for()
+    page.locator("#key").fill(json.dumps(key.to_jwk(private=True)))
+    page.get_by_role("button", name="Decrypt").click()
+    page.locator("#claims").get_by_text("1dfee8d8").wait_for()
+    assert page.locator("#token").input_value().count(".") == 2
 
 
 def test_broken_tokens_are_decoded_as_far_as_they_go(debugger):
@@ -179,6 +188,7 @@ def test_broken_tokens_are_decoded_as_far_as_they_go(debugger):
     head, body, mark = token.split(".")
     for pasted, told in [
         ("Bearer " + token, "“Bearer”"),
+        ('"' + token[:-20], "quotes"),
         (f'"{token}"', "quotes"),
         (token + "==", "padding"),
         (f"{head}.{body}", "2 parts"),

@@ -18,9 +18,9 @@ function unwrap(text, problems) {
     token = token.slice(prefix[0].length);
     problems.push(`It was pasted with “${prefix[0].trim()}” before it; that is not part of the token.`);
   }
-  const quoted = /^(["'`])([^]*)\1[,;]?$/.exec(token);
-  if (quoted) {
-    token = quoted[2].trim();
+  const bare = token.replace(/^["'`]|["'`][,;]?$/g, "").trim();
+  if (bare !== token) {
+    token = bare;
     problems.push("It was pasted in quotes; they are not part of the token.");
   }
   if (token.startsWith("{")) return fromJson(token, problems);

@@ -157,7 +157,10 @@ async function keysOfSet(list, wanted) {
 }
 
 // A chosen algorithm binds only the keys of a set that name none and are of its type.
-const fitting = (jwk, wanted) => (ALGORITHMS[wanted]?.kty === jwk.kty ? wanted : null);
+function fitting(jwk, wanted) {
+  const { kty, crv } = ALGORITHMS[wanted] ?? {};
+  return kty === jwk.kty && (crv ?? jwk.crv) === jwk.crv ? wanted : null;
+}
 
 // Read whatever was pasted. `alg` binds a key that names no algorithm; `form` is how a secret is
 // written: "text", "base64url" or "hex".
@@ -194,6 +197,11 @@ function secretBytes(text, form) {
   return bytesOf({ k: url }, "k");
 }
 
+const CONVERSIONS = {
+  CERTIFICATE: "openssl x509 -pubkey -noout -in FILE",
+  "RSA PUBLIC KEY": "openssl rsa -RSAPublicKey_in -pubout -in FILE",
+};
+
 async function keyOfPem(text, alg) {
   const found = /-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----/.exec(text);
   if (!found) throw new KeyProblem("The PEM block is cut off or has strange characters.");
@@ -202,7 +210,7 @@ async function keyOfPem(text, alg) {
   if (!format) {
     throw new KeyProblem(
       `“${label}” can't be read by a browser. Convert it: ` +
-        (label === "CERTIFICATE" ? "openssl x509 -pubkey -noout -in FILE" : "openssl pkey -in FILE (add -pubin -pubout, or -RSAPublicKey_in with openssl rsa, for a public key)"),
+        (CONVERSIONS[label] ?? "openssl pkey -in FILE"),
     );
   }
   const packed = body.replace(/[\s=]/g, "").replaceAll("+", "-").replaceAll("/", "_");
@@ -217,19 +225,15 @@ async function keyOfPem(text, alg) {
   throw new KeyProblem("The PEM block holds no RSA, P-256, P-384, P-521 or Ed25519 key that this browser can use.");
 }
 
-// Make a new key; the private JWK and, where there is one, the public JWK.
+// Make a new key, as a private JWK.
 export async function generate(alg) {
   const row = ALGORITHMS[alg];
-  const kid = encode(crypto.getRandomValues(new Uint8Array(9)));
-  const named = { alg, kid, use: "sig" };
+  const named = { alg, kid: encode(crypto.getRandomValues(new Uint8Array(9))), use: "sig" };
   if (row.kty === "oct") {
-    const k = encode(crypto.getRandomValues(new Uint8Array(row.size)));
-    return { secret: { kty: "oct", ...named, k }, open: null };
+    return { kty: "oct", ...named, k: encode(crypto.getRandomValues(new Uint8Array(row.size))) };
   }
   const shape = row.kty === "RSA" ? { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) } : {};
   const pair = await subtle.generateKey({ ...row.web, ...shape }, true, ["sign", "verify"]);
   const jwk = await subtle.exportKey("jwk", pair.privateKey);
-  const open = members(jwk, PUBLIC_MEMBERS[row.kty]);
-  const all = members(jwk, [...PUBLIC_MEMBERS[row.kty], ...PRIVATE_MEMBERS[row.kty]]);
-  return { secret: { ...all, ...named }, open: { ...open, ...named } };
+  return { ...members(jwk, [...PUBLIC_MEMBERS[row.kty], ...PRIVATE_MEMBERS[row.kty]]), ...named };
 }

@@ -4,7 +4,7 @@ import { generate, readKeys } from "./keys.js";
 import { sign } from "./sign.js";
 
 export async function sample(now) {
-  const { secret, open } = await generate("ES256");
+  const secret = await generate("ES256");
   const { keys } = await readKeys(JSON.stringify(secret));
   const header = JSON.stringify({ alg: "ES256", typ: "at+jwt", kid: secret.kid });
   const payload = JSON.stringify({
@@ -13,7 +13,7 @@ export async function sample(now) {
   });
   return {
     token: await sign(header, payload, keys[0]),
-    key: JSON.stringify(open, null, 2),
+    key: JSON.stringify(secret, null, 2),
     issuer: "https://auth.example.com",
     audience: "orders",
     type: "at+jwt",

@@ -66,6 +66,15 @@ function sayOfKey(text, bad = false) {
 }
 
 async function keysNow() {
+  if (!crypto.subtle) {
+    sayOfKey("The browser offers its cryptography only to pages opened over https, or on this machine.", true);
+    return [];
+  }
+  if (decoded.kind === "encrypted") {
+    const given = $("key").value.trim() !== "";
+    sayOfKey(given ? "“Decrypt” opens the token with this key." : "To open the token, give a private key or a secret as a JWK.");
+    return [];
+  }
   try {
     const { keys, skipped } = await readGivenKeys();
     const told = keys.map((key) => `${key.alg}${key.signing ? ", can sign" : ""}${key.kid ? `, kid ${key.kid}` : ""}`);
@@ -154,7 +163,9 @@ async function judge() {
   const keys = await keysNow();
   const result = decoded.kind === "empty" ? null : await verdict(decoded.token, keys, policy());
   // A later keystroke has asked again meanwhile: its answer counts.
-  if (mine === turn) showVerdict(result);
+  if (mine !== turn) return;
+  const sealed = "Decrypt it: a service with the decryption key then judges the signed token inside.";
+  showVerdict(decoded.kind === "encrypted" ? { ...result, change: sealed } : result);
 }
 
 function show(except) {
@@ -208,7 +219,7 @@ async function generateKey() {
   const said = decoded.header?.value.alg;
   const alg = $("alg").value || (SIGNING.includes(said) ? said : "ES256");
   try {
-    const { secret } = await generate(alg);
+    const secret = await generate(alg);
     $("key").value = JSON.stringify(secret, null, 2);
     await judge();
   } catch {
@@ -280,6 +291,7 @@ async function findKeys() {
 }
 
 async function showSample() {
+  if (!crypto.subtle) return;
   const made = await sample(Math.floor(Date.now() / 1000));
   $("token").value = made.token;
   $("key").value = made.key;
