@@ -10,6 +10,7 @@ from carnet.server.pages import (
     admin_clients,
     admin_keys,
     admin_users,
+    debugger,
     sign_in,
     sign_up,
 )
@@ -20,7 +21,7 @@ __all__ = ["PAGES"]
 USER = "/admin/users/{account_id}"
 
 PAGES = [
-    Route("/static/{name}", serve_static, methods=["GET"]),
+    Route("/static/{name:path}", serve_static, methods=["GET"]),
     Route("/sign-in", sign_in.show_sign_in, methods=["GET"]),
     Route("/sign-in", sign_in.sign_in, methods=["POST"]),
     Route("/sign-out", sign_in.sign_out, methods=["POST"]),
@@ -34,6 +35,7 @@ PAGES = [
     Route("/me/sessions/end-others", account.end_other_sessions, methods=["POST"]),
     Route("/me/applications", account.show_applications, methods=["GET"]),
     Route("/me/applications/disconnect", account.disconnect, methods=["POST"]),
+    Route("/debugger", debugger.show_debugger, methods=["GET"]),
     Route("/admin", admin.show_overview, methods=["GET"]),
     Route("/admin/revocations", admin.follow_revocations, methods=["GET"]),
     Route("/admin/audit", admin.show_audit, methods=["GET"]),

@@ -70,9 +70,12 @@ def _find(service: Service, name: str) -> StaticFile:
 @cache
 def _files() -> dict[str, StaticFile]:
     folder = resources.files("carnet.server.pages").joinpath("static")
+    entries = {entry.name: entry for entry in folder.iterdir()}
+    parts = entries.pop("debugger")
+    entries.update((f"debugger/{entry.name}", entry) for entry in parts.iterdir())
     return {
-        entry.name: _file(entry.read_bytes(), "." + entry.name.rpartition(".")[2])
-        for entry in folder.iterdir()
+        name: _file(entry.read_bytes(), "." + name.rpartition(".")[2])
+        for name, entry in entries.items()
         if entry.is_file()
     }
 
