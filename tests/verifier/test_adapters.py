@@ -65,6 +65,11 @@ def test_wrong_settings_end_the_start(make, settings):
         make(**(complete if settings else {}))
 
 
+def test_an_unknown_setting_is_named():
+    with pytest.raises(ConfigurationError, match="isuer"):
+        in_flask(issuer="https://auth.example.com", audience="orders", isuer="")
+
+
 @pytest.mark.parametrize("text", ["", " ", None, 7])
 def test_a_need_for_nothing_is_a_mistake(text):
     for require in (
