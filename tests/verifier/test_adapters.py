@@ -199,7 +199,8 @@ def test_litestars_openapi_tells_that_a_bearer_token_is_needed(issuer):
     @litestar.get("/orders")
     async def orders() -> None: ...
 
-    app = litestar.Litestar([orders], plugins=[for_litestar.BearerAuth(issuer.url, "orders")])
+    plugin = for_litestar.BearerAuth(issuer.url, "orders")
+    app = litestar.Litestar([orders], plugins=[plugin], logging_config=None)
     document = app.openapi_schema.to_schema()
     scheme = document["components"]["securitySchemes"]["Bearer"]
     assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
