@@ -8,6 +8,7 @@
 import json
 import os
 import urllib.request
+import warnings
 from typing import Annotated, Any
 
 FRAMEWORK, WAY, ISSUER = (os.environ[name] for name in ("FRAMEWORK", "WAY", "ISSUER"))
@@ -27,7 +28,8 @@ def checker():
 
         return check
 
-    from authlib.jose import JsonWebKey, JsonWebToken
+    with warnings.catch_warnings(record=True):  # it advises to use another package
+        from authlib.jose import JsonWebKey, JsonWebToken
 
     with urllib.request.urlopen(JWKS) as answer:
         keys = JsonWebKey.import_key_set(json.load(answer))

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import assert_type
 
 from fastapi import Request as FastAPIRequest
+from fastapi.security import SecurityScopes
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -57,10 +58,10 @@ plain = for_fastapi.Bearer(issuer="https://auth.example.com", audience="orders")
 into_ticket = for_fastapi.Bearer("https://auth.example.com", "orders", claims_type=Ticket)
 
 
-async def depend(request: FastAPIRequest) -> None:
-    assert_type(await plain(request), Claims)
-    assert_type(await plain.require_role("ADMIN")(request), Claims)
-    assert_type(await into_ticket.require_scope("a")(request), Ticket)
+async def depend(request: FastAPIRequest, scopes: SecurityScopes) -> None:
+    assert_type(await plain(request, scopes), Claims)
+    assert_type(await plain.require_role("ADMIN")(request, scopes), Claims)
+    assert_type(await into_ticket.require_scope("a")(request, scopes), Ticket)
 
 
 @for_starlette.require_scope("a")

@@ -65,6 +65,11 @@ def test_wrong_settings_end_the_start(make, settings):
         make(**(complete if settings else {}))
 
 
+def test_an_unknown_setting_is_named():
+    with pytest.raises(ConfigurationError, match="isuer"):
+        in_flask(issuer="https://auth.example.com", audience="orders", isuer="")
+
+
 @pytest.mark.parametrize("text", ["", " ", None, 7])
 def test_a_need_for_nothing_is_a_mistake(text):
     for require in (
@@ -194,7 +199,8 @@ def test_litestars_openapi_tells_that_a_bearer_token_is_needed(issuer):
     @litestar.get("/orders")
     async def orders() -> None: ...
 
-    app = litestar.Litestar([orders], plugins=[for_litestar.BearerAuth(issuer.url, "orders")])
+    plugin = for_litestar.BearerAuth(issuer.url, "orders")
+    app = litestar.Litestar([orders], plugins=[plugin], logging_config=None)
     document = app.openapi_schema.to_schema()
     scheme = document["components"]["securitySchemes"]["Bearer"]
     assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")

@@ -39,35 +39,47 @@ def silent(issuer, monkeypatch):
 
 
 def followers():
-    return [thread for thread in threading.enumerate() if thread.name == "carnet-revocations"]
+    return {thread for thread in threading.enumerate() if thread.name == "carnet-revocations"}
 
 
-def test_closing_ends_the_thread_that_waits_for_the_issuer(silent):
+@pytest.fixture
+def begun():
+    """Give the one thread that was begun since the beginning of the test."""
+    before = followers()
+
+    def since():
+        (thread,) = followers() - before
+        return thread
+
+    return since
+
+
+def test_closing_ends_the_thread_that_waits_for_the_issuer(silent, begun):
     verifier = AccessTokenVerifier(silent.url, "orders", revocations="required")
     verifier.verify(silent.token())
-    (thread,) = set(followers())
+    thread = begun()
     verifier.close()
     thread.join(60)
     assert not thread.is_alive()
     assert verifier.health()[0].revocations == 1
 
 
-def test_closing_in_a_loop_ends_it_too(silent):
+def test_closing_in_a_loop_ends_it_too(silent, begun):
     async def run():
         async with AsyncAccessTokenVerifier(silent.url, "orders", revocations="required") as one:
             await one.verify(silent.token())
-            return followers()
+            return begun()
 
-    (thread,) = asyncio.run(run())
+    thread = asyncio.run(run())
     thread.join(60)
     assert not thread.is_alive()
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_fork_that_closes_leaves_its_parents_connection(silent):
+def test_a_fork_that_closes_leaves_its_parents_connection(silent, begun):
     verifier = AccessTokenVerifier(silent.url, "orders", revocations="required")
     verifier.verify(silent.token())
-    (thread,) = followers()
+    thread = begun()
     child = os.fork()
     if child == 0:
         verifier.close()

@@ -11,7 +11,12 @@ from typing import Any, Final, TypeVar
 
 from carnet.errors import CarnetError, ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jwt.claims import Claims
-from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuers
+from carnet.verifier.access_token import (
+    AccessTokenVerifier,
+    AsyncAccessTokenVerifier,
+    Issuers,
+    Options,
+)
 from carnet.verifier.dpop import Presented
 
 __all__ = [
@@ -237,6 +242,11 @@ def options_of(settings: object, place: str) -> dict[str, Any]:
         raise ConfigurationError(
             f"{place} must be a mapping with 'issuer' and 'audience', such as "
             "{'issuer': 'https://auth.example.com', 'audience': 'orders'}"
+        )
+    known = {"issuer", "audience", "claims_type", *Options.__annotations__}
+    if unknown := sorted(str(name) for name in settings.keys() - known):
+        raise ConfigurationError(
+            f"{place} has {', '.join(unknown)}, which is none of {', '.join(sorted(known))}"
         )
     return dict(settings)
 

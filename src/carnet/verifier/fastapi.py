@@ -4,6 +4,9 @@ bearer = Bearer(issuer="https://auth.example.com", audience="orders")
 
 @app.get("/orders")
 async def list_orders(claims: Annotated[Claims, Depends(bearer)]): ...
+
+More is asked for by ``Depends(bearer.require_role("ADMIN"))``, by ``bearer.require_scope``, or by
+FastAPI's own ``Security(bearer, scopes=["orders:read"])``, which the OpenAPI document tells.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from carnet.verifier.bearer import (
     Need,
     Refusal,
     authenticate_async,
+    check_scope,
     needs_role,
     needs_scope,
     not_installed,
@@ -28,6 +32,7 @@ from carnet.verifier.key_source import Health
 try:
     from fastapi import Request
     from fastapi.openapi.models import HTTPBearer
+    from fastapi.security import SecurityScopes
     from fastapi.security.base import SecurityBase
 except ModuleNotFoundError:
     raise not_installed("fastapi") from None
@@ -78,8 +83,13 @@ class Bearer(SecurityBase, Generic[T]):
             issuer, audience, claims_type=claims_type, **options
         )
 
-    async def __call__(self, request: Request) -> T:
+    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> T:
         """Check the request's token.
+
+        Args:
+            request: what FastAPI answers.
+            security_scopes: what a route asks for by ``Security(bearer, scopes=[...])``; the
+                OpenAPI document tells of them.
 
         Raises:
             BearerRefused: where there is no good one.
@@ -92,6 +102,8 @@ class Bearer(SecurityBase, Generic[T]):
             claims = await authenticate_async(self._verifier, values, presented)
             for need in self._needs:
                 need(claims)
+            if security_scopes.scopes:
+                check_scope(claims, security_scopes.scope_str)
             return typed(self._verifier, claims)
         except Refusal as refusal:
             raise refused(request, refusal) from None
