@@ -78,7 +78,7 @@ class _Issuer:
         return follower if must_wait and follower.patience() else None
 
     def admit(self, claims: Claims, token: str | bytes, presented: Presented | None) -> Claims:
-        """Refuse what is revoked or not proved."""
+        """Refuse what is revoked, or not proved."""
         self.proofs.check(claims, token, presented, self._clock())
         said, follower = claims._claims, self.follower
         if follower is not None:
@@ -296,7 +296,7 @@ class AccessTokenVerifier(Issuers[T]):
 
         Args:
             token: the token.
-            presented: as for ``verify``.
+            presented: the proof that came with it.
 
         Raises:
             InvalidToken: saying which check failed and what was expected.
@@ -400,7 +400,7 @@ class AsyncAccessTokenVerifier(Issuers[T]):
 
         Args:
             token: the token.
-            presented: as for ``verify``.
+            presented: the proof that came with it.
 
         Raises:
             InvalidToken: saying which check failed and what was expected.

@@ -115,12 +115,12 @@ async def authenticate_async(
     Args:
         verifier: knows the issuers.
         values: the header's values, one for each time that it stands in the request.
-        presented: the proof that came with the scheme DPoP, or None.
+        presented: the proof of a token that was sent as ``DPoP``, or None.
 
     Raises:
         Refusal: 400, 401 or 503.
     """
-    token = bearer_token(values, "Bearer" if presented is None else "DPoP")
+    token = bearer_token(values, "DPoP" if presented else "Bearer")
     try:
         return await verifier.claims(token, presented)
     except (InvalidToken, IssuerUnavailable) as error:
