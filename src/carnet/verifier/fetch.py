@@ -8,16 +8,15 @@ end by that.
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
+from carnet.verifier.connections import Connections
 from carnet.verifier.key_source import Answer, KeySource
 
 if TYPE_CHECKING:
@@ -88,13 +87,13 @@ def _get(address: str) -> Answer:
     import httpx
 
     _check(address)
-    deadline = _Deadline()
+    connections = Connections()
     try:
         with (
-            deadline,
+            _within_seconds(connections),
             httpx.Client(timeout=SECONDS, trust_env=not on_loopback(address)) as client,
             client.stream(
-                "GET", address, headers=_HEADERS, extensions={"trace": deadline.trace}
+                "GET", address, headers=_HEADERS, extensions={"trace": connections.trace}
             ) as response,
         ):
             _check_form(response, address)
@@ -106,9 +105,9 @@ def _get(address: str) -> Answer:
         raise
     # The address may be the issuer's: httpx, idna, ssl and the rest raise what they like for it.
     except Exception as error:
-        if not deadline.passed:
+        if not connections.ended:
             raise _unreachable(address, error) from None
-    if deadline.passed:
+    if connections.ended:
         raise _too_slow(address)
     return _answer(response, body)
 
@@ -140,56 +139,17 @@ async def _get_async(address: str) -> Answer:
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
-class _Deadline:
-    """Ends a blocking request when its time is over, whatever it is waiting for.
-
-    Attributes:
-        passed: whether it was ended.
-    """
-
-    def __init__(self) -> None:
-        self.passed = False
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(SECONDS, self._end)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._timer.cancel()
-        with self._lock:
-            for connection in self._sockets:
-                connection.close()
-            self._sockets.clear()
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Take note of a connection that httpx has opened."""
-        if event != "connection.connect_tcp.complete":
-            return
-        # A duplicate: TLS takes the socket itself over, and ending either ends the connection.
-        connection = info["return_value"].get_extra_info("socket").dup()
-        with self._lock:
-            self._sockets.append(connection)
-            if self.passed:
-                _shut(connection)
-
-    def _end(self) -> None:
-        with self._lock:
-            self.passed = True
-            for connection in self._sockets:
-                _shut(connection)
-
-
-def _shut(connection: socket.socket) -> None:
-    with suppress(OSError):  # it may have ended by itself
-        connection.shutdown(socket.SHUT_RDWR)
+@contextmanager
+def _within_seconds(connections: Connections) -> Iterator[None]:
+    """End a blocking request when its time is over, whatever it is waiting for."""
+    timer = threading.Timer(SECONDS, connections.end)
+    timer.daemon = True
+    timer.start()
+    try:
+        with connections:
+            yield
+    finally:
+        timer.cancel()
 
 
 def _check(address: str) -> None:
