@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 import pytest
@@ -30,6 +31,7 @@ LoadModule dir_module {modules}/mod_dir.so
 LoadModule headers_module {modules}/mod_headers.so
 LoadModule auth_openidc_module {modules}/mod_auth_openidc.so
 DirectoryIndex index.html
+Header set Cache-Control no-store
 DocumentRoot "{folder}/pages"
 OIDCProviderMetadataURL {issuer}/.well-known/openid-configuration
 OIDCClientID apache
@@ -55,14 +57,21 @@ OIDCCacheDir "{folder}/cache"
 
 
 @pytest.fixture
-def apache(tmp_path):
+def folder():
+    """A folder that Apache can reach when it has given up root; pytest shuts its own to others."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def apache(folder):
     """Start Apache before a server that has a client for it; give its address."""
     program = shutil.which("apache2") or "/usr/sbin/apache2"
     if not Path(program).exists() or not (MODULES / "mod_auth_openidc.so").exists():
         pytest.skip("there is no Apache: apt-get install apache2 libapache2-mod-auth-openidc")
-    folder = tmp_path / "apache"
     for name in ("pages", "cache"):
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir()
         (folder / name).chmod(0o777)
     for name, text in (("index", "Let in"), ("bye", "Gone")):
         (folder / "pages" / f"{name}.html").write_text(f"<!doctype html><title>{text}</title>")
@@ -70,11 +79,8 @@ def apache(tmp_path):
 
     def start(port, issuer, secret):
         path = folder / "apache.conf"
-        # Apache's own processes may not be root, and then have to reach the folder of the test.
+        # Apache's own processes refuse to be root.
         user = "User nobody\nGroup nogroup" if os.getuid() == 0 else ""
-        if user:
-            for parent in (folder, *folder.parents[:3]):
-                parent.chmod(parent.stat().st_mode | 0o111)
         path.write_text(
             CONFIGURATION.format(
                 folder=folder, port=port, issuer=issuer, secret=secret, modules=MODULES, user=user
@@ -148,5 +154,8 @@ def test_mod_auth_openidc_signs_a_browser_in_and_out(apache, start, tmp_path, br
         assert page.title() == "Gone", log.read_text()
         page.goto(here)
         page.wait_for_selector("input[name=password]")
+    except Exception:
+        print(page.url, page.content(), log.read_text(), sep="\n")
+        raise
     finally:
         context.close()
