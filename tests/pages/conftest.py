@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from tests.server import conftest
 from tests.server.conftest import PASSWORD
 
 ADMIN = "carnet:admin"
 
-start, add_user = conftest.start, conftest.add_user
+start = conftest.start
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory, carnet):
+    """A data folder with alice, who is an administrator, and bob; every test gets a copy."""
+    data = tmp_path_factory.mktemp("pages") / "data"
+    for name, roles in (("alice", ("--role", ADMIN, "--role", "sales")), ("bob", ())):
+        arguments = ("user", "add", name, "--password-file", "-", *roles)
+        done = carnet(*arguments, data=data, stdin=PASSWORD + "\n")
+        assert done.returncode == 0, done.stderr
+    return data
 
 
 @pytest.fixture
-def service(start, add_user):
-    """A server where people may sign up, with alice, who is an administrator, and bob."""
-    add_user("alice", roles=(ADMIN, "sales"))
-    add_user("bob", roles=())
-    return start(env={"CARNET_SIGN_UP": "true"})
+def service(start, filled, tmp_path):
+    """A server where people may sign up, behind a proxy that is believed."""
+    shutil.copytree(filled, tmp_path / "data")
+    return start(env={"CARNET_SIGN_UP": "true", "CARNET_TRUSTED_PROXIES": "127.0.0.1"})
 
 
 @pytest.fixture

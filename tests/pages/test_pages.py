@@ -15,6 +15,7 @@ OPEN = ["/sign-in", "/sign-up", "/nowhere"]
 OWN = ["/me", "/me/sessions", "/me/applications", "/me/password"]
 ADMINS = [
     *("/admin", "/admin/users", "/admin/users?search=nobody", "/admin/users/new"),
+    *("/admin/clients", "/admin/clients/new", "/admin/clients/new-resource"),
     *("/admin/keys", "/admin/audit", "/admin/audit?since=never"),
 ]
 
@@ -99,9 +100,13 @@ def test_somebody_signs_up_sees_to_the_account_and_signs_out(visit, script):
 
 def test_sessions_are_ended_one_by_one_or_all_others_at_once(sign_in, service):
     for _ in range(3):
-        service.sign_in("bob")
+        token = service.sign_in("bob").json()["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    service.client.post("/token", data=form, headers={"X-Forwarded-For": "203.0.113.7"})
     page = sign_in("bob")
     page.goto("/me/sessions")
+    # The place of the last use, not of the sign-in.
+    page.get_by_text("from 203.0.113.7").wait_for()
     assert page.locator(".things > li").count() == 4
     page.get_by_role("button", name="End the session of A Python program").first.click()
     page.get_by_text("The session has ended.").wait_for()
@@ -148,6 +153,67 @@ def test_an_administrator_sees_to_users(sign_in, service, script):
     press(page, "Filter")
     page.wait_for_url("**event=account_disabled**")
     assert page.locator("tbody tr").count() == 1
+
+
+def test_an_administrator_sees_to_clients_and_resources(sign_in, service):
+    page = sign_in()
+    page.goto("/admin/clients/new-resource")
+    page.get_by_label("Audience").fill("two words")
+    press(page, "Make the resource")
+    page.locator("#audience-error").wait_for()
+    page.get_by_label("Audience").fill("stock")
+    page.get_by_label("Scopes").fill("stock:read")
+    press(page, "Make the resource")
+    page.get_by_text("The resource is made.").wait_for()
+    page.get_by_role("link", name="New client").click()
+    page.get_by_label("Name").fill("Nightly <job>")
+    page.get_by_label("What it is").select_option("service")
+    page.get_by_label("Scope").fill("stock:read")
+    page.get_by_label("Resources").fill("nowhere")
+    press(page, "Make the client")
+    page.get_by_role("alert").wait_for()
+    assert page.get_by_label("What it is").input_value() == "service"
+    page.get_by_label("Resources").fill("stock")
+    press(page, "Make the client")
+    secret = page.locator("#secret").inner_text()
+    client_id = page.locator("dd code").first.inner_text()
+
+    def ask(secret):
+        form = {"grant_type": "client_credentials", "scope": "stock:read"}
+        return service.client.post("/token", data=form, auth=(client_id, secret)).status_code
+
+    assert ask(secret) == 200
+    page.goto("/admin/clients")
+    page.get_by_role("link", name="Nightly <job>").click()
+    assert secret not in page.content()
+    page.get_by_role("link", name="New secret").click()
+    press(page, "Make a new secret")
+    renewed = page.locator("#secret").inner_text()
+    assert (ask(secret), ask(renewed)) == (401, 200)
+    page.get_by_role("link", name="Remove").click()
+    press(page, "Remove the client")
+    page.get_by_text("The client is removed").wait_for()
+    assert ask(renewed) == 401
+    page.get_by_role("link", name="Remove the resource stock").click()
+    press(page, "Remove the resource")
+    page.get_by_text("no more tokens").wait_for()
+    page.get_by_text("There is no client yet.").wait_for()
+
+
+def test_a_client_whose_form_is_sent_twice_is_made_once(sign_in):
+    page = sign_in()
+    page.goto("/admin/clients/new")
+    page.get_by_label("Name").fill("Shop")
+    page.get_by_label("Redirect URIs").fill("https://shop.example/callback")
+    press(page, "Make the client")
+    page.locator("#secret").wait_for()
+    page.go_back()
+    page.get_by_label("Name").fill("Shop")
+    page.get_by_label("Redirect URIs").fill("https://shop.example/callback")
+    form = page.locator("form[action$=new]")
+    form.wait_for()
+    press(page, "Make the client")
+    page.get_by_role("heading", name="Shop").wait_for()
 
 
 def test_an_administrator_can_not_lock_herself_out(sign_in):
@@ -227,7 +293,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(visit):
     page.get_by_text("You are signed out").wait_for()
 
 
-def test_the_brand_is_the_operators_own(start, add_user, visit, tmp_path, browser):
+def test_the_brand_is_the_operators_own(start, visit, tmp_path):
     logo = tmp_path / "logo.svg"
     logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
     other = start(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from carnet.server.endpoints import accounts, operations, sessions
+from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token import issue_token
@@ -40,6 +41,7 @@ ROUTES = [
         methods=["DELETE"],
     ),
     Route("/token", issue_token, methods=["POST"]),
+    Route("/introspection", introspect_token, methods=["POST"]),
     Route("/revocation", revoke_token, methods=["POST"]),
     Route("/revocations", stream_revocations, methods=["GET"]),
     Route("/.well-known/jwks.json", key_set),

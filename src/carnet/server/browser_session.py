@@ -40,7 +40,9 @@ async def current(request: Request) -> BrowserSession | None:
     """Give the session of the browser that sends a request, or None where nobody is signed in."""
     service: Service = request.app.state.service
     text = request.cookies.get(_cookie(service))
-    found = await service.sessions.by_token(text, BROWSER) if text else None
+    if not text:
+        return None
+    found = await service.sessions.by_token(text, BROWSER, origin_of(request).address)
     return None if found is None else BrowserSession(*found)
 
 

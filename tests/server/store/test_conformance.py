@@ -136,7 +136,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "HOLD_ACCOUNT": ("a", 1),
         "ADD_SESSION": new_session(b"h"),
         "SESSION_BY_SECRET": (b"h",),
-        "ROTATE": (1, b"h", 1, 1, "c", ""),
+        "ROTATE": (1, "", b"h", 1, 1, "c", ""),
         "HEAL": (1, 1, b"h"),
         "ADD_ACCOUNT": ACCOUNT,
         "ACCOUNTS": ("", 1),
@@ -154,7 +154,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "END_SESSIONS_OF_LOGIN": (1, "r", "s"),
         "END_SESSIONS_OF_CLIENT": (1, "r", "c", "a"),
         "LOGIN_BY_SECRET": (b"h", 0, "c", 1, 1),
-        "TOUCH_SESSION": (1, "s"),
+        "TOUCH_SESSION": (1, "", "s"),
         "END_SESSIONS_OF_ACCOUNT": (1, "r", "a", "s"),
         "SWEEP_SESSIONS": (1, 1),
         "SWEEP_REVOCATIONS": (1, 1),
@@ -169,6 +169,13 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ADD_PEPPER": (1, "jwe", 1),
         "THROTTLES": ("a", "b", "c"),
         "THROTTLE": ("a", 1, 1, 1),
+        "ADD_CLIENT": ("c", b"h", "{}", 1),
+        "REPLACE_CLIENT": (b"h", "{}", "c"),
+        "SET_CLIENT_SECRET": (b"h", "c"),
+        "END_ALL_SESSIONS_OF_CLIENT": (1, "r", "c"),
+        "ADD_RESOURCE": ("a", "{}", 1),
+        "SPEND": (b"h", 1),
+        "SWEEP_SPENT": (1, 1),
         "ADD_AUDIT": ("i", 1, "e", None, None, None, None, None),
     }
     wanted = len(set(re.findall(r"\$\d+", sql)))
@@ -207,7 +214,7 @@ def test_of_two_hundred_rotations_of_one_generation_one_is_done(play):
     async def scene(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
         await store.write(statements.ADD_SESSION, *new_session(b"hash"))
-        values = (2, b"hash", 0, 0, "client", "")
+        values = (2, "", b"hash", 0, 0, "client", "")
         rotate = [store.write(statements.ROTATE, *values) for _ in range(200)]
         outcomes = await asyncio.gather(*rotate)
         return [rows for rows in outcomes if rows]

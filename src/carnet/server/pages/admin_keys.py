@@ -77,11 +77,8 @@ async def rotate_keys(request: Request) -> Response:
     alg = form["alg"]
     if alg not in service.settings.signing_algorithms:
         raise HTTPException(404)
-    published = Stage.PUBLISHED
-    if any(key.alg == alg and stage is published for key, stage in service.keys.overview()):
-        return redirect(request, "/admin/keys?done=waiting")
-    await service.keys.rotate(alg, origin_of(request, session.account.id))
-    return redirect(request, "/admin/keys?done=rotated")
+    made = await service.keys.prepare_next(alg, origin_of(request, session.account.id))
+    return redirect(request, f"/admin/keys?done={'rotated' if made else 'waiting'}")
 
 
 async def ask_about_key(request: Request) -> Response:

@@ -30,7 +30,7 @@ WORDS = {
 }
 UNAVAILABLE = (
     "The service can't do this at the moment",
-    "Its database does not answer. Nothing has been changed; try again in a moment.",
+    "Its database does not answer. Try again in a moment; sending it twice does no harm.",
 )
 EXPIRED = (
     "Your session has ended",

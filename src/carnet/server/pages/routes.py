@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from carnet.server.pages import account, admin, admin_keys, admin_users, debugger, sign_in, sign_up
+from carnet.server.pages import (
+    account,
+    admin,
+    admin_clients,
+    admin_keys,
+    admin_users,
+    debugger,
+    sign_in,
+    sign_up,
+)
 from carnet.server.pages.static_files import serve_static
 
 __all__ = ["PAGES"]
@@ -34,6 +43,16 @@ PAGES = [
     Route("/admin/keys/rotate", admin_keys.rotate_keys, methods=["POST"]),
     Route("/admin/keys/retire", admin_keys.ask_about_key, methods=["GET"]),
     Route("/admin/keys/retire", admin_keys.retire_key, methods=["POST"]),
+    Route("/admin/clients", admin_clients.list_clients, methods=["GET"]),
+    Route("/admin/clients/client", admin_clients.show_client, methods=["GET"]),
+    Route("/admin/clients/new", admin_clients.show_new_client, methods=["GET"]),
+    Route("/admin/clients/new", admin_clients.add_client, methods=["POST"]),
+    Route("/admin/clients/new-resource", admin_clients.show_new_resource, methods=["GET"]),
+    Route("/admin/clients/new-resource", admin_clients.add_resource, methods=["POST"]),
+    Route("/admin/clients/secret", admin_clients.make_secret, methods=["POST"]),
+    Route("/admin/clients/remove", admin_clients.remove_client, methods=["POST"]),
+    Route("/admin/clients/remove-resource", admin_clients.remove_resource, methods=["POST"]),
+    Route("/admin/clients/{change}", admin_clients.ask, methods=["GET"]),
     Route("/admin/users", admin_users.list_users, methods=["GET"]),
     Route("/admin/users/new", admin_users.show_new_user, methods=["GET"]),
     Route("/admin/users/new", admin_users.create_user, methods=["POST"]),
