@@ -19,12 +19,6 @@ ALGORITHMS = [
 
 
 @pytest.fixture
-def service(start):
-    """A server with nobody in it: the debugger needs no account."""
-    return start()
-
-
-@pytest.fixture
 def debugger(visit):
     """The debugger, opened in a clean browser; `page.asked` are the addresses it asked for."""
 
@@ -242,8 +236,7 @@ def test_nothing_that_is_pasted_is_sent(debugger):
     assert not any("=" in url.replace("?v=", "") for url in own)
 
 
-def test_the_keys_of_this_server_are_found(debugger, service, add_user):
-    add_user()
+def test_the_keys_of_this_server_are_found(debugger, service):
     page = debugger()
     got = service.sign_in().json()["access_token"]
     page.get_by_role("textbox", name="Token", exact=True).fill(got)

@@ -122,7 +122,8 @@ function lookAtHeader(header, kind, problems) {
 export function decode(text) {
   const problems = [];
   const token = unwrap(text, problems);
-  if (token === "") return { token, kind: "empty", parts: [], header: null, payload: null, problems, about: [] };
+  const unread = { token, header: null, payload: null, problems, about: [] };
+  if (token === "") return { ...unread, kind: "empty", parts: [] };
   const texts = token.split(".");
   const encrypted = texts.length === 5 || (texts.length === 4 && !texts[1]);
   const kind = { 3: "signed", 5: "encrypted" }[texts.length] ?? "unknown";
@@ -130,7 +131,7 @@ export function decode(text) {
   const parts = texts.map((part, place) => ({ name: names[place] ?? "surplus", text: part }));
   if (texts.length === 1 && !token.startsWith("ey")) {
     problems.push("There is no dot in it, and it doesn't begin like a token. It may be an opaque token (a refresh token, an API key): only its issuer can read it.");
-    return { token, kind, parts: [{ name: "text", text: token }], header: null, payload: null, problems, about: [] };
+    return { ...unread, kind, parts: [{ name: "text", text: token }] };
   }
   if (kind === "unknown") {
     problems.push(`It has ${texts.length === 1 ? "one part" : `${texts.length} parts`}; a signed token has three (header.payload.signature), an encrypted one five.`);
@@ -138,21 +139,23 @@ export function decode(text) {
   const header = readObject(texts[0], "header", problems);
   lookAtHeader(header.value, kind, problems);
   if (encrypted) {
-    for (const { name, text: part } of parts.slice(1)) problems.push(...decodeLoosely(part, `The ${name}`).problems);
-    return { token, kind, parts, header, payload: null, problems, about: describeEncryption(header.value) };
+    for (const { name, text: part } of parts.slice(1)) {
+      problems.push(...decodeLoosely(part, `The ${name}`).problems);
+    }
+    return { ...unread, kind, parts, header, about: describeEncryption(header.value) };
   }
   const payload = texts.length > 1 ? readObject(texts[1], "payload", problems) : null;
   if (texts.length > 2) {
     if (texts[2] === "") problems.push("The signature is empty: nothing proves who wrote this.");
     else problems.push(...decodeLoosely(texts[2], "The signature").problems);
   }
-  return { token, kind, parts, header, payload, problems, about: [] };
+  return { ...unread, kind, parts, header, payload };
 }
 
 // Put edited texts in place of a token's parts; the signature stays, and so holds no longer.
 export function withParts(token, header, payload) {
-  const [head = "", body = "", ...rest] = token.split(".");
-  return [header === null ? head : segment(header), payload === null ? body : segment(payload), ...(rest.length ? rest : [""])].join(".");
+  const rest = token.split(".").slice(2);
+  return [segment(header), segment(payload), ...(rest.length ? rest : [""])].join(".");
 }
 
 export const packed = (text) => {

@@ -25,12 +25,17 @@ function ofAlg(alg) {
   return "not known here";
 }
 
+function ofEnc(enc) {
+  if (!Object.hasOwn(CONTENT, enc)) return "not known here";
+  return CONTENT[enc].hash ? "AES-CBC with an HMAC over it" : "AES-GCM, encryption and integrity in one";
+}
+
 // Sentences about an encrypted token.
 export function describeEncryption(header) {
   return [
     "This token is encrypted (JWE): who has no key sees its header only.",
     `alg ${header.alg}: ${ofAlg(String(header.alg))}.`,
-    `enc ${header.enc}: ${Object.hasOwn(CONTENT, header.enc) ? (CONTENT[header.enc].hash ? "AES-CBC with an HMAC over it" : "AES-GCM, encryption and integrity in one") : "not known here"}.`,
+    `enc ${header.enc}: ${ofEnc(header.enc)}.`,
     "Decrypting proves nothing about who wrote it: a signed token must be inside.",
   ];
 }
@@ -42,25 +47,30 @@ const { subtle } = globalThis.crypto;
 
 async function unwrapWith(secret, wrapped) {
   const key = await subtle.importKey("raw", secret, "AES-KW", false, ["unwrapKey"]);
-  const made = await subtle.unwrapKey("raw", wrapped, key, "AES-KW", { name: "HMAC", hash: "SHA-256" }, true, ["sign"]);
+  const any = { name: "HMAC", hash: "SHA-256" };
+  const made = await subtle.unwrapKey("raw", wrapped, key, "AES-KW", any, true, ["sign"]);
   return new Uint8Array(await subtle.exportKey("raw", made));
 }
 
 async function agree(jwk, header, alg, size) {
   const { epk } = header;
-  if (!isObject(epk) || epk.crv !== jwk.crv) throw new KeyProblem("The token's ephemeral key is on another curve than this key.");
+  if (!isObject(epk) || epk.crv !== jwk.crv) {
+    throw new KeyProblem("The token's ephemeral key is on another curve than this key.");
+  }
   const web = jwk.crv === "X25519" ? { name: "X25519" } : { name: "ECDH", namedCurve: jwk.crv };
   const { kty, crv, x, y, d } = jwk;
-  const own = await subtle.importKey("jwk", { kty, crv, x, d, ...(y && { y }) }, web, false, ["deriveBits"]);
-  const theirs = await subtle.importKey("jwk", { kty, crv, x: epk.x, ...(epk.y && { y: epk.y }) }, web, false, []);
+  const point = (x1, y1) => ({ kty, crv, x: x1, ...(y1 && { y: y1 }) });
+  const own = await subtle.importKey("jwk", { ...point(x, y), d }, web, false, ["deriveBits"]);
+  const theirs = await subtle.importKey("jwk", point(epk.x, epk.y), web, false, []);
   const lengths = { "P-256": 256, "P-384": 384, "P-521": 528, X25519: 256 };
   const secret = new Uint8Array(await subtle.deriveBits({ name: web.name, public: theirs }, own, lengths[crv]));
   const named = (part) => join(integer(part.length), part);
-  const party = (name) => named(name in header ? decodeStrict(String(header[name]), name) : new Uint8Array());
+  const party = (name) => named(decodeStrict(String(header[name] ?? ""), name));
   const info = join(named(bytes(alg)), party("apu"), party("apv"), integer(size * 8));
   let derived = new Uint8Array();
   for (let round = 1; derived.length < size; round += 1) {
-    derived = join(derived, new Uint8Array(await subtle.digest("SHA-256", join(integer(round), secret, info))));
+    const hash = await subtle.digest("SHA-256", join(integer(round), secret, info));
+    derived = join(derived, new Uint8Array(hash));
   }
   return derived.slice(0, size);
 }
@@ -72,7 +82,8 @@ async function contentKey(jwk, header, wrapped) {
   if (alg === "dir" && secret) return secret;
   if (Object.hasOwn(WRAPS, alg) && secret) return unwrapWith(secret, wrapped);
   if (/^A\d+GCMKW$/.test(alg) && secret) {
-    return open(secret, decodeStrict(String(header.iv), "iv"), join(wrapped, decodeStrict(String(header.tag), "tag")), new Uint8Array());
+    const [iv, tag] = ["iv", "tag"].map((name) => decodeStrict(String(header[name]), name));
+    return open(secret, iv, join(wrapped, tag), new Uint8Array());
   }
   if (Object.hasOwn(OAEP, alg) && jwk.kty === "RSA") {
     const { kty, n, e, d, p, q, dp, dq, qi } = jwk;

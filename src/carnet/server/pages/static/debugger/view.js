@@ -77,9 +77,12 @@ async function keysNow() {
   }
   try {
     const { keys, skipped } = await readGivenKeys();
-    const told = keys.map((key) => `${key.alg}${key.signing ? ", can sign" : ""}${key.kid ? `, kid ${key.kid}` : ""}`);
+    const told = keys.map((key) =>
+      [key.alg, key.signing && "can sign", key.kid && `kid ${key.kid}`].filter(Boolean).join(", "),
+    );
     const count = keys.length > 1 ? `${keys.length} keys: ` : "";
-    sayOfKey([count + told.join("; "), ...skipped].filter(Boolean).join(" "), keys.length === 0 && skipped.length > 0);
+    const useless = keys.length === 0 && skipped.length > 0;
+    sayOfKey([count + told.join("; "), ...skipped].filter(Boolean).join(" "), useless);
     return keys;
   } catch (problem) {
     if (!(problem instanceof KeyProblem)) throw problem;
@@ -141,7 +144,8 @@ function showVerdict(result) {
     return;
   }
   const { accepted, code, claim, expected, message, change } = result;
-  const [word, look] = accepted ? ["Accepted", "accepted"] : accepted === null ? ["Can't tell", "untold"] : ["Refused", "refused"];
+  const stamps = { true: ["Accepted", "accepted"], false: ["Refused", "refused"], null: ["Can't tell", "untold"] };
+  const [word, look] = stamps[accepted];
   const facts = element("dl", undefined, "facts");
   const fact = (name, text, mono) => {
     if (!text) return;
