@@ -67,9 +67,12 @@ def main() -> None:
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
-            raise
-        wanted = "demo" if "demo" in sys.argv else extra
-        status = _fail(f"this needs a part that is not installed: pip install 'carnet[{wanted}]'")
+            status = _click_status(error)
+        else:
+            wanted = "demo" if "demo" in sys.argv else extra
+            status = _fail(
+                f"this needs a part that is not installed: pip install 'carnet[{wanted}]'"
+            )
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:
