@@ -65,11 +65,16 @@ class Block(NamedTuple):
         return f"{self.page}, line {self.line}"
 
 
+FENCED = re.compile(r"^ *```(\S*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
 def _blocks() -> list[Block]:
     found = []
     for path in PAGES:
         page = path.read_text("utf-8")
-        for match in re.finditer(r"^ *```(\S*)[^\n]*\n(.*?)^ *```$", page, re.M | re.S):
+        for match in re.finditer(
+            r"^ *```(\S*)[^\n]*\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL
+        ):
             line = page.count("\n", 0, match.start()) + 1
             found.append(Block(path.relative_to(ROOT).as_posix(), line, match[1], match[2]))
     return found
@@ -179,7 +184,7 @@ def test_python_runs(name, tmp_path):
 
 @pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
 def test_the_shell_of_a_page_calls_what_is_there(page):
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for block in BLOCKS:
         if block.page != page or block.language not in SHELL:
             continue
@@ -219,12 +224,12 @@ def test_settings_load(block, tmp_path):
 
 
 def _prose(path: Path) -> str:
-    return re.sub(r"^ *```.*?^ *```$", "", path.read_text("utf-8"), flags=re.M | re.S)
+    return FENCED.sub("", path.read_text("utf-8"))
 
 
 def _anchors(path: Path) -> set[str]:
     """Name a page's headings as GitHub and MyST do."""
-    titles = re.findall(r"^#+ (.*)$", _prose(path), re.M)
+    titles = re.findall(r"^#+ (.*)$", _prose(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
