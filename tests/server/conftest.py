@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
+from tests.server.oauth import oauth  # noqa: F401 - a fixture
 
 from carnet.server.service import open_service
 from carnet.server.settings import Settings

@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import PlainTextResponse
+from tests.server.oauth import Prover
 
 from carnet import Claims, inspect
 from carnet.jose import jws
@@ -175,3 +176,20 @@ def test_openapi_tells_that_a_bearer_token_is_needed(app):
     for path in ("/orders", "/reports", "/writing"):
         assert document["paths"][path]["get"]["security"] == [{"Bearer": []}]
     assert "security" not in document["paths"]["/teapot"]["get"]
+
+
+def test_a_bound_token_comes_with_a_proof_or_not_at_all(app, issuer):
+    prover = Prover()
+    token = issuer.token(cnf={"jkt": prover.thumbprint})
+    url = str(app.base_url.join("/orders"))
+
+    def ask(scheme, *proofs):
+        headers = [("Authorization", f"{scheme} {token}"), *(("DPoP", one) for one in proofs)]
+        return app.get("/orders?page=1", headers=headers)
+
+    good = prover.proof(url, "GET", token)
+    assert ask("DPoP", good).json() == {"for": "ada"}
+    assert ask("DPoP", good).json()["code"] == "proof_invalid"
+    assert ask("DPoP").json()["code"] == "proof_invalid"
+    assert ask("Bearer").json()["code"] == "proof_missing"
+    assert ask("Bearer", prover.proof(url, "GET", token)).json()["code"] == "proof_missing"

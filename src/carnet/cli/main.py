@@ -16,6 +16,11 @@ __all__ = ["main"]
 COMMANDS = {
     "serve": ("carnet.cli.serve:serve", "Run the authentication service."),
     "user": ("carnet.cli.user:user", "Make, change and list the accounts of the service."),
+    "client": (
+        "carnet.cli.client:client",
+        "Make, change and list the clients that ask for tokens.",
+    ),
+    "resource": ("carnet.cli.resource:resource", "Make and list what tokens are for."),
     "session": ("carnet.cli.session:session", "List and end people's sessions."),
     "keys": ("carnet.cli.keys:keys", "See to the signing keys and the master key."),
     "audit": ("carnet.cli.audit:audit", "Show what has happened."),

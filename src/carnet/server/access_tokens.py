@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from carnet.errors import InvalidToken
+from typing import Any
+
 from carnet.jwt.claims import Claims
 from carnet.jwt.policy import UNCHECKED
 from carnet.jwt.signer import Signer
 from carnet.jwt.verifier import Verifier
+from carnet.server.directory import Directory
 from carnet.server.sessions import Grant
 from carnet.server.settings import Settings
 from carnet.server.signing_keys import SigningKeys
@@ -19,39 +21,61 @@ class AccessTokens:
 
     Args:
         keys: the service's own keys; when they change, so do the signers.
-        settings: issuer, audiences, algorithms and lifetime.
+        directory: what tokens may be for, and how it wants them.
+        settings: issuer, algorithms and lifetime.
     """
 
-    def __init__(self, keys: SigningKeys, settings: Settings) -> None:
+    def __init__(self, keys: SigningKeys, directory: Directory, settings: Settings) -> None:
         self._keys = keys
+        self._directory = directory
         self._settings = settings
         self._lifetime = settings.access_token_lifetime
-        self._generation = -1
-        self._follow_keys()
+        self._generation = (-1, -1)
+        self._follow_changes()
 
-    def issue(self, grant: Grant, audience: str, lifetime: int | None) -> tuple[str, int]:
+    def issue(
+        self, grant: Grant, audience: str, lifetime: int | None, key_thumbprint: str = ""
+    ) -> tuple[str, int]:
         """Make an access token for a session.
 
         Args:
             grant: the session.
             audience: the one service that it is for.
             lifetime: seconds that are wanted; never more than the setting.
+            key_thumbprint: of the key that it is bound to, or "" (RFC 9449 section 6).
 
         Returns:
             The token, and the seconds that it is good for.
         """
-        self._follow_keys()
-        span = min(lifetime or self._lifetime, self._lifetime)
         claims = {
             **grant.claims,
-            "aud": audience,
             "sub": grant.account_id,
             "client_id": grant.client_id,
             "sid": grant.session_id,
             "roles": grant.roles,
             "sub_ver": grant.version,
         }
-        return self._signers[audience].sign(claims, lifetime=span), span
+        if grant.scope:
+            claims["scope"] = grant.scope
+        return self.sign(claims, audience, lifetime, key_thumbprint)
+
+    def sign(
+        self,
+        claims: dict[str, Any],
+        audience: str,
+        lifetime: int | None = None,
+        key_thumbprint: str = "",
+    ) -> tuple[str, int]:
+        """Make an access token with these claims, for one of the directory's audiences."""
+        self._follow_changes()
+        span = min(lifetime or self._lifetime, self._lifetime)
+        full = {**claims, "aud": audience}
+        if key_thumbprint:
+            full["cnf"] = {"jkt": key_thumbprint}
+        signer = self._signers.get(audience)
+        if signer is None:
+            signer = self._signers[audience] = self._signer(audience)
+        return signer.sign(full, lifetime=span), span
 
     def verify(self, token: str) -> Claims:
         """Check an access token that this service has issued, for whichever audience.
@@ -59,36 +83,37 @@ class AccessTokens:
         Raises:
             InvalidToken: if it is not good.
         """
-        self._follow_keys()
-        claims = self._verifier.verify(token)
-        if claims.session_id is None:
-            raise InvalidToken(
-                "the token belongs to no session",
-                code="claim_missing",
-                claim="sid",
-                expected="a session's token",
-            )
-        return claims
+        self._follow_changes()
+        return self._verifier.verify(token)
 
-    def _follow_keys(self) -> None:
-        if self._generation == self._keys.generation:
+    def _signer(self, audience: str) -> Signer:
+        settings, resource = self._settings, self._directory.resource(audience)
+        alg = settings.audience_algorithms.get(audience)
+        encrypt_to, enc = None, "A256GCM"
+        if resource is not None:
+            alg = resource.metadata.signing_alg or alg
+            encrypt_to, enc = resource.key, resource.metadata.encryption_enc
+        if alg not in settings.signing_algorithms:
+            alg = settings.signing_algorithms[0]
+        return Signer(
+            self._keys.signing(alg),
+            issuer=settings.own_url,
+            audience=UNCHECKED,
+            lifetime=settings.access_token_lifetime,
+            type="at+jwt",
+            encrypt_to=encrypt_to,
+            enc=enc,
+        )
+
+    def _follow_changes(self) -> None:
+        generation = (self._keys.generation, self._directory.generation)
+        if self._generation == generation:
             return
-        settings = self._settings
-        default = settings.signing_algorithms[0]
-        self._signers = {
-            audience: Signer(
-                self._keys.signing(settings.audience_algorithms.get(audience, default)),
-                issuer=settings.own_url,
-                audience=UNCHECKED,
-                lifetime=settings.access_token_lifetime,
-                type="at+jwt",
-            )
-            for audience in settings.audiences
-        }
+        self._signers: dict[str, Signer] = {}
         self._verifier = Verifier(
             self._keys.published,
-            issuer=settings.own_url,
-            audience=settings.audiences,
+            issuer=self._settings.own_url,
+            audience=self._directory.audiences,
             type="at+jwt",
         )
-        self._generation = self._keys.generation
+        self._generation = generation

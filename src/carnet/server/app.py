@@ -10,7 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from carnet.server.endpoints import accounts, operations, sessions
+from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
+from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
+from carnet.server.endpoints.openapi import openapi
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token import issue_token
 from carnet.server.http import RequestRefused, refusal
@@ -19,6 +22,12 @@ from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 
 __all__ = ["build_app"]
+
+
+def _route(operation: Operation) -> str:
+    # An audience is often a URL, with slashes.
+    return operation.path.replace("/resources/{name}", "/resources/{name:path}")
+
 
 ROUTES = [
     Route("/sessions", sessions.begin_session, methods=["POST"]),
@@ -35,7 +44,10 @@ ROUTES = [
         accounts.end_session_of_account,
         methods=["DELETE"],
     ),
+    *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
+    Route("/openapi.json", openapi),
     Route("/token", issue_token, methods=["POST"]),
+    Route("/introspection", introspect_token, methods=["POST"]),
     Route("/revocation", revoke_token, methods=["POST"]),
     Route("/revocations", stream_revocations, methods=["GET"]),
     Route("/.well-known/jwks.json", key_set),

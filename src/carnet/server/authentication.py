@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 
 from carnet.errors import InvalidToken
 from carnet.jwt.claims import Claims
+from carnet.jwt.dpop import bound_key
 from carnet.server.audit import Origin
+from carnet.server.dpop import prove_with_token
 from carnet.server.http import RequestRefused
 from carnet.server.service import Service
+from carnet.server.sessions import FIRST_PARTY
 
 __all__ = ["administrator", "origin_of", "signed_in", "verified"]
+
+
+ADMINISTRATION: Final = "carnet:admin"
+"""The scope with which a client may do what the account may that granted it."""
 
 
 def origin_of(request: Request, actor: str | None = None) -> Origin:
@@ -19,14 +28,21 @@ def origin_of(request: Request, actor: str | None = None) -> Origin:
     return Origin(address, request.headers.get("user-agent", ""), actor)
 
 
-async def signed_in(request: Request) -> Claims:
+async def signed_in(request: Request, scope: str | None = None) -> Claims:
     """Give the claims of a request's access token, of a session that lives.
 
+    Args:
+        request: the request.
+        scope: what lets other clients than the first party do this, too; None lets no other.
+
     Raises:
-        RequestRefused: 401 where there is no such token, 400 where there are two.
+        RequestRefused: 401 where there is no such token, 400 where there are two, 403 where it is
+            another client's and has not the scope.
     """
     service: Service = request.app.state.service
-    claims = verified(request)
+    claims = await verified(request)
+    if claims.client_id != FIRST_PARTY and scope not in claims.scopes:
+        raise _forbidden("a token of this client is not for this", scope)
     if not await service.sessions.is_alive(claims["sid"], claims["sub_ver"]):
         raise _invalid_token("the session has ended, or the token is older than its account")
     return claims
@@ -39,36 +55,53 @@ async def administrator(request: Request) -> Claims:
         RequestRefused: 401 as ``signed_in``, 403 where the role is missing.
     """
     service: Service = request.app.state.service
-    claims = await signed_in(request)
+    claims = await signed_in(request, ADMINISTRATION)
     role = service.settings.admin_role
     if role not in claims.roles:
-        text = f"this needs the role {role}"
-        challenge = f'Bearer error="insufficient_scope", error_description="{text}"'
-        raise RequestRefused("insufficient_scope", text, 403, {"WWW-Authenticate": challenge})
+        raise _forbidden(f"this needs the role {role}")
     return claims
 
 
-def verified(request: Request) -> Claims:
+async def verified(request: Request) -> Claims:
     """Give the claims of a request's access token, whether or not its session still lives.
 
     Raises:
         RequestRefused: 401 where there is no good token, 400 where there are two.
     """
     service: Service = request.app.state.service
+    scheme, token = _read_token(request)
     try:
-        return service.access_tokens.verify(_read_bearer(request))
+        claims = service.access_tokens.verify(token)
+        thumbprint = bound_key(claims)
+        if thumbprint is None and scheme == "dpop":
+            raise InvalidToken("the token is not bound to a key: send it as a Bearer token")
+        if thumbprint is not None:
+            if scheme != "dpop":
+                raise InvalidToken("the token is bound to a key: send it with a DPoP proof")
+            await prove_with_token(request, token, thumbprint)
     except InvalidToken as error:
-        raise _invalid_token(str(error)) from None
+        raise _invalid_token(str(error), scheme) from None
+    if claims.session_id is None:
+        raise _invalid_token("the token belongs to no session", scheme)
+    return claims
 
 
-def _invalid_token(description: str) -> RequestRefused:
+def _forbidden(text: str, scope: str | None = None) -> RequestRefused:
+    challenge = f'Bearer error="insufficient_scope", error_description="{text}"'
+    if scope is not None:
+        challenge += f', scope="{scope}"'
+    return RequestRefused("insufficient_scope", text, 403, {"WWW-Authenticate": challenge})
+
+
+def _invalid_token(description: str, scheme: str = "bearer") -> RequestRefused:
     text = description.replace('"', "'")
-    challenge = f'Bearer error="invalid_token", error_description="{text}"'
+    name = "DPoP" if scheme == "dpop" else "Bearer"
+    challenge = f'{name} error="invalid_token", error_description="{text}"'
     return RequestRefused("invalid_token", text, 401, {"WWW-Authenticate": challenge})
 
 
-def _read_bearer(request: Request) -> str:
-    """Read the access token of a request (RFC 6750 section 2.1).
+def _read_token(request: Request) -> tuple[str, str]:
+    """Read scheme and access token of a request (RFC 6750 section 2.1, RFC 9449 section 7.1).
 
     Raises:
         RequestRefused: 401 where there is none, 400 where there are two.
@@ -77,11 +110,11 @@ def _read_bearer(request: Request) -> str:
     if len(values) > 1:
         raise RequestRefused("invalid_request", "there is more than one Authorization header")
     scheme, _, token = values[0].partition(" ") if values else ("", "", "")
-    if scheme.lower() != "bearer" or not token:
+    if scheme.lower() not in ("bearer", "dpop") or not token:
         raise RequestRefused(
             "invalid_request",
-            "send the access token as 'Authorization: Bearer <token>'",
+            "send the access token as 'Authorization: Bearer <token>', or DPoP with a proof",
             401,
             {"WWW-Authenticate": "Bearer"},
         )
-    return token.strip()
+    return scheme.lower(), token.strip()

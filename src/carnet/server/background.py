@@ -1,7 +1,7 @@
 """What the service does by itself: follow the other processes, keep its keys up, sweep.
 
-One statement every few milliseconds asks for the counters that change with every revocation and
-every key; everything else follows from what they say.
+One statement every few milliseconds asks for the counters that change with every revocation,
+every key and every client; everything else follows from what they say.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import structlog
 
 from carnet.errors import CarnetError
 from carnet.server.clock import SECOND, Clock
+from carnet.server.directory import Directory
 from carnet.server.feed import Feed
 from carnet.server.signing_keys import SigningKeys
 from carnet.server.store import Store
@@ -35,6 +36,7 @@ class Background:
     Args:
         store: what it looks at.
         keys: what it keeps up.
+        directory: what it reads again when it has changed.
         feed: what it advances.
         clock: gives the microseconds since 1970.
 
@@ -42,12 +44,16 @@ class Background:
         failing: why the database could not be asked last, or None.
     """
 
-    def __init__(self, store: Store, keys: SigningKeys, feed: Feed, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, keys: SigningKeys, directory: Directory, feed: Feed, clock: Clock
+    ) -> None:
         self._store = store
         self._keys = keys
         self._feed = feed
         self._clock = clock
+        self._directory = directory
         self._key_counter = -1
+        self._directory_counter = -1
         self.failing: str | None = None
 
     async def run(self) -> None:
@@ -64,6 +70,9 @@ class Background:
         if counters["signing_key"] != self._key_counter:
             self._key_counter = counters["signing_key"]
             await self._keys.keep_up()
+        if counters["directory"] != self._directory_counter:
+            await self._directory.load()
+            self._directory_counter = counters["directory"]
 
     async def sweep(self) -> None:
         """Delete what nobody needs any more, in small batches."""
@@ -72,6 +81,7 @@ class Background:
             (sql.SWEEP_SESSIONS, now - ENDED_KEPT),
             (sql.SWEEP_REVOCATIONS, now),
             (sql.SWEEP_THROTTLES, now),
+            (sql.SWEEP_SPENT, now),
         ):
             swept = BATCH
             while swept == BATCH:

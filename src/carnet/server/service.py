@@ -13,6 +13,7 @@ from carnet.server.audit import Origin
 from carnet.server.background import Background
 from carnet.server.clock import Clock, now
 from carnet.server.data_folder import NEXT_KEY, DataFolder, open_folder
+from carnet.server.directory import Directory
 from carnet.server.feed import Feed
 from carnet.server.master_key import create_master_key, read_master_key
 from carnet.server.passwords import Passwords
@@ -20,6 +21,7 @@ from carnet.server.revocations import Revoker
 from carnet.server.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.signing_keys import SigningKeys
+from carnet.server.spent import Spent
 from carnet.server.store import Store, open_store
 from carnet.server.throttle import Throttle
 
@@ -38,6 +40,8 @@ class Service:
         accounts: who may sign in.
         throttle: who has to wait before trying again.
         sessions: who is signed in.
+        directory: the clients, and what tokens may be for.
+        spent: what may be used once and was.
         revoker: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
         feed: tells verifiers what is refused.
@@ -52,6 +56,8 @@ class Service:
     accounts: Accounts
     throttle: Throttle
     sessions: Sessions
+    directory: Directory
+    spent: Spent
     revoker: Revoker
     access_tokens: AccessTokens
     feed: Feed
@@ -88,6 +94,9 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
         keys = await _load_keys(store, folder, settings, clock)
         revoker = Revoker(settings)
         feed = Feed(store, keys, settings, clock)
+        sessions = Sessions(store, keys, revoker, settings, clock)
+        directory = Directory(store, sessions, settings, clock)
+        await directory.load()
         yield Service(
             settings,
             clock,
@@ -95,11 +104,13 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
             keys,
             Accounts(store, passwords, revoker, clock),
             Throttle(store, clock),
-            Sessions(store, keys, revoker, settings, clock),
+            sessions,
+            directory,
+            Spent(store, clock),
             revoker,
-            AccessTokens(keys, settings),
+            AccessTokens(keys, directory, settings),
             feed,
-            Background(store, keys, feed, clock),
+            Background(store, keys, directory, feed, clock),
             folder,
         )
     finally:

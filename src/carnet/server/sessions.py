@@ -259,6 +259,15 @@ class Sessions:
             return self._grant(rows[0], token)
         return await self._judge(token, now, origin, client_id, key_thumbprint)
 
+    async def granted(self, text: str, client_id: str) -> tuple[str, str] | None:
+        """Give scope and audience of a refresh token's session, where it is this client's."""
+        try:
+            token = refresh_token.parse(text, self._keys.peppers)
+        except InvalidToken:
+            return None
+        rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
+        return (rows[0][4], rows[0][3]) if rows and rows[0][2] == client_id else None
+
     async def end(self, session_id: str, reason: str, origin: Origin = SERVICE) -> bool:
         """End a session, and tell whether this call was the one that ended it."""
         now = self._clock()
@@ -279,14 +288,21 @@ class Sessions:
 
         return await self._store.transact(work)
 
-    async def end_by_refresh_token(self, text: str, reason: str, origin: Origin) -> bool:
-        """End the session of a refresh token of whatever generation, and tell whether it lived."""
+    async def end_by_refresh_token(
+        self, text: str, reason: str, origin: Origin, client_id: str = FIRST_PARTY
+    ) -> bool:
+        """End the session of a refresh token of whatever generation, and tell whether it lived.
+
+        The session of another client than ``client_id`` is left as it is.
+        """
         try:
             token = refresh_token.parse(text, self._keys.peppers)
         except InvalidToken:
             return False
         rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
-        return bool(rows) and await self.end(rows[0][0], reason, origin)
+        if not rows or rows[0][2] != client_id:
+            return False
+        return await self.end(rows[0][0], reason, origin)
 
     async def end_all(self, account_id: str, reason: str, origin: Origin, *, keep: str = "") -> int:
         """End every session of an account, or every one but ``keep``, and give their number."""
@@ -304,6 +320,15 @@ class Sessions:
             return len(ended)
 
         return await self._store.transact(work)
+
+    def ending_of_client(
+        self, client_id: str, reason: str, now: int, origin: Origin
+    ) -> Transaction[int]:
+        """End every session with a client, in the transaction that removes it."""
+        ended = yield sql.END_ALL_SESSIONS_OF_CLIENT, (now, reason, client_id)
+        for session_id, account_id in ended:
+            yield from self._revoke(session_id, account_id, reason, now, origin)
+        return len(ended)
 
     async def of_account(self, account_id: str) -> list[Session]:
         """Give an account's living sessions, the one used last first."""

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, Typed
 import msgspec
 
 from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
+from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.jwt.claims import Claims
 from carnet.jwt.inspection import inspect
 from carnet.jwt.policy import Names, names, seconds
 from carnet.jwt.verifier import Verifier
+from carnet.verifier.dpop import Presented, Proofs
 from carnet.verifier.fetch import check_address, refresh, refresh_async
 from carnet.verifier.follower import Follower
 from carnet.verifier.key_source import Health, KeySource
@@ -54,6 +56,7 @@ class _Issuer:
         revocations: _Revocations,
     ) -> None:
         self.source = source
+        self.proofs = Proofs()
         self.fetching = threading.Lock()
         self.beginning = threading.Lock()
         self.task: asyncio.Task[None] | None = None
@@ -76,8 +79,9 @@ class _Issuer:
         must_wait = self._revocations.mode == "required" and follower.list.heard_at is None
         return follower if must_wait and follower.patience() else None
 
-    def admit(self, claims: Claims) -> Any:
-        """Refuse what is revoked, and give the claims in the form that was asked for."""
+    def admit(self, claims: Claims, token: str | bytes, presented: Presented | None) -> Any:
+        """Refuse what is revoked or not proved; give the claims in the form that was asked for."""
+        self.proofs.check(claims, token, presented, self._clock())
         said, follower = claims._claims, self.follower
         if follower is not None:
             if self._revocations.mode == "required":
@@ -151,6 +155,7 @@ class Options(TypedDict, total=False):
     type: str
     cache: int
     clock: Callable[[], float]
+    decryption: Key | KeySet | None
     revocations: Literal["off", "best_effort", "required"]
     revocations_max_age: float
 
@@ -240,6 +245,7 @@ class AccessTokenVerifier(_Issuers[T]):
         type: the tokens' ``typ``; ``at+jwt`` unless given.
         cache: bytes that remembered tokens may use, for each issuer; 4 MiB unless given.
         clock: gives the seconds since 1970.
+        decryption: private keys, for tokens that the issuer encrypts to this service.
         revocations: ``best_effort`` refuses what the issuer is known to have revoked; ``required``
             also refuses everything while that is not known well enough; ``off`` doesn't ask.
         revocations_max_age: seconds without a word of the issuer after which ``required`` refuses;
@@ -260,8 +266,13 @@ class AccessTokenVerifier(_Issuers[T]):
     ) -> None:
         self.close()
 
-    def verify(self, token: str | bytes) -> T:
+    def verify(self, token: str | bytes, presented: Presented | None = None) -> T:
         """Check an access token and give its claims.
+
+        Args:
+            token: the token.
+            presented: the proof that came with it; without one, a token that is bound to a key is
+                refused.
 
         Raises:
             InvalidToken: saying which check failed and what was expected.
@@ -290,7 +301,7 @@ class AccessTokenVerifier(_Issuers[T]):
             claims = (issuer.verifier() or verifier).verify(token)
         if follower := issuer.awaits_revocations():
             follower.wait()
-        return issuer.admit(claims)  # type: ignore[no-any-return]
+        return issuer.admit(claims, token, presented)  # type: ignore[no-any-return]
 
     def _refresh_behind(self, issuer: _Issuer) -> None:
         if not issuer.fetching.acquire(blocking=False):
@@ -336,8 +347,13 @@ class AsyncAccessTokenVerifier(_Issuers[T]):
             task.cancel()
             await asyncio.wait([task])
 
-    async def verify(self, token: str | bytes) -> T:
+    async def verify(self, token: str | bytes, presented: Presented | None = None) -> T:
         """Check an access token and give its claims.
+
+        Args:
+            token: the token.
+            presented: the proof that came with it; without one, a token that is bound to a key is
+                refused.
 
         Raises:
             InvalidToken: saying which check failed and what was expected.
@@ -368,7 +384,7 @@ class AsyncAccessTokenVerifier(_Issuers[T]):
             claims = (issuer.verifier() or verifier).verify(token)
         if follower := issuer.awaits_revocations():
             await asyncio.to_thread(follower.wait)
-        return issuer.admit(claims)  # type: ignore[no-any-return]
+        return issuer.admit(claims, token, presented)  # type: ignore[no-any-return]
 
     def _refresh(self, issuer: _Issuer) -> Future[None]:
         """Begin to fetch the keys, or join the fetch that is under way, be it in another loop."""

@@ -40,22 +40,23 @@ class Refusal(Exception):
         return json.dumps(self.content).encode()
 
 
-def bearer_token(values: Sequence[str]) -> str:
+def bearer_token(values: Sequence[str], scheme: str = "Bearer") -> str:
     """Take the token out of a request's Authorization headers (RFC 6750 section 2.1).
 
     Args:
         values: the header's values, one for each time that it stands in the request.
+        scheme: ``Bearer``, or ``DPoP`` where a proof comes with it (RFC 9449 section 7.1).
 
     Raises:
-        Refusal: 401 where there is no bearer token, 400 where the header is malformed.
+        Refusal: 401 where there is no such token, 400 where the header is malformed.
     """
     if not values:
         raise _challenge(401, None, "send the access token as 'Authorization: Bearer <token>'")
     if len(values) > 1:
         raise _challenge(400, "invalid_request", "there is more than one Authorization header")
-    scheme, _, token = values[0].partition(" ")
-    if scheme.lower() != "bearer":
-        raise _challenge(401, None, "the Authorization header must have the scheme Bearer")
+    given, _, token = values[0].partition(" ")
+    if given.lower() != scheme.lower():
+        raise _challenge(401, None, f"the Authorization header must have the scheme {scheme}")
     token = token.strip(" ")
     if len(token) > MAX_HEADER or _B64TOKEN.fullmatch(token) is None:
         raise _challenge(400, "invalid_request", "the Authorization header holds no bearer token")

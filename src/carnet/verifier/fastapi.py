@@ -20,6 +20,7 @@ from carnet.jwt.claims import Claims
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.bearer import Refusal, bearer_token, check_role, check_scope, refusal_of
+from carnet.verifier.dpop import Presented
 from carnet.verifier.key_source import Health
 
 __all__ = ["Bearer", "BearerRefused"]
@@ -66,8 +67,12 @@ class Bearer(SecurityBase):
             BearerRefused: where there is no good one.
         """
         try:
-            token = bearer_token(request.headers.getlist("authorization"))
-            return await self._verifier.verify(token)
+            values, proofs = (request.headers.getlist(name) for name in ("authorization", "dpop"))
+            presented = None
+            if any(value[:5].lower() == "dpop " for value in values):
+                presented = Presented(proofs, request.method, str(request.url))
+            token = bearer_token(values, "DPoP" if presented else "Bearer")
+            return await self._verifier.verify(token, presented)
         except Refusal as refusal:
             raise _refused(request, refusal) from None
         except (InvalidToken, IssuerUnavailable) as error:

@@ -167,6 +167,13 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ADD_PEPPER": (1, "jwe", 1),
         "THROTTLES": ("a", "b", "c"),
         "THROTTLE": ("a", 1, 1, 1),
+        "ADD_CLIENT": ("c", b"h", "{}", 1),
+        "REPLACE_CLIENT": (b"h", "{}", "c"),
+        "SET_CLIENT_SECRET": (b"h", "c"),
+        "END_ALL_SESSIONS_OF_CLIENT": (1, "r", "c"),
+        "ADD_RESOURCE": ("a", "{}", 1),
+        "SPEND": (b"h", 1),
+        "SWEEP_SPENT": (1, 1),
         "ADD_AUDIT": ("i", 1, "e", None, None, None, None, None),
     }
     wanted = len(set(re.findall(r"\$\d+", sql)))

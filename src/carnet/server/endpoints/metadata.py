@@ -5,6 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.jwt.dpop import ALGORITHMS_ACCEPTED
+from carnet.server.client_authentication import METHODS
+from carnet.server.endpoints.token import GRANTS
 from carnet.server.http import answer
 from carnet.server.service import Service
 
@@ -29,9 +32,16 @@ async def metadata(request: Request) -> Response:
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "revocation_endpoint": f"{issuer}/revocation",
         "revocations_uri": f"{issuer}/revocations",
-        "grant_types_supported": ["refresh_token"],
+        "introspection_endpoint": f"{issuer}/introspection",
+        "grant_types_supported": list(GRANTS),
         "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": ["none"],
-        "revocation_endpoint_auth_methods_supported": ["none"],
+        "token_endpoint_auth_methods_supported": METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
+        "revocation_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
+        "introspection_endpoint_auth_methods_supported": METHODS[1:],
+        "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
+        "introspection_signing_alg_values_supported": service.settings.signing_algorithms[:1],
+        "dpop_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
     }
     return answer(content, headers=PUBLIC)

@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from carnet.errors import InvalidToken
 from carnet.server.authentication import origin_of
+from carnet.server.client_authentication import authenticate
 from carnet.server.http import NO_STORE, RequestRefused, read_form
 from carnet.server.metrics import READERS
 from carnet.server.service import Service
@@ -43,10 +44,12 @@ async def stream_revocations(request: Request) -> Response:
 async def revoke_token(request: Request) -> Response:
     """Refuse a token from now on, and with a refresh token its whole session (RFC 7009).
 
-    A token that is not good is answered alike: nothing remains to be done (section 2.2).
+    A token that is not good, or another client's, is answered alike: nothing is done, and nothing
+    is told (section 2.2).
     """
     service: Service = request.app.state.service
     form = await read_form(request)
+    client = await authenticate(request, form)
     token = form.get("token")
     if token is None:
         raise RequestRefused("invalid_request", "the parameter token is missing")
@@ -54,8 +57,9 @@ async def revoke_token(request: Request) -> Response:
     try:
         claims = service.access_tokens.verify(token)
     except InvalidToken:
-        await service.sessions.end_by_refresh_token(token, "revoked", origin)
-    else:
+        await service.sessions.end_by_refresh_token(token, "revoked", origin, client.id)
+        return Response(status_code=200, headers=NO_STORE)
+    if claims.client_id == client.id:
         now = service.clock()
         await service.store.transact(lambda: service.revoker.token(claims["jti"], now))
     return Response(status_code=200, headers=NO_STORE)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from carnet.server.audit import Event, Origin, record
 from carnet.server.authentication import origin_of, signed_in, verified
 from carnet.server.clock import SECOND
+from carnet.server.dpop import prove_at_token_endpoint
 from carnet.server.endpoints.tokens import check_resource, token_answer
 from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
 from carnet.server.metrics import SIGN_INS
@@ -54,6 +55,7 @@ async def begin_session(request: Request) -> Response:
     service: Service = request.app.state.service
     given = await read_json(request, SignIn)
     check_resource(service, given.resource)
+    thumbprint = await prove_at_token_endpoint(request)
     origin = origin_of(request)
     wait = await service.throttle.seconds_to_wait(given.username, origin.address)
     if wait:
@@ -66,7 +68,8 @@ async def begin_session(request: Request) -> Response:
         await _refuse(service, given.username, origin)
         raise RequestRefused("invalid_grant", "the username or the password is wrong", 401)
     audience = given.resource or service.settings.audiences[0]
-    grant = await service.sessions.begin(account, Wanted(FIRST_PARTY, audience), origin)
+    wanted = Wanted(FIRST_PARTY, audience, key_thumbprint=thumbprint)
+    grant = await service.sessions.begin(account, wanted, origin)
     if grant is None:
         raise RequestRefused(
             "temporarily_unavailable",
@@ -75,7 +78,7 @@ async def begin_session(request: Request) -> Response:
             {"Retry-After": "1"},
         )
     SIGN_INS.labels("accepted").inc()
-    return answer(token_answer(service, grant, None, given.expires_in), 201)
+    return answer(token_answer(service, grant, None, given.expires_in, thumbprint), 201)
 
 
 async def list_sessions(request: Request) -> Response:
@@ -112,7 +115,7 @@ async def end_session(request: Request) -> Response:
 async def end_current_session(request: Request) -> Response:
     """Sign out: end the session of the access token; a repeated request is answered alike."""
     service: Service = request.app.state.service
-    claims = verified(request)
+    claims = await verified(request)
     await service.sessions.end(claims["sid"], "signed_out", origin_of(request, claims["sub"]))
     return Response(status_code=204, headers=NO_STORE)
 

@@ -2,59 +2,50 @@
 
 from __future__ import annotations
 
-import structlog
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.authentication import origin_of
-from carnet.server.endpoints.tokens import check_resource, token_answer
-from carnet.server.http import RequestRefused, answer, read_form
-from carnet.server.metrics import REFRESHES
+from carnet.server.client_authentication import authenticate
+from carnet.server.clients import FIRST_PARTY_CLIENT
+from carnet.server.dpop import NONCE_HEADER, new_nonce, prove_at_token_endpoint
+from carnet.server.grants.client_credentials import grant_client_credentials
+from carnet.server.grants.refresh import grant_refresh
+from carnet.server.grants.request import TokenRequest
+from carnet.server.http import NO_STORE, RequestRefused, answer, read_form
 from carnet.server.service import Service
-from carnet.server.sessions import RefreshRefused
 
-__all__ = ["issue_token"]
+__all__ = ["GRANTS", "issue_token"]
 
-_log = structlog.get_logger()
+GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[dict[str, Any]]]]] = {
+    "client_credentials": grant_client_credentials,
+    "refresh_token": grant_refresh,
+}
 
 
 async def issue_token(request: Request) -> Response:
     """Answer a grant."""
-    form = await read_form(request)
-    match form.get("grant_type"):
-        case "refresh_token":
-            return await _refresh(request, form)
-        case None:
-            raise RequestRefused("invalid_request", "the parameter grant_type is missing")
-        case _:
-            raise RequestRefused("unsupported_grant_type", "the grant_type must be refresh_token")
-
-
-async def _refresh(request: Request, form: dict[str, str]) -> Response:
     service: Service = request.app.state.service
-    text = form.get("refresh_token")
-    if text is None:
-        raise RequestRefused("invalid_request", "the parameter refresh_token is missing")
-    resource = form.get("resource")
-    check_resource(service, resource)
-    lifetime = _whole_seconds(form.get("expires_in"))
-    origin = origin_of(request)
-    try:
-        grant = await service.sessions.refresh(text, origin)
-    except RefreshRefused as error:
-        REFRESHES.labels(error.code).inc()
-        _log.info("refresh_refused", reason=error.code, address=origin.address)
-        # Which check failed is for the operator: telling it here would help a thief.
+    form = await read_form(request)
+    name = form.get("grant_type")
+    if name is None:
+        raise RequestRefused("invalid_request", "the parameter grant_type is missing")
+    grant = GRANTS.get(name)
+    if grant is None:
         raise RequestRefused(
-            "invalid_grant", "the refresh token is not good any more; sign in again"
-        ) from None
-    REFRESHES.labels("accepted").inc()
-    return answer(token_answer(service, grant, resource, lifetime))
-
-
-def _whole_seconds(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
-        raise RequestRefused("invalid_request", "expires_in must be a whole number of seconds")
-    return int(text)
+            "unsupported_grant_type", f"the grant_type must be one of: {', '.join(GRANTS)}"
+        )
+    client = await authenticate(request, form)
+    if name not in client.metadata.grant_types:
+        if client is FIRST_PARTY_CLIENT:
+            raise RequestRefused("invalid_client", f"the grant {name} needs a client", 401)
+        raise RequestRefused("unauthorized_client", f"this client may not use the grant {name}")
+    thumbprint = await prove_at_token_endpoint(request)
+    if client.metadata.dpop_bound_access_tokens and not thumbprint:
+        raise RequestRefused("invalid_dpop_proof", "this client gets tokens with a DPoP proof only")
+    asked = TokenRequest(service, form, client, origin_of(request), thumbprint)
+    headers = {**NO_STORE, NONCE_HEADER: new_nonce(service)} if thumbprint else NO_STORE
+    return answer(await grant(asked), headers=headers)

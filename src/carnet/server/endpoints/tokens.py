@@ -17,22 +17,39 @@ def check_resource(service: Service, resource: str | None) -> None:
     Raises:
         RequestRefused: ``invalid_target``.
     """
-    if resource is not None and resource not in service.settings.audiences:
+    audiences = service.directory.audiences
+    if resource is not None and resource not in audiences:
         raise RequestRefused(
-            "invalid_target",
-            f"the resource must be one of: {', '.join(service.settings.audiences)}",
+            "invalid_target", f"the resource must be one of: {', '.join(audiences)}"
         )
 
 
 def token_answer(
-    service: Service, grant: Grant, resource: str | None, lifetime: int | None
+    service: Service,
+    grant: Grant,
+    resource: str | None,
+    lifetime: int | None,
+    key_thumbprint: str = "",
 ) -> dict[str, Any]:
-    """Make the answer that carries a session's tokens (RFC 6749 section 5.1)."""
-    token, span = service.access_tokens.issue(grant, resource or grant.audience, lifetime)
-    return {
+    """Make the answer that carries a session's tokens (RFC 6749 section 5.1).
+
+    Args:
+        service: the service.
+        grant: the session.
+        resource: what the access token is for; by default what the session is.
+        lifetime: seconds that the access token shall be good for, at most the setting.
+        key_thumbprint: of the key that the access token is bound to, or "".
+    """
+    token, span = service.access_tokens.issue(
+        grant, resource or grant.audience, lifetime, key_thumbprint
+    )
+    content = {
         "access_token": token,
-        "token_type": "Bearer",
+        "token_type": "DPoP" if key_thumbprint else "Bearer",
         "expires_in": span,
         "refresh_token": grant.refresh_token,
         "session_id": grant.session_id,
     }
+    if grant.scope:
+        content["scope"] = grant.scope
+    return content

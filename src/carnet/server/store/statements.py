@@ -197,6 +197,10 @@ SELECT seq, kind, value, version, expires_at FROM revocation
 WHERE seq > $1 AND expires_at > $2 ORDER BY seq LIMIT $3
 """
 
+REVOKED_TOKEN = """
+SELECT seq FROM revocation WHERE value = $1 AND kind = 'jti' LIMIT 1
+"""
+
 SWEEP_REVOCATIONS = """
 DELETE FROM revocation WHERE seq IN (
   SELECT seq FROM revocation WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
@@ -253,6 +257,76 @@ ON CONFLICT (name) DO UPDATE SET due_at =
 SWEEP_THROTTLES = """
 DELETE FROM throttle WHERE name IN (SELECT name FROM throttle WHERE due_at < $1 LIMIT $2)
 RETURNING name
+"""
+
+CLIENTS = """
+SELECT id, secret_hash, metadata, created_at FROM client
+"""
+
+ADD_CLIENT = """
+INSERT INTO client (id, secret_hash, metadata, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (id) DO NOTHING
+RETURNING id
+"""
+
+REPLACE_CLIENT = """
+UPDATE client SET secret_hash = $1, metadata = $2 WHERE id = $3
+RETURNING id
+"""
+
+SET_CLIENT_SECRET = """
+UPDATE client SET secret_hash = $1 WHERE id = $2
+RETURNING id
+"""
+
+REMOVE_CLIENT = """
+DELETE FROM client WHERE id = $1
+RETURNING id
+"""
+
+FORGET_CONSENTS_TO_CLIENT = """
+DELETE FROM consent WHERE client_id = $1
+"""
+
+# Looks through all sessions: a client is removed rarely.
+END_ALL_SESSIONS_OF_CLIENT = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE client_id = $3 AND ended_at IS NULL
+RETURNING id, account_id
+"""
+
+RESOURCES = """
+SELECT audience, metadata, created_at FROM resource
+"""
+
+ADD_RESOURCE = """
+INSERT INTO resource (audience, metadata, created_at) VALUES ($1, $2, $3)
+ON CONFLICT (audience) DO NOTHING
+RETURNING audience
+"""
+
+REPLACE_RESOURCE = """
+UPDATE resource SET metadata = $1 WHERE audience = $2
+RETURNING audience
+"""
+
+REMOVE_RESOURCE = """
+DELETE FROM resource WHERE audience = $1
+RETURNING audience
+"""
+
+# No row where it was used before.
+SPEND = """
+INSERT INTO spent (name, expires_at) VALUES ($1, $2)
+ON CONFLICT (name) DO NOTHING
+RETURNING expires_at
+"""
+
+SWEEP_SPENT = """
+DELETE FROM spent WHERE name IN (
+  SELECT name FROM spent WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+)
+RETURNING expires_at
 """
 
 ADD_AUDIT = """

@@ -1,0 +1,116 @@
+"""``carnet resource``: the services that tokens are for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import msgspec
+
+from carnet.cli.options import data_options, echo_json, json_option, settings_from
+from carnet.cli.running import with_service
+from carnet.errors import ConfigurationError
+from carnet.server.audit import OPERATOR
+from carnet.server.clients import ClientRefused
+from carnet.server.resources import Resource, ResourceMetadata
+from carnet.server.service import Service
+
+__all__ = ["resource"]
+
+
+@click.group()
+def resource() -> None:
+    """Make and list what tokens are for, besides the setting audiences."""
+
+
+@resource.command()
+@click.argument("audience")
+@click.option("--scope", "scopes", multiple=True, metavar="SCOPE", help="Repeatable.")
+@click.option("--alg", metavar="ALG", help="The algorithm that its tokens are signed with.")
+@click.option(
+    "--encryption-key",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="A public JWK; its tokens are encrypted to it.",
+)
+@click.option("--enc", default="A256GCM", show_default=True, help="The content encryption.")
+@json_option
+@data_options
+def add(
+    audience: str,
+    scopes: tuple[str, ...],
+    alg: str | None,
+    encryption_key: IO[bytes] | None,
+    enc: str,
+    as_json: bool,
+    config: Path | None,
+    **given: Any,
+) -> None:
+    """Make a resource: a service that tokens may be for.
+
+    \b
+    Examples:
+      carnet resource add invoices --scope invoices:read --scope invoices:write
+      carnet resource add https://api.example.com --encryption-key public.jwk
+    """
+    settings = settings_from(config, **given)
+    members = {
+        "scopes": scopes,
+        "signing_alg": alg,
+        "encryption_key": None if encryption_key is None else _read_jwk(encryption_key),
+        "encryption_enc": enc,
+    }
+    try:
+        metadata = msgspec.convert(members, ResourceMetadata)
+    except msgspec.ValidationError as error:
+        raise ClientRefused(str(error)) from None
+    made = with_service(
+        settings, lambda service: service.directory.add_resource(audience, metadata, OPERATOR)
+    )
+    if as_json:
+        echo_json(_document(made))
+    else:
+        click.echo(f"tokens may be for {made.audience}")
+
+
+@resource.command("list")
+@json_option
+@data_options
+def list_resources(as_json: bool, config: Path | None, **given: Any) -> None:
+    """List everything that tokens may be for."""
+
+    async def work(service: Service) -> list[Resource]:
+        found = (service.directory.resource(name) for name in service.directory.audiences)
+        return [one for one in found if one is not None]
+
+    resources = with_service(settings_from(config, **given), work)
+    if as_json:
+        echo_json([_document(one) for one in resources])
+        return
+    for one in resources:
+        encrypted = "" if one.key is None else f"  encrypted with {one.key.alg}"
+        click.echo(f"{one.audience:32} {' '.join(one.metadata.scopes) or '-'}{encrypted}")
+
+
+@resource.command()
+@click.argument("audience")
+@data_options
+def remove(audience: str, config: Path | None, **given: Any) -> None:
+    """Remove a resource: no more tokens are made for it."""
+    with_service(
+        settings_from(config, **given),
+        lambda service: service.directory.remove_resource(audience, OPERATOR),
+    )
+    click.echo(f"{audience} is removed")
+
+
+def _document(resource: Resource) -> dict[str, Any]:
+    return {"audience": resource.audience, **msgspec.to_builtins(resource.metadata)}
+
+
+def _read_jwk(file: IO[bytes]) -> Any:
+    try:
+        return msgspec.json.decode(file.read())
+    except msgspec.DecodeError:
+        raise ConfigurationError("the file of --encryption-key is a JWK: a JSON object") from None

@@ -1,0 +1,149 @@
+"""DPoP proofs: that whoever sends a request holds a key (RFC 9449 section 4).
+
+Here a proof is read and checked by itself. That it is used once, and that its nonce is right, is
+for the caller, who remembers: no clock and no I/O here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from carnet.errors import InvalidKey, InvalidToken
+from carnet.jose import jws
+from carnet.jose.algorithms import ALGORITHMS
+from carnet.jose.encoding import b64url_encode, json_decode
+from carnet.jose.header import read_header
+from carnet.jose.jws import segments, token_bytes
+from carnet.jose.key import Key
+from carnet.jwt.claims import Claims
+from carnet.jwt.policy import number
+from carnet.jwt.verifier import media_type
+
+__all__ = ["ALGORITHMS_ACCEPTED", "WINDOW", "Proof", "bound_key", "read_proof"]
+
+MAX_PROOF: Final = 16 * 1024
+MAX_ID: Final = 256
+
+WINDOW: Final = 60
+"""Seconds by which the ``iat`` of a proof may lie in the past or in the future."""
+
+ALGORITHMS_ACCEPTED: Final = tuple(
+    row.name for row in ALGORITHMS.values() if row.use == "sig" and row.kty != "oct"
+)
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Proof(NamedTuple):
+    """A proof whose signature holds, for this request and this moment.
+
+    Attributes:
+        thumbprint: of the key that signed it (RFC 7638, SHA-256).
+        token_id: its ``jti``; the caller takes it once.
+        nonce: the ``nonce`` in it, or None.
+    """
+
+    thumbprint: str
+    token_id: str
+    nonce: str | None
+
+
+def read_proof(
+    values: Sequence[str], method: str, url: str, now: float, access_token: str | None = None
+) -> Proof:
+    """Check the DPoP header of a request (RFC 9449 section 4.3).
+
+    Args:
+        values: the header's values, one for each time that it stands in the request.
+        method: the request's method.
+        url: the address that it was sent to; query and fragment don't count.
+        now: seconds since 1970.
+        access_token: the token that comes with it, where one does.
+
+    Raises:
+        InvalidToken: saying what is wrong with the proof.
+    """
+    if len(values) != 1:
+        raise _refuse("a request has one DPoP header", None, "one DPoP header")
+    raw = token_bytes(values[0], MAX_PROOF)
+    header = read_header(segments(raw)[0])
+    if media_type(header.get("typ", "")) != "dpop+jwt":
+        raise _refuse("the proof's type is wrong", "typ", "dpop+jwt")
+    verified = jws.verify(raw, _key_of(header), max_size=MAX_PROOF)
+    claims = json_decode(verified.payload, "the payload")
+    _check(claims, method, url, now)
+    if access_token is not None:
+        expected = b64url_encode(hashlib.sha256(access_token.encode("utf-8")).digest())
+        given = claims.get("ath")
+        if not isinstance(given, str) or not hmac.compare_digest(given.encode(), expected.encode()):
+            raise _refuse("the proof is for another token", "ath", "the hash of the access token")
+    token_id, nonce = claims.get("jti"), claims.get("nonce")
+    if not isinstance(token_id, str) or not 0 < len(token_id) <= MAX_ID:
+        raise _refuse("the proof has no usable jti", "jti", f"a text of up to {MAX_ID} characters")
+    if nonce is not None and not isinstance(nonce, str):
+        raise _refuse("the proof's nonce is no text", "nonce", "the nonce that the server gave")
+    return Proof(verified.key.thumbprint(), token_id, nonce)
+
+
+def bound_key(claims: Claims) -> str | None:
+    """Give the thumbprint of the key that an access token is bound to, or None.
+
+    Raises:
+        InvalidToken: if the token is bound in a way that is not known here.
+    """
+    confirmation = claims.get("cnf")
+    if confirmation is None:
+        return None
+    thumbprint = confirmation.get("jkt") if isinstance(confirmation, dict) else None
+    if not isinstance(thumbprint, str) or not thumbprint:
+        raise InvalidToken(
+            "the token is bound in a way that is not known here",
+            code="claim_invalid",
+            claim="cnf",
+            expected="a token without cnf, or one with the thumbprint jkt",
+        )
+    return thumbprint
+
+
+def _key_of(header: dict[str, object]) -> Key:
+    """Take the public key out of the header: here, and only here, it is what is asked about."""
+    jwk, alg = header.get("jwk"), header.get("alg")
+    if not isinstance(jwk, dict) or not isinstance(alg, str) or alg not in ALGORITHMS_ACCEPTED:
+        raise _refuse("the proof has no usable key", "jwk", "a public key, and its signature alg")
+    try:
+        key = Key.from_jwk({name: value for name, value in jwk.items() if name != "kid"}, alg)
+    except InvalidKey:
+        raise _refuse("the proof has no usable key", "jwk", "a public key for its alg") from None
+    if key.is_private:
+        raise _refuse("the proof shows a private key", "jwk", "the public half alone")
+    return key
+
+
+def _check(claims: dict[str, object], method: str, url: str, now: float) -> None:
+    if claims.get("htm") != method:
+        raise _refuse("the proof is for another method", "htm", method)
+    htu = claims.get("htu")
+    if not isinstance(htu, str) or _plain(htu) != _plain(url):
+        raise _refuse("the proof is for another address", "htu", url)
+    if abs(now - number(claims, "iat", needed=True)) > WINDOW:
+        raise _refuse("the proof is too old, or from the future", "iat", f"within {WINDOW} seconds")
+
+
+def _plain(url: str) -> tuple[str, str, int | None, str] | None:
+    """Normalize a URL for comparison: case, default port, empty path; no query (RFC 9449 4.3)."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    if "@" in parts.netloc or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, port, parts.path or "/"
+
+
+def _refuse(message: str, claim: str | None, expected: str) -> InvalidToken:
+    return InvalidToken(message, code="proof_invalid", claim=claim, expected=expected)

@@ -1,0 +1,305 @@
+"""The directory: every client and every resource, in memory.
+
+They change rarely and are asked for with every token, so a process holds all of them. A change
+raises a counter in its own transaction; each process asks for the counters many times a second and
+reads the directory again when this one has moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from carnet.server.audit import Event, Origin, record
+from carnet.server.clients import (
+    FIRST_PARTY_CLIENT,
+    Client,
+    ClientMetadata,
+    ClientRefused,
+    check_client_id,
+    check_metadata,
+    client_of,
+    hash_secret,
+)
+from carnet.server.clock import Clock
+from carnet.server.identifiers import new_identifier
+from carnet.server.resources import (
+    Resource,
+    ResourceMetadata,
+    check_resource_metadata,
+    resource_of,
+)
+from carnet.server.sessions import Sessions
+from carnet.server.settings import Settings
+from carnet.server.store import Store, Transaction
+from carnet.server.store import statements as sql
+
+__all__ = ["Directory"]
+
+COUNTER = "directory"
+SECRET_SIZE = 32
+
+
+class Directory:
+    """The clients and the resources of the service.
+
+    Args:
+        store: where they are kept.
+        sessions: those of a client that is removed end with it.
+        settings: the audiences and the algorithms.
+        clock: gives the microseconds since 1970.
+
+    Attributes:
+        audiences: everything that tokens may be for; the first is the default.
+        generation: grows whenever something in the directory changes.
+    """
+
+    def __init__(self, store: Store, sessions: Sessions, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._settings = settings
+        self._clock = clock
+        self._clients: dict[str, Client] = {}
+        self._resources: dict[str, Resource] = {}
+        self.audiences: tuple[str, ...] = settings.audiences
+        self.generation = 0
+
+    def client(self, client_id: str) -> Client | None:
+        """Give a client, or None where there is none of this id."""
+        if client_id == FIRST_PARTY_CLIENT.id:
+            return FIRST_PARTY_CLIENT
+        return self._clients.get(client_id)
+
+    def resource(self, audience: str) -> Resource | None:
+        """Give what tokens may be for, or None where they may not be for that."""
+        found = self._resources.get(audience)
+        if found is None and audience in self._settings.audiences:
+            return Resource(audience)
+        return found
+
+    def clients(self) -> list[Client]:
+        """Give every client, by its id."""
+        return sorted(self._clients.values())
+
+    def resources(self) -> list[Resource]:
+        """Give every resource that is not in the settings alone, by its audience."""
+        return sorted(self._resources.values())
+
+    async def load(self) -> None:
+        """Read everything from the database."""
+        clients = await self._store.read(sql.CLIENTS)
+        resources = await self._store.read(sql.RESOURCES)
+        self._clients = {row[0]: client_of(row) for row in clients}
+        self._resources = {row[0]: resource_of(row) for row in resources}
+        self.audiences = tuple(dict.fromkeys((*self._settings.audiences, *self._resources)))
+        self.generation += 1
+
+    async def add_client(
+        self, metadata: ClientMetadata, origin: Origin, client_id: str | None = None
+    ) -> tuple[Client, str | None]:
+        """Make a client.
+
+        Args:
+            metadata: what it is.
+            origin: who asked.
+            client_id: its id; by default a random one.
+
+        Returns:
+            The client, and its secret where it has one: it is told this once.
+
+        Raises:
+            ClientRefused: if it can't be made so, or if the id is taken.
+        """
+        self._check(metadata)
+        if client_id is None:
+            client_id = new_identifier()
+        else:
+            check_client_id(client_id)
+        secret = new_identifier(SECRET_SIZE) if metadata.has_secret else None
+        hashed = None if secret is None else hash_secret(secret)
+        now = self._clock()
+        row = (client_id, hashed, _text(metadata), now)
+
+        def work() -> Transaction[bool]:
+            if not (yield sql.ADD_CLIENT, row):
+                return False
+            yield from self._changed(Event.CLIENT_CREATED, client_id, origin)
+            return True
+
+        if not await self._store.transact(work):
+            raise ClientRefused(f"there is a client {client_id} already", code="id_taken")
+        await self.load()
+        return client_of(row), secret
+
+    async def replace_client(
+        self, client_id: str, metadata: ClientMetadata, origin: Origin
+    ) -> tuple[Client, str | None]:
+        """Give a client other metadata instead of those that it has.
+
+        Returns:
+            The client, and its new secret where it had none and needs one now.
+
+        Raises:
+            ClientRefused: if it can't be so, or ``unknown_client``.
+        """
+        self._check(metadata)
+        current = self._find(client_id)
+        hashed, secret = current.secret_hash, None
+        if not metadata.has_secret:
+            hashed = None
+        elif hashed is None:
+            secret = new_identifier(SECRET_SIZE)
+            hashed = hash_secret(secret)
+
+        def work() -> Transaction[bool]:
+            if not (yield sql.REPLACE_CLIENT, (hashed, _text(metadata), client_id)):
+                return False
+            yield from self._changed(Event.CLIENT_CHANGED, client_id, origin)
+            return True
+
+        await self._change(work, client_id)
+        return self._find(client_id), secret
+
+    async def new_secret(self, client_id: str, origin: Origin) -> str:
+        """Give a client another secret; the one before is good no more.
+
+        Raises:
+            ClientRefused: ``unknown_client``, or ``no_secret`` for one that has none.
+        """
+        if not self._find(client_id).metadata.has_secret:
+            raise ClientRefused(f"the client {client_id} uses no secret", code="no_secret")
+        secret = new_identifier(SECRET_SIZE)
+
+        def work() -> Transaction[bool]:
+            if not (yield sql.SET_CLIENT_SECRET, (hash_secret(secret), client_id)):
+                return False
+            yield from self._changed(Event.CLIENT_SECRET_CHANGED, client_id, origin)
+            return True
+
+        await self._change(work, client_id)
+        return secret
+
+    async def remove_client(self, client_id: str, origin: Origin) -> int:
+        """Remove a client, end its sessions, forget who has consented, and give their number.
+
+        Raises:
+            ClientRefused: ``unknown_client``.
+        """
+        self._find(client_id)
+        ended = 0
+
+        def work() -> Transaction[bool]:
+            nonlocal ended
+            if not (yield sql.REMOVE_CLIENT, (client_id,)):
+                return False
+            yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
+            ended = yield from self._sessions.ending_of_client(
+                client_id, "client_removed", self._clock(), origin
+            )
+            yield from self._changed(Event.CLIENT_REMOVED, client_id, origin)
+            return True
+
+        await self._change(work, client_id)
+        return ended
+
+    async def add_resource(
+        self, audience: str, metadata: ResourceMetadata, origin: Origin
+    ) -> Resource:
+        """Make a resource; one of the settings' audiences can be told more about this way.
+
+        Raises:
+            ClientRefused: if it can't be made so, or if there is one already.
+        """
+        check_resource_metadata(audience, metadata, self._settings.signing_algorithms)
+        row = (audience, _text(metadata), self._clock())
+
+        def work() -> Transaction[bool]:
+            if not (yield sql.ADD_RESOURCE, row):
+                return False
+            yield from self._changed(Event.RESOURCE_CREATED, audience, origin)
+            return True
+
+        if not await self._store.transact(work):
+            raise ClientRefused(f"there is a resource {audience} already", code="id_taken")
+        await self.load()
+        return resource_of(row)
+
+    async def replace_resource(
+        self, audience: str, metadata: ResourceMetadata, origin: Origin
+    ) -> Resource:
+        """Give a resource other metadata instead of those that it has.
+
+        Raises:
+            ClientRefused: if it can't be so, or ``unknown_resource``.
+        """
+        if audience not in self._resources:
+            raise _unknown_resource(audience)
+        check_resource_metadata(audience, metadata, self._settings.signing_algorithms)
+
+        def work() -> Transaction[bool]:
+            if not (yield sql.REPLACE_RESOURCE, (_text(metadata), audience)):
+                return False
+            yield from self._changed(Event.RESOURCE_CHANGED, audience, origin)
+            return True
+
+        if not await self._store.transact(work):
+            raise _unknown_resource(audience)
+        await self.load()
+        return self._resources[audience]
+
+    async def remove_resource(self, audience: str, origin: Origin) -> None:
+        """Remove a resource: no more tokens are made for it.
+
+        Raises:
+            ClientRefused: ``unknown_resource``.
+        """
+        if audience not in self._resources:
+            raise _unknown_resource(audience)
+
+        def work() -> Transaction[bool]:
+            if not (yield sql.REMOVE_RESOURCE, (audience,)):
+                return False
+            yield from self._changed(Event.RESOURCE_REMOVED, audience, origin)
+            return True
+
+        if not await self._store.transact(work):
+            raise _unknown_resource(audience)
+        await self.load()
+
+    def _check(self, metadata: ClientMetadata) -> None:
+        check_metadata(metadata)
+        for name in ("resources", "introspects"):
+            for audience in getattr(metadata, name):
+                if audience not in self.audiences:
+                    raise ClientRefused(
+                        f"{name} names {audience}, which is no audience of this service: "
+                        "add the resource first"
+                    )
+
+    def _find(self, client_id: str) -> Client:
+        client = self._clients.get(client_id)
+        if client is None:
+            raise _unknown_client(client_id)
+        return client
+
+    async def _change(self, work: Callable[[], Transaction[bool]], client_id: str) -> None:
+        if not await self._store.transact(work):
+            raise _unknown_client(client_id)
+        await self.load()
+
+    def _changed(self, event: Event, name: str, origin: Origin) -> Transaction[None]:
+        yield sql.NEXT_NUMBER, (COUNTER,)
+        yield from record(self._clock(), event, origin, reason=name)
+
+
+def _text(metadata: ClientMetadata | ResourceMetadata) -> str:
+    return msgspec.json.encode(metadata).decode()
+
+
+def _unknown_client(client_id: str) -> ClientRefused:
+    return ClientRefused(f"there is no client {client_id!r}", code="unknown_client")
+
+
+def _unknown_resource(audience: str) -> ClientRefused:
+    return ClientRefused(f"there is no resource {audience!r}", code="unknown_resource")

@@ -1,0 +1,118 @@
+"""DPoP on the server: tokens bound to a key that the client proves to hold (RFC 9449).
+
+At the token endpoint a proof carries a nonce of the server's, so that none can be made ahead of
+time. A nonce is a time step and its MAC under a key that comes from the peppers: every replica
+makes and knows the same ones, and nothing is kept. A proof is taken once, by its ``jti``.
+"""
+
+from __future__ import annotations
+
+import hmac
+import struct
+from typing import Final
+
+from starlette.requests import Request
+
+from carnet.errors import InvalidToken
+from carnet.jose.encoding import b64url_decode, b64url_encode
+from carnet.jwt.dpop import WINDOW, Proof, read_proof
+from carnet.server.clock import SECOND
+from carnet.server.http import RequestRefused
+from carnet.server.service import Service
+
+__all__ = ["NONCE_HEADER", "new_nonce", "prove_at_token_endpoint", "prove_with_token"]
+
+NONCE_HEADER: Final = "DPoP-Nonce"
+STEP_SECONDS: Final = 60
+STEPS_ACCEPTED: Final = 5
+
+_NONCE = struct.Struct(">Q16s")
+
+
+async def prove_at_token_endpoint(request: Request) -> str:
+    """Give the thumbprint of the key that a request for tokens proves to hold, or "".
+
+    Raises:
+        RequestRefused: ``invalid_dpop_proof``, or ``use_dpop_nonce`` with the nonce to use.
+    """
+    service: Service = request.app.state.service
+    if "dpop" not in request.headers:
+        return ""
+    try:
+        proof = _read(request)
+        if proof.nonce is None or not _knows(service, proof.nonce):
+            raise RequestRefused(
+                "use_dpop_nonce",
+                "make the DPoP proof anew, with the nonce of the header DPoP-Nonce",
+                400,
+                {NONCE_HEADER: new_nonce(service)},
+            )
+        await _spend(service, proof)
+    except InvalidToken as error:
+        raise RequestRefused("invalid_dpop_proof", _ascii(error)) from None
+    return proof.thumbprint
+
+
+async def prove_with_token(request: Request, token: str, thumbprint: str) -> None:
+    """Check that a request with an access token proves to hold the key that it is bound to.
+
+    Raises:
+        InvalidToken: if it does not.
+    """
+    proof = _read(request, token)
+    if not hmac.compare_digest(proof.thumbprint, thumbprint):
+        raise InvalidToken(
+            "the proof is by another key than the token's",
+            code="proof_invalid",
+            claim="cnf",
+            expected="a proof by the key that the token is bound to",
+        )
+    await _spend(request.app.state.service, proof)
+
+
+def new_nonce(service: Service) -> str:
+    """Make the nonce of this moment (RFC 9449 section 8)."""
+    return _nonce(service, service.clock() // SECOND // STEP_SECONDS, service.keys.pepper_id)
+
+
+def _read(request: Request, token: str | None = None) -> Proof:
+    service: Service = request.app.state.service
+    values = request.headers.getlist("dpop")
+    url = f"{service.settings.own_url}{request.url.path}"
+    return read_proof(values, request.method, url, service.clock() / SECOND, token)
+
+
+def _knows(service: Service, nonce: str) -> bool:
+    try:
+        step, _ = _NONCE.unpack(b64url_decode(nonce, "the nonce"))
+    except (InvalidToken, struct.error):
+        return False
+    now = service.clock() // SECOND // STEP_SECONDS
+    if not now - STEPS_ACCEPTED <= step <= now + 1:
+        return False
+    return any(
+        hmac.compare_digest(_nonce(service, step, pepper_id), nonce)
+        for pepper_id in service.keys.peppers
+    )
+
+
+def _nonce(service: Service, step: int, pepper_id: int) -> str:
+    key = hmac.digest(service.keys.peppers[pepper_id], b"carnet dpop nonce", "sha256")
+    mac = hmac.digest(key, struct.pack(">Q", step), "sha256")
+    return b64url_encode(_NONCE.pack(step, mac[:16]))
+
+
+async def _spend(service: Service, proof: Proof) -> None:
+    kept = 2 * WINDOW * SECOND
+    names = ("dpop", proof.thumbprint, proof.token_id)
+    if not await service.spent.spend(*names, microseconds=kept):
+        raise InvalidToken(
+            "the proof was used before",
+            code="proof_invalid",
+            claim="jti",
+            expected="a new proof for each request",
+        )
+
+
+def _ascii(error: InvalidToken) -> str:
+    return str(error).replace('"', "'")

@@ -1,0 +1,351 @@
+"""The administration over HTTP: clients, resources and accounts.
+
+For first-party tokens of accounts with the administrator's role, and for those of clients that
+were granted the scope ``carnet:admin`` by such an account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.accounts import Account, AccountRefused
+from carnet.server.audit import Origin
+from carnet.server.authentication import administrator, origin_of
+from carnet.server.clients import Client, ClientMetadata, ClientRefused
+from carnet.server.clock import SECOND
+from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
+from carnet.server.passwords import MAX_PASSWORD, TooBusy
+from carnet.server.resources import Resource, ResourceMetadata
+from carnet.server.service import Service
+
+__all__ = ["OPERATIONS", "Operation", "administer"]
+
+MISSING: Final = frozenset(("unknown_client", "unknown_resource", "account_unknown"))
+MOST_ACCOUNTS: Final = 1000
+
+Text = Annotated[str, Meta(max_length=1024)]
+
+
+class NewClient(ClientMetadata, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A client to be made; its id is random unless one is chosen."""
+
+    client_id: Text | None = None
+
+
+class ClientDocument(ClientMetadata, frozen=True, kw_only=True):
+    """A client; its secret stands here only where it was made just now."""
+
+    client_id: str
+    client_id_issued_at: int
+    client_secret: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ClientList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every client."""
+
+    clients: list[ClientDocument]
+
+
+class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """A new secret, shown once."""
+
+    client_id: str
+    client_secret: str
+
+
+class NewResource(ResourceMetadata, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A resource to be made."""
+
+    audience: Text
+
+
+class ResourceDocument(ResourceMetadata, frozen=True, kw_only=True):
+    """What tokens may be for."""
+
+    audience: str
+
+
+class ResourceList(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that tokens may be for."""
+
+    resources: list[ResourceDocument]
+
+
+class NewAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account to be made."""
+
+    username: Text
+    password: Annotated[str, Meta(max_length=MAX_PASSWORD)]
+    roles: tuple[str, ...] = ()
+    claims: dict[str, Any] = {}
+
+
+class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to change of an account; what is left out stays as it is."""
+
+    roles: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    claims: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    disabled: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class AccountDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An account."""
+
+    id: str
+    username: str
+    roles: tuple[str, ...]
+    claims: dict[str, Any]
+    disabled: bool
+
+
+class AccountList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of accounts by username; the next one begins after its last."""
+
+    accounts: list[AccountDocument]
+
+
+class Asked(NamedTuple):
+    """A request of an administrator's.
+
+    Attributes:
+        service: the service.
+        request: the request.
+        origin: who asks, and from where.
+        body: what was sent, of the operation's type.
+    """
+
+    service: Service
+    request: Request
+    origin: Origin
+    body: Any
+
+    @property
+    def name(self) -> str:
+        """What the last part of the address names."""
+        return str(self.request.path_params["name"])
+
+
+class Operation(NamedTuple):
+    """One thing that can be done, as the routes and the OpenAPI description tell of it.
+
+    Attributes:
+        method: the HTTP method.
+        path: the address; ``{name}`` stands for what is named.
+        work: does it, and gives what is answered.
+        summary: what it does, in a sentence.
+        body: the type of the request's JSON, or None.
+        result: the type of the answer's JSON, or None for an empty one.
+        status: of the answer.
+        query: names of parameters in the query.
+    """
+
+    method: str
+    path: str
+    work: Callable[[Asked], Awaitable[Any]]
+    summary: str
+    body: type[Any] | None
+    result: type[Any] | None
+    status: int
+    query: tuple[str, ...] = ()
+
+
+def administer(operation: Operation) -> Callable[[Request], Awaitable[Response]]:
+    """Make the endpoint of an operation."""
+
+    async def endpoint(request: Request) -> Response:
+        service: Service = request.app.state.service
+        claims = await administrator(request)
+        body = None if operation.body is None else await read_json(request, operation.body)
+        asked = Asked(service, request, origin_of(request, claims["sub"]), body)
+        try:
+            content = await operation.work(asked)
+        except (ClientRefused, AccountRefused) as error:
+            status = 404 if error.code in MISSING else 400
+            text = str(error).replace('"', "'")
+            raise RequestRefused("invalid_request", text, status) from None
+        except TooBusy as error:
+            raise RequestRefused(
+                "temporarily_unavailable", str(error), 429, {"Retry-After": "2"}
+            ) from None
+        if operation.result is None:
+            return Response(status_code=operation.status, headers=NO_STORE)
+        return answer(msgspec.to_builtins(content), operation.status)
+
+    # The figures of Prometheus name endpoints by this.
+    endpoint.__name__ = operation.work.__name__.removeprefix("_")
+    return endpoint
+
+
+async def _list_clients(asked: Asked) -> ClientList:
+    clients = asked.service.directory.clients()
+    return ClientList(clients=[_client_document(one) for one in clients])
+
+
+async def _add_client(asked: Asked) -> ClientDocument:
+    members = msgspec.structs.asdict(asked.body)
+    client_id = members.pop("client_id")
+    directory = asked.service.directory
+    made = await directory.add_client(ClientMetadata(**members), asked.origin, client_id)
+    return _client_document(*made)
+
+
+async def _show_client(asked: Asked) -> ClientDocument:
+    found = {one.id: one for one in asked.service.directory.clients()}.get(asked.name)
+    if found is None:
+        raise ClientRefused("there is no such client", code="unknown_client")
+    return _client_document(found)
+
+
+async def _replace_client(asked: Asked) -> ClientDocument:
+    directory = asked.service.directory
+    return _client_document(*await directory.replace_client(asked.name, asked.body, asked.origin))
+
+
+async def _remove_client(asked: Asked) -> None:
+    await asked.service.directory.remove_client(asked.name, asked.origin)
+
+
+async def _new_secret(asked: Asked) -> ClientSecret:
+    secret = await asked.service.directory.new_secret(asked.name, asked.origin)
+    return ClientSecret(client_id=asked.name, client_secret=secret)
+
+
+async def _list_resources(asked: Asked) -> ResourceList:
+    directory = asked.service.directory
+    found = (directory.resource(audience) for audience in directory.audiences)
+    return ResourceList(resources=[_resource_document(one) for one in found if one is not None])
+
+
+async def _add_resource(asked: Asked) -> ResourceDocument:
+    members = msgspec.structs.asdict(asked.body)
+    audience, metadata = members.pop("audience"), ResourceMetadata(**members)
+    made = await asked.service.directory.add_resource(audience, metadata, asked.origin)
+    return _resource_document(made)
+
+
+async def _replace_resource(asked: Asked) -> ResourceDocument:
+    directory = asked.service.directory
+    return _resource_document(
+        await directory.replace_resource(asked.name, asked.body, asked.origin)
+    )
+
+
+async def _remove_resource(asked: Asked) -> None:
+    await asked.service.directory.remove_resource(asked.name, asked.origin)
+
+
+async def _list_accounts(asked: Asked) -> AccountList:
+    parameters = dict(asked.request.query_params)
+    if set(parameters) - {"after"} or len(parameters) != len(
+        asked.request.query_params.multi_items()
+    ):
+        raise RequestRefused("invalid_request", "the only parameter is after, a username")
+    after = parameters.get("after", "")
+    if "\0" in after or not after.isprintable():
+        raise RequestRefused("invalid_request", "after is a username")
+    accounts = await asked.service.accounts.page(after, MOST_ACCOUNTS)
+    return AccountList(accounts=[_account_document(one) for one in accounts])
+
+
+async def _add_account(asked: Asked) -> AccountDocument:
+    given: NewAccount = asked.body
+    made = await asked.service.accounts.create(
+        given.username, given.password, given.roles, given.claims, asked.origin
+    )
+    return _account_document(made)
+
+
+async def _show_account(asked: Asked) -> AccountDocument:
+    return _account_document(await _account(asked))
+
+
+async def _change_account(asked: Asked) -> AccountDocument:
+    accounts, change = asked.service.accounts, asked.body
+    account = await _account(asked)
+    if change.roles is not msgspec.UNSET:
+        await accounts.set_roles(account.id, change.roles, asked.origin)
+    if change.claims is not msgspec.UNSET:
+        await accounts.set_claims(account.id, change.claims, asked.origin)
+    if change.disabled is not msgspec.UNSET:
+        work = accounts.disable if change.disabled else accounts.enable
+        await work(account.id, asked.origin)
+    return _account_document(await _account(asked))
+
+
+async def _account(asked: Asked) -> Account:
+    account = None if "\0" in asked.name else await asked.service.accounts.by_id(asked.name)
+    if account is None:
+        raise AccountRefused("there is no such account", code="account_unknown")
+    return account
+
+
+def _client_document(client: Client, secret: str | None = None) -> ClientDocument:
+    return ClientDocument(
+        **msgspec.structs.asdict(client.metadata),
+        client_id=client.id,
+        client_id_issued_at=client.created_at // SECOND,
+        client_secret=msgspec.UNSET if secret is None else secret,
+    )
+
+
+def _resource_document(resource: Resource) -> ResourceDocument:
+    return ResourceDocument(**msgspec.structs.asdict(resource.metadata), audience=resource.audience)
+
+
+def _account_document(account: Account) -> AccountDocument:
+    return AccountDocument(
+        id=account.id,
+        username=account.username,
+        roles=account.roles,
+        claims=account.claims,
+        disabled=account.disabled,
+    )
+
+
+_CLIENT, _RESOURCE, _ACCOUNT = "/clients/{name}", "/resources/{name}", "/accounts/{name}"
+
+OPERATIONS: Final = (
+    Operation("GET", "/clients", _list_clients, "List the clients", None, ClientList, 200),
+    Operation("POST", "/clients", _add_client, "Make a client", NewClient, ClientDocument, 201),
+    Operation("GET", _CLIENT, _show_client, "Show a client", None, ClientDocument, 200),
+    Operation(
+        *("PUT", _CLIENT, _replace_client, "Replace what is known of a client"),
+        *(ClientMetadata, ClientDocument, 200),
+    ),
+    Operation(
+        *("DELETE", _CLIENT, _remove_client, "Remove a client, and end its sessions"),
+        *(None, None, 204),
+    ),
+    Operation(
+        *("POST", f"{_CLIENT}/secret", _new_secret, "Give a client another secret"),
+        *(None, ClientSecret, 201),
+    ),
+    Operation("GET", "/resources", _list_resources, "List the resources", None, ResourceList, 200),
+    Operation(
+        *("POST", "/resources", _add_resource, "Make a resource"),
+        *(NewResource, ResourceDocument, 201),
+    ),
+    Operation(
+        *("PUT", _RESOURCE, _replace_resource, "Replace what is known of a resource"),
+        *(ResourceMetadata, ResourceDocument, 200),
+    ),
+    Operation("DELETE", _RESOURCE, _remove_resource, "Remove a resource", None, None, 204),
+    Operation(
+        *("GET", "/accounts", _list_accounts, "List the accounts", None, AccountList, 200),
+        ("after",),
+    ),
+    Operation(
+        "POST", "/accounts", _add_account, "Make an account", NewAccount, AccountDocument, 201
+    ),
+    Operation("GET", _ACCOUNT, _show_account, "Show an account", None, AccountDocument, 200),
+    Operation(
+        *("PATCH", _ACCOUNT, _change_account, "Change an account"),
+        *(AccountChange, AccountDocument, 200),
+    ),
+)

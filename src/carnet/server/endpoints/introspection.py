@@ -1,0 +1,71 @@
+"""Introspection: what an access token says, and whether it is good now (RFC 7662).
+
+Only for a client that serves the token's audience itself: to everyone else, every token is
+inactive. With ``Accept: application/token-introspection+jwt`` the answer is signed (RFC 9701).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.errors import InvalidToken
+from carnet.jose import jws
+from carnet.jose.encoding import json_encode
+from carnet.jwt.claims import Claims
+from carnet.server.client_authentication import authenticate_confidential
+from carnet.server.clients import Client
+from carnet.server.clock import SECOND
+from carnet.server.http import NO_STORE, RequestRefused, answer, read_form
+from carnet.server.service import Service
+from carnet.server.store import statements as sql
+
+__all__ = ["introspect_token"]
+
+SIGNED: Final = "application/token-introspection+jwt"
+INACTIVE: Final[dict[str, Any]] = {"active": False}
+
+
+async def introspect_token(request: Request) -> Response:
+    """Say what a token says, to the service that it is for."""
+    service: Service = request.app.state.service
+    form = await read_form(request)
+    client = await authenticate_confidential(request, form)
+    token = form.get("token")
+    if token is None:
+        raise RequestRefused("invalid_request", "the parameter token is missing")
+    content = await _introspect(service, client, token)
+    if request.headers.get("accept", "").partition(";")[0].strip().lower() != SIGNED:
+        return answer(content)
+    payload = {
+        "iss": service.settings.own_url,
+        "aud": client.id,
+        "iat": service.clock() // SECOND,
+        "token_introspection": content,
+    }
+    key = service.keys.signing(service.settings.signing_algorithms[0])
+    text = jws.sign(json_encode(payload), key, {"typ": "token-introspection+jwt"})
+    return Response(text, headers=NO_STORE, media_type=SIGNED)
+
+
+async def _introspect(service: Service, client: Client, token: str) -> dict[str, Any]:
+    try:
+        claims = service.access_tokens.verify(token)
+    except InvalidToken:
+        return INACTIVE
+    served = not set(claims.audience).isdisjoint(client.metadata.introspects)
+    if not served or not await _is_good(service, claims):
+        return INACTIVE
+    token_type = "DPoP" if "cnf" in claims else "Bearer"
+    return {"active": True, "token_type": token_type, **claims}
+
+
+async def _is_good(service: Service, claims: Claims) -> bool:
+    if await service.store.read(sql.REVOKED_TOKEN, claims["jti"]):
+        return False
+    if claims.session_id is None:
+        # A client's own token is good as long as the client is there.
+        return service.directory.client(claims["client_id"]) is not None
+    return await service.sessions.is_alive(claims.session_id, claims["sub_ver"])

@@ -1,0 +1,98 @@
+"""What every grant is given, and the checks that they share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from carnet.server.audit import Origin
+from carnet.server.clients import Client
+from carnet.server.http import RequestRefused
+from carnet.server.service import Service
+
+__all__ = ["TokenRequest", "choose_audience", "choose_scope", "whole_seconds"]
+
+
+class TokenRequest(NamedTuple):
+    """A request for tokens, of a client that has proved who it is.
+
+    Attributes:
+        service: the service.
+        form: the request's parameters, each given once.
+        client: who asks.
+        origin: from where.
+        key_thumbprint: of the key that the client has proved to hold, or "" (RFC 9449).
+    """
+
+    service: Service
+    form: dict[str, str]
+    client: Client
+    origin: Origin
+    key_thumbprint: str
+
+    def required(self, name: str) -> str:
+        """Give a parameter that the grant needs.
+
+        Raises:
+            RequestRefused: ``invalid_request`` where it is missing.
+        """
+        value = self.form.get(name)
+        if value is None:
+            raise RequestRefused("invalid_request", f"the parameter {name} is missing")
+        return value
+
+
+def choose_audience(asked: TokenRequest, default: str | None = None) -> str:
+    """Choose what a token is for, by ``resource`` (RFC 8707 section 2.2).
+
+    Args:
+        asked: the request.
+        default: where it names none; by default the client's first, or else the service's.
+
+    Raises:
+        RequestRefused: ``invalid_target``.
+    """
+    directory, allowed = asked.service.directory, asked.client.metadata.resources
+    allowed = allowed or directory.audiences
+    audience = asked.form.get("resource") or default or allowed[0]
+    if audience not in allowed or directory.resource(audience) is None:
+        told = f": {', '.join(allowed)}" if asked.client.metadata.first_party else ""
+        raise RequestRefused(
+            "invalid_target", f"the resource must be one that this client may ask for{told}"
+        )
+    return audience
+
+
+def choose_scope(asked: TokenRequest, granted: frozenset[str], audience: str) -> str:
+    """Choose what a token allows: what is asked for, or everything that there is.
+
+    Args:
+        asked: the request.
+        granted: what there is; what the resource does not know is left out of it.
+        audience: what the token is for.
+
+    Raises:
+        RequestRefused: ``invalid_scope`` where more is asked for.
+    """
+    resource = asked.service.directory.resource(audience)
+    if resource is not None and resource.metadata.scopes:
+        granted &= frozenset(resource.metadata.scopes)
+    text = asked.form.get("scope")
+    if text is None:
+        return " ".join(sorted(granted))
+    wanted = frozenset(text.split(" "))
+    if not wanted <= granted:
+        raise RequestRefused("invalid_scope", "the scope is more than what is granted")
+    return " ".join(sorted(wanted))
+
+
+def whole_seconds(text: str | None) -> int | None:
+    """Read ``expires_in``, how long a client wants a token to be good for at most.
+
+    Raises:
+        RequestRefused: ``invalid_request``.
+    """
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
+        raise RequestRefused("invalid_request", "expires_in must be a whole number of seconds")
+    return int(text)
