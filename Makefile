@@ -69,7 +69,7 @@ clean: ## Remove everything that was made here, the demo's data included
 	@touch $@
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
-DEBIAN := curl softhsm2 chromium nginx-light
+DEBIAN := curl softhsm2 chromium nginx-light apache2 libapache2-mod-auth-openidc
 
 .venv/debian: Makefile | .venv/dev
 	@missing=""; for name in $(DEBIAN); do \

@@ -40,9 +40,13 @@ def node() -> str:
     return str(Path(package.__file__).parent / "bin" / "node")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A real Chromium, Debian's, driven by Playwright; `browser.new_context()` is a clean visit."""
+    """A real Chromium, Debian's, driven by Playwright; `browser.new_context()` is a clean visit.
+
+    While it is there, Playwright's event loop runs in this thread, and ``asyncio.run`` can't: tests
+    that need a loop of their own are in other modules.
+    """
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("there is no browser: apt-get install chromium")

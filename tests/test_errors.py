@@ -11,6 +11,7 @@ from carnet.errors import CarnetError, ConfigurationError, InvalidKey, InvalidTo
 CODES = {
     "CarnetError": "error",
     "ConfigurationError": "configuration",
+    "GrantRefused": "grant_refused",
     "InvalidKey": "key_invalid",
     "InvalidToken": "token_invalid",
     "IssuerUnavailable": "issuer_unavailable",

@@ -4,6 +4,7 @@ CarnetError
 ├── ConfigurationError    an argument or a setting is wrong
 ├── InvalidKey            a key can't be made, or can't be used for this
 ├── InvalidToken          a token is refused: why, which claim, what was expected
+├── GrantRefused          an issuer gives no tokens for what was presented: sign in again
 ├── IssuerUnavailable     a verifier can't reach an issuer, or can't use what it publishes
 └── ServerError           the authentication service can't start or go on
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 __all__ = [
     "CarnetError",
     "ConfigurationError",
+    "GrantRefused",
     "InvalidKey",
     "InvalidToken",
     "IssuerUnavailable",
@@ -71,6 +73,16 @@ class InvalidToken(CarnetError):
         super().__init__(message, code=code)
         self.claim = claim
         self.expected = expected
+
+
+class GrantRefused(CarnetError):
+    """An issuer gives no tokens: the session is over, or the client or its request is wrong.
+
+    Attributes:
+        code: the issuer's own error code (RFC 6749 section 5.2), such as ``invalid_grant``.
+    """
+
+    code = "grant_refused"
 
 
 class IssuerUnavailable(CarnetError):

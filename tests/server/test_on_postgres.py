@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from tests.server.flows import Person, Request, add_client, signed_in
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,28 @@ def test_a_session_goes_through_its_life_with_two_workers(start, add_user, carne
     assert server.refresh(token["refresh_token"]).status_code == 400
     assert not (server.data / "carnet.db").exists()
     assert server.stop() == 0
+
+
+def test_a_client_is_let_in_with_two_workers_and_a_second_use_of_its_code_ends_that(
+    start, tmp_path
+):
+    add_client(tmp_path / "data")
+    server = start("--workers", "2")
+    person = Person(server)
+    asked = Request(scope="openid profile")
+    code = person.authorize(**asked.parameters)["code"]
+    body = asked.exchange(server, code).json()
+    bearer = {"Authorization": f"Bearer {body['access_token']}"}
+    told = server.client.get("/userinfo", headers=bearer).json()
+    assert told["preferred_username"] == "alice"
+    assert asked.exchange(server, code).json()["error"] == "invalid_grant"
+    assert server.client.get("/userinfo", headers=bearer).status_code == 401
+
+    # The consent is remembered, and the logout ends what was granted in the browser.
+    bearer = {"Authorization": f"Bearer {signed_in(server, person)['access_token']}"}
+    assert person.forms == ["/sign-in", "/authorize/decision"]
+    person.go("/logout")
+    assert server.client.get("/userinfo", headers=bearer).status_code == 401
 
 
 def test_sessions_survive_kill_9_and_a_second_replica_serves_them_too(start, add_user):

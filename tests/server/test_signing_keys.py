@@ -1,5 +1,7 @@
 """Keys over time, on a real database with a clock that is moved by hand."""
 
+import asyncio
+
 import pytest
 
 from carnet.server.audit import OPERATOR
@@ -158,3 +160,14 @@ def test_a_change_of_the_master_key_survives_being_killed_at_any_point(play, tmp
 @pytest.mark.parametrize("stage", list(Stage))
 def test_every_stage_has_a_name_for_people(stage):
     assert stage.value.isalpha()
+
+
+def test_the_next_key_asked_for_many_times_at_once_is_made_once(play):
+    async def scene(service, _clock):
+        asked = [service.keys.prepare_next("ES256", OPERATOR) for _ in range(10)]
+        made = await asyncio.gather(*asked)
+        return made, await service.keys.prepare_next("ES256", OPERATOR), service.keys.overview()
+
+    made, again, overview = play(scene)
+    assert (any(made), again) == (True, False)
+    assert [stage for _, stage in overview] == [Stage.SIGNING, Stage.PUBLISHED]

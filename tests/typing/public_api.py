@@ -4,9 +4,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_type
 
+from fastapi import Request as FastAPIRequest
+from fastapi.security import SecurityScopes
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
 from carnet import UNCHECKED, Claims, Inspection, Key, KeySet, Signer, Verifier, inspect
 from carnet.jose import jwe, jws
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier
+from carnet.verifier import asgi as for_asgi
+from carnet.verifier import fastapi as for_fastapi
+from carnet.verifier import grpc as for_grpc
+from carnet.verifier import starlette as for_starlette
+from carnet.verifier import wsgi as for_wsgi
 
 
 @dataclass
@@ -39,3 +52,30 @@ into = AsyncAccessTokenVerifier("https://auth.example.com", "orders", claims_typ
 
 async def check() -> Ticket:
     return assert_type(await into.verify(token), Ticket)
+
+
+plain = for_fastapi.Bearer(issuer="https://auth.example.com", audience="orders")
+into_ticket = for_fastapi.Bearer("https://auth.example.com", "orders", claims_type=Ticket)
+
+
+async def depend(request: FastAPIRequest, scopes: SecurityScopes) -> None:
+    assert_type(await plain(request, scopes), Claims)
+    assert_type(await plain.require_role("ADMIN")(request, scopes), Claims)
+    assert_type(await into_ticket.require_scope("a")(request, scopes), Ticket)
+
+
+@for_starlette.require_scope("a")
+async def endpoint(request: Request) -> Response:
+    assert isinstance(request.user, for_starlette.StarletteUser)
+    return Response(assert_type(request.user.claims, Claims).subject)
+
+
+backend = for_starlette.BearerBackend("https://auth.example.com", "orders")
+app = Starlette(
+    middleware=[
+        Middleware(AuthenticationMiddleware, backend=backend, on_error=for_starlette.on_error)
+    ]
+)
+wrapped = for_asgi.BearerMiddleware(app, "https://auth.example.com", "orders", exempt=["/health"])
+assert_type(for_grpc.current_claims(), Claims)
+for_wsgi.BearerMiddleware(lambda _, start: [], "https://auth.example.com", "orders", leeway=3)

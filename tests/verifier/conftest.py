@@ -1,15 +1,21 @@
-"""A real issuer on a loopback port, which counts what it is asked and can be told to misbehave."""
+"""A real issuer on a loopback port, which counts what it is asked and can be told to misbehave.
+
+Where it has revocations, it streams them too.
+"""
 
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from tests.verifier.conformance import World
 
 from carnet import Key, KeySet, Signer
+from carnet.jose import jws
 
 METADATA = "/.well-known/oauth-authorization-server"
 
@@ -23,6 +29,8 @@ class Issuer:
         self.delay = 0.0
         self.cache_control = "max-age=300"
         self.key = Key.generate("ES256")
+        self.revoked = None
+        self.closing = threading.Event()
         handler = type("Handler", (_Handler,), {"issuer": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -30,6 +38,7 @@ class Issuer:
         self._thread.start()
 
     def close(self):
+        self.closing.set()
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
@@ -38,7 +47,10 @@ class Issuer:
         if path in self.replies:
             return self.replies[path]
         if path == METADATA:
-            return 200, json.dumps({"issuer": self.url, "jwks_uri": f"{self.url}/jwks"}).encode()
+            metadata = {"issuer": self.url, "jwks_uri": f"{self.url}/jwks"}
+            if self.revoked is not None:
+                metadata["revocations_uri"] = f"{self.url}/revocations"
+            return 200, json.dumps(metadata).encode()
         if path == "/jwks":
             return 200, json.dumps(KeySet([self.key.public]).to_jwks()).encode()
         return 404, b"{}"
@@ -52,6 +64,14 @@ class Issuer:
         )
         return signer.sign({"sub": "ada", "client_id": "c", **claims})
 
+    def events(self):
+        """The stream: a snapshot of what was revoked by its beginning, then a steady pulse."""
+        entries = [["sid", sid] for sid in self.revoked]
+        common = {"iss": self.url, "prev": 1, "seq": 1}
+        yield {**common, "event": "snapshot", "part": 0, "last": True, "entries": entries}
+        while not self.closing.wait(0.5):
+            yield {**common, "event": "heartbeat", "entries": []}
+
     def asked(self, path):
         return self.requests.count(path)
 
@@ -61,6 +81,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.issuer.requests.append(self.path)
+        if self.path == "/revocations" and self.issuer.revoked is not None:
+            self._stream()
+            return
         time.sleep(self.issuer.delay)
         status, body = self.issuer.answer(self.path)
         try:
@@ -71,6 +94,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Cache-Control", self.issuer.cache_control)
             self.end_headers()
             self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def _stream(self):
+        issuer = self.issuer
+        try:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            for event in issuer.events():
+                payload = json.dumps(event).encode()
+                text = jws.sign(payload, issuer.key, {"typ": "revocations+jwt"})
+                self.wfile.write(f"data: {text}\n\n".encode())
         except (BrokenPipeError, ConnectionResetError):
             pass
 
@@ -92,6 +128,17 @@ class Clock:
 def issuer():
     one = Issuer()
     yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def world():
+    """The issuers that a module's services trust: one has ended a session, one is down."""
+    one = Issuer()
+    one.revoked = ["ended"]
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        yield World(one, f"http://127.0.0.1:{nobody.getsockname()[1]}")
     one.close()
 
 

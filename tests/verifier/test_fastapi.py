@@ -3,18 +3,25 @@
 import json
 import socket
 import threading
+from dataclasses import dataclass
 from typing import Annotated
 
 import httpx
 import pytest
 import uvicorn
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request, Security
 from fastapi.responses import PlainTextResponse
 from tests.server.oauth import Prover
 
 from carnet import Claims, inspect
 from carnet.jose import jws
 from carnet.verifier.fastapi import Bearer, BearerRefused
+
+
+@dataclass
+class Order:
+    sub: str
+    number: int
 
 
 def build(issuer):
@@ -32,6 +39,12 @@ def build(issuer):
     @app.get("/writing")
     async def writing(claims: Annotated[Claims, Depends(bearer.require_scope("a:write b"))]) -> str:
         return " ".join(sorted(claims.scopes))
+
+    @app.get("/secured")
+    async def secured(
+        claims: Annotated[Claims, Security(bearer, scopes=["a:write", "b"])],
+    ) -> str | None:
+        return claims.subject
 
     @app.get("/teapot")
     async def teapot() -> None:
@@ -133,9 +146,25 @@ def test_a_missing_role_is_forbidden(app, issuer):
 def test_a_missing_scope_is_forbidden_and_named(app, issuer):
     good = app.get("/writing", headers=bearing(issuer.token(scope="b a:write c")))
     assert good.json() == "a:write b c"
-    answer = app.get("/writing", headers=bearing(issuer.token(scope="b")))
-    assert answer.status_code == 403
-    assert 'scope="a:write b"' in answer.headers["www-authenticate"]
+    assert app.get("/secured", headers=bearing(issuer.token(scope="b a:write"))).json() == "ada"
+    for path in ("/writing", "/secured"):
+        answer = app.get(path, headers=bearing(issuer.token(scope="b")))
+        assert answer.status_code == 403
+        assert 'scope="a:write b"' in answer.headers["www-authenticate"]
+
+
+def test_claims_of_a_type_of_ones_own_are_given_or_refused(issuer, serve):
+    application = FastAPI()
+    typed = Bearer(issuer.url, "orders", claims_type=Order)
+
+    @application.get("/orders")
+    async def orders(order: Annotated[Order, Depends(typed)]) -> int:
+        return order.number
+
+    client = serve(application)
+    assert client.get("/orders", headers=bearing(issuer.token(number=7))).json() == 7
+    answer = client.get("/orders", headers=bearing(issuer.token(number="7")))
+    assert (answer.status_code, answer.json()["code"]) == (401, "claim_invalid")
 
 
 def test_a_role_claim_of_another_type_is_an_invalid_token(app, issuer):
@@ -175,6 +204,7 @@ def test_openapi_tells_that_a_bearer_token_is_needed(app):
     assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
     for path in ("/orders", "/reports", "/writing"):
         assert document["paths"][path]["get"]["security"] == [{"Bearer": []}]
+    assert document["paths"]["/secured"]["get"]["security"] == [{"Bearer": ["a:write", "b"]}]
     assert "security" not in document["paths"]["/teapot"]["get"]
 
 

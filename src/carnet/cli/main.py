@@ -1,13 +1,15 @@
 """The root of the command line: which commands there are, and how failures are told.
 
 Exit statuses: 0 done; 1 the answer is no (a walk that went wrong, a token refused); 2 wrong use or
-a setting, file or port that can't be used; 130 interrupted.
+a setting, file or port that can't be used; 70 a fault of Carnet's own; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib import import_module
+from pathlib import Path
 
 from carnet.errors import CarnetError
 
@@ -24,7 +26,19 @@ COMMANDS = {
     "session": ("carnet.cli.session:session", "List and end people's sessions."),
     "keys": ("carnet.cli.keys:keys", "See to the signing keys and the master key."),
     "audit": ("carnet.cli.audit:audit", "Show what has happened."),
+    "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
+    "migrate-store": (
+        "carnet.cli.migrate_store:migrate_store",
+        "Move the data between SQLite and PostgreSQL.",
+    ),
     "inspect": ("carnet.cli.inspect:inspect_token", "Show what a token says, unverified."),
+    "verify": ("carnet.cli.verify:verify", "Check a token, and say which check failed."),
+    "sign": ("carnet.cli.sign:sign", "Make a signed token."),
+    "encrypt": ("carnet.cli.encrypt:encrypt", "Encrypt for whoever holds a private key."),
+    "decrypt": ("carnet.cli.encrypt:decrypt", "Decrypt what was encrypted for a key."),
+    "key": ("carnet.cli.key:key", "Make, convert and name keys."),
+    "revocations": ("carnet.cli.revocations:revocations", "Watch what an issuer revokes."),
+    "completion": ("carnet.cli.completion:completion", "Print a shell's completions."),
     "demo": ("carnet.cli.demo.command:demo", "Run the whole system, with a narrated walk."),
 }
 
@@ -77,7 +91,12 @@ def _click_status(error: Exception) -> int:
     if isinstance(error, ClickException):
         error.show()
         return 2
-    raise error
+    # Its message may hold what was typed: only its kind and its place are told.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
+    print(f"carnet: this is a fault of Carnet itself ({place}).", file=sys.stderr)
+    print("Please report it with the command, without its tokens and keys.", file=sys.stderr)
+    return 70
 
 
 def _fail(message: str) -> int:

@@ -170,6 +170,14 @@ class Accounts:
         """Give accounts by username, from the one after ``after``."""
         return [account_of(row) for row in await self._store.read(sql.ACCOUNTS, after, limit)]
 
+    async def search(self, text: str, after: str = "", limit: int = 1000) -> list[Account]:
+        """Give the accounts with a text in their usernames, from the one after ``after``."""
+        wanted = unicodedata.normalize("NFKC", text).casefold()
+        for special in "!%_":
+            wanted = wanted.replace(special, "!" + special)
+        rows = await self._store.read(sql.SEARCH_ACCOUNTS, after, f"%{wanted}%", limit)
+        return [account_of(row) for row in rows]
+
     async def set_roles(self, account_id: str, roles: Sequence[str], origin: Origin) -> None:
         """Give an account other roles; its older tokens are stale at once.
 

@@ -13,7 +13,18 @@ from carnet.server.identifiers import new_identifier
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["OPERATOR", "SERVICE", "Entry", "Event", "Origin", "newest", "record"]
+__all__ = [
+    "LATEST",
+    "OPERATOR",
+    "SERVICE",
+    "Entry",
+    "Event",
+    "Filter",
+    "Origin",
+    "newest",
+    "page",
+    "record",
+]
 
 
 LATEST = 2**62
@@ -30,6 +41,8 @@ class Event(StrEnum):
     CLIENT_CREATED = "client_created"
     CLIENT_REMOVED = "client_removed"
     CLIENT_SECRET_CHANGED = "client_secret_changed"
+    CONSENT_GIVEN = "consent_given"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
     KEY_CREATED = "key_created"
     KEY_REMOVED = "key_removed"
     KEY_RETIRED = "key_retired"
@@ -81,6 +94,38 @@ class Entry(NamedTuple):
 async def newest(store: Store, limit: int) -> list[Entry]:
     """Give the newest entries, the newest first."""
     return [Entry(*row) for row in await store.read(sql.AUDIT, LATEST, limit)]
+
+
+class Filter(NamedTuple):
+    """Which entries are wanted.
+
+    Attributes:
+        event: of this kind, or "" for all.
+        account_id: about this account, or "" for all.
+        since: not before this moment, in microseconds since 1970.
+        before: before this moment.
+        after_id: and after this entry of the same moment, where a page ends with it.
+    """
+
+    event: str = ""
+    account_id: str = ""
+    since: int = 0
+    before: int = LATEST
+    after_id: str = "\x7f"
+
+
+async def page(store: Store, wanted: Filter, limit: int) -> tuple[list[Entry], Filter | None]:
+    """Give entries, the newest first, and the filter of those that follow, where there are more."""
+    rows = await store.read(
+        sql.AUDIT_PAGE,
+        *(wanted.before, wanted.after_id, wanted.since),
+        *(wanted.event, wanted.account_id, limit + 1),
+    )
+    entries = [Entry(*row[:7]) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return entries, None
+    last = rows[limit - 1]
+    return entries, wanted._replace(before=last[0], after_id=last[7])
 
 
 def record(

@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from carnet.errors import CarnetError
+from carnet.server.activity import MINUTE, Activity
 from carnet.server.clock import SECOND, Clock
 from carnet.server.directory import Directory
 from carnet.server.feed import Feed
+from carnet.server.logout_notices import LogoutNotices
 from carnet.server.signing_keys import SigningKeys
 from carnet.server.store import Store
 from carnet.server.store import statements as sql
@@ -22,6 +24,7 @@ from carnet.server.store import statements as sql
 __all__ = ["Background"]
 
 POLL_SECONDS = 0.025
+NOTICES_SECONDS = 1
 KEYS_SECONDS = 10
 SWEEP_SECONDS = 60
 BATCH = 500
@@ -38,30 +41,45 @@ class Background:
         keys: what it keeps up.
         directory: what it reads again when it has changed.
         feed: what it advances.
+        notices: tells clients which sessions have ended.
         clock: gives the microseconds since 1970.
 
     Attributes:
         failing: why the database could not be asked last, or None.
+        activity: what this process has done in the last hour.
     """
 
     def __init__(
-        self, store: Store, keys: SigningKeys, directory: Directory, feed: Feed, clock: Clock
+        self,
+        store: Store,
+        keys: SigningKeys,
+        directory: Directory,
+        feed: Feed,
+        notices: LogoutNotices,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._keys = keys
         self._feed = feed
+        self._notices = notices
         self._clock = clock
         self._directory = directory
         self._key_counter = -1
         self._directory_counter = -1
         self.failing: str | None = None
+        self.activity = Activity(clock)
 
     async def run(self) -> None:
         """Work until cancelled; an error is logged and the work goes on."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat(self.follow, POLL_SECONDS))
-            group.create_task(self._repeat(self._keys.keep_up, KEYS_SECONDS))
-            group.create_task(self._repeat(self.sweep, SWEEP_SECONDS))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._repeat(self.follow, POLL_SECONDS))
+                group.create_task(self._repeat(self._keys.keep_up, KEYS_SECONDS))
+                group.create_task(self._repeat(self._notices.tell, NOTICES_SECONDS))
+                group.create_task(self._repeat(self.sweep, SWEEP_SECONDS))
+                group.create_task(self._repeat(self.activity.sample, MINUTE))
+        finally:
+            await self._notices.close()
 
     async def follow(self) -> None:
         """Take over what other processes, or this one, have changed."""
@@ -82,6 +100,7 @@ class Background:
             (sql.SWEEP_REVOCATIONS, now),
             (sql.SWEEP_THROTTLES, now),
             (sql.SWEEP_SPENT, now),
+            (sql.SWEEP_CODES, now - ENDED_KEPT),
         ):
             swept = BATCH
             while swept == BATCH:

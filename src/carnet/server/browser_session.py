@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.browser.origin import comes_from_own_pages
 from carnet.server.accounts import Account
 from carnet.server.authentication import origin_of
 from carnet.server.http import RequestRefused
@@ -40,7 +41,9 @@ async def current(request: Request) -> BrowserSession | None:
     """Give the session of the browser that sends a request, or None where nobody is signed in."""
     service: Service = request.app.state.service
     text = request.cookies.get(_cookie(service))
-    found = await service.sessions.by_token(text, BROWSER) if text else None
+    if not text:
+        return None
+    found = await service.sessions.by_token(text, BROWSER, origin_of(request).address)
     return None if found is None else BrowserSession(*found)
 
 
@@ -98,12 +101,10 @@ def check_same_origin(request: Request) -> None:
         RequestRefused: ``cross_site``, with 403.
     """
     service: Service = request.app.state.service
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        allowed = site == "same-origin"
-    else:
-        parts = urlsplit(service.settings.own_url)
-        allowed = request.headers.get("origin") == f"{parts.scheme}://{parts.netloc}"
+    parts = urlsplit(service.settings.own_url)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    # As if it were a POST: whatever the method, nothing else may send this.
+    allowed = comes_from_own_pages("POST", headers, f"{parts.scheme}://{parts.netloc}")
     if not allowed:
         raise RequestRefused("cross_site", "this can only be sent from a page of this service", 403)
 

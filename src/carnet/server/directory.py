@@ -7,6 +7,7 @@ reads the directory again when this one has moved.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -60,6 +61,7 @@ class Directory:
         self._sessions = sessions
         self._settings = settings
         self._clock = clock
+        self._loading = asyncio.Lock()
         self._clients: dict[str, Client] = {}
         self._resources: dict[str, Resource] = {}
         self.audiences: tuple[str, ...] = settings.audiences
@@ -88,10 +90,12 @@ class Directory:
 
     async def load(self) -> None:
         """Read everything from the database."""
-        clients = await self._store.read(sql.CLIENTS)
-        resources = await self._store.read(sql.RESOURCES)
-        self._clients = {row[0]: client_of(row) for row in clients}
-        self._resources = {row[0]: resource_of(row) for row in resources}
+        # One after the other: what was read before a change never replaces what was read after.
+        async with self._loading:
+            clients = await self._store.read(sql.CLIENTS)
+            resources = await self._store.read(sql.RESOURCES)
+            self._clients = {row[0]: client_of(row) for row in clients}
+            self._resources = {row[0]: resource_of(row) for row in resources}
         self.audiences = tuple(dict.fromkeys((*self._settings.audiences, *self._resources)))
         self.generation += 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import signal
 import socket
 import sys
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 import msgspec
 import uvicorn
 
-from carnet.errors import ServerError
+from carnet.listening import listen
 from carnet.server.app import build_app
 from carnet.server.log import configure_log
 from carnet.server.service import Service, open_service
@@ -22,7 +21,6 @@ from carnet.server.workers import supervise
 
 __all__ = ["serve", "serve_on"]
 
-BACKLOG = 2048
 GRACE_SECONDS = 10
 
 
@@ -39,7 +37,7 @@ def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
     """
     configure_log()
     # The port comes first: a start that can't listen leaves no data folder behind.
-    with _listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener:
         host, port = listener.getsockname()[:2]
         # Port 0 let the system choose one.
         settings = msgspec.structs.replace(settings, port=port)
@@ -124,36 +122,6 @@ async def _serve(
         finally:
             work.cancel()
             await asyncio.wait([work])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (socket.gaierror, UnicodeError):
-        raise ServerError(
-            f"{host} is not an address of this machine; use --host 127.0.0.1, for example",
-            code="address_unusable",
-        ) from None
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise ServerError(
-                f"port {port} on {host} is taken; stop what listens there, "
-                "or choose another port with --port",
-                code="port_taken",
-            ) from None
-        raise ServerError(
-            f"can't listen on {host}, port {port}: {error.strerror}",
-            code="address_unusable",
-        ) from None
-    return listener
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -10,11 +10,15 @@ from carnet.errors import ServerError
 from carnet.server.access_tokens import AccessTokens
 from carnet.server.accounts import Accounts
 from carnet.server.audit import Origin
+from carnet.server.authorization_codes import AuthorizationCodes
 from carnet.server.background import Background
 from carnet.server.clock import Clock, now
+from carnet.server.consents import Consents
 from carnet.server.data_folder import NEXT_KEY, DataFolder, open_folder
 from carnet.server.directory import Directory
 from carnet.server.feed import Feed
+from carnet.server.id_tokens import IdTokens
+from carnet.server.logout_notices import LogoutNotices
 from carnet.server.master_key import create_master_key, read_master_key
 from carnet.server.passwords import Passwords
 from carnet.server.revocations import Revoker
@@ -44,6 +48,9 @@ class Service:
         spent: what may be used once and was.
         revoker: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
+        id_tokens: what tells clients who has signed in.
+        codes: what the authorization endpoint gives clients.
+        consents: which client may do what for whom.
         feed: tells verifiers what is refused.
         background: what the service does by itself, once it is run.
         folder: where the master key is.
@@ -60,6 +67,9 @@ class Service:
     spent: Spent
     revoker: Revoker
     access_tokens: AccessTokens
+    id_tokens: IdTokens
+    codes: AuthorizationCodes
+    consents: Consents
     feed: Feed
     background: Background
     folder: DataFolder
@@ -97,6 +107,8 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
         sessions = Sessions(store, keys, revoker, settings, clock)
         directory = Directory(store, sessions, settings, clock)
         await directory.load()
+        id_tokens = IdTokens(keys, settings)
+        notices = LogoutNotices(store, directory, id_tokens, clock)
         yield Service(
             settings,
             clock,
@@ -109,8 +121,11 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
             Spent(store, clock),
             revoker,
             AccessTokens(keys, directory, settings),
+            id_tokens,
+            AuthorizationCodes(store, sessions, clock),
+            Consents(store, clock),
             feed,
-            Background(store, keys, directory, feed, clock),
+            Background(store, keys, directory, feed, notices, clock),
             folder,
         )
     finally:

@@ -115,7 +115,7 @@ class Session(NamedTuple):
         id: the ``sid`` of its tokens.
         client_id: the client that it is with.
         user_agent: what the device said it is at sign-in.
-        address: where it signed in from.
+        address: where it was used from last.
         created_at: when it began.
         rotated_at: when it was refreshed last.
         expires_at: when it ends at the latest.
@@ -209,8 +209,13 @@ class Sessions:
             self._mint(token),
         )
 
-    async def by_token(self, text: str, client_id: str) -> tuple[str, Account, int] | None:
-        """Give the living session of an unrotated token: its id, its account, when it signed in."""
+    async def by_token(
+        self, text: str, client_id: str, address: str
+    ) -> tuple[str, Account, int] | None:
+        """Give the living session of an unrotated token: its id, its account, when it signed in.
+
+        Every few minutes it is written down that it was used, and from which address.
+        """
         try:
             token = refresh_token.parse(text, self._keys.peppers)
         except InvalidToken:
@@ -224,7 +229,7 @@ class Sessions:
             return None
         session_id, authenticated_at, used_at, *account = rows[0]
         if used_at < now - TOUCH_AFTER:
-            await self._store.write(sql.TOUCH_SESSION, now, session_id)
+            await self._store.write(sql.TOUCH_SESSION, now, address, session_id)
         return session_id, account_of(tuple(account)), authenticated_at
 
     async def refresh(
@@ -252,7 +257,7 @@ class Sessions:
         now = self._clock()
         rows = await self._store.write(
             sql.ROTATE,
-            *(now, token.secret_hash, token.generation, now - self._idle),
+            *(now, origin.address, token.secret_hash, token.generation, now - self._idle),
             *(client_id, key_thumbprint),
         )
         if rows:

@@ -21,6 +21,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 Algorithm = Literal["ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448", "RS256", "PS256"]
 Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * DAY)]
+Colour = Annotated[str, Meta(pattern="^(|#[0-9a-fA-F]{6})$")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,6 +48,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         revocation_heartbeat: how often the revocation stream says that it is alive.
         trusted_proxies: addresses of proxies whose X-Forwarded-For is believed.
         workers: how many processes serve.
+        sign_up: whether people may make accounts for themselves.
+        brand_name: what the pages call the service.
+        brand_logo: an .svg or .png file for the pages.
+        brand_ink_light: the colour of action on the pages, as #rrggbb.
+        brand_ink_dark: the same for those who prefer the dark.
     """
 
     data: Annotated[str, Meta(min_length=1)] = "carnet-data"
@@ -69,6 +75,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
     trusted_proxies: tuple[str, ...] = ()
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    sign_up: bool = False
+    brand_name: Annotated[str, Meta(min_length=1, max_length=60)] = "Carnet"
+    brand_logo: str = ""
+    brand_ink_light: Colour = ""
+    brand_ink_dark: Colour = ""
 
     @property
     def own_url(self) -> str:

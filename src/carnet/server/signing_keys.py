@@ -112,6 +112,23 @@ class SigningKeys:
         await self._make(alg, now if at_once else now + self._lead, origin, seen=None)
         self._take(await self._store.read(sql.SIGNING_KEYS))
 
+    async def prepare_next(self, alg: str, origin: Origin) -> bool:
+        """Make the next key of an algorithm, unless one waits for its time already.
+
+        Asked several times at once, one is made.
+
+        Returns:
+            Whether none was waiting.
+        """
+        # In this order, as in keep_up.
+        seen = await self._counter()
+        self._take(await self._store.read(sql.SIGNING_KEYS))
+        if any(key.alg == alg and stage is Stage.PUBLISHED for key, stage in self.overview()):
+            return False
+        await self._make(alg, self._clock() + self._lead, origin, seen)
+        self._take(await self._store.read(sql.SIGNING_KEYS))
+        return True
+
     async def retire(self, kid: str, origin: Origin) -> bool:
         """Take a key out at once, with every token that it signed, and tell whether it was there.
 

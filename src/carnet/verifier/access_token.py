@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from importlib.util import find_spec
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypedDict, Unpack, cast
 
 import msgspec
 
@@ -52,7 +52,6 @@ class _Issuer:
         self,
         source: KeySource,
         options: dict[str, Any],
-        claims_type: Any,
         revocations: _Revocations,
     ) -> None:
         self.source = source
@@ -66,7 +65,6 @@ class _Issuer:
         )
         self._clock: Callable[[], float] = options.get("clock", time.time)
         self._options = options
-        self._claims_type = claims_type
         self._revocations = revocations
         self._verifier: tuple[KeySet, Verifier[Claims]] | None = None
 
@@ -79,24 +77,15 @@ class _Issuer:
         must_wait = self._revocations.mode == "required" and follower.list.heard_at is None
         return follower if must_wait and follower.patience() else None
 
-    def admit(self, claims: Claims, token: str | bytes, presented: Presented | None) -> Any:
-        """Refuse what is revoked or not proved; give the claims in the form that was asked for."""
+    def admit(self, claims: Claims, token: str | bytes, presented: Presented | None) -> Claims:
+        """Refuse what is revoked, or not proved."""
         self.proofs.check(claims, token, presented, self._clock())
         said, follower = claims._claims, self.follower
         if follower is not None:
             if self._revocations.mode == "required":
                 self._require_news(follower)
             follower.list.check(said)
-        if self._claims_type is None:
-            return claims
-        try:
-            return msgspec.convert(said, self._claims_type)
-        except msgspec.ValidationError:
-            raise InvalidToken(
-                "the claims don't fit the type that this service expects",
-                code="claim_invalid",
-                expected="claims of the verifier's claims_type",
-            ) from None
+        return claims
 
     def health(self, now: float) -> Health:
         """Say how well the keys and the revocations are known."""
@@ -160,7 +149,7 @@ class Options(TypedDict, total=False):
     revocations_max_age: float
 
 
-class _Issuers(Generic[T]):
+class Issuers(Generic[T]):
     """What the blocking and the asynchronous verifier share: everything but waiting."""
 
     def __init__(
@@ -197,8 +186,9 @@ class _Issuers(Generic[T]):
         # What the options get wrong is told now, not with the first token.
         Verifier(KeySet(), issuer=issuers, claims_type=claims_type, **policy)
         self._clock = options.get("clock", time.time)
+        self._claims_type = claims_type
         self._issuers = {
-            name: _Issuer(KeySource(name, jwks_uri, algorithms), policy, claims_type, revocations)
+            name: _Issuer(KeySource(name, jwks_uri, algorithms), policy, revocations)
             for name in issuers
         }
         self._only = next(iter(self._issuers.values())) if len(issuers) == 1 else None
@@ -207,6 +197,23 @@ class _Issuers(Generic[T]):
         """Say how well each issuer's keys are known."""
         now = self._clock()
         return [issuer.health(now) for issuer in self._issuers.values()]
+
+    def typed(self, claims: Claims) -> T:
+        """Give verified claims in the form that was asked for with ``claims_type``.
+
+        Raises:
+            InvalidToken: ``claim_invalid``, if they don't fit.
+        """
+        if self._claims_type is None:
+            return cast("T", claims)
+        try:
+            return msgspec.convert(claims._claims, self._claims_type)
+        except msgspec.ValidationError:
+            raise InvalidToken(
+                "the claims don't fit the type that this service expects",
+                code="claim_invalid",
+                expected="claims of the verifier's claims_type",
+            ) from None
 
     def close(self) -> None:
         """Stop following the revocations."""
@@ -218,7 +225,11 @@ class _Issuers(Generic[T]):
         """Choose the issuer by the token's own, unverified word; its Verifier checks that word."""
         if self._only is not None:
             return self._only
-        claims = inspect(token).claims or {}
+        claims = inspect(token).claims
+        if claims is None:
+            raise InvalidToken(
+                "the token can't be read", code="malformed", expected="a signed access token"
+            )
         name = claims.get("iss")
         issuer = self._issuers.get(name) if isinstance(name, str) else None
         if issuer is None:
@@ -231,7 +242,7 @@ class _Issuers(Generic[T]):
         return issuer
 
 
-class AccessTokenVerifier(_Issuers[T]):
+class AccessTokenVerifier(Issuers[T]):
     """Checks access tokens of issuers; may be shared by threads.
 
     Args:
@@ -278,6 +289,19 @@ class AccessTokenVerifier(_Issuers[T]):
             InvalidToken: saying which check failed and what was expected.
             IssuerUnavailable: if there is no key to check it with; the token is not accepted.
         """
+        return self.typed(self.claims(token, presented))
+
+    def claims(self, token: str | bytes, presented: Presented | None = None) -> Claims:
+        """Check an access token and give its claims as they are, whatever ``claims_type`` says.
+
+        Args:
+            token: the token.
+            presented: the proof that came with it.
+
+        Raises:
+            InvalidToken: saying which check failed and what was expected.
+            IssuerUnavailable: if there is no key to check it with; the token is not accepted.
+        """
         issuer = self._choose(token)
         source = issuer.source
         if source.keys is None:
@@ -301,7 +325,7 @@ class AccessTokenVerifier(_Issuers[T]):
             claims = (issuer.verifier() or verifier).verify(token)
         if follower := issuer.awaits_revocations():
             follower.wait()
-        return issuer.admit(claims, token, presented)  # type: ignore[no-any-return]
+        return issuer.admit(claims, token, presented)
 
     def _refresh_behind(self, issuer: _Issuer) -> None:
         if not issuer.fetching.acquire(blocking=False):
@@ -320,7 +344,7 @@ class AccessTokenVerifier(_Issuers[T]):
             issuer.fetching.release()
 
 
-class AsyncAccessTokenVerifier(_Issuers[T]):
+class AsyncAccessTokenVerifier(Issuers[T]):
     """Checks access tokens of issuers in an event loop; arguments as for AccessTokenVerifier.
 
     It may be shared by the loops of several threads, and by loops that follow each other.
@@ -347,6 +371,16 @@ class AsyncAccessTokenVerifier(_Issuers[T]):
             task.cancel()
             await asyncio.wait([task])
 
+    async def prepare(self) -> None:
+        """Fetch the keys and begin to follow the revocations, before a token needs them.
+
+        What goes wrong is in ``health``, and the first token tries again.
+        """
+        for issuer in self._issuers.values():
+            if issuer.source.due(self._clock()):
+                await asyncio.wrap_future(self._refresh(issuer))
+            issuer.awaits_revocations()
+
     async def verify(self, token: str | bytes, presented: Presented | None = None) -> T:
         """Check an access token and give its claims.
 
@@ -354,6 +388,19 @@ class AsyncAccessTokenVerifier(_Issuers[T]):
             token: the token.
             presented: the proof that came with it; without one, a token that is bound to a key is
                 refused.
+
+        Raises:
+            InvalidToken: saying which check failed and what was expected.
+            IssuerUnavailable: if there is no key to check it with; the token is not accepted.
+        """
+        return self.typed(await self.claims(token, presented))
+
+    async def claims(self, token: str | bytes, presented: Presented | None = None) -> Claims:
+        """Check an access token and give its claims as they are, whatever ``claims_type`` says.
+
+        Args:
+            token: the token.
+            presented: the proof that came with it.
 
         Raises:
             InvalidToken: saying which check failed and what was expected.
@@ -384,7 +431,7 @@ class AsyncAccessTokenVerifier(_Issuers[T]):
             claims = (issuer.verifier() or verifier).verify(token)
         if follower := issuer.awaits_revocations():
             await asyncio.to_thread(follower.wait)
-        return issuer.admit(claims, token, presented)  # type: ignore[no-any-return]
+        return issuer.admit(claims, token, presented)
 
     def _refresh(self, issuer: _Issuer) -> Future[None]:
         """Begin to fetch the keys, or join the fetch that is under way, be it in another loop."""

@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from carnet.errors import CarnetError, InvalidToken, IssuerUnavailable
+from carnet.errors import CarnetError, ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jwt.claims import Claims
+from carnet.verifier.access_token import (
+    AccessTokenVerifier,
+    AsyncAccessTokenVerifier,
+    Issuers,
+    Options,
+)
+from carnet.verifier.dpop import Presented
 
-__all__ = ["Refusal", "bearer_token", "check_role", "check_scope", "refusal_of"]
+__all__ = [
+    "Need",
+    "Refusal",
+    "authenticate",
+    "authenticate_async",
+    "bearer_token",
+    "check_role",
+    "check_scope",
+    "needs_role",
+    "needs_scope",
+    "not_installed",
+    "options_of",
+    "present",
+    "refusal_of",
+    "typed",
+]
+
+T = TypeVar("T")
+
+Need = Callable[[Claims], None]
+"""Checks that a token allows something; raises Refusal (403) otherwise."""
 
 MAX_HEADER: Final = 64 * 1024
 RETRY_SECONDS: Final = 5
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+_ANOTHER_BEARER = re.compile(r",\s*bearer\s", re.IGNORECASE)
 _NOT_QUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
 
@@ -27,7 +56,7 @@ class Refusal(Exception):
     Attributes:
         status: the HTTP status.
         headers: ``WWW-Authenticate``, or ``Retry-After`` where the issuer can't be reached.
-        content: the JSON object of the body; empty where nothing was presented.
+        content: the JSON object of the body, with our stable ``code``.
     """
 
     status: int
@@ -38,6 +67,76 @@ class Refusal(Exception):
     def body(self) -> bytes:
         """The JSON text of the body."""
         return json.dumps(self.content).encode()
+
+    @property
+    def code(self) -> str:
+        """Why, as a stable name."""
+        return str(self.content["code"])
+
+    def log(self, path: str) -> None:
+        """Tell the log ``carnet.verifier`` of it, at the level INFO: never the token."""
+        claim = self.content.get("claim", "-")
+        # What a client writes into its path begins no line of the log.
+        _log.info("refused %d %s claim=%s path=%.200s", self.status, self.code, claim, ascii(path))
+
+
+_log = logging.getLogger("carnet.verifier")
+
+
+def authenticate(
+    verifier: AccessTokenVerifier[Any],
+    values: Sequence[str],
+    presented: Presented | None = None,
+) -> Claims:
+    """Check the token in a request's Authorization headers.
+
+    Args:
+        verifier: knows the issuers.
+        values: the header's values, one for each time that it stands in the request.
+        presented: the proof that came with the scheme DPoP, or None.
+
+    Raises:
+        Refusal: 400, 401 or 503.
+    """
+    token = bearer_token(values, "Bearer" if presented is None else "DPoP")
+    try:
+        return verifier.claims(token, presented)
+    except (InvalidToken, IssuerUnavailable) as error:
+        raise refusal_of(error) from None
+
+
+async def authenticate_async(
+    verifier: AsyncAccessTokenVerifier[Any],
+    values: Sequence[str],
+    presented: Presented | None = None,
+) -> Claims:
+    """Check the token in a request's Authorization headers, in an event loop.
+
+    Args:
+        verifier: knows the issuers.
+        values: the header's values, one for each time that it stands in the request.
+        presented: the proof of a token that was sent as ``DPoP``, or None.
+
+    Raises:
+        Refusal: 400, 401 or 503.
+    """
+    token = bearer_token(values, "DPoP" if presented else "Bearer")
+    try:
+        return await verifier.claims(token, presented)
+    except (InvalidToken, IssuerUnavailable) as error:
+        raise refusal_of(error) from None
+
+
+def typed(verifier: Issuers[T], claims: Claims) -> T:
+    """Give the claims in the form that the verifier's ``claims_type`` names.
+
+    Raises:
+        Refusal: 401, if they don't fit.
+    """
+    try:
+        return verifier.typed(claims)
+    except InvalidToken as error:
+        raise refusal_of(error) from None
 
 
 def bearer_token(values: Sequence[str], scheme: str = "Bearer") -> str:
@@ -51,12 +150,15 @@ def bearer_token(values: Sequence[str], scheme: str = "Bearer") -> str:
         Refusal: 401 where there is no such token, 400 where the header is malformed.
     """
     if not values:
-        raise _challenge(401, None, "send the access token as 'Authorization: Bearer <token>'")
+        raise _missing("send the access token as 'Authorization: Bearer <token>'")
     if len(values) > 1:
         raise _challenge(400, "invalid_request", "there is more than one Authorization header")
     given, _, token = values[0].partition(" ")
     if given.lower() != scheme.lower():
-        raise _challenge(401, None, f"the Authorization header must have the scheme {scheme}")
+        if _ANOTHER_BEARER.search(values[0]):
+            # WSGI servers join headers of one name with a comma.
+            raise _challenge(400, "invalid_request", "there is more than one Authorization header")
+        raise _missing(f"the Authorization header must have the scheme {scheme}")
     token = token.strip(" ")
     if len(token) > MAX_HEADER or _B64TOKEN.fullmatch(token) is None:
         raise _challenge(400, "invalid_request", "the Authorization header holds no bearer token")
@@ -69,7 +171,11 @@ def check_role(claims: Claims, role: str) -> None:
     Raises:
         Refusal: 403.
     """
-    if role not in claims.roles:
+    try:
+        held = claims.roles
+    except InvalidToken as error:
+        raise refusal_of(error) from None
+    if role not in held:
         raise _forbidden("role_missing", "roles", role, f"this needs the role {role}", None)
 
 
@@ -79,8 +185,77 @@ def check_scope(claims: Claims, scope: str) -> None:
     Raises:
         Refusal: 403, naming the scope in the challenge (RFC 6750 section 3.1).
     """
-    if not claims.scopes.issuperset(scope.split()):
+    try:
+        held = claims.scopes
+    except InvalidToken as error:
+        raise refusal_of(error) from None
+    if not held.issuperset(scope.split()):
         raise _forbidden("scope_missing", "scope", scope, f"this needs the scope {scope}", scope)
+
+
+def needs_role(role: str) -> Need:
+    """Make the check for a role among ``roles``.
+
+    Raises:
+        ConfigurationError: if it is not the name of a role.
+    """
+    if not isinstance(role, str) or not role:
+        raise ConfigurationError("require_role takes the name of a role, such as 'ADMIN'")
+    return lambda claims: check_role(claims, role)
+
+
+def needs_scope(scope: str) -> Need:
+    """Make the check for a scope, or several with spaces between them.
+
+    Raises:
+        ConfigurationError: if it is no scope: it would let everybody in.
+    """
+    if not isinstance(scope, str) or not scope.split():
+        raise ConfigurationError(
+            "require_scope takes a scope, or several with spaces between them: 'orders:read'"
+        )
+    return lambda claims: check_scope(claims, scope)
+
+
+def present(claims: Claims | None) -> Claims:
+    """Give the claims that a middleware has found.
+
+    Raises:
+        Refusal: 401, if the request had no token.
+    """
+    if claims is None:
+        raise _missing("send the access token as 'Authorization: Bearer <token>'")
+    return claims
+
+
+def options_of(settings: object, place: str) -> dict[str, Any]:
+    """Check that settings name an issuer and an audience, and give them as a verifier's arguments.
+
+    Args:
+        settings: what an app was given.
+        place: where it was given, for the message.
+
+    Raises:
+        ConfigurationError: saying what was expected.
+    """
+    if not isinstance(settings, Mapping) or not settings.keys() >= {"issuer", "audience"}:
+        raise ConfigurationError(
+            f"{place} must be a mapping with 'issuer' and 'audience', such as "
+            "{'issuer': 'https://auth.example.com', 'audience': 'orders'}"
+        )
+    known = {"issuer", "audience", "claims_type", *Options.__annotations__}
+    if unknown := sorted(str(name) for name in settings.keys() - known):
+        raise ConfigurationError(
+            f"{place} has {', '.join(unknown)}, which is none of {', '.join(sorted(known))}"
+        )
+    return dict(settings)
+
+
+def not_installed(extra: str) -> ConfigurationError:
+    """Make the error for a framework that is missing."""
+    return ConfigurationError(
+        f"carnet.verifier needs a part that is not installed: pip install 'carnet[{extra}]'"
+    )
 
 
 def refusal_of(error: CarnetError) -> Refusal:
@@ -103,18 +278,24 @@ def _forbidden(code: str, claim: str, expected: str, text: str, scope: str | Non
     return _challenge(403, "insufficient_scope", text, code, scope, claim=claim, expected=expected)
 
 
+def _missing(description: str) -> Refusal:
+    # RFC 6750 section 3.1: the challenge has no error code where no token was presented.
+    content = {
+        "error": "invalid_request",
+        "error_description": description,
+        "code": "token_missing",
+    }
+    return Refusal(401, {"WWW-Authenticate": "Bearer"}, content)
+
+
 def _challenge(
     status: int,
-    error: str | None,
+    error: str,
     description: str,
     code: str | None = None,
     scope: str | None = None,
     **more: str | None,
 ) -> Refusal:
-    if error is None:
-        # RFC 6750 section 3.1: no error code where no token was presented.
-        missing = {"error": "invalid_request", "error_description": description}
-        return Refusal(status, {"WWW-Authenticate": "Bearer"}, missing)
     parts = {"error": error, "error_description": description, "scope": scope}
     quoted = [
         f'{name}="{_NOT_QUOTABLE.sub("?", value.replace(chr(34), chr(39)))}"'

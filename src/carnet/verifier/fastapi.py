@@ -4,49 +4,63 @@ bearer = Bearer(issuer="https://auth.example.com", audience="orders")
 
 @app.get("/orders")
 async def list_orders(claims: Annotated[Claims, Depends(bearer)]): ...
+
+More is asked for by ``Depends(bearer.require_role("ADMIN"))``, by ``bearer.require_scope``, or by
+FastAPI's own ``Security(bearer, scopes=["orders:read"])``, which the OpenAPI document tells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Unpack
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Generic, Unpack
 
-from fastapi import HTTPException, Request, Response
-from fastapi.openapi.models import HTTPBearer
-from fastapi.security.base import SecurityBase
-
-from carnet.errors import InvalidToken, IssuerUnavailable
-from carnet.jwt.claims import Claims
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.bearer import Refusal, bearer_token, check_role, check_scope, refusal_of
+from carnet.verifier.bearer import (
+    Need,
+    Refusal,
+    authenticate_async,
+    check_scope,
+    needs_role,
+    needs_scope,
+    not_installed,
+    typed,
+)
 from carnet.verifier.dpop import Presented
 from carnet.verifier.key_source import Health
+
+try:
+    from fastapi import Request
+    from fastapi.openapi.models import HTTPBearer
+    from fastapi.security import SecurityScopes
+    from fastapi.security.base import SecurityBase
+except ModuleNotFoundError:
+    raise not_installed("fastapi") from None
+
+from carnet.verifier.starlette import BearerRefused, refused
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from carnet.jwt.claims import Claims
+
+    T = TypeVar("T", default=Claims)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 __all__ = ["Bearer", "BearerRefused"]
 
 
-class BearerRefused(HTTPException):
-    """A request is answered with 400, 401, 403 or 503, as RFC 6750 says.
-
-    It is answered by itself; an exception handler of the app for it, or for its status, comes
-    first.
-
-    Attributes:
-        refusal: status, headers and body.
-    """
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.status, refusal.content, refusal.headers)
-        self.refusal = refusal
-
-
-class Bearer(SecurityBase):
+class Bearer(SecurityBase, Generic[T]):
     """A dependency that gives the Claims of a request's access token.
 
     Args:
         issuer: the issuer, or several, exactly as they stand in their tokens.
         audience: this service's name, or names, in ``aud``.
+        claims_type: a msgspec Struct, dataclass or TypedDict that is given instead of Claims.
+        scheme_name: the security scheme's name in the OpenAPI document.
         options: as for ``carnet.verifier.AccessTokenVerifier``.
 
     Raises:
@@ -54,14 +68,28 @@ class Bearer(SecurityBase):
     """
 
     def __init__(
-        self, issuer: str | Collection[str], audience: Names, **options: Unpack[Options]
+        self,
+        issuer: str | Collection[str],
+        audience: Names,
+        *,
+        claims_type: type[T] | None = None,
+        scheme_name: str = "Bearer",
+        **options: Unpack[Options],
     ) -> None:
         self.model = HTTPBearer(bearerFormat="JWT", description=f"An access token for {audience}.")
-        self.scheme_name = "Bearer"
-        self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
+        self.scheme_name = scheme_name
+        self._needs: tuple[Need, ...] = ()
+        self._verifier: AsyncAccessTokenVerifier[T] = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
 
-    async def __call__(self, request: Request) -> Claims:
+    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> T:
         """Check the request's token.
+
+        Args:
+            request: what FastAPI answers.
+            security_scopes: what a route asks for by ``Security(bearer, scopes=[...])``; the
+                OpenAPI document tells of them.
 
         Raises:
             BearerRefused: where there is no good one.
@@ -71,60 +99,33 @@ class Bearer(SecurityBase):
             presented = None
             if any(value[:5].lower() == "dpop " for value in values):
                 presented = Presented(proofs, request.method, str(request.url))
-            token = bearer_token(values, "DPoP" if presented else "Bearer")
-            return await self._verifier.verify(token, presented)
+            claims = await authenticate_async(self._verifier, values, presented)
+            for need in self._needs:
+                need(claims)
+            if security_scopes.scopes:
+                check_scope(claims, security_scopes.scope_str)
+            return typed(self._verifier, claims)
         except Refusal as refusal:
-            raise _refused(request, refusal) from None
-        except (InvalidToken, IssuerUnavailable) as error:
-            raise _refused(request, refusal_of(error)) from None
+            raise refused(request, refusal) from None
 
-    def require_role(self, role: str) -> Bearer:
+    def require_role(self, role: str) -> Bearer[T]:
         """Make a dependency that also asks for a role among ``roles``; it answers 403 otherwise."""
-        return self._requiring(check_role, role)
+        return self._requiring(needs_role(role))
 
-    def require_scope(self, scope: str) -> Bearer:
+    def require_scope(self, scope: str) -> Bearer[T]:
         """Make a dependency that also asks for scopes; it answers 403 otherwise."""
-        return self._requiring(check_scope, scope)
+        return self._requiring(needs_scope(scope))
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
         return self._verifier.health()
 
-    def _requiring(self, check: Callable[[Claims, str], None], wanted: str) -> Bearer:
-        return _Requiring(self, check, wanted)
+    async def aclose(self) -> None:
+        """Stop following the revocations; to be called when the app's lifespan ends."""
+        await self._verifier.aclose()
 
-
-class _Requiring(Bearer):
-    """A Bearer that asks for more; it shares the other's keys and cache."""
-
-    def __init__(self, bearer: Bearer, check: Callable[[Claims, str], None], wanted: str) -> None:
-        self.model = bearer.model
-        self.scheme_name = bearer.scheme_name
-        self._verifier = bearer._verifier
-        self._bearer = bearer
-        self._more = check
-        self._wanted = wanted
-
-    async def __call__(self, request: Request) -> Claims:
-        claims = await self._bearer(request)
-        try:
-            self._more(claims, self._wanted)
-        except Refusal as refusal:
-            raise _refused(request, refusal) from None
-        return claims
-
-
-def _refused(request: Request, refusal: Refusal) -> BearerRefused:
-    # FastAPI would put the content under "detail". The handlers that Starlette will look through
-    # stand in the scope; an app that has its own handler for this keeps it.
-    handlers = request.scope.get("starlette.exception_handlers")
-    if handlers is not None:
-        handlers[0].setdefault(BearerRefused, _answer)
-    return BearerRefused(refusal)
-
-
-async def _answer(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, BearerRefused):
-        raise error
-    refusal = error.refusal
-    return Response(refusal.body, refusal.status, refusal.headers, media_type="application/json")
+    def _requiring(self, need: Need) -> Bearer[T]:
+        # It shares the other's keys and cache.
+        more: Bearer[T] = object.__new__(type(self))
+        more.__dict__.update(self.__dict__, _needs=(*self._needs, need))
+        return more

@@ -1,4 +1,4 @@
-"""Getting an issuer's documents over HTTP, within limits.
+"""Asking an issuer over HTTP, within limits.
 
 Only https, except on loopback; no redirect is followed; an answer has a size and a time limit. The
 time is that of the whole answer: httpx bounds each read, and an answer that trickles in would never
@@ -8,22 +8,23 @@ end by that.
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
-from carnet.verifier.key_source import Answer, KeySource
+from carnet.verifier.connections import Connections
+from carnet.verifier.key_source import Answer, Call, KeySource
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["check_address", "on_loopback", "refresh", "refresh_async"]
+__all__ = ["check_address", "on_loopback", "refresh", "refresh_async", "run", "run_async"]
+
+T = TypeVar("T")
 
 MAX_ANSWER: Final = 512 * 1024
 SECONDS: Final = 5.0
@@ -50,51 +51,65 @@ def check_address(address: str) -> None:
 
 def refresh(source: KeySource, now: float) -> None:
     """Run a source's fetch; what went wrong is in its ``health``."""
-    steps = source.refresh(now)
-    try:
-        address = next(steps)
-        while True:
-            try:
-                answer = _get(address)
-            except IssuerUnavailable as error:
-                address = steps.throw(error)
-            else:
-                address = steps.send(answer)
-    except StopIteration:
-        return
-    finally:
-        steps.close()
+    run(source.refresh(now))
 
 
 async def refresh_async(source: KeySource, now: float) -> None:
     """Run a source's fetch without blocking; what went wrong is in its ``health``."""
-    steps = source.refresh(now)
+    await run_async(source.refresh(now))
+
+
+def run(steps: Generator[str | Call, Answer, T]) -> T:
+    """Send what the steps yield, give them what came back, and give what they return."""
     try:
-        address = next(steps)
+        call = next(steps)
         while True:
             try:
-                answer = await _get_async(address)
+                answer = _send(call)
             except IssuerUnavailable as error:
-                address = steps.throw(error)
+                call = steps.throw(error)
             else:
-                address = steps.send(answer)
-    except StopIteration:
-        return
+                call = steps.send(answer)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
     finally:
         steps.close()
 
 
-def _get(address: str) -> Answer:
+async def run_async(steps: Generator[str | Call, Answer, T]) -> T:
+    """Do as ``run`` does, without blocking."""
+    try:
+        call = next(steps)
+        while True:
+            try:
+                answer = await _send_async(call)
+            except IssuerUnavailable as error:
+                call = steps.throw(error)
+            else:
+                call = steps.send(answer)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    finally:
+        steps.close()
+
+
+def _send(call: str | Call) -> Answer:
     import httpx
 
+    call = _call(call)
+    address = call.address
     _check(address)
-    deadline = _Deadline()
+    connections = Connections()
     try:
         with (
-            deadline,
+            _within_seconds(connections),
             httpx.Client(timeout=SECONDS, trust_env=not on_loopback(address)) as client,
             client.stream(
-                "GET", address, headers=_HEADERS, extensions={"trace": deadline.trace}
+                call.method,
+                address,
+                headers={**_HEADERS, **call.headers},
+                content=call.content,
+                extensions={"trace": connections.trace},
             ) as response,
         ):
             _check_form(response, address)
@@ -106,22 +121,29 @@ def _get(address: str) -> Answer:
         raise
     # The address may be the issuer's: httpx, idna, ssl and the rest raise what they like for it.
     except Exception as error:
-        if not deadline.passed:
+        if not connections.ended:
             raise _unreachable(address, error) from None
-    if deadline.passed:
+    if connections.ended:
         raise _too_slow(address)
     return _answer(response, body)
 
 
-async def _get_async(address: str) -> Answer:
+async def _send_async(call: str | Call) -> Answer:
     import httpx
 
+    call = _call(call)
+    address = call.address
     _check(address)
     try:
         async with (
             asyncio.timeout(SECONDS),
             httpx.AsyncClient(timeout=SECONDS, trust_env=not on_loopback(address)) as client,
-            client.stream("GET", address, headers=_HEADERS) as response,
+            client.stream(
+                call.method,
+                address,
+                headers={**_HEADERS, **call.headers},
+                content=call.content,
+            ) as response,
         ):
             _check_form(response, address)
             body = bytearray()
@@ -137,59 +159,24 @@ async def _get_async(address: str) -> Answer:
         raise _unreachable(address, error) from None
 
 
+def _call(call: str | Call) -> Call:
+    return Call(call) if isinstance(call, str) else call
+
+
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
-class _Deadline:
-    """Ends a blocking request when its time is over, whatever it is waiting for.
-
-    Attributes:
-        passed: whether it was ended.
-    """
-
-    def __init__(self) -> None:
-        self.passed = False
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(SECONDS, self._end)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._timer.cancel()
-        with self._lock:
-            for connection in self._sockets:
-                connection.close()
-            self._sockets.clear()
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Take note of a connection that httpx has opened."""
-        if event != "connection.connect_tcp.complete":
-            return
-        # A duplicate: TLS takes the socket itself over, and ending either ends the connection.
-        connection = info["return_value"].get_extra_info("socket").dup()
-        with self._lock:
-            self._sockets.append(connection)
-            if self.passed:
-                _shut(connection)
-
-    def _end(self) -> None:
-        with self._lock:
-            self.passed = True
-            for connection in self._sockets:
-                _shut(connection)
-
-
-def _shut(connection: socket.socket) -> None:
-    with suppress(OSError):  # it may have ended by itself
-        connection.shutdown(socket.SHUT_RDWR)
+@contextmanager
+def _within_seconds(connections: Connections) -> Iterator[None]:
+    """End a blocking request when its time is over, whatever it is waiting for."""
+    timer = threading.Timer(SECONDS, connections.end)
+    timer.daemon = True
+    timer.start()
+    try:
+        with connections:
+            yield
+    finally:
+        timer.cancel()
 
 
 def _check(address: str) -> None:
@@ -212,7 +199,13 @@ def _check_size(body: bytearray, address: str) -> None:
 
 
 def _answer(response: httpx.Response, body: bytearray) -> Answer:
-    return Answer(response.status_code, response.headers.get("cache-control", ""), bytes(body))
+    headers = response.headers
+    return Answer(
+        response.status_code,
+        headers.get("cache-control", ""),
+        bytes(body),
+        headers.get("retry-after", ""),
+    )
 
 
 def _unreachable(address: str, error: Exception) -> IssuerUnavailable:

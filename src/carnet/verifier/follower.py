@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
+from carnet.verifier.connections import Connections
 from carnet.verifier.fetch import check_address, on_loopback
 from carnet.verifier.key_source import KeySource
 from carnet.verifier.revocations import RevocationList, read_event
@@ -21,7 +22,7 @@ from carnet.verifier.revocations import RevocationList, read_event
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "events"]
 
 CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 20.0
@@ -56,6 +57,7 @@ class Follower:
         self._began_at = 0.0
         self._stop = threading.Event()
         self._synced = threading.Event()
+        self._connections = Connections()
 
     def ensure(self) -> None:
         """Begin to follow, once in each process."""
@@ -65,6 +67,8 @@ class Follower:
             if self._pid == os.getpid() or self._stop.is_set():
                 return
             self._synced.clear()
+            # Those of the parent are not ours, where this is a fork.
+            self._connections = Connections()
             thread = threading.Thread(target=self._follow, name="carnet-revocations", daemon=True)
             try:
                 thread.start()
@@ -94,8 +98,9 @@ class Follower:
         return None if heard_at is None else time.monotonic() - heard_at
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop following; a read that waits for the issuer's next word ends at once."""
         self._stop.set()
+        self._connections.end()
 
     def _follow(self) -> None:
         pause = SHORTEST_PAUSE
@@ -127,7 +132,7 @@ class Follower:
             raise self._source.unavailable()
         if address is None:
             raise IssuerUnavailable(f"{self._source.issuer} publishes no revocations_uri")
-        for data in _events(address, self.list.position):
+        for data in events(address, self.list.position, self._connections):
             if self._stop.is_set():
                 break
             try:
@@ -148,7 +153,7 @@ class Follower:
         raise IssuerUnavailable("the revocation stream ended")
 
 
-def _events(address: str, position: int | None) -> Iterator[str]:
+def events(address: str, position: int | None, connections: Connections) -> Iterator[str]:
     """Give the data of each server-sent event (HTML standard, section 9.2.6)."""
     import httpx
 
@@ -162,8 +167,11 @@ def _events(address: str, position: int | None) -> Iterator[str]:
     timeout = httpx.Timeout(CONNECT_SECONDS, read=SILENCE_SECONDS)
     try:
         with (
+            connections,
             httpx.Client(timeout=timeout, trust_env=not on_loopback(address)) as client,
-            client.stream("GET", address, headers=headers) as response,
+            client.stream(
+                "GET", address, headers=headers, extensions={"trace": connections.trace}
+            ) as response,
         ):
             if response.status_code != 200:
                 raise IssuerUnavailable(f"{address} answered {response.status_code}")

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -32,7 +32,7 @@ from carnet.jose.algorithms import ALGORITHMS
 from carnet.jose.encoding import json_decode
 from carnet.jose.key_set import KeySet
 
-__all__ = ["Answer", "Health", "KeySource"]
+__all__ = ["Answer", "Call", "Health", "KeySource", "discover", "document_of"]
 
 LIFETIME: Final = 300
 SHORTEST: Final = 60
@@ -44,18 +44,37 @@ _MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A request to an issuer that is more than a GET of an address.
+
+    Attributes:
+        address: where it goes.
+        method: the HTTP method.
+        headers: more headers; they may hold secrets.
+        content: the body; it may hold secrets.
+    """
+
+    address: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What a GET brought.
+    """What a request brought.
 
     Attributes:
         status: the HTTP status.
         cache_control: the header, or "".
-        body: the content.
+        body: the content; it may hold secrets.
+        retry_after: the header, or "".
     """
 
     status: int
     cache_control: str
-    body: bytes
+    body: bytes = field(repr=False)
+    retry_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +175,7 @@ class KeySource:
             if self._jwks_uri is None:
                 self._jwks_uri = yield from self._discover()
             answer = yield self._jwks_uri
-            document = _document(answer, self._jwks_uri)
+            document = document_of(answer, self._jwks_uri)
             self._accept(document, answer.cache_control, now)
         except IssuerUnavailable as error:
             self._last_error = str(error)
@@ -195,28 +214,38 @@ class KeySource:
         return keys
 
     def _discover(self) -> Generator[str, Answer, str]:
-        """Find the key set's address in the issuer's metadata (RFC 8414 section 3, OpenID)."""
-        failure = IssuerUnavailable(f"{self.issuer} publishes no metadata")
-        for address in metadata_addresses(self.issuer):
-            try:
-                document = _document((yield address), address)
-            except IssuerUnavailable as error:
-                failure = error
-                continue
-            if document.get("issuer") != self.issuer:
-                raise IssuerUnavailable(
-                    f"the metadata at {address} is of another issuer; the issuer must be given "
-                    "exactly as it stands there"
-                )
-            jwks_uri = document.get("jwks_uri")
-            if not isinstance(jwks_uri, str):
-                raise IssuerUnavailable(f"the metadata at {address} names no jwks_uri")
-            revocations_uri = document.get("revocations_uri")
-            if isinstance(revocations_uri, str):
-                # One that is missing does not end what is followed: that could only let more in.
-                self.revocations_uri = revocations_uri
-            return jwks_uri
-        raise failure
+        """Find the key set's address in the issuer's metadata."""
+        address, document = yield from discover(self.issuer)
+        jwks_uri = document.get("jwks_uri")
+        if not isinstance(jwks_uri, str):
+            raise IssuerUnavailable(f"the metadata at {address} names no jwks_uri")
+        revocations_uri = document.get("revocations_uri")
+        if isinstance(revocations_uri, str):
+            # One that is missing does not end what is followed: that could only let more in.
+            self.revocations_uri = revocations_uri
+        return jwks_uri
+
+
+def discover(issuer: str) -> Generator[str, Answer, tuple[str, dict[str, Any]]]:
+    """Get an issuer's metadata, and where it was found (RFC 8414 section 3, OpenID).
+
+    Raises:
+        IssuerUnavailable: if there is none, or another issuer's.
+    """
+    failure = IssuerUnavailable(f"{issuer} publishes no metadata")
+    for address in metadata_addresses(issuer):
+        try:
+            document = document_of((yield address), address)
+        except IssuerUnavailable as error:
+            failure = error
+            continue
+        if document.get("issuer") != issuer:
+            raise IssuerUnavailable(
+                f"the metadata at {address} is of another issuer; the issuer must be given "
+                "exactly as it stands there"
+            )
+        return address, document
+    raise failure
 
 
 def metadata_addresses(issuer: str) -> list[str]:
@@ -244,7 +273,12 @@ def _is_public(name: str) -> bool:
     return algorithm is not None and algorithm.use == "sig" and algorithm.kty != "oct"
 
 
-def _document(answer: Answer, address: str) -> dict[str, Any]:
+def document_of(answer: Answer, address: str) -> dict[str, Any]:
+    """Read an answer that is a JSON object.
+
+    Raises:
+        IssuerUnavailable: if it is none.
+    """
     if answer.status != 200:
         redirect = "; a redirect is not followed" if 300 <= answer.status < 400 else ""
         raise IssuerUnavailable(f"{address} answered {answer.status} instead of 200{redirect}")

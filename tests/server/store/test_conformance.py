@@ -136,11 +136,13 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "HOLD_ACCOUNT": ("a", 1),
         "ADD_SESSION": new_session(b"h"),
         "SESSION_BY_SECRET": (b"h",),
-        "ROTATE": (1, b"h", 1, 1, "c", ""),
+        "ROTATE": (1, "", b"h", 1, 1, "c", ""),
         "HEAL": (1, 1, b"h"),
         "ADD_ACCOUNT": ACCOUNT,
         "ACCOUNTS": ("", 1),
         "AUDIT": (1, 1),
+        "AUDIT_PAGE": (1, "i", 1, "e", "a", 1),
+        "SEARCH_ACCOUNTS": ("", "%", 1),
         "SET_PASSWORD": ("h", "a"),
         "SET_ROLES": ("[]", "a"),
         "SET_CLAIMS": ("{}", "a"),
@@ -152,7 +154,14 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "END_SESSIONS_OF_LOGIN": (1, "r", "s"),
         "END_SESSIONS_OF_CLIENT": (1, "r", "c", "a"),
         "LOGIN_BY_SECRET": (b"h", 0, "c", 1, 1),
-        "TOUCH_SESSION": (1, "s"),
+        "ADD_CODE": (b"h", "s", "{}", 1, "a"),
+        "CODE_BY_HASH": (b"h",),
+        "TAKE_CODE": ("s", b"h"),
+        "SWEEP_CODES": (1, 1),
+        "ADD_CONSENT": ("c", "openid", 1, "a"),
+        "LOGOUTS_TO_TELL": (2, 1, 1),
+        "LOGOUT_NOT_TOLD": (1, "s"),
+        "TOUCH_SESSION": (1, "", "s"),
         "END_SESSIONS_OF_ACCOUNT": (1, "r", "a", "s"),
         "SWEEP_SESSIONS": (1, 1),
         "SWEEP_REVOCATIONS": (1, 1),
@@ -212,7 +221,7 @@ def test_of_two_hundred_rotations_of_one_generation_one_is_done(play):
     async def scene(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
         await store.write(statements.ADD_SESSION, *new_session(b"hash"))
-        values = (2, b"hash", 0, 0, "client", "")
+        values = (2, "", b"hash", 0, 0, "client", "")
         rotate = [store.write(statements.ROTATE, *values) for _ in range(200)]
         outcomes = await asyncio.gather(*rotate)
         return [rows for rows in outcomes if rows]

@@ -9,12 +9,14 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.server import signing_in
 from carnet.server.accounts import AccountRefused
 from carnet.server.authentication import administrator, origin_of, signed_in
 from carnet.server.endpoints.sessions import session_document
 from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
-from carnet.server.passwords import MAX_PASSWORD, TooBusy
+from carnet.server.passwords import MAX_PASSWORD
 from carnet.server.service import Service
+from carnet.server.signing_in import SignInRefused
 
 __all__ = [
     "change_password",
@@ -65,29 +67,16 @@ async def change_password(request: Request) -> Response:
     origin = origin_of(request, claims["sub"])
     if account is None:
         raise RequestRefused("invalid_request", "there is no such account", 404)
-    wait = await service.throttle.seconds_to_wait(account.username, origin.address)
-    if wait:
-        raise RequestRefused(
-            "temporarily_unavailable",
-            "there were too many failed attempts; wait before the next one",
-            429,
-            {"Retry-After": str(wait)},
-        )
     try:
-        right = await service.accounts.change_password(
-            account, given.current, given.new, claims["sid"], origin
-        )
+        passwords = given.current, given.new
+        await signing_in.change_password(service, account, passwords, claims["sid"], origin)
     except AccountRefused as error:
         raise RequestRefused("invalid_request", str(error)) from None
-    except TooBusy as error:
-        raise RequestRefused(
-            "temporarily_unavailable", str(error), 429, {"Retry-After": "2"}
-        ) from None
-    if not right:
-        await service.store.transact(
-            lambda: service.throttle.failed(account.username, origin.address)
-        )
-        raise RequestRefused("invalid_grant", "the current password is wrong", 403)
+    except SignInRefused as error:
+        if error.code == "credentials_wrong":
+            raise RequestRefused("invalid_grant", str(error), 403) from None
+        headers = {"Retry-After": str(error.seconds)}
+        raise RequestRefused("temporarily_unavailable", str(error), 429, headers) from None
     return Response(status_code=204, headers=NO_STORE)
 
 

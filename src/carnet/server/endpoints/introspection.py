@@ -37,7 +37,8 @@ async def introspect_token(request: Request) -> Response:
     if token is None:
         raise RequestRefused("invalid_request", "the parameter token is missing")
     content = await _introspect(service, client, token)
-    if request.headers.get("accept", "").partition(";")[0].strip().lower() != SIGNED:
+    accepted = request.headers.get("accept", "").lower().split(",")
+    if SIGNED not in (kind.partition(";")[0].strip() for kind in accepted):
         return answer(content)
     payload = {
         "iss": service.settings.own_url,
@@ -59,7 +60,7 @@ async def _introspect(service: Service, client: Client, token: str) -> dict[str,
     if not served or not await _is_good(service, claims):
         return INACTIVE
     token_type = "DPoP" if "cnf" in claims else "Bearer"
-    return {"active": True, "token_type": token_type, **claims}
+    return {**claims, "active": True, "token_type": token_type}
 
 
 async def _is_good(service: Service, claims: Claims) -> bool:

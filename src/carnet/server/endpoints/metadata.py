@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.jose.algorithms import ALGORITHMS, ENCRYPTIONS
 from carnet.jwt.dpop import ALGORITHMS_ACCEPTED
 from carnet.server.client_authentication import METHODS
 from carnet.server.endpoints.token import GRANTS
 from carnet.server.http import answer
+from carnet.server.id_tokens import ACR
+from carnet.server.scopes import OPENID_SCOPES, RELEASED
 from carnet.server.service import Service
 
 __all__ = ["key_set", "metadata"]
@@ -34,7 +39,6 @@ async def metadata(request: Request) -> Response:
         "revocations_uri": f"{issuer}/revocations",
         "introspection_endpoint": f"{issuer}/introspection",
         "grant_types_supported": list(GRANTS),
-        "response_types_supported": [],
         "token_endpoint_auth_methods_supported": METHODS,
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
         "revocation_endpoint_auth_methods_supported": METHODS,
@@ -43,5 +47,38 @@ async def metadata(request: Request) -> Response:
         "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
         "introspection_signing_alg_values_supported": service.settings.signing_algorithms[:1],
         "dpop_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
+        **_authorization(service),
     }
     return answer(content, headers=PUBLIC)
+
+
+def _authorization(service: Service) -> dict[str, Any]:
+    """Tell how people are signed in for clients (OpenID Connect Discovery section 3)."""
+    issuer = service.settings.own_url
+    return {
+        "authorization_endpoint": f"{issuer}/authorize",
+        "authorization_response_iss_parameter_supported": True,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "end_session_endpoint": f"{issuer}/logout",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [service.settings.signing_algorithms[0]],
+        "id_token_encryption_alg_values_supported": [
+            alg for alg in ALGORITHMS if alg.startswith(("ECDH-ES", "RSA-OAEP"))
+        ],
+        "id_token_encryption_enc_values_supported": list(ENCRYPTIONS),
+        "scopes_supported": list(OPENID_SCOPES),
+        "claims_supported": [
+            *("sub", "auth_time", "acr", "amr", "sid", "preferred_username", "roles"),
+            *(name for names in RELEASED.values() for name in names),
+        ],
+        "acr_values_supported": [ACR],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }

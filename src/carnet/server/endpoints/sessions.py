@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-import structlog
 from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.audit import Event, Origin, record
 from carnet.server.authentication import origin_of, signed_in, verified
 from carnet.server.clock import SECOND
+from carnet.server.cookie_mode import (
+    cookie_mode,
+    forget_tokens,
+    held_refresh_token,
+    token_response,
+)
 from carnet.server.dpop import prove_at_token_endpoint
 from carnet.server.endpoints.tokens import check_resource, token_answer
 from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
 from carnet.server.metrics import SIGN_INS
-from carnet.server.passwords import MAX_PASSWORD, TooBusy
+from carnet.server.passwords import MAX_PASSWORD
 from carnet.server.service import Service
 from carnet.server.sessions import FIRST_PARTY, Session, Wanted
-from carnet.server.store import Transaction
+from carnet.server.signing_in import SignInRefused, account_changing, check_password
 
 __all__ = [
     "begin_session",
@@ -30,8 +34,6 @@ __all__ = [
     "list_sessions",
     "session_document",
 ]
-
-_log = structlog.get_logger()
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,32 +55,26 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 async def begin_session(request: Request) -> Response:
     """Sign in with a username and a password."""
     service: Service = request.app.state.service
+    in_cookies = cookie_mode(request)
     given = await read_json(request, SignIn)
     check_resource(service, given.resource)
     thumbprint = await prove_at_token_endpoint(request)
     origin = origin_of(request)
-    wait = await service.throttle.seconds_to_wait(given.username, origin.address)
-    if wait:
-        raise _too_many("there were too many failed attempts; wait before the next one", wait)
     try:
-        account = await service.accounts.authenticate(given.username, given.password)
-    except TooBusy as error:
-        raise _too_many(str(error), 2) from None
-    if account is None:
-        await _refuse(service, given.username, origin)
-        raise RequestRefused("invalid_grant", "the username or the password is wrong", 401)
+        account = await check_password(service, given.username, given.password, origin)
+    except SignInRefused as error:
+        raise _refused(error) from None
     audience = given.resource or service.settings.audiences[0]
     wanted = Wanted(FIRST_PARTY, audience, key_thumbprint=thumbprint)
     grant = await service.sessions.begin(account, wanted, origin)
     if grant is None:
-        raise RequestRefused(
-            "temporarily_unavailable",
-            "the account is being changed at this moment; try again",
-            503,
-            {"Retry-After": "1"},
-        )
+        raise _refused(account_changing())
     SIGN_INS.labels("accepted").inc()
-    return answer(token_answer(service, grant, None, given.expires_in, thumbprint), 201)
+    if in_cookies and (held := held_refresh_token(request)) is not None:
+        # Its cookies are overwritten: nobody could end that session any more.
+        await service.sessions.end_by_refresh_token(held, "signed_in_again", origin)
+    content = token_answer(service, grant, None, given.expires_in, thumbprint)
+    return token_response(request, content, 201)
 
 
 async def list_sessions(request: Request) -> Response:
@@ -115,6 +111,11 @@ async def end_session(request: Request) -> Response:
 async def end_current_session(request: Request) -> Response:
     """Sign out: end the session of the access token; a repeated request is answered alike."""
     service: Service = request.app.state.service
+    if cookie_mode(request):
+        held = held_refresh_token(request)
+        if held is not None:
+            await service.sessions.end_by_refresh_token(held, "signed_out", origin_of(request))
+        return forget_tokens(request, Response(status_code=204, headers=NO_STORE))
     claims = await verified(request)
     await service.sessions.end(claims["sid"], "signed_out", origin_of(request, claims["sub"]))
     return Response(status_code=204, headers=NO_STORE)
@@ -134,20 +135,9 @@ def session_document(session: Session, current: str = "") -> dict[str, Any]:
     }
 
 
-async def _refuse(service: Service, username: str, origin: Origin) -> None:
-    """Count a failed sign-in and put it into the audit log."""
-    SIGN_INS.labels("refused").inc()
-    _log.info("sign_in_refused", address=origin.address)
-
-    def work() -> Transaction[None]:
-        yield from service.throttle.failed(username, origin.address)
-        reason = "wrong_username_or_password"
-        yield from record(service.clock(), Event.SIGN_IN_REFUSED, origin, reason=reason)
-
-    await service.store.transact(work)
-
-
-def _too_many(description: str, seconds: int) -> RequestRefused:
-    SIGN_INS.labels("delayed").inc()
-    headers = {"Retry-After": str(seconds)}
-    return RequestRefused("temporarily_unavailable", description, 429, headers)
+def _refused(error: SignInRefused) -> RequestRefused:
+    if error.code == "credentials_wrong":
+        return RequestRefused("invalid_grant", str(error), 401)
+    status = 503 if error.code == "account_changing" else 429
+    headers = {"Retry-After": str(error.seconds)}
+    return RequestRefused("temporarily_unavailable", str(error), status, headers)

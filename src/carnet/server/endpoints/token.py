@@ -11,16 +11,24 @@ from starlette.responses import Response
 from carnet.server.authentication import origin_of
 from carnet.server.client_authentication import authenticate
 from carnet.server.clients import FIRST_PARTY_CLIENT
+from carnet.server.cookie_mode import (
+    cookie_mode,
+    forget_tokens,
+    held_refresh_token,
+    token_response,
+)
 from carnet.server.dpop import NONCE_HEADER, new_nonce, prove_at_token_endpoint
+from carnet.server.grants.authorization_code import grant_authorization_code
 from carnet.server.grants.client_credentials import grant_client_credentials
 from carnet.server.grants.refresh import grant_refresh
 from carnet.server.grants.request import TokenRequest
-from carnet.server.http import NO_STORE, RequestRefused, answer, read_form
+from carnet.server.http import NO_STORE, RequestRefused, answer, read_form, refusal
 from carnet.server.service import Service
 
 __all__ = ["GRANTS", "issue_token"]
 
 GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[dict[str, Any]]]]] = {
+    "authorization_code": grant_authorization_code,
     "client_credentials": grant_client_credentials,
     "refresh_token": grant_refresh,
 }
@@ -30,6 +38,9 @@ async def issue_token(request: Request) -> Response:
     """Answer a grant."""
     service: Service = request.app.state.service
     form = await read_form(request)
+    in_cookies = cookie_mode(request)
+    if in_cookies:
+        _take_from_cookie(request, form)
     name = form.get("grant_type")
     if name is None:
         raise RequestRefused("invalid_request", "the parameter grant_type is missing")
@@ -47,5 +58,30 @@ async def issue_token(request: Request) -> Response:
     if client.metadata.dpop_bound_access_tokens and not thumbprint:
         raise RequestRefused("invalid_dpop_proof", "this client gets tokens with a DPoP proof only")
     asked = TokenRequest(service, form, client, origin_of(request), thumbprint)
+    if in_cookies:
+        return await _refresh_cookies(request, asked)
     headers = {**NO_STORE, NONCE_HEADER: new_nonce(service)} if thumbprint else NO_STORE
     return answer(await grant(asked), headers=headers)
+
+
+def _take_from_cookie(request: Request, form: dict[str, str]) -> None:
+    if form.get("grant_type") != "refresh_token" or "refresh_token" in form:
+        raise RequestRefused(
+            "invalid_request",
+            "with Carnet-Session: cookie the grant_type is refresh_token, and its token is the "
+            "cookie's",
+        )
+    held = held_refresh_token(request)
+    if held is None:
+        raise RequestRefused("invalid_grant", "there is no cookie of a session: sign in")
+    form["refresh_token"] = held
+
+
+async def _refresh_cookies(request: Request, asked: TokenRequest) -> Response:
+    try:
+        content = await grant_refresh(asked)
+    except RequestRefused as error:
+        if error.code != "invalid_grant":
+            raise
+        return forget_tokens(request, refusal(error))
+    return token_response(request, content)

@@ -50,6 +50,15 @@ async def grant_refresh(asked: TokenRequest) -> dict[str, Any]:
     REFRESHES.labels("accepted").inc()
     audience = choose_audience(asked, grant.audience)
     scope = choose_scope(asked, frozenset(grant.scope.split()), audience)
-    return token_answer(
+    content = token_answer(
         service, grant._replace(scope=scope), audience, lifetime, asked.key_thumbprint
     )
+    if "openid" in scope.split():
+        account = await service.accounts.by_id(grant.account_id)
+        if account is not None:
+            # Without the nonce, which belongs to the request of the code (OpenID Connect Core
+            # section 12.2).
+            content["id_token"] = service.id_tokens.issue(
+                grant, account, client, content["access_token"]
+            )
+    return content

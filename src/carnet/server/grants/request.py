@@ -7,6 +7,7 @@ from typing import NamedTuple
 from carnet.server.audit import Origin
 from carnet.server.clients import Client
 from carnet.server.http import RequestRefused
+from carnet.server.scopes import OPENID_SCOPES
 from carnet.server.service import Service
 
 __all__ = ["TokenRequest", "choose_audience", "choose_scope", "whole_seconds"]
@@ -75,7 +76,8 @@ def choose_scope(asked: TokenRequest, granted: frozenset[str], audience: str) ->
     """
     resource = asked.service.directory.resource(audience)
     if resource is not None and resource.metadata.scopes:
-        granted &= frozenset(resource.metadata.scopes)
+        # Those of OpenID Connect mean something to the service itself.
+        granted &= {*resource.metadata.scopes, *OPENID_SCOPES}
     text = asked.form.get("scope")
     if text is None:
         return " ".join(sorted(granted))

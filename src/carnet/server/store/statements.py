@@ -27,6 +27,11 @@ SELECT id, username, roles, claims, version, disabled_at, password_hash
 FROM account WHERE username > $1 ORDER BY username LIMIT $2
 """
 
+SEARCH_ACCOUNTS = """
+SELECT id, username, roles, claims, version, disabled_at, password_hash
+FROM account WHERE username > $1 AND username LIKE $2 ESCAPE '!' ORDER BY username LIMIT $3
+"""
+
 # Everything that makes older tokens stale also takes the next version.
 SET_PASSWORD = """
 UPDATE account SET password_hash = $1, version = version + 1 WHERE id = $2
@@ -87,9 +92,9 @@ RETURNING id
 """
 
 ROTATE = """
-UPDATE session SET generation = generation + 1, rotated_at = $1
-WHERE secret_hash = $2 AND generation = $3 AND ended_at IS NULL
-  AND expires_at > $1 AND rotated_at > $4 AND client_id = $5 AND key_thumbprint = $6
+UPDATE session SET generation = generation + 1, rotated_at = $1, address = $2
+WHERE secret_hash = $3 AND generation = $4 AND ended_at IS NULL
+  AND expires_at > $1 AND rotated_at > $5 AND client_id = $6 AND key_thumbprint = $7
 RETURNING id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
   (SELECT roles FROM account WHERE account.id = session.account_id),
   (SELECT claims FROM account WHERE account.id = session.account_id),
@@ -118,7 +123,7 @@ WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NU
 """
 
 TOUCH_SESSION = """
-UPDATE session SET rotated_at = $1 WHERE id = $2 AND ended_at IS NULL
+UPDATE session SET rotated_at = $1, address = $2 WHERE id = $3 AND ended_at IS NULL
 """
 
 SESSION_STATE = """
@@ -337,4 +342,78 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 AUDIT = """
 SELECT at, event, account_id, session_id, actor, address, reason
 FROM audit WHERE at < $1 ORDER BY at DESC, id LIMIT $2
+"""
+
+# From a point on, which is a moment and an entry: several may have the same moment.
+AUDIT_PAGE = """
+SELECT at, event, account_id, session_id, actor, address, reason, id
+FROM audit
+WHERE (at < $1 OR (at = $1 AND id > $2)) AND at >= $3
+  AND ($4 = '' OR event = $4) AND ($5 = '' OR account_id = $5)
+ORDER BY at DESC, id LIMIT $6
+"""
+
+CONNECTED_APPLICATIONS = """
+SELECT client_id, scope, granted_at, metadata
+FROM consent LEFT JOIN client ON client.id = consent.client_id
+WHERE account_id = $1 ORDER BY granted_at DESC, client_id
+"""
+
+WITHDRAW_CONSENT = """
+DELETE FROM consent WHERE account_id = $1 AND client_id = $2
+RETURNING client_id
+"""
+
+ADD_CODE = """
+INSERT INTO authorization_code (code_hash, account_id, login_id, request, expires_at)
+SELECT $1, account.id, $2, $3, $4 FROM account WHERE account.id = $5
+"""
+
+CODE_BY_HASH = """
+SELECT login_id, request, expires_at, session_id,
+       account.id, username, roles, claims, version, disabled_at
+FROM authorization_code JOIN account ON account.id = authorization_code.account_id
+WHERE code_hash = $1
+"""
+
+TAKE_CODE = """
+UPDATE authorization_code SET session_id = $1 WHERE code_hash = $2 AND session_id IS NULL
+RETURNING code_hash
+"""
+
+SWEEP_CODES = """
+DELETE FROM authorization_code WHERE code_hash IN (
+  SELECT code_hash FROM authorization_code WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+)
+RETURNING code_hash
+"""
+
+ADD_CONSENT = """
+INSERT INTO consent (account_id, client_id, scope, granted_at)
+SELECT account.id, $1, $2, $3 FROM account WHERE account.id = $4
+ON CONFLICT (account_id, client_id) DO UPDATE SET
+  scope = excluded.scope, granted_at = excluded.granted_at
+"""
+
+CONSENT = """
+SELECT scope FROM consent WHERE account_id = $1 AND client_id = $2
+"""
+
+# Whoever tells a client that its session has ended has it for a while; then another may try.
+LOGOUTS_TO_TELL = """
+UPDATE session SET logout_due_at = $1
+WHERE id IN (
+  SELECT id FROM session
+  WHERE logout_uri IS NOT NULL AND ended_at IS NOT NULL AND COALESCE(logout_due_at, 0) <= $2
+  ORDER BY ended_at LIMIT $3
+) AND logout_uri IS NOT NULL AND COALESCE(logout_due_at, 0) <= $2
+RETURNING id, account_id, client_id, logout_uri, ended_at
+"""
+
+LOGOUT_TOLD = """
+UPDATE session SET logout_uri = NULL WHERE id = $1
+"""
+
+LOGOUT_NOT_TOLD = """
+UPDATE session SET logout_due_at = $1 WHERE id = $2
 """

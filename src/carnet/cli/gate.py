@@ -1,0 +1,103 @@
+"""``carnet gate``: lets a reverse proxy ask whether a request may pass."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import click
+import uvicorn
+
+from carnet.listening import listen
+from carnet.verifier.gate import Gate
+
+__all__ = ["gate"]
+
+
+@click.command()
+@click.option(
+    "--issuer",
+    "issuers",
+    multiple=True,
+    required=True,
+    metavar="URL",
+    help="Whom to trust; may be repeated.",
+)
+@click.option(
+    "--audience",
+    "audiences",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="What the tokens must be for; may be repeated.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen on.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8410,
+    show_default=True,
+    metavar="PORT",
+    help="Port to listen on.",
+)
+@click.option(
+    "--cookie",
+    metavar="NAME",
+    help="Read the access token from this cookie where there is no Authorization header.",
+)
+@click.option("--origin", metavar="URL", help="The origin whose pages may send that cookie.")
+@click.option(
+    "--claim",
+    "claims",
+    multiple=True,
+    metavar="NAME",
+    help="Hand this claim over too, as X-Auth-Claim-NAME; may be repeated.",
+)
+@click.option(
+    "--prefix",
+    default="X-Auth-",
+    show_default=True,
+    metavar="TEXT",
+    help="What the headers' names begin with.",
+)
+@click.option(
+    "--revocations",
+    type=click.Choice(["off", "best_effort", "required"]),
+    default="best_effort",
+    show_default=True,
+    help="Whether ended sessions are refused, and what happens when the issuer is silent.",
+)
+def gate(
+    issuers: tuple[str, ...], audiences: tuple[str, ...], host: str, port: int, **given: Any
+) -> None:
+    """Answer nginx, Traefik, Caddy or Envoy whether a request may pass.
+
+    The proxy asks /verify with the request's headers: 200 with who it is in X-Auth-… headers, else
+    401 or 403. `?role=NAME` and `?scope=NAME` there ask for more.
+
+    \b
+    Examples:
+      carnet gate --issuer https://auth.example.com --audience orders
+      carnet gate --issuer https://auth.example.com --audience orders \\
+        --cookie __Host-carnet-access --origin https://app.example.com
+    """
+    asyncio.run(_serve(Gate(issuers, audiences, **given), host, port))
+
+
+async def _serve(gate: Gate, host: str, port: int) -> None:
+    with listen(host, port) as listener:
+        for problem in await gate.prepare():
+            click.echo(f"carnet: refusing everything until this is mended: {problem}", err=True)
+        host, port = listener.getsockname()[:2]
+        config = uvicorn.Config(
+            gate.app, log_config=None, access_log=False, server_header=False, proxy_headers=False
+        )
+        print(f"carnet: gate on http://{host}:{port}/verify", file=sys.stderr, flush=True)
+        await uvicorn.Server(config).serve([listener])

@@ -1,0 +1,155 @@
+"""``carnet verify``: whether a service would accept a token, and if not, why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from carnet.cli import ink
+from carnet.cli.durations import parse_duration
+from carnet.cli.files import read_text
+from carnet.cli.inspect import show_claims
+from carnet.cli.key_files import load_key, load_keys
+from carnet.cli.options import echo_json, json_option
+from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
+from carnet.jose.key_set import KeySet
+from carnet.jwt.policy import UNCHECKED
+from carnet.jwt.verifier import Verifier
+
+__all__ = ["verify"]
+
+# What would change the verdict, for the checks whose code alone does not say it.
+ADVICE = {
+    "expired": "get a fresh token; --leeway allows for clocks that differ",
+    "not_yet_valid": "wait, or compare the clocks of both machines",
+    "signature_invalid": "check that this is the issuer's key, and that nothing cut the token",
+    "key_not_found": "the token names another key: fetch the issuer's key set again",
+    "audience_mismatch": "ask the issuer for a token for this audience",
+    "issuer_mismatch": "compare the issuer letter by letter, with its scheme and slashes",
+    "type_mismatch": "an access token is checked with --type at+jwt",
+    "algorithm_mismatch": "the key is for another algorithm than the token names",
+    "malformed": "the text is no token of the strict kind; see `carnet inspect`",
+    "revoked": "the session has ended or the account has changed: sign in or refresh",
+}
+
+
+@click.command()
+@click.argument("token", default="-")
+@click.option("--key", "key_file", metavar="FILE", help="A public key or a secret.")
+@click.option("--jwks", metavar="FILE", help="A JWK Set in a file.")
+@click.option("--alg", metavar="ALG", help="The algorithm, where the key names none.")
+@click.option("--issuer", metavar="URL", help="Who must have made it; without a key, its keys too.")
+@click.option("--any-issuer", is_flag=True, help="Don't check who made it.")
+@click.option("--audience", "audiences", multiple=True, metavar="NAME", help="Whom it is for.")
+@click.option("--any-audience", is_flag=True, help="Don't check whom it is for.")
+@click.option("--type", "type_", metavar="TYP", help="The token's typ: JWT, or at+jwt.")
+@click.option("--leeway", default="0", metavar="TIME", help="How much clocks may differ: 30s.")
+@json_option
+def verify(
+    token: str,
+    key_file: str | None,
+    jwks: str | None,
+    alg: str | None,
+    issuer: str | None,
+    any_issuer: bool,
+    audiences: tuple[str, ...],
+    any_audience: bool,
+    type_: str | None,
+    leeway: str,
+    as_json: bool,
+) -> None:
+    """Check a token as a service would, and say which check failed.
+
+    TOKEN is the token's text, or - for a pipe. Its keys come from --key, from --jwks, or from the
+    issuer itself, whose metadata is found by its URL.
+
+    \b
+    Examples:
+      carnet verify --issuer https://auth.example.com --audience orders < token.txt
+      carnet verify --key public.jwk --issuer https://auth.example.com --audience orders -
+      carnet verify --key public.pem --alg RS256 --any-issuer --any-audience -
+
+    \b
+    Exit status: 0 accepted, 1 refused, 2 it could not be checked.
+    """
+    if (issuer is None) != any_issuer:
+        raise ConfigurationError("name the issuer with --issuer, or say --any-issuer")
+    if bool(audiences) == any_audience:
+        raise ConfigurationError("name the audience with --audience, or say --any-audience")
+    if key_file is not None and jwks is not None:
+        raise ConfigurationError("give --key or --jwks, not both")
+    text = read_text(token, "a token")
+    said_by: Any = UNCHECKED if issuer is None else issuer
+    said_for: Any = UNCHECKED if any_audience else audiences
+    options = {"audience": said_for, "leeway": parse_duration(leeway)}
+    try:
+        if key_file is not None or jwks is not None:
+            keys = _keys(key_file, jwks, alg)
+            checker = Verifier(keys, issuer=said_by, type=type_ or _type_of(text), **options)
+            claims = checker.verify(text)
+        elif issuer is not None:
+            claims = _by_discovery(text, issuer, alg, type_, options)
+        else:
+            raise ConfigurationError("give --key, --jwks, or an --issuer whose keys are fetched")
+    except InvalidToken as error:
+        _refuse(error, as_json)
+        raise click.exceptions.Exit(1) from None
+    if as_json:
+        echo_json({"accepted": True, "claims": dict(claims)})
+        return
+    click.echo(f"{ink.accepted('ACCEPTED')}\n")
+    click.echo("\n".join(show_claims(dict(claims))))
+
+
+def _keys(key_file: str | None, jwks: str | None, alg: str | None) -> KeySet:
+    if key_file is not None:
+        key = load_key(key_file, alg)
+        return KeySet((key if key.kty == "oct" else key.public,))
+    return load_keys(jwks or "-", alg)
+
+
+def _by_discovery(
+    text: bytes, issuer: str, alg: str | None, type_: str | None, options: dict[str, Any]
+) -> Any:
+    from carnet.verifier import AccessTokenVerifier
+
+    algorithms = None if alg is None else [alg]
+    with AccessTokenVerifier(
+        issuer, algorithms=algorithms, type=type_ or _type_of(text), revocations="off", **options
+    ) as checker:
+        try:
+            return checker.verify(text)
+        except IssuerUnavailable as error:
+            raise ConfigurationError(f"{error}; or give the keys with --jwks") from None
+
+
+def _type_of(text: bytes) -> str:
+    """Give the type to check for: an access token's, where the token says that it is one."""
+    from carnet.jwt.inspection import inspect
+
+    header = inspect(text).header or {}
+    said = header.get("typ")
+    is_access = isinstance(said, str) and said.lower().removeprefix("application/") == "at+jwt"
+    return "at+jwt" if is_access else "JWT"
+
+
+def _refuse(error: InvalidToken, as_json: bool) -> None:
+    advice = ADVICE.get(error.code)
+    if as_json:
+        echo_json(
+            {
+                "accepted": False,
+                "code": error.code,
+                "claim": error.claim,
+                "expected": error.expected,
+                "message": str(error),
+                "advice": advice,
+            }
+        )
+        return
+    click.echo(f"{ink.refused('REFUSED')}  {error}")
+    facts = {"code": error.code, "claim": error.claim, "expected": error.expected, "try": advice}
+    for name, value in facts.items():
+        if value is not None:
+            click.echo(f"  {name:9} {value}")

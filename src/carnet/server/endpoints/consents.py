@@ -1,0 +1,39 @@
+"""What an account has let clients do, and withdrawing that."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.applications import connected, disconnect
+from carnet.server.authentication import origin_of, signed_in
+from carnet.server.clock import SECOND
+from carnet.server.http import NO_STORE, answer
+from carnet.server.service import Service
+
+__all__ = ["list_consents", "withdraw_consent"]
+
+
+async def list_consents(request: Request) -> Response:
+    """Give the consents of whoever asks."""
+    service: Service = request.app.state.service
+    claims = await signed_in(request)
+    consents = [
+        {
+            "client_id": one.client_id,
+            "client_name": one.name,
+            "scope": one.scope,
+            "granted_at": one.granted_at // SECOND,
+        }
+        for one in await connected(service, claims["sub"])
+    ]
+    return answer({"consents": consents})
+
+
+async def withdraw_consent(request: Request) -> Response:
+    """Withdraw a consent of whoever asks, and end the client's sessions; may be repeated."""
+    service: Service = request.app.state.service
+    claims = await signed_in(request)
+    origin, client_id = origin_of(request, claims["sub"]), request.path_params["client_id"]
+    await disconnect(service, claims["sub"], client_id, origin)
+    return Response(status_code=204, headers=NO_STORE)

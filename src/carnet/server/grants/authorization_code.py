@@ -1,0 +1,55 @@
+"""The grant that exchanges a code for a session (RFC 6749 section 4.1.3, RFC 7636)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import structlog
+
+from carnet.server.authorization_codes import CodeRefused
+from carnet.server.endpoints.tokens import token_answer
+from carnet.server.grants.request import TokenRequest, choose_audience, whole_seconds
+from carnet.server.http import RequestRefused
+
+__all__ = ["grant_authorization_code"]
+
+_VERIFIER: Final = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
+
+_log = structlog.get_logger()
+
+
+async def grant_authorization_code(asked: TokenRequest) -> dict[str, Any]:
+    """Exchange a code for an access token, with an ID token and a refresh token where due."""
+    service, client = asked.service, asked.client
+    code, verifier = asked.required("code"), asked.required("code_verifier")
+    if _VERIFIER.fullmatch(verifier) is None:
+        raise RequestRefused(
+            "invalid_request", "the code_verifier must be 43 to 128 of A-Z a-z 0-9 - . _ ~"
+        )
+    lifetime = whole_seconds(asked.form.get("expires_in"))
+    # What can't be given is refused while the code is still good.
+    resource = choose_audience(asked) if "resource" in asked.form else None
+    try:
+        grant, account, nonce = await service.codes.exchange(
+            code,
+            client,
+            redirect_uri=asked.form.get("redirect_uri"),
+            verifier=verifier,
+            key_thumbprint=asked.key_thumbprint,
+            origin=asked.origin,
+        )
+    except CodeRefused as error:
+        _log.info("code_refused", reason=error.code, address=asked.origin.address)
+        # Which check failed is for the operator: telling it here would help a thief.
+        raise RequestRefused(
+            "invalid_grant", "the code is not good any more, or was given for another request"
+        ) from None
+    content = token_answer(service, grant, resource, lifetime, asked.key_thumbprint)
+    if "openid" in grant.scope.split():
+        content["id_token"] = service.id_tokens.issue(
+            grant, account, client, content["access_token"], nonce
+        )
+    if "refresh_token" not in client.metadata.grant_types:
+        del content["refresh_token"]
+    return content

@@ -1,0 +1,164 @@
+"""One's own account: ``/me``, its sessions, its password and its connected applications."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server import applications, signing_in
+from carnet.server.accounts import AccountRefused
+from carnet.server.authentication import origin_of
+from carnet.server.browser_session import BrowserSession
+from carnet.server.pages.devices import device_name
+from carnet.server.pages.forms import Form
+from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.sign_in import in_words
+from carnet.server.pages.visitors import visitor
+from carnet.server.service import Service
+from carnet.server.sessions import BROWSER, FIRST_PARTY, Session
+from carnet.server.signing_in import SignInRefused
+
+__all__ = [
+    "change_password",
+    "disconnect",
+    "end_other_sessions",
+    "end_session",
+    "show_account",
+    "show_applications",
+    "show_password",
+    "show_sessions",
+    "through",
+]
+
+DONE: Final = {
+    "password": "Your password is changed, and all your other sessions have ended.",
+    "ended": "The session has ended.",
+    "others": "All your other sessions have ended.",
+    "disconnected": "The application is disconnected, and its sessions have ended.",
+}
+
+
+async def show_account(request: Request) -> Response:
+    """Show who one is here."""
+    session = await visitor(request)
+    return render(request, "me.html", session=session, done=_done(request))
+
+
+async def show_password(request: Request) -> Response:
+    """Ask for the password until now and the one from now on."""
+    session = await visitor(request)
+    return _password_page(request, session)
+
+
+async def change_password(request: Request) -> Response:
+    """Change one's password; every other session ends."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await visitor(request)
+    passwords = form["current_password"], form["new_password"]
+    origin = origin_of(request, session.account.id)
+    try:
+        await signing_in.change_password(
+            service, session.account, passwords, session.session_id, origin
+        )
+    except AccountRefused as error:
+        return _password_page(request, session, 422, new=in_words(error))
+    except SignInRefused as error:
+        if error.code == "credentials_wrong":
+            return _password_page(request, session, 403, current=in_words(error))
+        return _password_page(request, session, 429, notice=in_words(error))
+    return redirect(request, "/me?done=password")
+
+
+async def show_sessions(request: Request) -> Response:
+    """Show where one is signed in."""
+    service: Service = request.app.state.service
+    session = await visitor(request)
+    return render(
+        request,
+        "sessions.html",
+        session=session,
+        sessions=await service.sessions.of_account(session.account.id),
+        device_name=device_name,
+        through=through,
+        done=_done(request),
+    )
+
+
+async def end_session(request: Request) -> Response:
+    """End one of one's sessions; one that has ended already is answered alike."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await visitor(request)
+    origin = origin_of(request, session.account.id)
+    await service.sessions.end_of_account(session.account.id, form["id"], "signed_out", origin)
+    if form["id"] == session.session_id:
+        return redirect(request, "/sign-in?signed-out")
+    return redirect(request, "/me/sessions?done=ended")
+
+
+async def end_other_sessions(request: Request) -> Response:
+    """End all sessions but this one."""
+    service: Service = request.app.state.service
+    await Form.read(request)
+    session = await visitor(request)
+    origin = origin_of(request, session.account.id)
+    await service.sessions.end_all(
+        session.account.id, "signed_out", origin, keep=session.session_id
+    )
+    return redirect(request, "/me/sessions?done=others")
+
+
+async def show_applications(request: Request) -> Response:
+    """Show the applications that one has let in."""
+    service: Service = request.app.state.service
+    session = await visitor(request)
+    return render(
+        request,
+        "applications.html",
+        session=session,
+        applications=await applications.connected(service, session.account.id),
+        done=_done(request),
+    )
+
+
+async def disconnect(request: Request) -> Response:
+    """Turn an application away again."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await visitor(request)
+    origin = origin_of(request, session.account.id)
+    await applications.disconnect(service, session.account.id, form["id"], origin)
+    return redirect(request, "/me/applications?done=disconnected")
+
+
+def through(session: Session) -> str:
+    """Tell what a session was begun with."""
+    names = {BROWSER: "these pages", FIRST_PARTY: "a username and a password"}
+    return names.get(session.client_id, session.client_id)
+
+
+def _done(request: Request) -> str:
+    return DONE.get(request.query_params.get("done", ""), "")
+
+
+def _password_page(
+    request: Request,
+    session: BrowserSession,
+    status: int = 200,
+    *,
+    current: str = "",
+    new: str = "",
+    notice: str = "",
+) -> Response:
+    return render(
+        request,
+        "password.html",
+        status,
+        session=session,
+        current_error=current,
+        new_error=new,
+        notice_text=notice,
+    )

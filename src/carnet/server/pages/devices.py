@@ -1,0 +1,41 @@
+"""A name for a device that its owner recognises, out of what a browser says it is."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["device_name"]
+
+# The first that matches counts: most browsers also call themselves by the names below them.
+PROGRAMS = (
+    (r"Edg(e|A|iOS)?/", "Edge"),
+    (r"OPR/|Opera", "Opera"),
+    (r"SamsungBrowser/", "Samsung Internet"),
+    (r"Vivaldi/", "Vivaldi"),
+    (r"Firefox/|FxiOS/", "Firefox"),
+    (r"Chrome/|CriOS/|Chromium/", "Chrome"),
+    (r"Version/.*Safari/", "Safari"),
+    (r"^curl/", "curl"),
+    (r"^(python-)?httpx/|^python-requests/|^Python", "A Python program"),
+)
+SYSTEMS = (
+    (r"iPhone", "iPhone"),
+    (r"iPad", "iPad"),
+    (r"Android", "Android"),
+    (r"CrOS", "ChromeOS"),
+    (r"Windows", "Windows"),
+    (r"Macintosh|Mac OS X", "macOS"),
+    (r"Linux", "Linux"),
+)
+
+
+def device_name(user_agent: str) -> str:
+    """Name a device, such as "Firefox on Linux"."""
+    program, system = _first(PROGRAMS, user_agent), _first(SYSTEMS, user_agent)
+    if program and system:
+        return f"{program} on {system}"
+    return program or system or "An unknown device"
+
+
+def _first(table: tuple[tuple[str, str], ...], text: str) -> str:
+    return next((name for pattern, name in table if re.search(pattern, text)), "")

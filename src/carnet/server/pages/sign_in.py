@@ -1,0 +1,129 @@
+"""Signing in and out with a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.errors import CarnetError
+from carnet.server.accounts import Account
+from carnet.server.authentication import origin_of
+from carnet.server.browser_session import begin, check_same_origin, current, end
+from carnet.server.metrics import SIGN_INS
+from carnet.server.pages.forms import Form, local_path
+from carnet.server.pages.rendering import redirect, render
+from carnet.server.service import Service
+from carnet.server.signing_in import SignInRefused, account_changing, check_password
+from carnet.server.store import StoreUnavailable
+
+__all__ = ["HOME", "NO_ERRORS", "enter", "in_words", "show_sign_in", "sign_in", "sign_out"]
+
+HOME = "/me"
+NO_ERRORS: Final[Mapping[str, str]] = {}
+
+
+async def show_sign_in(request: Request) -> Response:
+    """Ask for a username and a password.
+
+    ``continue`` is the path to go on to; ``login_hint`` is a username to begin with. Whoever is
+    signed in already is told so: the page may have been opened again to become somebody else.
+    """
+    following = local_path(request.query_params.get("continue", ""), HOME)
+    username = request.query_params.get("login_hint", "")
+    return _page(request, following, username, already=await current(request))
+
+
+async def sign_in(request: Request) -> Response:
+    """Sign in, and go on to where the person wanted to."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    following = local_path(form["continue"], HOME)
+    username, password = form["username"], form["password"]
+    if not username or not password:
+        missing = (
+            {"password": "Type your password."} if username else {"username": "Type your username."}
+        )
+        return _page(request, following, username, 422, errors=missing)
+    try:
+        account = await check_password(service, username, password, origin_of(request))
+        return await enter(request, account, following)
+    except SignInRefused as error:
+        return _refused(request, error, following, username)
+    except StoreUnavailable:
+        text = "The service can't reach its database. Type your password again in a moment."
+        return _page(request, following, username, 503, notice=text)
+
+
+async def sign_out(request: Request) -> Response:
+    """End the browser's session."""
+    check_same_origin(request)
+    response = redirect(request, "/sign-in?signed-out")
+    await end(request, response)
+    return response
+
+
+async def enter(request: Request, account: Account, following: str) -> Response:
+    """Begin a browser's session and go on.
+
+    Raises:
+        SignInRefused: ``account_changing``.
+    """
+    response = redirect(request, following)
+    if await begin(request, account, response) is None:
+        raise account_changing()
+    SIGN_INS.labels("accepted").inc()
+    return response
+
+
+def _refused(request: Request, error: SignInRefused, following: str, username: str) -> Response:
+    headers = {"Retry-After": str(error.seconds)} if error.seconds else None
+    if error.code == "credentials_wrong":
+        text = "The username or the password is wrong."
+        return _page(request, following, username, 401, errors={"password": text})
+    if error.code == "too_many_failures":
+        text = (
+            f"There were too many failed attempts. Wait {_duration(error.seconds)}, then try again."
+        )
+        return _page(request, following, username, 429, headers, notice=text)
+    return _page(request, following, username, 503, headers, notice=in_words(error))
+
+
+def _page(
+    request: Request,
+    following: str,
+    typed: str,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    *,
+    notice: str = "",
+    already: object = None,
+    errors: Mapping[str, str] = NO_ERRORS,
+) -> Response:
+    return render(
+        request,
+        "sign_in.html",
+        status,
+        headers,
+        following=following,
+        typed=typed,
+        notice_text=notice,
+        signed_out="signed-out" in request.query_params,
+        already=already,
+        username_error=errors.get("username", ""),
+        password_error=errors.get("password", ""),
+    )
+
+
+def in_words(error: CarnetError) -> str:
+    """Write an error as a sentence for a page."""
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _duration(seconds: int) -> str:
+    if seconds < 100:
+        return f"{seconds} seconds" if seconds != 1 else "a second"
+    return f"{-(-seconds // 60)} minutes"

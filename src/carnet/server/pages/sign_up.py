@@ -1,0 +1,92 @@
+"""Making an account for oneself, where the service lets people do that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.accounts import AccountRefused
+from carnet.server.authentication import origin_of
+from carnet.server.pages.forms import Form, local_path
+from carnet.server.pages.rendering import render
+from carnet.server.pages.sign_in import HOME, NO_ERRORS, enter, in_words
+from carnet.server.passwords import TooBusy
+from carnet.server.service import Service
+from carnet.server.signing_in import SignInRefused, check_password, check_wait
+from carnet.server.store import StoreUnavailable
+
+__all__ = ["show_sign_up", "sign_up"]
+
+UNAVAILABLE: Final = "The service can't reach its database. Type the password again in a moment."
+
+
+async def show_sign_up(request: Request) -> Response:
+    """Ask for a username and a password."""
+    _check_open(request)
+    following = local_path(request.query_params.get("continue", ""), HOME)
+    return _page(request, following, "")
+
+
+async def sign_up(request: Request) -> Response:
+    """Make an account, sign in with it and go on; sent twice, it is made once."""
+    _check_open(request)
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    following = local_path(form["continue"], HOME)
+    username, password = form["username"], form["new_password"]
+    origin = origin_of(request)
+    try:
+        await check_wait(service, username, origin)
+        try:
+            account = await service.accounts.create(username, password, origin=origin)
+        except AccountRefused as error:
+            if error.code != "username_taken":
+                raise
+            # The form may have been sent twice: then the password is right, too.
+            account = await check_password(service, username, password, origin)
+        else:
+            # Whoever makes many accounts has to wait, like whoever fails often.
+            await service.store.transact(lambda: service.throttle.failed(username, origin.address))
+        return await enter(request, account, following)
+    except AccountRefused as error:
+        field = "username" if error.code == "username_invalid" else "new_password"
+        return _page(request, following, username, 422, errors={field: in_words(error)})
+    except SignInRefused as error:
+        if error.code == "credentials_wrong":
+            taken = "Somebody has this username already. Choose another, or sign in if it is yours."
+            return _page(request, following, username, 409, errors={"username": taken})
+        return _page(request, following, username, 429, notice=in_words(error))
+    except TooBusy as error:
+        return _page(request, following, username, 503, notice=in_words(error))
+    except StoreUnavailable:
+        return _page(request, following, username, 503, notice=UNAVAILABLE)
+
+
+def _check_open(request: Request) -> None:
+    service: Service = request.app.state.service
+    if not service.settings.sign_up:
+        raise HTTPException(404)
+
+
+def _page(
+    request: Request,
+    following: str,
+    typed: str,
+    status: int = 200,
+    *,
+    notice: str = "",
+    errors: Mapping[str, str] = NO_ERRORS,
+) -> Response:
+    return render(
+        request,
+        "sign_up.html",
+        status,
+        following=following,
+        typed=typed,
+        notice_text=notice,
+        errors=errors,
+    )

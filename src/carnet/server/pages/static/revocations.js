@@ -1,0 +1,53 @@
+// The overview's revocations, as they go out. Without this, the list stands as it was loaded.
+const table = document.getElementById("revocations");
+const rows = table.tBodies[0];
+const live = document.getElementById("live");
+const none = document.getElementById("none");
+const SHOWN = 20;
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+let after = Number(table.dataset.after);
+
+function written(seconds) {
+  const moment = new Date(seconds * 1000);
+  const two = (number) => String(number).padStart(2, "0");
+  const day = `${moment.getUTCDate()} ${MONTHS[moment.getUTCMonth()]} ${moment.getUTCFullYear()}`;
+  return `${day}, ${two(moment.getUTCHours())}:${two(moment.getUTCMinutes())} UTC`;
+}
+
+function cell(row, label) {
+  const made = row.insertCell();
+  made.dataset.label = label;
+  return made;
+}
+
+function add(entry) {
+  const row = rows.insertRow(0);
+  cell(row, "Number").textContent = entry.seq;
+  row.insertCell().textContent = entry.meaning;
+  const value = document.createElement("code");
+  value.textContent = entry.value;
+  row.insertCell().append(value);
+  const time = document.createElement("time");
+  time.dateTime = new Date(entry.until * 1000).toISOString();
+  time.textContent = written(entry.until);
+  cell(row, "Kept until").append(time);
+  if (rows.rows.length > SHOWN) rows.deleteRow(-1);
+  none.hidden = true;
+}
+
+async function follow() {
+  if (document.hidden) return;
+  try {
+    const response = await fetch(`${table.dataset.from}?after=${after}`);
+    if (!response.ok) throw new Error(String(response.status));
+    const news = await response.json();
+    news.entries.forEach(add);
+    after = news.seq;
+    live.textContent = "Live.";
+  } catch {
+    live.textContent = "The connection is lost; trying again.";
+  }
+}
+
+follow();
+setInterval(follow, 1000);

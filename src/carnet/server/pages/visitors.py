@@ -1,0 +1,37 @@
+"""Who opens a page: somebody signed in, or an administrator."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from carnet.server.browser_session import BrowserSession, current
+from carnet.server.http import RequestRefused
+from carnet.server.service import Service
+
+__all__ = ["administrator", "visitor"]
+
+
+async def visitor(request: Request) -> BrowserSession:
+    """Give the session of whoever is signed in.
+
+    Raises:
+        RequestRefused: ``sign_in_needed``, which is answered by the sign-in page.
+    """
+    session = await current(request)
+    if session is None:
+        raise RequestRefused("sign_in_needed", "sign in with a browser first", 401)
+    return session
+
+
+async def administrator(request: Request) -> BrowserSession:
+    """Give the session of an administrator.
+
+    Raises:
+        RequestRefused: as ``visitor``, and 403 where the role is missing.
+    """
+    service: Service = request.app.state.service
+    session = await visitor(request)
+    role = service.settings.admin_role
+    if role not in session.account.roles:
+        raise RequestRefused("insufficient_scope", f"this needs the role {role}", 403)
+    return session

@@ -1,0 +1,120 @@
+"""Plain ASGI: a middleware that lets in who brings a good access token.
+
+app = BearerMiddleware(app, issuer="https://auth.example.com", audience="orders")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from typing import Any, Unpack
+
+from carnet.jwt.policy import Names
+from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
+from carnet.verifier.bearer import Refusal, authenticate_async
+from carnet.verifier.exempt import Exempt
+from carnet.verifier.key_source import Health
+
+__all__ = ["BearerMiddleware", "answer", "authorization"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class BearerMiddleware:
+    """Refuses requests and WebSockets without a good token; gives its claims to the app.
+
+    They are in ``scope["carnet.claims"]``, and in ``scope["state"]["claims"]`` for frameworks. The
+    app may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they raise
+    before the app has begun its answer is answered here.
+
+    Args:
+        app: what is protected.
+        issuer: the issuer, or several, exactly as they stand in their tokens.
+        audience: this service's name, or names, in ``aud``.
+        exempt: paths that need no token, such as ``/health`` or ``/static/*``.
+        options: as for ``carnet.verifier.AccessTokenVerifier``.
+
+    Raises:
+        ConfigurationError: if an argument is not of its kind.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        issuer: str | Collection[str],
+        audience: Names,
+        *,
+        exempt: Collection[str] = (),
+        **options: Unpack[Options],
+    ) -> None:
+        self._app = app
+        self._exempt = Exempt(exempt)
+        self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let it through to the app."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
+        if scope["path"] not in self._exempt:
+            try:
+                claims = await authenticate_async(self._verifier, authorization(scope))
+            except Refusal as refusal:
+                await answer(refusal, scope, send)
+                return
+            state = {**scope.get("state", {}), "claims": claims}
+            scope = {**scope, "carnet.claims": claims, "state": state}
+        try:
+            await self._app(scope, receive, send)
+        except Refusal as refusal:
+            await answer(refusal, scope, send)
+
+    def health(self) -> list[Health]:
+        """Say how well each issuer's keys are known."""
+        return self._verifier.health()
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ends = False
+
+        async def receive_and_note() -> Message:
+            nonlocal ends
+            message = await receive()
+            ends = message["type"] == "lifespan.shutdown"
+            return message
+
+        try:
+            await self._app(scope, receive_and_note, send)
+        finally:
+            # An app that knows no lifespan gives up at the start, and then serves.
+            if ends:
+                await self._verifier.aclose()
+
+
+def authorization(scope: Scope) -> list[str]:
+    """Give the values of a request's Authorization headers."""
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+
+
+async def answer(refusal: Refusal, scope: Scope, send: Send) -> None:
+    """Answer a request, or a WebSocket that is not accepted yet."""
+    refusal.log(scope["path"])
+    body = refusal.body
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **refusal.headers,
+    }
+    prefix = "http"
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            # The server answers 403; 3000 is IANA's "Unauthorized".
+            await send({"type": "websocket.close", "code": 3000, "reason": refusal.code})
+            return
+        prefix = "websocket.http"
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    start = {"type": f"{prefix}.response.start", "status": refusal.status, "headers": raw}
+    await send(start)
+    await send({"type": f"{prefix}.response.body", "body": body})

@@ -1,0 +1,217 @@
+"""The gate: answers a reverse proxy whether a request may pass, for services in any language.
+
+nginx asks with ``auth_request``, Traefik with ``forwardAuth``, Caddy with ``forward_auth``, Envoy
+with its HTTP ``ext_authz``. All send the request's headers, and let it pass where the answer is
+2xx; they hand the answer's ``X-Auth-…`` headers to the service. The gate always answers with all of
+them, empty where the token says nothing, so that a header that came from outside never stays.
+
+    GET /verify?role=ADMIN&scope=orders:read
+
+    200   a good token with these roles and scopes; who it is stands in the headers
+    401   no good token; WWW-Authenticate and the body say why
+    403   a good token without the role or the scope; or a cookie that another site's page sent
+    503   the issuer can't be reached, and there is nothing to check the token with
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, Unpack
+from urllib.parse import quote
+
+from carnet.browser.origin import comes_from_own_pages
+from carnet.errors import ConfigurationError
+from carnet.jwt.claims import Claims
+from carnet.jwt.policy import Names
+from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
+from carnet.verifier.bearer import (
+    Refusal,
+    authenticate_async,
+    check_role,
+    check_scope,
+    not_installed,
+)
+
+try:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route
+except ModuleNotFoundError:
+    raise not_installed("gate") from None
+
+__all__ = ["Gate"]
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# What each proxy calls the method and the address of the request that it asks about.
+METHOD_HEADERS: Final = ("x-original-method", "x-forwarded-method")
+ADDRESS_HEADERS: Final = ("x-original-uri", "x-forwarded-uri")
+MAX_HEADER: Final = 8 * 1024
+
+# Visible ASCII apart from the percent sign itself, which begins what was encoded, and the comma,
+# which separates the items of a list.
+_AS_IT_IS = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "%,")
+
+
+class Gate:
+    """The gate's ASGI app, as ``app``.
+
+    Args:
+        issuer: the issuer, or several, exactly as they stand in their tokens.
+        audience: the name, or names, in ``aud`` of the services behind the gate.
+        cookie: a cookie that holds the access token where there is no Authorization header.
+        origin: the origin whose pages may send that cookie with more than a GET.
+        claims: names of further claims to hand over.
+        prefix: what the names of the headers begin with.
+        options: as for ``carnet.verifier.AsyncAccessTokenVerifier``.
+
+    Raises:
+        ConfigurationError: if an argument is not of its kind.
+    """
+
+    def __init__(
+        self,
+        issuer: str | Collection[str],
+        audience: Names,
+        *,
+        cookie: str | None = None,
+        origin: str | None = None,
+        claims: Collection[str] = (),
+        prefix: str = "X-Auth-",
+        **options: Unpack[Options],
+    ) -> None:
+        if cookie is not None and origin is None:
+            raise ConfigurationError(
+                "a gate that reads a cookie needs the origin of the pages that may send it, such "
+                "as https://app.example.com"
+            )
+        for name in (prefix, *claims):
+            if not name or not all(part.isalnum() and part.isascii() for part in _parts(name)):
+                raise ConfigurationError(
+                    "the prefix and the claims become names of headers: letters, digits, '-', '_'"
+                )
+        self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
+        self._cookie = cookie
+        self._origin = origin or ""
+        self._prefix = prefix
+        self._claims = {name: f"{prefix}Claim-{'-'.join(_parts(name)).title()}" for name in claims}
+        self.app = Starlette(
+            routes=[
+                Route("/verify", self._verify, methods=list(METHODS)),
+                # Envoy puts the request's own path behind the prefix.
+                Route("/verify/{path:path}", self._verify, methods=list(METHODS)),
+                Route("/healthz", self._health),
+                Route("/readyz", self._readiness),
+            ],
+            lifespan=self._live,
+        )
+
+    async def prepare(self) -> list[str]:
+        """Fetch the keys, and give what is wrong with them; the gate refuses until they are there.
+
+        It goes on trying with each request.
+        """
+        await self._verifier.prepare()
+        return [
+            health.last_error or f"no keys of {health.issuer}"
+            for health in self._verifier.health()
+            if not health.ready
+        ]
+
+    @asynccontextmanager
+    async def _live(self, _app: Starlette) -> AsyncIterator[None]:
+        yield
+        await self._verifier.aclose()
+
+    async def _verify(self, request: Request) -> Response:
+        try:
+            claims = await authenticate_async(self._verifier, self._presented(request))
+            for role in request.query_params.getlist("role"):
+                check_role(claims, role)
+            for scope in request.query_params.getlist("scope"):
+                check_scope(claims, scope)
+            return Response(status_code=200, headers=self._headers_of(claims))
+        except Refusal as refusal:
+            address = next(
+                (request.headers[name] for name in ADDRESS_HEADERS if name in request.headers),
+                request.url.path,
+            )
+            refusal.log(address.partition("?")[0])
+            # nginx takes any status but 401 and 403 for a failure of the gate itself.
+            status = 401 if refusal.status == 400 else refusal.status
+            return Response(refusal.body, status, refusal.headers, media_type="application/json")
+
+    def _presented(self, request: Request) -> list[str]:
+        """Give the request's Authorization headers, or what its cookie amounts to.
+
+        Raises:
+            Refusal: 403, where another site's page sent the cookie.
+        """
+        values = request.headers.getlist("authorization")
+        # nginx sends an empty header for one that was not there.
+        values = [value for value in values if value]
+        token = request.cookies.get(self._cookie) if self._cookie is not None else None
+        if values or not token:
+            return values
+        given = {request.headers.get(name, request.method) for name in METHOD_HEADERS}
+        if not all(
+            comes_from_own_pages(method.upper(), request.headers, self._origin) for method in given
+        ):
+            content = {
+                "error": "cross_site",
+                "error_description": "this can only be sent from a page of the app itself",
+                "code": "cross_site",
+            }
+            raise Refusal(403, {}, content)
+        return [f"Bearer {token}"]
+
+    def _headers_of(self, claims: Claims) -> dict[str, str]:
+        said: dict[str, str | Collection[str] | None] = {
+            "Subject": claims.subject,
+            "Session": claims.session_id,
+            "Client": claims.client_id,
+            "Roles": claims.roles,
+            "Scope": " ".join(sorted(claims.scopes)),
+        }
+        headers = {f"{self._prefix}{name}": _text(value) for name, value in said.items()}
+        for name, header in self._claims.items():
+            headers[header] = _text(_plain(claims, name))
+        if sum(map(len, headers.values())) > MAX_HEADER:
+            content = {
+                "error": "invalid_token",
+                "error_description": "the token says more than fits into headers",
+                "code": "claims_too_large",
+            }
+            raise Refusal(403, {}, content)
+        return headers
+
+    async def _health(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def _readiness(self, _request: Request) -> Response:
+        problems = await self.prepare()
+        if problems:
+            return JSONResponse({"status": "unavailable", "reason": "; ".join(problems)}, 503)
+        return JSONResponse({"status": "ready"})
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.replace("_", "-").split("-") if part] or [""]
+
+
+def _plain(claims: Mapping[str, Any], name: str) -> str | Collection[str] | None:
+    value = claims.get(name)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    return None if value is None or isinstance(value, list | dict) else _scalar(value)
+
+
+def _scalar(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _text(value: str | Collection[str] | None) -> str:
+    """Write a value as a header may hold it: what is not visible ASCII is percent-encoded."""
+    items = () if value is None else (value,) if isinstance(value, str) else value
+    return ",".join(quote(item, safe=_AS_IT_IS) for item in items)

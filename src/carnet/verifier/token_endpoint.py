@@ -1,0 +1,257 @@
+"""Getting tokens from an issuer: a protocol without I/O (RFC 6749, RFC 7009, RFC 8707).
+
+Each method is a generator that yields what to send and is sent what came back; ``fetch`` runs it.
+The endpoints are found by the issuer's metadata, once. A request whose answer is lost is sent once
+more with the same refresh token: the issuer may have rotated it, and then gives the same successor
+again.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote_plus, urlencode
+from uuid import uuid4
+
+from carnet.errors import ConfigurationError, GrantRefused, InvalidToken, IssuerUnavailable
+from carnet.jose.encoding import json_decode, json_encode
+from carnet.jose.key import Key
+from carnet.jwt.signer import Signer
+from carnet.verifier.fetch import check_address
+from carnet.verifier.key_source import Answer, Call, discover
+
+__all__ = ["Client", "IssuerBusy", "Steps", "TokenEndpoint", "Tokens"]
+
+ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+DEFAULT_LIFETIME: Final = 60
+RETRY_SECONDS: Final = 5
+
+_CODE = re.compile(r"[a-z_]{1,64}")
+
+_ADVICE = {
+    "invalid_grant": "the session is over, or the credentials are wrong: sign in again",
+    "invalid_client": "it does not know this client, or its credentials are wrong",
+    "invalid_scope": "the client may not have this scope",
+    "invalid_target": "it gives no tokens for this resource",
+    "unauthorized_client": "the client may not ask in this way",
+}
+
+Steps = Generator[str | Call, Answer, "Tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What an issuer has given.
+
+    Attributes:
+        access: the access token.
+        lifetime: seconds that it is good for.
+        refresh: the refresh token that continues the session, or None.
+    """
+
+    access: str = field(repr=False)
+    lifetime: float
+    refresh: str | None = field(repr=False)
+
+
+class IssuerBusy(IssuerUnavailable):
+    """An issuer wants to be asked later.
+
+    Attributes:
+        seconds: to wait.
+    """
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return IssuerBusy, (str(self), self.seconds)
+
+
+class Client:
+    """A program that the issuer knows by a name.
+
+    Args:
+        client_id: the name.
+        secret: what both know (``client_secret_basic``), or
+        key: a private key of which the issuer knows the public one (``private_key_jwt``); with
+            neither it can't prove who it is (``none``).
+
+    Raises:
+        ConfigurationError: if both are given.
+    """
+
+    def __init__(self, client_id: str, secret: str | None = None, key: Key | None = None) -> None:
+        if not isinstance(client_id, str) or not client_id:
+            raise ConfigurationError("client_id is the name under which the issuer knows this one")
+        if (secret is not None and key is not None) or secret == "":
+            raise ConfigurationError("give a client_secret or a private key, and not both")
+        self.id = client_id
+        self._secret = secret
+        self._signer = None if key is None else Signer(key, issuer=client_id, lifetime=60)
+
+    def authenticate(self, issuer: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Give the headers and the parameters that prove who asks (RFC 6749 section 2.3)."""
+        if self._signer is not None:
+            # RFC 7523 section 3, with the issuer as the audience: an assertion for one issuer is
+            # nothing at another.
+            claims = {"sub": self.id, "aud": issuer, "jti": str(uuid4())}
+            return {}, {
+                "client_id": self.id,
+                "client_assertion_type": ASSERTION,
+                "client_assertion": self._signer.sign(claims),
+            }
+        if self._secret is None:
+            return {}, {"client_id": self.id}
+        pair = f"{quote_plus(self.id)}:{quote_plus(self._secret)}"
+        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}, {}
+
+
+class TokenEndpoint:
+    """Where an issuer gives tokens and takes them back.
+
+    Args:
+        issuer: exactly as it stands in its metadata.
+        client: who asks; None is what people sign in with by their password.
+
+    Raises:
+        ConfigurationError: if the issuer is no address of a secure connection.
+    """
+
+    def __init__(self, issuer: str, client: Client | None = None) -> None:
+        check_address(issuer)
+        self.issuer = issuer
+        self._client = client
+        self._metadata: Mapping[str, Any] | None = None
+
+    def refresh(self, refresh_token: str, **more: str | None) -> Steps:
+        """Exchange a refresh token (RFC 6749 section 6).
+
+        Raises:
+            GrantRefused: if the session is over.
+            IssuerUnavailable: if the issuer can't be reached; the refresh token may be good.
+        """
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token, **more}
+        return (yield from self._ask(form))
+
+    def client_credentials(self, **more: str | None) -> Steps:
+        """Get a token for a program itself (RFC 6749 section 4.4).
+
+        Raises:
+            GrantRefused: if the client, the scope or the resource is wrong.
+            IssuerUnavailable: if the issuer can't be reached.
+        """
+        return (yield from self._ask({"grant_type": "client_credentials", **more}))
+
+    def code(self, code: str, **more: str | None) -> Steps:
+        """Exchange an authorization code (RFC 6749 section 4.1.3).
+
+        Raises:
+            GrantRefused: if the code is not good.
+            IssuerUnavailable: if the issuer can't be reached; the code may be used up.
+        """
+        form = {"grant_type": "authorization_code", "code": code, **more}
+        # A code is good once: repeating it would end what it has begun (section 4.1.2).
+        return (yield from self._ask(form, attempts=1))
+
+    def authorization_endpoint(self) -> Generator[str | Call, Answer, str]:
+        """Find where the issuer asks people.
+
+        Raises:
+            IssuerUnavailable: if it can't be reached, or does not do that.
+        """
+        return (yield from self._endpoint("authorization_endpoint"))
+
+    def sign_in(self, document: Mapping[str, Any], headers: Mapping[str, str]) -> Steps:
+        """Begin a session with a username and a password, at a Carnet issuer.
+
+        Args:
+            document: the body of ``POST /sessions``.
+            headers: what the issuer should know of the browser.
+
+        Raises:
+            GrantRefused: if they are wrong.
+            IssuerUnavailable: if the issuer can't be reached.
+        """
+        call = Call(
+            f"{self.issuer}/sessions",
+            "POST",
+            {**headers, "Content-Type": "application/json"},
+            json_encode(dict(document)),
+        )
+        answer = yield call
+        return _tokens(answer, call.address)
+
+    def revoke(self, refresh_token: str) -> Generator[str | Call, Answer, None]:
+        """End the session of a refresh token (RFC 7009).
+
+        Raises:
+            IssuerUnavailable: if the issuer can't be reached, or has not done it.
+        """
+        address = yield from self._endpoint("revocation_endpoint")
+        answer = yield self._post(address, {"token": refresh_token})
+        if answer.status != 200:
+            raise IssuerUnavailable(f"{address} answered {answer.status} instead of 200")
+
+    def _ask(self, form: Mapping[str, str | None], attempts: int = 2) -> Steps:
+        address = yield from self._endpoint("token_endpoint")
+        for left in reversed(range(attempts)):
+            try:
+                answer = yield self._post(address, form)
+            except IssuerUnavailable:
+                if not left:
+                    raise
+            else:
+                break
+        return _tokens(answer, address)
+
+    def _post(self, address: str, form: Mapping[str, str | None]) -> Call:
+        headers, proof = (
+            ({}, {}) if self._client is None else self._client.authenticate(self.issuer)
+        )
+        given = {name: value for name, value in {**form, **proof}.items() if value is not None}
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return Call(address, "POST", {**headers, **kind}, urlencode(given).encode())
+
+    def _endpoint(self, name: str) -> Generator[str | Call, Answer, str]:
+        if self._metadata is None:
+            _, self._metadata = yield from discover(self.issuer)
+        address = self._metadata.get(name)
+        if not isinstance(address, str):
+            self._metadata = None
+            raise IssuerUnavailable(f"the metadata of {self.issuer} names no {name}")
+        return address
+
+
+def _tokens(answer: Answer, address: str) -> Tokens:
+    """Read the answer of a token endpoint (RFC 6749 sections 5.1 and 5.2)."""
+    try:
+        document = json_decode(answer.body, "the answer")
+    except InvalidToken:
+        document = {}
+    if answer.status in (400, 401, 403):
+        code = document.get("error")
+        if not isinstance(code, str) or _CODE.fullmatch(code) is None:
+            code = "grant_refused"
+        raise GrantRefused(f"{address} gave no tokens: {_ADVICE.get(code, code)}", code=code)
+    if answer.status == 429:
+        raise IssuerBusy(
+            f"{address} asks to wait before the next attempt",
+            int(answer.retry_after) if answer.retry_after.isdecimal() else RETRY_SECONDS,
+        )
+    access, lifetime = document.get("access_token"), document.get("expires_in", DEFAULT_LIFETIME)
+    refresh = document.get("refresh_token")
+    if (
+        answer.status not in (200, 201)
+        or not isinstance(access, str)
+        or str(document.get("token_type")).lower() != "bearer"
+        or lifetime.__class__ not in (int, float)
+        or not isinstance(refresh, str | None)
+    ):
+        redirect = "; a redirect is not followed" if 300 <= answer.status < 400 else ""
+        raise IssuerUnavailable(f"{address} answered {answer.status} without tokens{redirect}")
+    return Tokens(access, lifetime, refresh)

@@ -1,0 +1,92 @@
+"""The microservices of examples/, started as their README says, and used from a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+PASSWORD = "paper-boat-harbour"
+
+
+@pytest.fixture(scope="module")
+def example(root):
+    """The running example, after it has played itself; gives what it said and where it is."""
+    if not shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"):
+        pytest.skip("there is no nginx: apt-get install nginx-light")
+    process = subprocess.Popen(
+        [sys.executable, root / "examples" / "microservices" / "run.py", "--port", free_ports(6)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("Open "):
+            break
+    yield said
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    process.stdout.close()
+
+
+def free_ports(count):
+    """Give the first of some ports in a row that are free at this moment."""
+    for first in range(20_000, 30_000, 10):
+        try:
+            for port in range(first, first + count):
+                socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return str(first)
+    raise AssertionError("no ports are free")
+
+
+def test_it_plays_through_as_told(example):
+    told = {line[:32].strip(): line[33:].strip() for line in example if len(line) > 33}
+    assert {name: text[:3] for name, text in told.items() if text[:3].isdigit()} == {
+        "stock, before signing in": "401",
+        "signing in": "200",
+        "orders, by cookie (FastAPI)": "200",
+        "stock, behind the gate": "200",
+        "signing out": "200",
+        "orders, after that": "401",
+    }
+    nightly = json.loads(told["the nightly job, at billing"])
+    assert nightly == {"invoices": [17, 18], "to": "nightly"}
+
+
+def test_a_person_signs_in_with_the_page_and_no_script_sees_a_token(example, browser):
+    address = next(line for line in example if line.startswith("Open ")).split()[1]
+    context = browser.new_context()
+    page = context.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(address)
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    for button, content in (("Show the orders", "tea"), ("Show the stock", "stock")):
+        page.get_by_role("button", name=button).click()
+        page.wait_for_function(
+            "text => document.querySelector('#answer').textContent.includes(text)", arg=content
+        )
+        assert page.locator("#answer").text_content().startswith("200 ")
+    assert page.evaluate("document.cookie") == ""
+    cookies = {cookie["name"]: cookie for cookie in context.cookies()}
+    assert all(cookie["httpOnly"] for cookie in cookies.values())
+    assert "carnet-access" in cookies
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign in").wait_for()
+    assert "carnet-access" not in {cookie["name"] for cookie in context.cookies()}
+    assert problems == []
+    context.close()

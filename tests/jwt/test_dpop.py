@@ -1,0 +1,133 @@
+"""DPoP proofs, each rule of RFC 9449 section 4.3 by itself."""
+
+import hashlib
+
+import pytest
+
+from carnet import Claims, InvalidToken, Key
+from carnet.jose import jws
+from carnet.jose.encoding import b64url_encode, json_encode
+from carnet.jwt.dpop import ALGORITHMS_ACCEPTED, bound_key, read_proof
+
+NOW = 1_800_000_000
+URL = "https://auth.example.com/token"
+TOKEN = "an-access-token"
+HASH = b64url_encode(hashlib.sha256(TOKEN.encode()).digest())
+
+KEY = Key.generate("ES256")
+
+
+def proof(key=KEY, header=None, payload=None, **claims):
+    shown = {name: value for name, value in key.public.to_jwk().items() if name != "kid"}
+    full = {"typ": "dpop+jwt", "jwk": shown, **(header or {})}
+    full = {name: value for name, value in full.items() if value is not None}
+    said = {"htm": "POST", "htu": URL, "iat": NOW, "jti": "1", **claims}
+    said = {name: value for name, value in said.items() if value is not None}
+    return jws.sign(json_encode(said) if payload is None else payload, key, full)
+
+
+def read(text, url=URL, **more):
+    return read_proof([text], "POST", url, NOW, **more)
+
+
+def test_a_good_proof_tells_its_key_its_name_and_its_nonce():
+    assert read(proof(nonce="n")) == (KEY.thumbprint(), "1", "n")
+    assert read(proof()).nonce is None
+
+
+@pytest.mark.parametrize("alg", ["ES384", "Ed25519", "RS256", "ML-DSA-44"])
+def test_every_public_key_signature_will_do(alg):
+    assert alg in ALGORITHMS_ACCEPTED
+    key = Key.generate(alg)
+    assert read(proof(key)).thumbprint == key.thumbprint()
+
+
+@pytest.mark.parametrize(
+    ("htu", "url"),
+    [
+        ("HTTPS://AUTH.example.com:443/token?a=1#f", URL),
+        ("https://auth.example.com", "https://auth.example.com/"),
+        ("http://127.0.0.1:80/token", "http://127.0.0.1/token"),
+    ],
+)
+def test_addresses_are_compared_without_what_makes_no_difference(htu, url):
+    assert read(proof(htu=htu), url)
+
+
+@pytest.mark.parametrize(
+    ("changed", "claim"),
+    [
+        ({"htm": "GET"}, "htm"),
+        ({"htm": "post"}, "htm"),
+        ({"htm": None}, "htm"),
+        ({"htu": "https://auth.example.com/other"}, "htu"),
+        ({"htu": "https://auth.example.com:444/token"}, "htu"),
+        ({"htu": "https://user@auth.example.com/token"}, "htu"),
+        ({"htu": "https://auth.example.com:x/token"}, "htu"),
+        ({"htu": "/token"}, "htu"),
+        ({"htu": 7}, "htu"),
+        ({"iat": NOW - 61}, "iat"),
+        ({"iat": NOW + 61}, "iat"),
+        ({"iat": None}, "iat"),
+        ({"iat": True}, "iat"),
+        ({"jti": None}, "jti"),
+        ({"jti": ""}, "jti"),
+        ({"jti": "x" * 257}, "jti"),
+        ({"nonce": 7}, "nonce"),
+        ({"header": {"typ": "JWT"}}, "typ"),
+        ({"header": {"typ": None}}, "typ"),
+        ({"header": {"jwk": None}}, "jwk"),
+        ({"header": {"jwk": {"kty": "EC"}}}, "jwk"),
+        ({"header": {"jwk": KEY.to_jwk(private=True)}}, "jwk"),
+    ],
+)
+def test_each_rule_refuses_by_itself(changed, claim):
+    with pytest.raises(InvalidToken) as refused:
+        read(proof(**changed))
+    assert refused.value.claim == claim
+
+
+def test_an_address_that_is_none_matches_nothing():
+    with pytest.raises(InvalidToken) as refused:
+        read(proof(htu="https://user@x/"), "https://user@x/")
+    assert refused.value.claim == "htu"
+
+
+def test_a_secret_signs_no_proof():
+    secret = Key.generate("HS256")
+    text = jws.sign(b"{}", secret, {"typ": "dpop+jwt", "jwk": KEY.public.to_jwk()})
+    with pytest.raises(InvalidToken) as refused:
+        read(text)
+    assert refused.value.claim == "jwk"
+
+
+def test_a_signature_of_another_key_is_refused():
+    other = Key.generate("ES256").public.to_jwk()
+    del other["kid"]
+    with pytest.raises(InvalidToken) as refused:
+        read(proof(header={"jwk": other}))
+    assert refused.value.code == "signature_invalid"
+
+
+@pytest.mark.parametrize("values", [[], ["a", "b"]])
+def test_a_request_has_one_proof(values):
+    with pytest.raises(InvalidToken) as refused:
+        read_proof(values, "POST", URL, NOW)
+    assert refused.value.code == "proof_invalid"
+
+
+def test_a_proof_for_a_token_names_it():
+    assert read(proof(ath=HASH), access_token=TOKEN)
+    for ath in (None, 7, HASH[:-1], "é"):
+        with pytest.raises(InvalidToken) as refused:
+            read(proof(ath=ath), access_token=TOKEN)
+        assert refused.value.claim == "ath"
+
+
+def test_a_token_says_which_key_it_is_bound_to():
+    assert bound_key(Claims({})) is None
+    assert bound_key(Claims({"cnf": {"jkt": "x"}})) == "x"
+    for confirmation in ("x", {}, {"jkt": ""}, {"jkt": 7}, {"x5t#S256": "x"}):
+        with pytest.raises(InvalidToken) as refused:
+            bound_key(Claims({"cnf": confirmation}))
+        assert refused.value.claim == "cnf"

@@ -1,0 +1,95 @@
+"""Clients that we did not write sign a person in, refresh, ask who it is, and sign out."""
+
+import json
+import subprocess
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from tests.server.flows import CALLBACK, Person, add_client
+
+BYE = "https://app.example/bye"
+
+
+@pytest.fixture
+def serve(start, tmp_path):
+    """Start a server with alice and one client; give the server and the client's secret."""
+
+    def serve_one(**metadata):
+        secret = add_client(tmp_path / "data", post_logout_redirect_uris=(BYE,), **metadata)
+        return start(), secret
+
+    return serve_one
+
+
+@pytest.mark.parametrize("bound", ["", "dpop"])
+@pytest.mark.parametrize(
+    ("script", "method"),
+    [("openid_client.js", "client_secret_basic"), ("oauth4webapi.js", "none")],
+)
+def test_a_client_from_npm(serve, node, root, script, method, bound):
+    server, secret = serve(token_endpoint_auth_method=method, dpop_bound_access_tokens=bool(bound))
+    process = subprocess.Popen(
+        [node, str(root / "tests" / "node" / script), server.url, "app", secret or "", bound],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    person = Person(server)
+    with process:
+        try:
+            for _ in ("sign in", "sign out"):
+                address = process.stdout.readline().strip()
+                assert address, process.stderr.read()
+                process.stdin.write(f"{person.go(address)}\n")
+                process.stdin.flush()
+            said, problems = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert said, problems
+    told = json.loads(said)
+    assert told["type"].lower() == (bound or "bearer")
+    assert told["username"] == "alice"
+    assert told["same"] is True
+    assert told["over"] == f"{BYE}?state=over"
+    assert told["after"] == "invalid_grant"
+    if bound and script == "oauth4webapi.js":
+        assert told["retried"] is True
+
+
+def test_authlib(serve):
+    from authlib.integrations.httpx_client import OAuth2Client
+    from joserfc import jwt
+    from joserfc.jwk import KeySet
+
+    server, secret = serve(token_endpoint_auth_method="client_secret_basic")
+    document = server.client.get("/.well-known/openid-configuration").json()
+    person = Person(server)
+    with OAuth2Client(
+        "app",
+        secret,
+        redirect_uri=CALLBACK,
+        scope="openid profile",
+        code_challenge_method="S256",
+        token_endpoint=document["token_endpoint"],
+        trust_env=False,
+    ) as client:
+        verifier = "v" * 64
+        address, state = client.create_authorization_url(
+            document["authorization_endpoint"], code_verifier=verifier, nonce="n"
+        )
+        answer = person.go(address)
+        token = client.fetch_token(
+            authorization_response=answer, code_verifier=verifier, state=state
+        )
+        keys = KeySet.import_key_set(httpx.get(document["jwks_uri"], trust_env=False).json())
+        claims = jwt.decode(token["id_token"], keys, algorithms=["ES256"]).claims
+        assert claims["nonce"] == "n"
+        assert claims["aud"] == "app"
+        token = client.refresh_token(document["token_endpoint"])
+        told = client.get(document["userinfo_endpoint"]).json()
+        assert told == {"sub": claims["sub"], "preferred_username": "alice"}
+        wish = {"id_token_hint": token["id_token"], "post_logout_redirect_uri": BYE}
+        assert person.go(f"{document['end_session_endpoint']}?{urlencode(wish)}") == BYE
+        assert client.get(document["userinfo_endpoint"]).status_code == 401

@@ -1,0 +1,241 @@
+"""What adapters do beside answering: refuse wrong settings at once, and stay shut in doubt."""
+
+import asyncio
+import subprocess
+import sys
+
+import django.conf
+import flask
+import litestar
+import pytest
+from django.http import HttpRequest
+from django.test import override_settings
+from starlette.applications import Starlette
+from starlette.authentication import requires
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from carnet import ConfigurationError
+from carnet.verifier import asgi, bearer, wsgi
+from carnet.verifier import django as for_django
+from carnet.verifier import fastapi as for_fastapi
+from carnet.verifier import flask as for_flask
+from carnet.verifier import grpc as for_grpc
+from carnet.verifier import litestar as for_litestar
+from carnet.verifier import starlette as for_starlette
+from carnet.verifier.exempt import Exempt
+
+EXTRAS = ["starlette", "fastapi", "litestar", "django", "rest_framework", "flask", "grpc"]
+
+
+def in_flask(**settings):
+    app = flask.Flask("shop")
+    app.config["CARNET"] = settings
+    for_flask.Bearer(app)
+
+
+def in_django(**settings):
+    if not django.conf.settings.configured:
+        django.conf.settings.configure()
+    for_django.verifier.cache_clear()
+    with override_settings(CARNET=settings):
+        for_django.BearerMiddleware(lambda request: None)
+
+
+@pytest.mark.parametrize("settings", [{}, {"issuer": "http://auth.example.com"}, {"leeway": "x"}])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **options: asgi.BearerMiddleware(None, **options),
+        lambda **options: wsgi.BearerMiddleware(None, **options),
+        for_starlette.BearerBackend,
+        for_fastapi.Bearer,
+        for_litestar.BearerAuth,
+        for_grpc.BearerInterceptor,
+        for_grpc.AsyncBearerInterceptor,
+        in_flask,
+        in_django,
+    ],
+)
+def test_wrong_settings_end_the_start(make, settings):
+    complete = {"issuer": "https://auth.example.com", "audience": "orders", **settings}
+    with pytest.raises((ConfigurationError, TypeError)):
+        make(**(complete if settings else {}))
+
+
+def test_an_unknown_setting_is_named():
+    with pytest.raises(ConfigurationError, match="isuer"):
+        in_flask(issuer="https://auth.example.com", audience="orders", isuer="")
+
+
+@pytest.mark.parametrize("text", ["", " ", None, 7])
+def test_a_need_for_nothing_is_a_mistake(text):
+    for require in (
+        *(for_starlette.require_scope, for_django.require_scope, for_flask.require_scope),
+        *(for_litestar.require_scope, for_litestar.require_role, for_flask.require_role),
+    ):
+        if text != " " or require.__name__ == "require_scope":
+            with pytest.raises(ConfigurationError):
+                require(text)
+
+
+def test_exempt_paths_are_those_and_no_others():
+    exempt = Exempt(["/health", "/static/*"])
+    for path in ("/health", "/static/", "/static/a/b.css", "/static/..a"):
+        assert path in exempt
+    for path in (
+        *("/", "/health/", "/healthy", "/HEALTH", "/static", "/staticfiles"),
+        *("/static/../orders", "/static//orders", "/static/..\\orders", "//health"),
+    ):
+        assert path not in exempt
+    for paths in ("/health", ["health"], ["/*"], ["/a*"], ["/a/*/b"], [7], [""]):
+        with pytest.raises(ConfigurationError):
+            Exempt(paths)
+
+
+def speak(app, scope, *messages):
+    """Let an ASGI app speak; there is no WebSocket server among what the tests need."""
+    given, said = list(messages), []
+
+    async def receive():
+        return given.pop(0)
+
+    async def send(message):
+        said.append(message)
+
+    asyncio.run(app({"path": "/live", "headers": [], **scope}, receive, send))
+    return said
+
+
+def test_a_websocket_is_refused_before_it_is_accepted(issuer):
+    async def service(scope, receive, send):
+        await send({"type": "websocket.accept", "subject": scope["carnet.claims"].subject})
+
+    app = asgi.BearerMiddleware(service, issuer.url, "orders")
+    scope = {"type": "websocket"}
+    assert speak(app, scope) == [
+        {"type": "websocket.close", "code": 3000, "reason": "token_missing"}
+    ]
+    able = {**scope, "extensions": {"websocket.http.response": {}}}
+    start, body = speak(app, able)
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 401)
+    assert (b"www-authenticate", b"Bearer") in start["headers"]
+    assert b"token_missing" in body["body"]
+    good = {**scope, "headers": [(b"authorization", f"Bearer {issuer.token()}".encode())]}
+    assert speak(app, good) == [{"type": "websocket.accept", "subject": "ada"}]
+
+
+def test_the_lifespan_passes_through_and_its_end_closes_the_verifier(issuer):
+    issuer.revoked = []
+
+    async def service(scope, receive, send):
+        if scope["type"] == "lifespan":
+            while (await receive())["type"] != "lifespan.shutdown":
+                pass
+        else:
+            await send({"type": "http.response.start", "status": 204})
+
+    app = asgi.BearerMiddleware(service, issuer.url, "orders", revocations="required")
+    bearing = [(b"authorization", f"Bearer {issuer.token()}".encode())]
+    assert speak(app, {"type": "http", "headers": bearing})[0]["status"] == 204
+    follower = app._verifier._only.follower
+    assert not follower._stop.is_set()
+    speak(app, {"type": "lifespan"}, {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    assert follower._stop.is_set()
+
+
+def test_a_view_without_the_middleware_stays_shut():
+    @for_django.require_token
+    def view(request):
+        raise AssertionError("it was entered")
+
+    with pytest.raises(for_django.ImproperlyConfigured, match="BearerMiddleware"):
+        view(HttpRequest())
+
+
+def test_a_flask_app_without_the_extension_stays_shut():
+    app = flask.Flask("shop")
+    app.testing = True
+
+    @app.get("/orders")
+    @for_flask.require_token
+    def orders():
+        raise AssertionError("it was entered")
+
+    with pytest.raises(ConfigurationError, match="init_app"):
+        app.test_client().get("/orders")
+
+
+def test_starlettes_own_requires_sees_the_scopes(issuer):
+    @requires("orders:read")
+    async def orders(request):
+        return JSONResponse(request.user.identity)
+
+    backend = for_starlette.BearerBackend(issuer.url, "orders")
+    app = Starlette(
+        routes=[Route("/live", orders)],
+        middleware=[
+            Middleware(AuthenticationMiddleware, backend=backend, on_error=for_starlette.on_error)
+        ],
+    )
+
+    def status(**claims):
+        bearing = [(b"authorization", f"Bearer {issuer.token(**claims)}".encode())]
+        scope = {"type": "http", "method": "GET", "headers": bearing, "query_string": b""}
+        return speak(app, scope, {"type": "http.request"})[0]["status"]
+
+    assert status(scope="orders:read x") == 200
+    assert status(scope="orders:write") == 403
+
+
+def test_an_endpoint_without_a_request_is_a_mistake():
+    with pytest.raises(ConfigurationError, match="'request'"):
+        for_starlette.require_token(lambda: None)
+
+
+def test_litestars_openapi_tells_that_a_bearer_token_is_needed(issuer):
+    @litestar.get("/orders")
+    async def orders() -> None: ...
+
+    plugin = for_litestar.BearerAuth(issuer.url, "orders")
+    app = litestar.Litestar([orders], plugins=[plugin], logging_config=None)
+    document = app.openapi_schema.to_schema()
+    scheme = document["components"]["securitySchemes"]["Bearer"]
+    assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
+    assert document["security"] == [{"Bearer": []}]
+    with pytest.raises(ConfigurationError):
+        for_litestar.BearerAuth(issuer.url, "orders", exclude="health")
+
+
+def test_the_log_is_of_one_line_whatever_the_path_holds(caplog):
+    caplog.set_level("INFO", "carnet.verifier")
+    with pytest.raises(bearer.Refusal) as refused:
+        bearer.bearer_token([])
+    refused.value.log("/a\nrefused 200\x1b[0m" + "x" * 500)
+    assert caplog.messages[0].isprintable()
+    assert len(caplog.messages[0]) < 300
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_a_framework_that_is_missing_is_named_with_its_extra(name):
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys("
+        "['starlette', 'fastapi', 'litestar', 'django', 'rest_framework', 'flask', 'grpc']))\n"
+        f"try:\n    import carnet.verifier.{name}\n"
+        "except Exception as error:\n    print(type(error).__name__, error)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    extra = "django" if name == "rest_framework" else name
+    assert run.stdout.startswith("ConfigurationError"), run.stdout + run.stderr
+    assert f"pip install 'carnet[{extra}]'" in run.stdout
+
+
+def test_importing_the_verifier_loads_no_framework():
+    code = (
+        "import sys, carnet, carnet.verifier, carnet.verifier.asgi, carnet.verifier.wsgi; "
+        f"print(sorted({{'httpx', 'rest_framework', *{EXTRAS}}} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.stdout == "[]\n", run.stderr

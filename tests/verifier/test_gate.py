@@ -1,0 +1,288 @@
+"""`carnet gate`, asked as the proxies ask, and behind a real nginx with the docs' own block."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from tests.verifier.conftest import Issuer
+
+NAMES = ("subject", "session", "client", "roles", "scope")
+ORIGIN = "https://app.example.com"
+
+
+@pytest.fixture(scope="module")
+def issuer():
+    one = Issuer()
+    yield one
+    one.close()
+
+
+def start(*arguments):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "carnet", "gate", "--port", "0", *arguments],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if found := re.fullmatch(r"carnet: gate on (http://\S+)/verify\n", line):
+            return process, found[1], said
+    process.wait()
+    return process, None, said
+
+
+def stop(process):
+    process.terminate()
+    process.wait(20)
+    process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def gate(issuer):
+    flags = ("--audience", "orders", "--cookie", "carnet-access", "--origin", ORIGIN)
+    process, url, _ = start("--issuer", issuer.url, *flags, "--claim", "department")
+    assert url
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        yield client
+    stop(process)
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_good_token_is_told_in_headers_and_what_it_lacks_is_empty(gate, issuer):
+    token = issuer.token(roles=["a,b", "c"], department="café 5%")
+    answer = gate.get("/verify", headers=bearer(token))
+    assert answer.status_code == 200
+    assert {name: answer.headers[f"x-auth-{name}"] for name in NAMES} == {
+        "subject": "ada",
+        "session": "",
+        "client": "c",
+        "roles": "a%2Cb,c",
+        "scope": "",
+    }
+    assert unquote(answer.headers["x-auth-claim-department"]) == "café 5%"
+
+
+def test_no_claim_can_bring_another_header(gate, issuer):
+    token = issuer.token(sub="eve\r\nX-Auth-Roles: ADMIN")
+    answer = gate.get("/verify", headers=bearer(token))
+    assert answer.headers["x-auth-roles"] == ""
+    assert answer.headers["x-auth-subject"] == "eve%0D%0AX-Auth-Roles: ADMIN"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 200),
+        ("role=ADMIN", 200),
+        ("role=ADMIN&role=OWNER", 403),
+        ("scope=orders:read", 200),
+        ("scope=orders:write", 403),
+        ("scope=orders:read+orders:write", 403),
+    ],
+)
+def test_the_address_asks_for_roles_and_scopes(gate, issuer, query, status):
+    token = issuer.token(roles=["ADMIN"], scope="orders:read")
+    assert gate.get(f"/verify?{query}", headers=bearer(token)).status_code == status
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("Authorization", "")],
+        [("Authorization", "Basic YTpi")],
+        [("Authorization", "Bearer x"), ("Authorization", "Bearer y")],
+        [("Authorization", "Bearer x y")],
+        [("Authorization", f"Bearer {'x' * 20_000}")],
+        [("X-Auth-Subject", "root")],
+    ],
+)
+def test_without_a_good_token_it_is_401_with_a_challenge(gate, headers):
+    answer = gate.get("/verify?access_token=x", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert "x-auth-subject" not in answer.headers
+
+
+# What each proxy sends: the request's headers, and where it keeps its method and address.
+PROXIES = {
+    "traefik": ("GET", "/verify", {"X-Forwarded-Method": "POST", "X-Forwarded-Uri": "/orders?q=1"}),
+    "caddy": ("GET", "/verify", {"X-Forwarded-Method": "POST", "X-Forwarded-Uri": "/orders?q=1"}),
+    "envoy": ("POST", "/verify/orders/1?q=1", {}),
+    "nginx": ("GET", "/verify", {"X-Original-Method": "POST", "X-Original-URI": "/orders?q=1"}),
+}
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_every_proxy_is_understood_and_another_sites_page_is_not(gate, issuer, proxy):
+    method, path, more = PROXIES[proxy]
+    cookie = {"Cookie": f"other=1; carnet-access={issuer.token()}"}
+
+    def ask(**headers):
+        return gate.request(method, path, headers={**more, **headers}).status_code
+
+    assert ask(**bearer(issuer.token())) == 200
+    assert ask(**cookie, **{"Sec-Fetch-Site": "same-origin"}) == 200
+    assert ask(**cookie, Origin=ORIGIN) == 200
+    assert ask(**cookie, **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}) == 403
+    assert ask(**cookie, Origin="https://evil.example") == 403
+    assert ask(**cookie) == 403
+    # Who brings a header does not speak through the cookie.
+    assert ask(**cookie, **bearer("x")) == 401
+
+
+def test_a_gate_that_cant_reach_its_issuer_says_so_refuses_and_then_mends(issuer):
+    path = "/.well-known/oauth-authorization-server"
+    issuer.replies[path] = issuer.replies["/.well-known/openid-configuration"] = (500, b"{}")
+    process, url, said = start("--issuer", issuer.url, "--audience", "orders")
+    try:
+        assert "refusing everything until this is mended" in said[0]
+        token = bearer(issuer.token())
+        assert httpx.get(f"{url}/verify", headers=token, trust_env=False).status_code == 503
+        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 503
+        assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        issuer.replies.clear()
+        until = time.monotonic() + 60
+        while httpx.get(f"{url}/readyz", trust_env=False).status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert httpx.get(f"{url}/verify", headers=token, trust_env=False).status_code == 200
+    finally:
+        issuer.replies.clear()
+        stop(process)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--issuer", "http://auth.example.com", "--audience", "a"), "begins with https://"),
+        (("--issuer", "https://a.example", "--audience", "a", "--cookie", "c"), "needs the origin"),
+        (("--issuer", "https://a.example", "--audience", "a", "--claim", "a:b"), "headers"),
+    ],
+)
+def test_what_is_wrong_with_its_flags_is_one_line_and_status_2(carnet, arguments, said):
+    done = carnet("gate", "--port", "0", *arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert said in done.stderr
+
+
+def test_a_taken_port_is_one_line_and_status_2(carnet):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        flags = ("--issuer", "https://a.example", "--audience", "a")
+        done = carnet("gate", *flags, "--port", port)
+    assert done.returncode == 2
+    assert f"port {port} on 127.0.0.1 is taken" in done.stderr
+
+
+class Service(BaseHTTPRequestHandler):
+    """A service that believes its headers, as it may behind the gate."""
+
+    def do_GET(self):
+        body = json.dumps({name: self.headers.get_all(f"x-auth-{name}") for name in NAMES}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815 - the base class names it so
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def nginx(root, gate, tmp_path_factory):
+    """A real nginx with the block of docs/gate.md, before a service and the gate."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        pytest.skip("there is no nginx: apt-get install nginx-light")
+    page = (root / "docs" / "gate.md").read_text("utf-8")
+    block = re.search(r"```nginx\n(.*?)```", page, re.DOTALL)[1]
+    folder = tmp_path_factory.mktemp("nginx")
+    service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    thread = threading.Thread(target=service.serve_forever, args=(0.02,))
+    thread.start()
+    block = block.replace("127.0.0.1:8410", gate.base_url.netloc.decode())
+    block = block.replace("127.0.0.1:8500", f"127.0.0.1:{service.server_port}")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    paths = "".join(
+        f"{name}_temp_path {folder}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr;"
+        f"events {{}} http {{ access_log off; {paths}"
+        f"server {{ listen 127.0.0.1:{port};\n{block}\n}} }}"
+    )
+    process = subprocess.Popen(
+        [program, "-e", "stderr", "-p", folder, "-c", config],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        until = time.monotonic() + 30
+        while True:
+            try:
+                client.get("/")
+                break
+            except httpx.HTTPError:
+                assert process.poll() is None, process.stderr.read()
+                assert time.monotonic() < until
+                time.sleep(0.02)
+        yield client
+    stop(process)
+    service.shutdown()
+    thread.join()
+    service.server_close()
+
+
+FORGED = [(f"X-Auth-{name.title()}", "root") for name in NAMES]
+
+
+def test_behind_nginx_a_service_learns_who_it_is_and_nothing_from_outside(nginx, issuer):
+    token = issuer.token(roles=["ADMIN"])
+    answer = nginx.post("/orders", headers=[*bearer(token).items(), *FORGED], content=b"x" * 9)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "subject": ["ada"],
+        "session": None,
+        "client": ["c"],
+        "roles": ["ADMIN"],
+        "scope": None,
+    }
+
+
+def test_behind_nginx_nobody_passes_without_a_good_token(nginx, issuer):
+    for headers in ([], FORGED, [("Authorization", "Bearer x")]):
+        answer = nginx.get("/orders", headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert nginx.get("/gate").status_code == 404
+
+
+def test_behind_nginx_a_path_can_ask_for_a_role(nginx, issuer):
+    assert nginx.get("/admin/", headers=bearer(issuer.token())).status_code == 403
+    admin = issuer.token(roles=["ADMIN"])
+    answer = nginx.get("/admin/", headers=[*bearer(admin).items(), *FORGED])
+    assert (answer.status_code, answer.json()["subject"]) == (200, ["ada"])
+    assert answer.json()["roles"] is None
