@@ -113,9 +113,7 @@ def test_a_password_is_never_an_argument_and_needs_a_terminal_or_a_file(carnet, 
     assert "--password-file" in done.stderr
 
 
-def test_a_fault_of_our_own_is_told_without_a_traceback_and_without_what_was_typed(
-    carnet, tmp_path
-):
+def test_a_fault_of_our_own_is_told_without_a_traceback_or_what_was_typed(carnet, tmp_path):
     (tmp_path / "apsw.py").write_text("raise RuntimeError('what was typed')")
     done = carnet("serve", env={"PYTHONPATH": str(tmp_path), "CARNET_DATA": str(tmp_path)})
     assert done.returncode == 70
