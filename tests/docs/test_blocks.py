@@ -31,6 +31,7 @@ NOT_RUN_HERE = {
     "README.md:2": "tests/test_readme.py runs it",
     "docs/browser-tokens.md": "tests/docs/test_browser_tokens.py runs it",
     "docs/coming-from.md": "tests/docs/test_coming_from.py runs it",
+    "docs/tutorial.md": "tests/docs/test_tutorial.py goes through it",
     "docs/protect-a-service.md": "tests/docs/test_protect_a_service.py runs it",
     "docs/how-to/hsm.md": "it needs an HSM: tests/hsm signs so with SoftHSM",
     "docs/clients.md:1": "it is one call in a service: tests/verifier has requests with proofs",

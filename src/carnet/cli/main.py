@@ -50,6 +50,7 @@ EXTRAS = {
     "uvicorn": "server",
     "apsw": "server",
     "argon2": "server",
+    "jinja2": "server",
     "structlog": "server",
     "prometheus_client": "server",
     "asyncpg": "postgres",
@@ -69,7 +70,7 @@ def main() -> None:
         if extra is None:
             status = _click_status(error)
         else:
-            wanted = "demo" if "demo" in sys.argv else extra
+            wanted = sys.argv[1] if sys.argv[1:2] in (["demo"], ["gate"]) else extra
             status = _fail(
                 f"this needs a part that is not installed: pip install 'carnet[{wanted}]'"
             )
