@@ -1,7 +1,7 @@
 """The attacks of RFC 9700 on the authorization code flow, one test each."""
 
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 import httpx
 import pytest
