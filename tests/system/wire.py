@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import struct
@@ -31,9 +32,10 @@ class Wire:
         self.streams = 0
         self.fault = None
         self._open = []
+        self._lock = threading.Lock()
         self._closing = threading.Event()
         # The same lengths in every run.
-        self._lengths = random.Random(7)  # noqa: S311 - no secret
+        self._lengths = random.Random(7)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -45,7 +47,8 @@ class Wire:
 
     def cut(self):
         """End the streams that are open, as a cable does: with a reset, in the middle of it."""
-        streams, self._open = self._open, []
+        with self._lock:
+            streams, self._open = self._open, []
         for end in streams:
             _reset(end)
 
@@ -62,8 +65,9 @@ class Wire:
             request = client.recv(65536)
             is_stream = request.startswith(STREAM)
             if is_stream:
-                self.streams += 1
-                self._open.append(client)
+                with self._lock:
+                    self._open.append(client)
+                    self.streams += 1
             if is_stream and self.fault == "refuse":
                 _reset(client)
                 return
@@ -109,17 +113,13 @@ class Wire:
 
 
 def _shut(end):
-    try:
+    with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
 
 
 def _reset(end):
-    try:
+    with contextlib.suppress(OSError):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    except OSError:
-        pass
     # Whoever reads from it, here, wakes up only for this.
     _shut(end)
     end.close()
