@@ -1,6 +1,9 @@
 """The list of revocations by itself: what each event does, and which are refused."""
 
+import base64
 import json
+import random
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -143,6 +146,37 @@ def test_a_version_never_goes_back(changes):
     for subject, version in highest.items():
         assert refusal(known, sub=subject, sub_ver=version - 1) == "sub_ver"
         assert refusal(known, sub=subject, sub_ver=version) is None
+
+
+def test_a_million_entries_would_cost_less_than_150_megabytes():
+    count, some = 100_000, random.Random(5)
+
+    def entry(number):
+        name = base64.urlsafe_b64encode(some.randbytes(16)).decode().rstrip("=")
+        kinds = (["sid", name], ["sid", name], ["jti", name], ["sub", name, 1 + number % 9])
+        return kinds[number % 4]
+
+    def events():
+        """As they come: half of them in a snapshot's parts, and half one by one."""
+        for part in range(50):
+            entries = (entry(number) for number in range(1000))
+            # Decoded from text, so that each name is a string of its own, as from the wire.
+            yield json.loads(json.dumps(snapshot(1, *entries, part=part, last=part == 49)))
+        for number in range(count // 2):
+            yield json.loads(json.dumps(increment(number + 1, number + 2, entry(number))))
+
+    tracemalloc.start()
+    try:
+        known = RevocationList()
+        before = tracemalloc.get_traced_memory()[0]
+        for event in events():
+            known.apply(event, 0)
+        del event
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert len(known) == count
+    assert held / count * 1_000_000 < 150_000_000
 
 
 KEY, ISSUER = Key.generate("ES256"), "https://auth.example.com"
