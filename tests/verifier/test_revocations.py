@@ -1,6 +1,8 @@
 """The list of revocations by itself: what each event does, and which are refused."""
 
 import json
+import secrets
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -164,3 +166,26 @@ def test_an_event_is_believed_only_where_the_issuer_signed_it():
     ):
         with pytest.raises(IssuerUnavailable):
             read_event(text, keys, ISSUER)
+
+
+def test_a_hundred_thousand_entries_take_less_than_150_bytes_each():
+    tracemalloc.start()
+    try:
+        known = RevocationList()
+        known.apply(
+            {
+                "event": "snapshot",
+                "prev": 0,
+                "seq": 1,
+                "part": 0,
+                "last": True,
+                "kept": 600,
+                "entries": [["sid", secrets.token_urlsafe(16)] for _ in range(100_000)],
+            },
+            0,
+        )
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(known) == 100_000
+    assert used < 15_000_000
