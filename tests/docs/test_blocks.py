@@ -46,9 +46,17 @@ private_jwk = Key.generate("ECDH-ES+A256KW").to_jwk(private=True)
 """,
 }
 
-# Blocks that are for other programs, or for Sphinx, which `make docs` builds with -W.
-OTHERS = {"": "a drawing", "js": "the browser's", "ini": "Grafana's", "nginx": "", "yaml": ""}
-OTHERS |= {"caddy": "", "{eval-rst}": "Sphinx", "{toctree}": "Sphinx"}
+# Blocks that nothing here reads, and who does.
+OTHERS = {
+    "": "people: drawings",
+    "js": "a browser",
+    "ini": "Grafana",
+    "nginx": "nginx",
+    "caddy": "Caddy",
+    "yaml": "Traefik, Envoy and Prometheus",
+    "{eval-rst}": "Sphinx, which tests/docs/test_site.py runs",
+    "{toctree}": "Sphinx, which tests/docs/test_site.py runs",
+}
 SHELL = ("sh", "console")
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

@@ -40,10 +40,10 @@ MODULES = {
 }
 # Who has the extra django has Django REST framework if they use it: no extra brings it.
 NOT_OURS = {"carnet.verifier.rest_framework"}
-# Commands that work on the service's data, or show it, need the service.
+# Commands that work on the service's data need the service, and its feed is read with HTTP.
 WITH_SERVER = (
     *("serve", "user", "client", "resource", "session", "keys", "audit", "migrate_store"),
-    *("running", "options"),
+    *("running", "options", "revocations"),
 )
 
 
@@ -128,8 +128,7 @@ def modules_of(names, extra):
         "server": lambda name: name.startswith("carnet.server"),
         "demo": lambda name: name.startswith(("carnet.cli.demo", *with_server)),
         "cli": lambda name: (
-            name.startswith("carnet.cli")
-            and not name.startswith(("carnet.cli.demo", "carnet.cli.revocations", *with_server))
+            name.startswith("carnet.cli") and not name.startswith(("carnet.cli.demo", *with_server))
         ),
         "": lambda name: not name.startswith(("carnet.verifier", "carnet.server", "carnet.cli")),
     }

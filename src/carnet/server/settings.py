@@ -35,7 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             address that it listens on.
         audiences: the services that tokens may be for; the first is the default.
         access_token_lifetime: how long an access token is good for.
-        refresh_grace: how long the refresh token before the current one still gets the same answer.
+        refresh_grace: how long the refresh token before the current one still brings the same
+            successor.
         session_idle_lifetime: how long a session lives without being refreshed.
         session_lifetime: how long a session lives at most.
         database: ``postgresql://…``; by default SQLite in the data folder.
