@@ -34,8 +34,9 @@ format: .venv/dev ## Put the code into its one form
 bench: .venv/dev ## Measure beside the peers and the bare primitives
 	$(BIN)/python -m benchmarks.library $(ARGS)
 
-docs: .venv/dev ## Build the documentation's site into build/docs
+docs: .venv/dev ## Build the site into build/docs, and the manual pages into build/man
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	$(BIN)/python -m carnet.cli.manual build/man
 
 lock: .venv/dev ## Choose new exact versions of everything
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \

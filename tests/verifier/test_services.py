@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from tests.server.oauth import Prover
 from tests.verifier.conformance import CASES
 
 UVICORN = ("uvicorn", "--no-access-log", "--fd")
@@ -124,3 +125,20 @@ def test_the_issuer_is_asked_once_and_not_for_each_request(service, world):
         headers = {"Authorization": f"Bearer {world.issuer.token()}"}
         assert service.client.get("/orders", headers=headers).is_success
     assert len(world.issuer.requests) - before <= 3  # the first use may be this one
+
+
+def test_a_bound_token_comes_with_its_proof_or_not_at_all(service, world):
+    prover = Prover()
+    token = world.issuer.token(cnf={"jkt": prover.thumbprint})
+    url = f"{str(service.client.base_url).rstrip('/')}/orders"
+    bound = {"Authorization": f"DPoP {token}", "DPoP": prover.proof(url, "GET", token)}
+    assert service.client.get("/orders?a=1", headers=bound).status_code == 200
+    for headers in (
+        bound,
+        {"Authorization": f"Bearer {token}"},
+        {"Authorization": f"DPoP {token}"},
+        {**bound, "DPoP": prover.proof(f"{url}/1", "GET", token)},
+        {**bound, "DPoP": prover.proof(url, "POST", token)},
+        {**bound, "DPoP": Prover().proof(url, "GET", token)},
+    ):
+        assert service.client.get("/orders", headers=headers).status_code == 401

@@ -41,4 +41,12 @@ def root() -> None:
     """JSON Web Tokens: issue them, look into them, and let every service check them.
 
     Start with `carnet demo`: it runs the whole system on this machine and explains each step.
+
+    \b
+    Exit statuses:
+      0    done
+      1    the answer is no, such as a token that is refused
+      2    wrong use, or a setting, file or port that can't be used
+      70   a fault of Carnet's own
+      130  interrupted
     """

@@ -50,6 +50,7 @@ EXTRAS = {
     "uvicorn": "server",
     "apsw": "server",
     "argon2": "server",
+    "jinja2": "server",
     "structlog": "server",
     "prometheus_client": "server",
     "asyncpg": "postgres",
@@ -67,9 +68,12 @@ def main() -> None:
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
-            raise
-        wanted = "demo" if "demo" in sys.argv else extra
-        status = _fail(f"this needs a part that is not installed: pip install 'carnet[{wanted}]'")
+            status = _click_status(error)
+        else:
+            wanted = sys.argv[1] if sys.argv[1:2] in (["demo"], ["gate"]) else extra
+            status = _fail(
+                f"this needs a part that is not installed: pip install 'carnet[{wanted}]'"
+            )
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:

@@ -19,6 +19,7 @@ from carnet.server.clients import LOOPBACK_HOST, Client
 from carnet.server.scopes import grantable
 
 __all__ = [
+    "MARK",
     "AuthorizationRefused",
     "AuthorizationRequest",
     "NotTheClient",
@@ -31,11 +32,11 @@ __all__ = [
 MAX_PARAMETERS: Final = 64
 MAX_QUERY: Final = 16 * 1024
 MAX_TEXT: Final = 2048
+MARK: Final = "signed_in_since"
 PROMPTS: Final = frozenset(("none", "login", "consent", "select_account"))
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_\-]{43}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_SINCE = re.compile(r"[0-9]{1,18}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 _LOOPBACK = re.compile(rf"http://{LOOPBACK_HOST.pattern}(?=[/?]|$)")
 _REFUSED_PARAMETERS = ("request", "request_uri", "registration")
@@ -82,8 +83,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
         login_hint: the username that is expected, or None.
         id_token_hint: an ID token of whoever is expected, or None.
         key_thumbprint: of the key that the tokens are to be bound to, or "" (``dpop_jkt``).
-        since: a password given after this moment is new enough, in microseconds since 1970; it
-            stands in the address that the sign-in page leads back to.
+        mark: what the service has added to the address that the sign-in page leads back to, or "":
+            the moment after which a password is new enough, authenticated.
     """
 
     client_id: str
@@ -99,7 +100,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     login_hint: str | None = None
     id_token_hint: str | None = None
     key_thumbprint: str = ""
-    since: int | None = None
+    mark: str = ""
 
     @property
     def scopes(self) -> list[str]:
@@ -190,7 +191,6 @@ def read_authorization_request(
     thumbprint = one.get("dpop_jkt", "")
     if thumbprint and _CHALLENGE.fullmatch(thumbprint) is None:
         raise refused("invalid_request", "dpop_jkt must be the SHA-256 thumbprint of a key")
-    since = one.get("signed_in_since", "")
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,
@@ -205,7 +205,7 @@ def read_authorization_request(
         login_hint=one.get("login_hint"),
         id_token_hint=one.get("id_token_hint"),
         key_thumbprint=thumbprint,
-        since=int(since) if _SINCE.fullmatch(since) else None,
+        mark=one.get(MARK, ""),
     )
 
 

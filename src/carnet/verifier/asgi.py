@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Unpack
+from urllib.parse import quote
 
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.bearer import Refusal, authenticate_async
+from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.key_source import Health
 
-__all__ = ["BearerMiddleware", "answer", "authorization"]
+__all__ = ["BearerMiddleware", "answer", "authorization", "presented"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -61,7 +63,9 @@ class BearerMiddleware:
             return
         if scope["path"] not in self._exempt:
             try:
-                claims = await authenticate_async(self._verifier, authorization(scope))
+                claims = await authenticate_async(
+                    self._verifier, authorization(scope), presented(scope)
+                )
             except Refusal as refusal:
                 await answer(refusal, scope, send)
                 return
@@ -96,6 +100,18 @@ class BearerMiddleware:
 def authorization(scope: Scope) -> list[str]:
     """Give the values of a request's Authorization headers."""
     return [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+
+
+def presented(scope: Scope) -> Presented | None:
+    """Give the proof of a token that was sent as ``DPoP`` (RFC 9449 section 7.1), or None."""
+    if not any(value[:5].lower() == "dpop " for value in authorization(scope)):
+        return None
+    proofs = [value.decode("latin-1") for name, value in scope["headers"] if name == b"dpop"]
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    path = scope.get("raw_path") or quote(scope["path"]).encode()
+    scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+    url = f"{scheme}://{host.decode('latin-1')}{path.decode('latin-1')}"
+    return Presented(proofs, scope.get("method", "GET"), url)
 
 
 async def answer(refusal: Refusal, scope: Scope, send: Send) -> None:

@@ -28,8 +28,9 @@ from carnet.verifier.bearer import (
     options_of,
     present,
 )
+from carnet.verifier.dpop import Presented
 from carnet.verifier.user import BearerUser
-from carnet.verifier.wsgi import authorization
+from carnet.verifier.wsgi import authorization, presented
 
 try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -94,7 +95,7 @@ class BearerMiddleware:
         if self._is_async:
             return self._call_async(request)
         try:
-            _admit(request, authenticate(verifier(), authorization(request.META)))
+            _admit(request, authenticate(verifier(), authorization(request.META), _proof(request)))
         except Refusal as refusal:
             if refusal.code != "token_missing":
                 return _answer(request, refusal)
@@ -104,12 +105,16 @@ class BearerMiddleware:
     async def _call_async(self, request: HttpRequest) -> Any:
         try:
             values = authorization(request.META)
-            _admit(request, await authenticate_async(_async_verifier(), values))
+            _admit(request, await authenticate_async(_async_verifier(), values, _proof(request)))
         except Refusal as refusal:
             if refusal.code != "token_missing":
                 return _answer(request, refusal)
             request.claims = None
         return await self._get_response(request)
+
+
+def _proof(request: HttpRequest) -> Presented | None:
+    return presented(request.META, lambda: str(request.build_absolute_uri(request.path)))
 
 
 def require_token(view: View) -> View:

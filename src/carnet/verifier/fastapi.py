@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Generic, Unpack
 
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
+from carnet.verifier.asgi import authorization, presented
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -26,7 +27,6 @@ from carnet.verifier.bearer import (
     not_installed,
     typed,
 )
-from carnet.verifier.dpop import Presented
 from carnet.verifier.key_source import Health
 
 try:
@@ -95,11 +95,9 @@ class Bearer(SecurityBase, Generic[T]):
             BearerRefused: where there is no good one.
         """
         try:
-            values, proofs = (request.headers.getlist(name) for name in ("authorization", "dpop"))
-            presented = None
-            if any(value[:5].lower() == "dpop " for value in values):
-                presented = Presented(proofs, request.method, str(request.url))
-            claims = await authenticate_async(self._verifier, values, presented)
+            claims = await authenticate_async(
+                self._verifier, authorization(request.scope), presented(request.scope)
+            )
             for need in self._needs:
                 need(claims)
             if security_scopes.scopes:

@@ -28,7 +28,7 @@ from carnet.verifier.bearer import (
     typed,
 )
 from carnet.verifier.key_source import Health
-from carnet.verifier.wsgi import authorization
+from carnet.verifier.wsgi import authorization, presented
 
 try:
     from flask import Flask, Response, abort, current_app, g, request
@@ -116,7 +116,9 @@ def _requiring(need: Need | None) -> Callable[[View[P]], View[P]]:
 def _check(need: Need | None) -> None:
     verifier = _verifier()
     try:
-        claims: Claims = authenticate(verifier, authorization(request.environ))
+        claims: Claims = authenticate(
+            verifier, authorization(request.environ), presented(request.environ)
+        )
         if need is not None:
             need(claims)
         g.claims = typed(verifier, claims)

@@ -17,7 +17,7 @@ from typing import Any, Unpack
 from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.asgi import authorization
+from carnet.verifier.asgi import authorization, presented
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -132,6 +132,7 @@ class _Middleware(AbstractAuthenticationMiddleware):
             claims = await authenticate_async(
                 self._verifier,
                 authorization(connection.scope),  # type: ignore[arg-type]  # a TypedDict
+                presented(connection.scope),  # type: ignore[arg-type]
             )
         except Refusal as refusal:
             raise _refused(connection, refusal) from None

@@ -28,7 +28,7 @@ from carnet.verifier.bearer import (
 )
 from carnet.verifier.django import verifier
 from carnet.verifier.user import BearerUser
-from carnet.verifier.wsgi import authorization
+from carnet.verifier.wsgi import authorization, presented
 
 try:
     from rest_framework.authentication import BaseAuthentication
@@ -75,7 +75,11 @@ class BearerAuthentication(BaseAuthentication):
             ConfigurationError: if Django's settings lack ``CARNET``.
         """
         try:
-            claims = authenticate(verifier(), authorization(request.META))
+            claims = authenticate(
+                verifier(),
+                authorization(request.META),
+                presented(request.META, lambda: str(request.build_absolute_uri(request.path))),
+            )
         except Refusal as refusal:
             if refusal.code == "token_missing":
                 return None

@@ -19,7 +19,7 @@ from typing import Any, TypeVar, Unpack
 from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.asgi import authorization
+from carnet.verifier.asgi import authorization, presented
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -110,7 +110,9 @@ class BearerBackend(AuthenticationBackend):
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         """Check the request's token, if it has one."""
         try:
-            claims = await authenticate_async(self._verifier, authorization(conn.scope))
+            claims = await authenticate_async(
+                self._verifier, authorization(conn.scope), presented(conn.scope)
+            )
             # A scope that is no text is refused here, before an endpoint asks for it.
             check_scope(claims, "")
             return AuthCredentials(sorted(claims.scopes)), StarletteUser(claims)

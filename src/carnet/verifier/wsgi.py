@@ -5,20 +5,22 @@ app = BearerMiddleware(app, issuer="https://auth.example.com", audience="orders"
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Unpack
+from wsgiref.util import request_uri
 
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AccessTokenVerifier, Options
 from carnet.verifier.bearer import Refusal, authenticate
+from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.key_source import Health
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
 
-__all__ = ["BearerMiddleware", "authorization"]
+__all__ = ["BearerMiddleware", "authorization", "presented"]
 
 
 class BearerMiddleware:
@@ -56,7 +58,9 @@ class BearerMiddleware:
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         try:
             if path not in self._exempt:
-                environ["carnet.claims"] = authenticate(self._verifier, authorization(environ))
+                environ["carnet.claims"] = authenticate(
+                    self._verifier, authorization(environ), presented(environ)
+                )
             return self._app(environ, start_response)
         except Refusal as refusal:
             refusal.log(path)
@@ -83,3 +87,17 @@ def authorization(environ: dict[str, Any]) -> list[str]:
     """
     value = environ.get("HTTP_AUTHORIZATION")
     return [] if value is None else [value]
+
+
+def presented(environ: dict[str, Any], url: Callable[[], str] | None = None) -> Presented | None:
+    """Give the proof of a token that was sent as ``DPoP`` (RFC 9449 section 7.1), or None.
+
+    Args:
+        environ: the request, as WSGI, or Django's ``META``, has it.
+        url: gives its address, where the framework knows better.
+    """
+    if environ.get("HTTP_AUTHORIZATION", "")[:5].lower() != "dpop ":
+        return None
+    proofs = [environ["HTTP_DPOP"]] if "HTTP_DPOP" in environ else []
+    address = request_uri(environ, include_query=False) if url is None else url()
+    return Presented(proofs, environ["REQUEST_METHOD"], address)

