@@ -157,12 +157,12 @@ def test_a_million_entries_would_cost_less_than_150_megabytes():
         return kinds[number % 4]
 
     def events():
-        """As they come: half of them in a snapshot's parts, and half one by one."""
-        for part in range(50):
+        """As they come: most of them in a snapshot's parts, and the others one by one."""
+        for part in range(95):
             entries = (entry(number) for number in range(1000))
             # Decoded from text, so that each name is a string of its own, as from the wire.
-            yield json.loads(json.dumps(snapshot(1, *entries, part=part, last=part == 49)))
-        for number in range(count // 2):
+            yield json.loads(json.dumps(snapshot(1, *entries, part=part, last=part == 94)))
+        for number in range(5000):
             yield json.loads(json.dumps(increment(number + 1, number + 2, entry(number))))
 
     tracemalloc.start()
