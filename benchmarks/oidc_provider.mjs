@@ -12,7 +12,7 @@ const { Pool } = packages('pg')
 const { Provider } = await import(packages.resolve('oidc-provider'))
 
 const [database, count] = process.argv.slice(2)
-const pool = new Pool({ connectionString: database, max: 10 })
+const pool = new Pool({ connectionString: database, max: 16 })
 await pool.query(`
   CREATE TABLE model (
     kind text, id text, payload jsonb NOT NULL, grant_id text, uid text, user_code text,

@@ -44,6 +44,8 @@ from carnet.server.settings import Settings
 HERE = Path(__file__).resolve().parent
 CONNECTIONS = 16
 SESSIONS = 800
+# A load average from which the cores are shared with others.
+BUSY = 0.5
 LOADS = ("refresh", "client credentials", "introspection")
 PEER = "oidc-provider, PostgreSQL"
 # The same with many more sessions in the table.
@@ -189,6 +191,8 @@ def main() -> None:
     given = parser.parse_args()
     if lack := missing():
         raise SystemExit(lack)
+    if os.getloadavg()[0] > BUSY:
+        print("the machine has other work to do: rates are too low, ratios wrong", file=sys.stderr)
     # What is started from here shares the second core; the servers are told to use the first.
     os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory(prefix="carnet-bench-") as folder:
