@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
 from carnet.verifier.connections import Connections
-from carnet.verifier.fetch import check_address, on_loopback
+from carnet.verifier.fetch import check_address, on_loopback, tls_context
 from carnet.verifier.key_source import KeySource
 from carnet.verifier.revocations import RevocationList, read_event
 
@@ -168,7 +168,9 @@ def events(address: str, position: int | None, connections: Connections) -> Iter
     try:
         with (
             connections,
-            httpx.Client(timeout=timeout, trust_env=not on_loopback(address)) as client,
+            httpx.Client(
+                timeout=timeout, trust_env=not on_loopback(address), verify=tls_context()
+            ) as client,
             client.stream(
                 "GET", address, headers=headers, extensions={"trace": connections.trace}
             ) as response,
