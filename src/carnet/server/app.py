@@ -48,6 +48,9 @@ def _route(operation: Operation) -> str:
 
 
 ROUTES = [
+    # Starlette tries them in this order: what is asked most comes first.
+    Route("/token", issue_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
+    Route("/introspection", introspect_token, methods=["POST"]),
     Route("/sessions", sessions.begin_session, methods=["POST"]),
     Route("/sessions", sessions.list_sessions, methods=["GET"]),
     Route("/sessions", sessions.end_sessions, methods=["DELETE"]),
@@ -71,10 +74,8 @@ ROUTES = [
     Route("/logout", logout.forward_logout, methods=["POST"]),
     Route("/logout/decision", logout.confirm_logout, methods=["POST"]),
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
-    Route("/token", issue_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
     Route("/openapi.json", openapi),
-    Route("/introspection", introspect_token, methods=["POST"]),
     Route("/revocation", revoke_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/revocations", stream_revocations, methods=["GET"]),
     Route("/.well-known/jwks.json", key_set, middleware=FROM_ANYWHERE),
