@@ -2,10 +2,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo example test check format bench docs lock dist clean
+.PHONY: help demo example test check format bench serverbench docs lock dist clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/run ## Run the whole system and a walk through it (ARGS=--exit ends it after the walk)
 	@$(BIN)/carnet demo $(ARGS)
@@ -33,6 +33,11 @@ format: .venv/dev ## Put the code into its one form
 
 bench: .venv/dev ## Measure beside the peers and the bare primitives
 	$(BIN)/python -m benchmarks.library $(ARGS)
+
+serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers and services under load (ten minutes)
+	$(BIN)/python -m benchmarks.sessions
+	$(BIN)/python -m benchmarks.revocation
+	$(BIN)/python -m benchmarks.services
 
 docs: .venv/dev ## Build the site into build/docs, and the manual pages into build/man
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
@@ -70,7 +75,7 @@ clean: ## Remove everything that was made here, the demo's data included
 	@touch $@
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
-DEBIAN := curl softhsm2 chromium nginx-light apache2 libapache2-mod-auth-openidc
+DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-openidc
 
 .venv/debian: Makefile | .venv/dev
 	@missing=""; for name in $(DEBIAN); do \
