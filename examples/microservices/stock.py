@@ -12,7 +12,8 @@ class Stock(BaseHTTPRequestHandler):
     """Answers with what is in stock, and for whom."""
 
     def do_GET(self) -> None:
-        content = {"stock": {"tea": 4, "ink": 2}, "for": self.headers.get("X-Auth-Subject")}
+        told = {name: text for name, text in self.headers.items() if name.startswith("X-Auth-")}
+        content = {"for": told, "stock": {"tea": 4, "ink": 2}}
         body = json.dumps(content).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

@@ -61,6 +61,10 @@ def test_it_plays_through_as_told(example):
         "signing out": "200",
         "orders, after that": "401",
     }
+    # What the request itself said under the gate's names never arrives.
+    stock = json.loads(told["stock, behind the gate"][4:])
+    assert list(stock["for"]) == ["X-Auth-Subject"]
+    assert stock["for"]["X-Auth-Subject"] != "root"
     nightly = json.loads(told["the nightly job, at billing"])
     assert nightly == {"invoices": [17, 18], "to": "nightly"}
 
