@@ -71,12 +71,12 @@ def test_a_change_makes_older_tokens_stale_while_the_session_lives_on(play, chan
     async def scene(service, _clock):
         account = await service.accounts.create("ada", PASSWORD, ["a"])
         grant = await service.sessions.begin(account, Wanted("carnet", "default"))
-        assert await service.sessions.is_alive(grant.session_id, grant.version)
+        assert await service.sessions.accepts(grant.session_id, grant.version, "t")
         await change(service, account)
-        assert not await service.sessions.is_alive(grant.session_id, grant.version)
+        assert not await service.sessions.accepts(grant.session_id, grant.version, "t")
         entries = await service.store.read("SELECT kind, value, version FROM revocation")
         following = await service.sessions.refresh(grant.refresh_token)
-        assert await service.sessions.is_alive(following.session_id, following.version)
+        assert await service.sessions.accepts(following.session_id, following.version, "t")
         return entries == [("sub", account.id, 2)], following.version
 
     assert play(scene) == (True, 2)
@@ -98,7 +98,7 @@ def test_a_disabled_account_is_out_at_once_and_can_come_back(play):
         await service.accounts.disable(account.id, OPERATOR)
         assert await service.accounts.authenticate("ada", PASSWORD) is None
         assert await service.sessions.begin(account, Wanted("carnet", "default")) is None
-        assert not await service.sessions.is_alive(grant.session_id, grant.version)
+        assert not await service.sessions.accepts(grant.session_id, grant.version, "t")
         with pytest.raises(Exception, match="ended"):
             await service.sessions.refresh(grant.refresh_token)
         await service.accounts.enable(account.id, OPERATOR)

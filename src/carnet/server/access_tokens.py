@@ -15,6 +15,8 @@ from carnet.server.signing_keys import SigningKeys
 
 __all__ = ["AccessTokens"]
 
+VERIFIED_BYTES = 4 * 1024 * 1024
+
 
 class AccessTokens:
     """Makes access tokens, and reads those that come back to the service itself.
@@ -52,7 +54,7 @@ class AccessTokens:
             "sub": grant.account_id,
             "client_id": grant.client_id,
             "sid": grant.session_id,
-            "roles": grant.roles,
+            "roles": list(grant.roles),
             "sub_ver": grant.version,
         }
         if grant.scope:
@@ -115,5 +117,6 @@ class AccessTokens:
             issuer=self._settings.own_url,
             audience=self._directory.audiences,
             type="at+jwt",
+            cache=VERIFIED_BYTES,
         )
         self._generation = generation

@@ -26,6 +26,9 @@ __all__ = ["Account", "AccountRefused", "Accounts"]
 
 MAX_USERNAME = 128
 MAX_CLAIMS = 4096
+
+_decode_roles = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
 RESERVED_CLAIMS = frozenset(
     (
         *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "sub_ver", "client_id", "roles"),
@@ -321,7 +324,7 @@ def roles_text(roles: Sequence[str]) -> str:
 
 def roles_of(text: str) -> tuple[str, ...]:
     """Read roles as the database holds them."""
-    return msgspec.json.decode(text, type=tuple[str, ...])
+    return _decode_roles(text)
 
 
 def claims_text(claims: Mapping[str, Any]) -> str:
@@ -342,7 +345,7 @@ def claims_text(claims: Mapping[str, Any]) -> str:
 
 def claims_of(text: str) -> dict[str, Any]:
     """Read claims as the database holds them."""
-    return msgspec.json.decode(text, type=dict[str, Any])
+    return _decode_claims(text)
 
 
 def account_of(row: tuple[Any, ...]) -> Account:

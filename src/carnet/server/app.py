@@ -1,15 +1,16 @@
-"""The HTTP face of the service: its addresses, and how failures are answered."""
+"""The HTTP face of the service: its addresses."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from carnet.server.dispatcher import Dispatcher, Straight
 from carnet.server.endpoints import accounts, authorize, consents, logout, operations, sessions
 from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
 from carnet.server.endpoints.introspection import introspect_token
@@ -18,28 +19,38 @@ from carnet.server.endpoints.openapi import openapi
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token import issue_token
 from carnet.server.endpoints.userinfo import user_info
-from carnet.server.http import RequestRefused, refusal
+from carnet.server.failures import EXPECTED, answer_failure
 from carnet.server.metrics import CountRequests
 from carnet.server.pages.brand import check_brand
-from carnet.server.pages.failures import failure_page
-from carnet.server.pages.rendering import wants_page
 from carnet.server.pages.routes import PAGES
 from carnet.server.service import Service
-from carnet.server.store import StoreUnavailable
 
 __all__ = ["build_app"]
 
 # What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
 # gets nothing from them that it could not get without the browser (RFC 9700 section 2.6).
-FROM_ANYWHERE = [
+EXPOSED: Final = ("DPoP-Nonce", "WWW-Authenticate")
+FROM_ANYWHERE: Final = [
     Middleware(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "DPoP"],
-        expose_headers=["DPoP-Nonce", "WWW-Authenticate"],
+        expose_headers=EXPOSED,
     )
 ]
+
+# Of these the routes below see only what is not a POST.
+ASKED_MOST: Final = {
+    "/token": Straight(
+        issue_token,
+        {
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Expose-Headers": ", ".join(EXPOSED),
+        },
+    ),
+    "/introspection": Straight(introspect_token),
+}
 
 
 def _route(operation: Operation) -> str:
@@ -48,7 +59,6 @@ def _route(operation: Operation) -> str:
 
 
 ROUTES = [
-    # Starlette tries them in this order: what is asked most comes first.
     Route("/token", issue_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/introspection", introspect_token, methods=["POST"]),
     Route("/sessions", sessions.begin_session, methods=["POST"]),
@@ -88,7 +98,7 @@ ROUTES = [
 ]
 
 
-def build_app(service: Service) -> Starlette:
+def build_app(service: Service) -> ASGIApp:
     """Make the ASGI application of an open service.
 
     Raises:
@@ -98,48 +108,7 @@ def build_app(service: Service) -> Starlette:
     app = Starlette(
         routes=ROUTES,
         middleware=[Middleware(CountRequests)],
-        exception_handlers={
-            RequestRefused: _refused,
-            HTTPException: _not_served,
-            StoreUnavailable: _unavailable,
-            Exception: _failed,
-        },
+        exception_handlers=dict.fromkeys((*EXPECTED, Exception), answer_failure),
     )
     app.state.service = service
-    return app
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestRefused):
-        raise error
-    return _answer(request, error)
-
-
-async def _not_served(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    description = {
-        404: "there is nothing at this address",
-        405: "use another method here",
-    }
-    text = description.get(error.status_code, error.detail)
-    refused = RequestRefused("invalid_request", text, error.status_code, error.headers)
-    return _answer(request, refused)
-
-
-async def _unavailable(request: Request, _error: Exception) -> Response:
-    refused = RequestRefused(
-        "temporarily_unavailable",
-        "the service can't reach its database; try again shortly",
-        503,
-        {"Retry-After": "2"},
-    )
-    return _answer(request, refused)
-
-
-async def _failed(request: Request, _error: Exception) -> Response:
-    return _answer(request, RequestRefused("server_error", "the service failed to answer", 500))
-
-
-def _answer(request: Request, error: RequestRefused) -> Response:
-    return failure_page(request, error) if wants_page(request) else refusal(error)
+    return Dispatcher(app, ASKED_MOST)

@@ -11,7 +11,7 @@ from carnet.jwt.claims import Claims
 from carnet.jwt.dpop import bound_key
 from carnet.server.audit import Origin
 from carnet.server.dpop import prove_with_token
-from carnet.server.http import RequestRefused
+from carnet.server.http import RequestRefused, header_values
 from carnet.server.service import Service
 from carnet.server.sessions import FIRST_PARTY
 
@@ -24,8 +24,9 @@ ADMINISTRATION: Final = "carnet:admin"
 
 def origin_of(request: Request, actor: str | None = None) -> Origin:
     """Tell from where a request came, for the audit log."""
-    address = request.client.host if request.client else ""
-    return Origin(address, request.headers.get("user-agent", ""), actor)
+    client = request.scope.get("client")
+    agents = header_values(request, b"user-agent")
+    return Origin(client[0] if client else "", agents[0] if agents else "", actor)
 
 
 async def signed_in(request: Request, scope: str | None = None) -> Claims:
@@ -43,8 +44,10 @@ async def signed_in(request: Request, scope: str | None = None) -> Claims:
     claims = await verified(request)
     if claims.client_id != FIRST_PARTY and scope not in claims.scopes:
         raise _forbidden("a token of this client is not for this", scope)
-    if not await service.sessions.is_alive(claims["sid"], claims["sub_ver"]):
-        raise _invalid_token("the session has ended, or the token is older than its account")
+    if not await service.sessions.accepts(claims["sid"], claims["sub_ver"], claims["jti"]):
+        raise _invalid_token(
+            "the session has ended, or the token was revoked or is older than its account"
+        )
     return claims
 
 
@@ -106,7 +109,7 @@ def _read_token(request: Request) -> tuple[str, str]:
     Raises:
         RequestRefused: 401 where there is none, 400 where there are two.
     """
-    values = request.headers.getlist("authorization")
+    values = header_values(request, b"authorization")
     if len(values) > 1:
         raise RequestRefused("invalid_request", "there is more than one Authorization header")
     scheme, _, token = values[0].partition(" ") if values else ("", "", "")

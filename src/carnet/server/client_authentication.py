@@ -18,7 +18,7 @@ from carnet.jwt.inspection import inspect
 from carnet.jwt.verifier import Verifier
 from carnet.server.clients import FIRST_PARTY_CLIENT, Client, hash_secret
 from carnet.server.clock import SECOND
-from carnet.server.http import RequestRefused
+from carnet.server.http import RequestRefused, header_values
 from carnet.server.service import Service
 
 __all__ = ["METHODS", "authenticate", "authenticate_confidential"]
@@ -47,7 +47,7 @@ async def authenticate(request: Request, form: dict[str, str]) -> Client:
             used.
     """
     service: Service = request.app.state.service
-    header = request.headers.getlist("authorization")
+    header = header_values(request, b"authorization")
     assertion = form.get("client_assertion") or form.get("client_assertion_type")
     if bool(header) + ("client_secret" in form) + (assertion is not None) > 1 or len(header) > 1:
         raise RequestRefused("invalid_request", "use one way of client authentication, once")

@@ -16,12 +16,12 @@ from starlette.responses import Response
 from carnet.browser.cookies import TokenCookies
 from carnet.errors import ConfigurationError
 from carnet.server.browser_session import check_same_origin
-from carnet.server.http import RequestRefused, answer
+from carnet.server.http import RequestRefused, answer, header_values
 from carnet.server.service import Service
 
 __all__ = ["cookie_mode", "forget_tokens", "held_refresh_token", "token_response"]
 
-HEADER: Final = "carnet-session"
+HEADER: Final = b"carnet-session"
 
 
 def cookie_mode(request: Request) -> bool:
@@ -31,10 +31,10 @@ def cookie_mode(request: Request) -> bool:
         RequestRefused: ``cross_site`` if they do and another site sends it, ``invalid_request`` if
             the header says something else.
     """
-    value = request.headers.get(HEADER)
-    if value is None:
+    values = header_values(request, HEADER)
+    if not values:
         return False
-    if value != "cookie":
+    if values != ["cookie"]:
         raise RequestRefused("invalid_request", "the header Carnet-Session can only be: cookie")
     check_same_origin(request)
     return True
@@ -42,7 +42,7 @@ def cookie_mode(request: Request) -> bool:
 
 def held_refresh_token(request: Request) -> str | None:
     """Give the refresh token of a request's cookie, or None."""
-    return _cookies(request).read(request.headers.getlist("cookie")).refresh
+    return _cookies(request).read(header_values(request, b"cookie")).refresh
 
 
 def token_response(request: Request, content: dict[str, Any], status: int = 200) -> Response:

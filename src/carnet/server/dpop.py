@@ -17,11 +17,12 @@ from carnet.errors import InvalidToken
 from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.jwt.dpop import WINDOW, Proof, read_proof
 from carnet.server.clock import SECOND
-from carnet.server.http import RequestRefused
+from carnet.server.http import RequestRefused, header_values
 from carnet.server.service import Service
 
 __all__ = ["NONCE_HEADER", "new_nonce", "prove_at_token_endpoint", "prove_with_token"]
 
+HEADER: Final = b"dpop"
 NONCE_HEADER: Final = "DPoP-Nonce"
 STEP_SECONDS: Final = 60
 STEPS_ACCEPTED: Final = 5
@@ -36,7 +37,7 @@ async def prove_at_token_endpoint(request: Request) -> str:
         RequestRefused: ``invalid_dpop_proof``, or ``use_dpop_nonce`` with the nonce to use.
     """
     service: Service = request.app.state.service
-    if "dpop" not in request.headers:
+    if not header_values(request, HEADER):
         return ""
     try:
         proof = _read(request)
@@ -77,7 +78,7 @@ def new_nonce(service: Service) -> str:
 
 def _read(request: Request, token: str | None = None) -> Proof:
     service: Service = request.app.state.service
-    values = request.headers.getlist("dpop")
+    values = header_values(request, HEADER)
     url = f"{service.settings.own_url}{request.url.path}"
     return read_proof(values, request.method, url, service.clock() / SECOND, token)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -17,7 +18,15 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CONTENT_TYPE_LATEST", "READERS", "REFRESHES", "SIGN_INS", "CountRequests", "exposition"]
+__all__ = [
+    "CONTENT_TYPE_LATEST",
+    "READERS",
+    "REFRESHES",
+    "SIGN_INS",
+    "CountRequests",
+    "count",
+    "exposition",
+]
 
 SIGN_INS = Counter("carnet_sign_ins_total", "Sign-ins, by outcome.", ["outcome"])
 REFRESHES = Counter("carnet_refreshes_total", "Refreshes, by outcome.", ["outcome"])
@@ -52,11 +61,23 @@ class CountRequests:
             if message["type"] == "http.response.start":
                 endpoint = scope.get("endpoint")
                 name = getattr(endpoint, "__name__", "nothing")
-                REQUESTS.labels(name, message["status"]).inc()
-                SECONDS.labels(name).observe(time.perf_counter() - start)
+                count(name, message["status"], time.perf_counter() - start)
             await send(message)
 
         await self._app(scope, receive, counting)
+
+
+def count(name: str, status: int, seconds: float) -> None:
+    """Count a request at an endpoint, answered after some seconds."""
+    requests, duration = _figures(name, status)
+    requests.inc()
+    duration.observe(seconds)
+
+
+# Bounded by the endpoints and the statuses that there are.
+@cache
+def _figures(name: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(name, status), SECONDS.labels(name)
 
 
 def exposition() -> bytes:

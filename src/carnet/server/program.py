@@ -14,6 +14,7 @@ import uvicorn
 
 from carnet.listening import listen
 from carnet.server.app import build_app
+from carnet.server.connections import HttpConnection
 from carnet.server.log import configure_log
 from carnet.server.service import Service, open_service
 from carnet.server.settings import Settings
@@ -102,6 +103,7 @@ async def _serve(
         await service.background.follow()
         config = uvicorn.Config(
             build_app(service),
+            http=HttpConnection,
             lifespan="off",
             log_config=None,
             access_log=False,

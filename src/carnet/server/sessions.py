@@ -341,10 +341,10 @@ class Sessions:
         rows = await self._store.read(sql.SESSIONS_OF_ACCOUNT, account_id, now, now - self._idle)
         return [Session(*row) for row in rows]
 
-    async def is_alive(self, session_id: str, version: int) -> bool:
-        """Tell whether a session's access token of this account version still counts."""
-        rows = await self._store.read(sql.SESSION_STATE, session_id)
-        return bool(rows) and rows[0][0] is None and rows[0][1] == version and rows[0][2] is None
+    async def accepts(self, session_id: str, version: int, token_id: str) -> bool:
+        """Tell whether a session's access token, of this account version, still counts."""
+        rows = await self._store.read(sql.TOKEN_STATE, token_id, session_id)
+        return rows == [(None, version, None, None)]
 
     def _ending(self, session_id: str, reason: str, now: int, origin: Origin) -> Transaction[bool]:
         rows = yield sql.END_SESSION, (now, reason, session_id)

@@ -18,7 +18,7 @@ from carnet.jwt.claims import Claims
 from carnet.server.client_authentication import authenticate_confidential
 from carnet.server.clients import Client
 from carnet.server.clock import SECOND
-from carnet.server.http import NO_STORE, RequestRefused, answer, read_form
+from carnet.server.http import NO_STORE, RequestRefused, answer, header_values, read_form
 from carnet.server.service import Service
 from carnet.server.store import statements as sql
 
@@ -37,8 +37,7 @@ async def introspect_token(request: Request) -> Response:
     if token is None:
         raise RequestRefused("invalid_request", "the parameter token is missing")
     content = await _introspect(service, client, token)
-    accepted = request.headers.get("accept", "").lower().split(",")
-    if SIGNED not in (kind.partition(";")[0].strip() for kind in accepted):
+    if not _wants_signed(request):
         return answer(content)
     payload = {
         "iss": service.settings.own_url,
@@ -49,6 +48,11 @@ async def introspect_token(request: Request) -> Response:
     key = service.keys.signing(service.settings.signing_algorithms[0])
     text = jws.sign(json_encode(payload), key, {"typ": "token-introspection+jwt"})
     return Response(text, headers=NO_STORE, media_type=SIGNED)
+
+
+def _wants_signed(request: Request) -> bool:
+    kinds = ",".join(header_values(request, b"accept")).lower().split(",")
+    return any(kind.partition(";")[0].strip() == SIGNED for kind in kinds)
 
 
 async def _introspect(service: Service, client: Client, token: str) -> dict[str, Any]:
@@ -64,9 +68,9 @@ async def _introspect(service: Service, client: Client, token: str) -> dict[str,
 
 
 async def _is_good(service: Service, claims: Claims) -> bool:
-    if await service.store.read(sql.REVOKED_TOKEN, claims["jti"]):
-        return False
-    if claims.session_id is None:
-        # A client's own token is good as long as the client is there.
-        return service.directory.client(claims["client_id"]) is not None
-    return await service.sessions.is_alive(claims.session_id, claims["sub_ver"])
+    session_id, token_id = claims.session_id, claims["jti"]
+    if session_id is not None:
+        return await service.sessions.accepts(session_id, claims["sub_ver"], token_id)
+    # A client's own token is good as long as the client is there.
+    client = service.directory.client(claims["client_id"])
+    return client is not None and not await service.store.read(sql.REVOKED_TOKEN, token_id)

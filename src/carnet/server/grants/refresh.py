@@ -19,6 +19,8 @@ from carnet.server.sessions import RefreshRefused
 
 __all__ = ["grant_refresh"]
 
+ACCEPTED = REFRESHES.labels("accepted")
+
 _log = structlog.get_logger()
 
 
@@ -47,7 +49,7 @@ async def grant_refresh(asked: TokenRequest) -> dict[str, Any]:
         raise RequestRefused(
             "invalid_grant", "the refresh token is not good any more; sign in again"
         ) from None
-    REFRESHES.labels("accepted").inc()
+    ACCEPTED.inc()
     audience = choose_audience(asked, grant.audience)
     scope = choose_scope(asked, frozenset(grant.scope.split()), audience)
     content = token_answer(

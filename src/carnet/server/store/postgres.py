@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -36,6 +37,7 @@ MIN_CONNECTIONS = 1
 MAX_CONNECTIONS = 16
 CONNECT_SECONDS = 10
 COMMAND_SECONDS = 10
+IDLE_SECONDS = 60
 MIGRATION_SECONDS = 600
 CLOSE_SECONDS = 10
 CONFLICT_ATTEMPTS = 20
@@ -73,6 +75,64 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no t
         return ""
 
 
+class _Connections:
+    """The pool's connections, kept at hand: to lend one takes the pool longer than a query does.
+
+    Args:
+        pool: makes the connections, and sees to those whose use did not end well.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._free: list[tuple[Any, float]] = []
+        self._lent = asyncio.Semaphore(MAX_CONNECTIONS)
+
+    async def take(self) -> Any:
+        if self._lent.locked():
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._lent.acquire()
+        else:
+            await self._lent.acquire()
+        try:
+            while self._free:
+                connection, _ = self._free.pop()
+                if not _is_closed(connection):
+                    return connection
+                await self._release(connection)
+            return await self._pool.acquire(timeout=CONNECT_SECONDS)
+        except BaseException:
+            self._lent.release()
+            raise
+
+    async def give_back(self, connection: Any) -> None:
+        """Take a connection back whose use has ended well."""
+        now = time.monotonic()
+        self._free.append((connection, now))
+        self._lent.release()
+        # Those used last are lent first, so the first has been idle for longest.
+        if self._free[0][1] < now - IDLE_SECONDS:
+            await self._release(self._free.pop(0)[0])
+
+    async def give_up(self, connection: Any) -> None:
+        """Take a connection back whose use has failed."""
+        try:
+            await self._release(connection)
+        finally:
+            self._lent.release()
+
+    async def close(self) -> None:
+        while self._free:
+            await self._release(self._free.pop()[0])
+        await self._pool.close()
+
+    def terminate(self) -> None:
+        self._pool.terminate()
+
+    async def _release(self, connection: Any) -> None:
+        with suppress(*FAILURES):
+            await self._pool.release(connection)
+
+
 class _Failed(Exception):
     """A piece of work that failed in the database, and how often it may be tried in all."""
 
@@ -87,7 +147,7 @@ class PostgresStore:
 
     def __init__(self, pool: Any) -> None:
         self.statements_run = 0
-        self._pool = pool
+        self._connections = _Connections(pool)
         self._closing = False
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -160,9 +220,9 @@ class PostgresStore:
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._idle.wait()
-                await self._pool.close()
+                await self._connections.close()
         except FAILURES:
-            self._pool.terminate()
+            self._connections.terminate()
 
     async def _migrate(self) -> None:
         def lock() -> Transaction[None]:
@@ -204,14 +264,16 @@ class PostgresStore:
 
     async def _try(self, attempt: Callable[[Any], Awaitable[T]]) -> T:
         try:
-            connection = await self._pool.acquire(timeout=CONNECT_SECONDS)
+            connection = await self._connections.take()
         except FAILURES as error:
             raise StoreUnavailable(f"the database can't be reached: {_reason(error)}") from None
         try:
-            return await attempt(connection)
-        finally:
-            with suppress(*FAILURES):
-                await self._pool.release(connection)
+            result = await attempt(connection)
+        except BaseException:
+            await self._connections.give_up(connection)
+            raise
+        await self._connections.give_back(connection)
+        return result
 
     async def _fetch(
         self,

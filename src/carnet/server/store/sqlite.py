@@ -1,20 +1,22 @@
-"""SQLite through apsw: one writer thread, group commit, durable before it is answered.
+"""SQLite through apsw: one writer, group commit, durable before it is answered.
 
-Writes queue up while a commit is on its way to the disk; the next transaction takes them all, each
-in a savepoint of its own, and one fsync carries them. A future is resolved only after the COMMIT
-that holds its work. Reads run on the caller's thread, on a connection of their own: in WAL mode
-they never wait for the writer, and each is a lookup of microseconds.
+Writes queue up while a commit is on its way to the disk; the next transaction takes them all, and
+one fsync carries them. A future is resolved only after the COMMIT that holds its work.
+
+A single statement takes a few microseconds, less than it takes to give it to a thread, so those run
+on the event loop. What can take long is done by one thread: a COMMIT, transactions of several
+statements, each in a savepoint of its own, and waiting for another process that writes. Reads run
+on the event loop too, on a connection of their own: in WAL mode they never wait for the writer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import apsw
@@ -34,15 +36,22 @@ BUSY_MILLISECONDS = 10_000
 class _Job:
     """One piece of writing, and who waits for it."""
 
-    __slots__ = ("error", "future", "loop", "result", "single", "work")
+    __slots__ = ("error", "future", "result", "single", "work")
 
     def __init__(self, work: Callable[[], Transaction[Any]], *, single: bool) -> None:
         self.work = work
         self.single = single
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.result: Any = None
         self.error: Exception | None = None
+
+    def resolve(self) -> None:
+        if self.future.cancelled():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
 
 
 class SqliteStore:
@@ -57,7 +66,9 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self.statements_run = 0
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._waiting: list[_Job] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._closing = False
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._writer = _connect(path)
@@ -72,8 +83,7 @@ class SqliteStore:
             ) from None
         except apsw.Error as error:
             raise _unwritable(path, str(error)) from None
-        self._thread = threading.Thread(target=self._write_all, name="carnet-writer", daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, "carnet-writer")
 
     def _migrate(self) -> None:
         # It takes the lock at once: a transaction that begins by reading is refused it, without
@@ -108,48 +118,65 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish what is under way, and close."""
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        self._closing = True
+        if self._writing is not None:
+            await self._writing
+        self._thread.shutdown()
         self._reader.close()
         self._writer.close()
 
     async def _submit(self, job: _Job) -> Any:
-        if not self._thread.is_alive():
+        if self._closing:
             raise StoreUnavailable("the database is closed: the service is about to end")
-        self._jobs.put(job)
+        self._waiting.append(job)
+        if self._writing is None:
+            # It begins after everything that is ready to run now, and may have something to write.
+            self._writing = asyncio.create_task(self._write_all())
         return await job.future
 
-    def _write_all(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            batch, last = [job], False
-            while len(batch) < BATCH:
-                try:
-                    following = self._jobs.get_nowait()
-                except Empty:
-                    break
-                if following is None:
-                    last = True
-                    break
-                batch.append(following)
-            self._commit(batch)
-            if last:
-                return
-
-    def _commit(self, batch: list[_Job]) -> None:
-        connection = self._writer
-        try:
-            connection.execute("BEGIN IMMEDIATE")
+    async def _write_all(self) -> None:
+        while self._waiting:
+            batch = self._waiting[:BATCH]
+            del self._waiting[:BATCH]
+            await self._write(batch)
             for job in batch:
-                self._perform(job)
-            connection.execute("COMMIT")
+                job.resolve()
+        self._writing = None
+
+    async def _write(self, batch: list[_Job]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if all(job.single for job in batch) and self._begin_at_once():
+                self._perform_all(batch)
+                await loop.run_in_executor(self._thread, self._writer.execute, "COMMIT")
+            else:
+                await loop.run_in_executor(self._thread, self._transact, batch)
         except apsw.Error as error:
             # SQLite has already rolled back by itself after some errors, such as a full disk.
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
             for job in batch:
                 job.error = _failed(error)
+
+    def _begin_at_once(self) -> bool:
+        """Begin a transaction, unless another process is writing."""
+        self._writer.set_busy_timeout(0)
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError:
+            return False
+        finally:
+            self._writer.set_busy_timeout(BUSY_MILLISECONDS)
+        return True
+
+    def _transact(self, batch: list[_Job]) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        self._perform_all(batch)
+        self._writer.execute("COMMIT")
+
+    def _perform_all(self, batch: list[_Job]) -> None:
         for job in batch:
-            job.loop.call_soon_threadsafe(_resolve, job)
+            self._perform(job)
 
     def _perform(self, job: _Job) -> None:
         """Do one job's work; its own failure undoes that work and no neighbour's."""
@@ -175,15 +202,6 @@ class SqliteStore:
                 sql, values = transaction.send(list(self._writer.execute(sql, values)))
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
-
-
-def _resolve(job: _Job) -> None:
-    if job.future.cancelled():
-        return
-    if job.error is not None:
-        job.future.set_exception(job.error)
-    else:
-        job.future.set_result(job.result)
 
 
 def _failed(error: apsw.Error) -> StoreUnavailable:

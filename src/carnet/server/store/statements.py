@@ -126,10 +126,12 @@ TOUCH_SESSION = """
 UPDATE session SET rotated_at = $1, address = $2 WHERE id = $3 AND ended_at IS NULL
 """
 
-SESSION_STATE = """
-SELECT ended_at, version, disabled_at
+# Of the session that a token is from, and of the token itself.
+TOKEN_STATE = """
+SELECT ended_at, version, disabled_at,
+  (SELECT MAX(seq) FROM revocation WHERE value = $1 AND kind = 'jti')
 FROM session JOIN account ON account.id = session.account_id
-WHERE session.id = $1
+WHERE session.id = $2
 """
 
 SESSIONS_OF_ACCOUNT = """

@@ -1,0 +1,71 @@
+"""The way to what is asked most, past the router and its layers.
+
+Those would take longer than the answer itself. Everything else goes the usual way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from carnet.server.failures import EXPECTED, answer_failure
+from carnet.server.http import header_values
+from carnet.server.metrics import count
+
+__all__ = ["Dispatcher", "Straight"]
+
+
+class Straight(NamedTuple):
+    """An endpoint that takes POST requests.
+
+    Attributes:
+        answer: makes its answer.
+        cross_origin: headers of the answer to a request that a script of another origin sends.
+    """
+
+    answer: Callable[[Request], Awaitable[Response]]
+    cross_origin: Mapping[str, str] = {}
+
+
+class Dispatcher:
+    """ASGI application: some endpoints, and the application that has all others.
+
+    Args:
+        app: the application with the router.
+        endpoints: those that need no router, by their path.
+    """
+
+    def __init__(self, app: Starlette, endpoints: Mapping[str, Straight]) -> None:
+        self._app = app
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        endpoint = None
+        if scope["type"] == "http" and scope["method"] == "POST":
+            endpoint = self._endpoints.get(scope["path"])
+        if endpoint is None:
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        scope["app"], scope["endpoint"] = self._app, endpoint.answer
+        request = Request(scope, receive, send)
+        failure = None
+        try:
+            response = await endpoint.answer(request)
+        except Exception as error:
+            response = await answer_failure(request, error)
+            failure = None if isinstance(error, EXPECTED) else error
+        if endpoint.cross_origin and header_values(request, b"origin"):
+            response.headers.update(endpoint.cross_origin)
+        count(endpoint.answer.__name__, response.status_code, time.perf_counter() - start)
+        await response(scope, receive, send)
+        if failure is not None:
+            # The server writes it down.
+            raise failure

@@ -1,0 +1,46 @@
+"""How a request that fails is answered: as JSON to a program, on a page to a person."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.http import RequestRefused, refusal
+from carnet.server.pages.failures import failure_page
+from carnet.server.pages.rendering import wants_page
+from carnet.server.store import StoreUnavailable
+
+__all__ = ["EXPECTED", "answer_failure"]
+
+EXPECTED: Final = (RequestRefused, HTTPException, StoreUnavailable)
+"""The errors that are no fault of this program's."""
+
+NOT_SERVED: Final = {
+    404: "there is nothing at this address",
+    405: "use another method here",
+}
+
+
+async def answer_failure(request: Request, error: Exception) -> Response:
+    """Answer a request with what is told of an error; nothing of one that is not expected."""
+    refused = _refused(error)
+    return failure_page(request, refused) if wants_page(request) else refusal(refused)
+
+
+def _refused(error: Exception) -> RequestRefused:
+    if isinstance(error, RequestRefused):
+        return error
+    if isinstance(error, HTTPException):
+        text = NOT_SERVED.get(error.status_code, error.detail)
+        return RequestRefused("invalid_request", text, error.status_code, error.headers)
+    if isinstance(error, StoreUnavailable):
+        return RequestRefused(
+            "temporarily_unavailable",
+            "the service can't reach its database; try again shortly",
+            503,
+            {"Retry-After": "2"},
+        )
+    return RequestRefused("server_error", "the service failed to answer", 500)
