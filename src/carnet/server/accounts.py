@@ -22,13 +22,14 @@ from carnet.server.revocations import Revoker
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Account", "AccountRefused", "Accounts"]
+__all__ = ["Account", "AccountRefused", "Accounts", "account_of", "account_standing"]
 
 MAX_USERNAME = 128
 MAX_CLAIMS = 4096
 
 _decode_roles = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_standing = msgspec.json.Decoder(tuple[int, tuple[str, ...], dict[str, Any]]).decode
 RESERVED_CLAIMS = frozenset(
     (
         *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "sub_ver", "client_id", "roles"),
@@ -125,7 +126,7 @@ class Accounts:
                 f"there is an account named {name} already; choose another username",
                 code="username_taken",
             )
-        return Account(account_id, name, roles_of(chosen), claims_of(more), 1, False)
+        return Account(account_id, name, _decode_roles(chosen), _decode_claims(more), 1, False)
 
     async def authenticate(self, username: str, password: str) -> Account | None:
         """Give the account that a username and a password belong to, or None.
@@ -322,11 +323,6 @@ def roles_text(roles: Sequence[str]) -> str:
     return msgspec.json.encode(sorted(set(roles))).decode()
 
 
-def roles_of(text: str) -> tuple[str, ...]:
-    """Read roles as the database holds them."""
-    return _decode_roles(text)
-
-
 def claims_text(claims: Mapping[str, Any]) -> str:
     """Write claims as the database holds them."""
     own = sorted(RESERVED_CLAIMS.intersection(claims))
@@ -343,14 +339,15 @@ def claims_text(claims: Mapping[str, Any]) -> str:
     return text
 
 
-def claims_of(text: str) -> dict[str, Any]:
-    """Read claims as the database holds them."""
-    return _decode_claims(text)
-
-
 def account_of(row: tuple[Any, ...]) -> Account:
     """Read an account's row."""
     account_id, username, roles, claims, version, disabled_at = row[:6]
     return Account(
-        account_id, username, roles_of(roles), claims_of(claims), version, disabled_at is not None
+        *(account_id, username, _decode_roles(roles), _decode_claims(claims)),
+        *(version, disabled_at is not None),
     )
+
+
+def account_standing(text: str) -> tuple[int, tuple[str, ...], dict[str, Any]]:
+    """Read version, roles and claims of an account out of their JSON array."""
+    return _decode_standing(text)

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 
 from carnet.errors import CarnetError, InvalidToken
 from carnet.server import refresh_token
-from carnet.server.accounts import Account, account_of, claims_of, roles_of
+from carnet.server.accounts import Account, account_of, account_standing
 from carnet.server.audit import SERVICE, Event, Origin, record
 from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
@@ -261,7 +261,7 @@ class Sessions:
             *(client_id, key_thumbprint),
         )
         if rows:
-            return self._grant(rows[0], token)
+            return self._grant(rows[0], token._replace(generation=rows[0][7]))
         return await self._judge(token, now, origin, client_id, key_thumbprint)
 
     async def granted(self, text: str, client_id: str) -> tuple[str, str] | None:
@@ -383,7 +383,7 @@ class Sessions:
             raise RefreshRefused("the session is unknown", code="unknown")
         row = rows[0]
         generation = row[7]
-        expires_at, rotated_at, ended_at = row[11:]
+        expires_at, rotated_at, ended_at = row[9:]
         if row[2] != client_id:
             raise RefreshRefused("the session is another client's", code="client_mismatch")
         if row[5] != key_thumbprint:
@@ -396,10 +396,10 @@ class Sessions:
             if not await self._heal(token, row, now, origin):
                 # Another request has healed it, or ended it, in between.
                 return await self._judge(token, now, origin, client_id, key_thumbprint)
-            return self._grant((*row[:7], token.generation + 1, *row[8:11]), token)
+            return self._grant(row, token._replace(generation=token.generation + 1))
         retried = now - rotated_at <= self._grace or bool(key_thumbprint)
         if token.generation == generation - 1 and retried:
-            return self._grant(row, token)
+            return self._grant(row, token._replace(generation=generation))
         await self.end(row[0], "reused", origin)
         raise RefreshRefused("the refresh token was used before", code="reused")
 
@@ -418,10 +418,9 @@ class Sessions:
 
         return await self._store.transact(work)
 
-    def _grant(self, row: tuple[Any, ...], token: RefreshToken) -> Grant:
-        generation, roles, claims, version = row[7:11]
-        successor = self._mint(token._replace(generation=generation))
-        return Grant._make((*row[:7], roles_of(roles), claims_of(claims), version, successor))
+    def _grant(self, row: tuple[Any, ...], successor: RefreshToken) -> Grant:
+        version, roles, claims = account_standing(row[8])
+        return Grant._make((*row[:7], roles, claims, version, self._mint(successor)))
 
     def _mint(self, token: RefreshToken) -> str:
         return refresh_token.mint(token, self._keys.peppers[token.pepper_id])

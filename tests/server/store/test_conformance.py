@@ -226,7 +226,7 @@ def test_of_two_hundred_rotations_of_one_generation_one_is_done(play):
         outcomes = await asyncio.gather(*rotate)
         return [rows for rows in outcomes if rows]
 
-    assert play(scene) == [[("s1", "a1", "client", "orders", "", "", 1, 1, '["ADMIN"]', "{}", 1)]]
+    assert play(scene) == [[("s1", "a1", "client", "orders", "", "", 1, 1, '[1,["ADMIN"],{}]')]]
 
 
 def test_what_a_write_has_answered_is_seen_at_once_by_another_store(play, database):

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import apsw
 
 from carnet.errors import ServerError
-from carnet.server.store.base import Rows, StoreUnavailable, Transaction
+from carnet.server.store.base import Rows, Statement, StoreUnavailable, Transaction
 from carnet.server.store.migrations import migrate
 
 __all__ = ["SqliteStore"]
@@ -34,13 +34,12 @@ BUSY_MILLISECONDS = 10_000
 
 
 class _Job:
-    """One piece of writing, and who waits for it."""
+    """One piece of writing, a statement or a transaction, and who waits for it."""
 
-    __slots__ = ("error", "future", "result", "single", "work")
+    __slots__ = ("error", "future", "result", "work")
 
-    def __init__(self, work: Callable[[], Transaction[Any]], *, single: bool) -> None:
+    def __init__(self, work: Statement | Callable[[], Transaction[Any]]) -> None:
         self.work = work
-        self.single = single
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.result: Any = None
         self.error: Exception | None = None
@@ -106,15 +105,11 @@ class SqliteStore:
 
     async def write(self, sql: str, *values: Any) -> Rows:
         """Run one statement; its effect is durable when this returns."""
-
-        def work() -> Transaction[Rows]:
-            return (yield sql, values)
-
-        return await self._submit(_Job(work, single=True))  # type: ignore[no-any-return]
+        return await self._submit(_Job((sql, values)))  # type: ignore[no-any-return]
 
     async def transact(self, work: Callable[[], Transaction[T]]) -> T:
         """Run a transaction; all of its effect is durable when this returns, or none."""
-        return await self._submit(_Job(work, single=False))  # type: ignore[no-any-return]
+        return await self._submit(_Job(work))  # type: ignore[no-any-return]
 
     async def close(self) -> None:
         """Finish what is under way, and close."""
@@ -146,17 +141,18 @@ class SqliteStore:
     async def _write(self, batch: list[_Job]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            if all(job.single for job in batch) and self._begin_at_once():
+            quick = all(isinstance(job.work, tuple) for job in batch)
+            if quick and self._begin_at_once():
                 self._perform_all(batch)
                 await loop.run_in_executor(self._thread, self._writer.execute, "COMMIT")
             else:
                 await loop.run_in_executor(self._thread, self._transact, batch)
-        except apsw.Error as error:
+        except Exception as error:
             # SQLite has already rolled back by itself after some errors, such as a full disk.
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             for job in batch:
-                job.error = _failed(error)
+                job.error = _told(error)
 
     def _begin_at_once(self) -> bool:
         """Begin a transaction, unless another process is writing."""
@@ -180,32 +176,38 @@ class SqliteStore:
 
     def _perform(self, job: _Job) -> None:
         """Do one job's work; its own failure undoes that work and no neighbour's."""
-        connection = self._writer
-        if not job.single:
-            connection.execute("SAVEPOINT job")
         try:
-            job.result = self._run(job.work())
+            if isinstance(job.work, tuple):
+                job.result = self._execute(*job.work)
+            else:
+                self._writer.execute("SAVEPOINT job")
+                job.result = self._run(job.work())
+                self._writer.execute("RELEASE job")
         except Exception as error:
-            if not connection.in_transaction:
+            if not self._writer.in_transaction:
                 raise
-            job.error = error if not isinstance(error, apsw.Error) else _failed(error)
-            if not job.single:
-                connection.execute("ROLLBACK TO job")
-        if not job.single:
-            connection.execute("RELEASE job")
+            job.error = _told(error)
+            if not isinstance(job.work, tuple):
+                self._writer.execute("ROLLBACK TO job")
+                self._writer.execute("RELEASE job")
 
     def _run(self, transaction: Transaction[T]) -> T:
         try:
-            sql, values = next(transaction)
+            rows = self._execute(*next(transaction))
             while True:
-                self.statements_run += 1
-                sql, values = transaction.send(list(self._writer.execute(sql, values)))
+                rows = self._execute(*transaction.send(rows))
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
 
+    def _execute(self, sql: str, values: tuple[Any, ...]) -> Rows:
+        self.statements_run += 1
+        return list(self._writer.execute(sql, values))
 
-def _failed(error: apsw.Error) -> StoreUnavailable:
-    return StoreUnavailable(f"the database can't be written: {error}")
+
+def _told(error: Exception) -> Exception:
+    if isinstance(error, apsw.Error):
+        return StoreUnavailable(f"the database can't be written: {error}")
+    return error
 
 
 def _connect(path: Path) -> apsw.Connection:

@@ -91,14 +91,14 @@ UPDATE session SET login_id = login_id WHERE id = $1 AND ended_at IS NULL
 RETURNING id
 """
 
+# The account comes as one JSON array: a RETURNING of SQLite's can't join.
 ROTATE = """
 UPDATE session SET generation = generation + 1, rotated_at = $1, address = $2
 WHERE secret_hash = $3 AND generation = $4 AND ended_at IS NULL
   AND expires_at > $1 AND rotated_at > $5 AND client_id = $6 AND key_thumbprint = $7
 RETURNING id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
-  (SELECT roles FROM account WHERE account.id = session.account_id),
-  (SELECT claims FROM account WHERE account.id = session.account_id),
-  (SELECT version FROM account WHERE account.id = session.account_id)
+  (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
+   FROM account WHERE account.id = session.account_id)
 """
 
 HEAL = """
@@ -108,10 +108,10 @@ RETURNING id
 """
 
 SESSION_BY_SECRET = """
-SELECT session.id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at,
-       generation, roles, claims, version, expires_at, rotated_at, ended_at
-FROM session JOIN account ON account.id = session.account_id
-WHERE secret_hash = $1
+SELECT id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
+  (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
+   FROM account WHERE account.id = session.account_id), expires_at, rotated_at, ended_at
+FROM session WHERE secret_hash = $1
 """
 
 LOGIN_BY_SECRET = """
