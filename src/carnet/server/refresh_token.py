@@ -48,6 +48,10 @@ class RefreshToken(NamedTuple):
         """What the database knows the session by."""
         return hashlib.sha256(self.secret).digest()
 
+    def at(self, generation: int) -> RefreshToken:
+        """The same session's token after so many rotations."""
+        return RefreshToken(self.pepper_id, self.secret, generation)
+
 
 def new_secret() -> bytes:
     """Make the random bytes of a new session."""

@@ -261,7 +261,7 @@ class Sessions:
             *(client_id, key_thumbprint),
         )
         if rows:
-            return self._grant(rows[0], token._replace(generation=rows[0][7]))
+            return self._grant(rows[0], token.at(rows[0][7]))
         return await self._judge(token, now, origin, client_id, key_thumbprint)
 
     async def granted(self, text: str, client_id: str) -> tuple[str, str] | None:
@@ -396,10 +396,10 @@ class Sessions:
             if not await self._heal(token, row, now, origin):
                 # Another request has healed it, or ended it, in between.
                 return await self._judge(token, now, origin, client_id, key_thumbprint)
-            return self._grant(row, token._replace(generation=token.generation + 1))
+            return self._grant(row, token.at(token.generation + 1))
         retried = now - rotated_at <= self._grace or bool(key_thumbprint)
         if token.generation == generation - 1 and retried:
-            return self._grant(row, token._replace(generation=generation))
+            return self._grant(row, token.at(generation))
         await self.end(row[0], "reused", origin)
         raise RefreshRefused("the refresh token was used before", code="reused")
 

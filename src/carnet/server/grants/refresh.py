@@ -52,9 +52,9 @@ async def grant_refresh(asked: TokenRequest) -> dict[str, Any]:
     ACCEPTED.inc()
     audience = choose_audience(asked, grant.audience)
     scope = choose_scope(asked, frozenset(grant.scope.split()), audience)
-    content = token_answer(
-        service, grant._replace(scope=scope), audience, lifetime, asked.key_thumbprint
-    )
+    if scope != grant.scope:
+        grant = grant._replace(scope=scope)
+    content = token_answer(service, grant, audience, lifetime, asked.key_thumbprint)
     if "openid" in scope.split():
         account = await service.accounts.by_id(grant.account_id)
         if account is not None:

@@ -30,6 +30,7 @@ __all__ = ["SqliteStore"]
 T = TypeVar("T")
 
 BATCH = 512
+TURNS = 8
 BUSY_MILLISECONDS = 10_000
 
 
@@ -131,12 +132,21 @@ class SqliteStore:
 
     async def _write_all(self) -> None:
         while self._waiting:
+            await self._gather()
             batch = self._waiting[:BATCH]
             del self._waiting[:BATCH]
             await self._write(batch)
             for job in batch:
                 job.resolve()
         self._writing = None
+
+    async def _gather(self) -> None:
+        """Let those come along who have something to write by the time that they are asked."""
+        for _ in range(TURNS):
+            before = len(self._waiting)
+            await asyncio.sleep(0)
+            if len(self._waiting) == before:
+                return
 
     async def _write(self, batch: list[_Job]) -> None:
         loop = asyncio.get_running_loop()
