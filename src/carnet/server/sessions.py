@@ -261,7 +261,7 @@ class Sessions:
             *(client_id, key_thumbprint),
         )
         if rows:
-            return self._grant(rows[0], token.at(rows[0][7]))
+            return self._grant(rows[0], token.at(rows[0][8]))
         return await self._judge(token, now, origin, client_id, key_thumbprint)
 
     async def granted(self, text: str, client_id: str) -> tuple[str, str] | None:
@@ -271,7 +271,7 @@ class Sessions:
         except InvalidToken:
             return None
         rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
-        return (rows[0][4], rows[0][3]) if rows and rows[0][2] == client_id else None
+        return (rows[0][5], rows[0][4]) if rows and rows[0][3] == client_id else None
 
     async def end(self, session_id: str, reason: str, origin: Origin = SERVICE) -> bool:
         """End a session, and tell whether this call was the one that ended it."""
@@ -305,9 +305,9 @@ class Sessions:
         except InvalidToken:
             return False
         rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
-        if not rows or rows[0][2] != client_id:
+        if not rows or rows[0][3] != client_id:
             return False
-        return await self.end(rows[0][0], reason, origin)
+        return await self.end(rows[0][1], reason, origin)
 
     async def end_all(self, account_id: str, reason: str, origin: Origin, *, keep: str = "") -> int:
         """End every session of an account, or every one but ``keep``, and give their number."""
@@ -382,11 +382,11 @@ class Sessions:
         if not rows:
             raise RefreshRefused("the session is unknown", code="unknown")
         row = rows[0]
-        generation = row[7]
-        expires_at, rotated_at, ended_at = row[9:]
-        if row[2] != client_id:
+        generation = row[8]
+        expires_at, rotated_at, ended_at = row[10:]
+        if row[3] != client_id:
             raise RefreshRefused("the session is another client's", code="client_mismatch")
-        if row[5] != key_thumbprint:
+        if row[6] != key_thumbprint:
             raise RefreshRefused("the session is bound to another key", code="key_mismatch")
         if ended_at is not None:
             raise RefreshRefused("the session has ended", code="ended")
@@ -400,14 +400,14 @@ class Sessions:
         retried = now - rotated_at <= self._grace or bool(key_thumbprint)
         if token.generation == generation - 1 and retried:
             return self._grant(row, token.at(generation))
-        await self.end(row[0], "reused", origin)
+        await self.end(row[1], "reused", origin)
         raise RefreshRefused("the refresh token was used before", code="reused")
 
     async def _heal(
         self, token: RefreshToken, row: tuple[Any, ...], now: int, origin: Origin
     ) -> bool:
         following = token.generation + 1
-        session_id, account_id = row[0], row[1]
+        session_id, account_id = row[1], row[2]
 
         def work() -> Transaction[bool]:
             if not (yield sql.HEAL, (following, now, token.secret_hash)):
@@ -419,8 +419,8 @@ class Sessions:
         return await self._store.transact(work)
 
     def _grant(self, row: tuple[Any, ...], successor: RefreshToken) -> Grant:
-        version, roles, claims = account_standing(row[8])
-        return Grant._make((*row[:7], roles, claims, version, self._mint(successor)))
+        version, roles, claims = account_standing(row[9])
+        return Grant._make((*row[1:8], roles, claims, version, self._mint(successor)))
 
     def _mint(self, token: RefreshToken) -> str:
         return refresh_token.mint(token, self._keys.peppers[token.pepper_id])

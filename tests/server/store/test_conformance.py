@@ -20,7 +20,11 @@ COUNT = "SELECT COUNT(*) FROM pepper"
 NUMBER = "SELECT value FROM counter WHERE name = $1"
 
 ACCOUNT = ("a1", "alice", "hash", '["ADMIN"]', "{}", 1)
-STATEMENTS = {name: sql for name, sql in vars(statements).items() if name.isupper()}
+STATEMENTS = {
+    name: sql
+    for name, sql in vars(statements).items()
+    if name.isupper() and sql is not statements.GROUPED
+}
 LARGEST = 2**63 - 1
 
 
@@ -100,7 +104,7 @@ def test_bytes_come_back_as_they_were(play, secret_hash):
         await store.write(statements.ADD_SESSION, *new_session(secret_hash))
         rows = await store.read("SELECT secret_hash FROM session")
         found = await store.read(statements.SESSION_BY_SECRET, secret_hash)
-        return type(rows[0][0]), rows, found[0][0]
+        return type(rows[0][0]), rows, found[0][1]
 
     assert play(scene) == (bytes, [(secret_hash,)], "s1")
 
@@ -226,7 +230,36 @@ def test_of_two_hundred_rotations_of_one_generation_one_is_done(play):
         outcomes = await asyncio.gather(*rotate)
         return [rows for rows in outcomes if rows]
 
-    assert play(scene) == [[("s1", "a1", "client", "orders", "", "", 1, 1, '[1,["ADMIN"],{}]')]]
+    assert play(scene) == [
+        [(b"hash", "s1", "a1", "client", "orders", "", "", 1, 1, '[1,["ADMIN"],{}]')]
+    ]
+
+
+def test_rotations_of_many_sessions_at_once_each_give_their_own(play):
+    async def scene(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        for number in range(50):
+            _, _, *more = new_session(b"")
+            await store.write(statements.ADD_SESSION, f"s{number}", b"%d" % number, *more)
+
+        def rotate(number, generation=0, address=""):
+            key = b"%d" % number
+            return store.write(statements.ROTATE, 2, address, key, generation, 0, "client", "")
+
+        some = [rotate(number, generation=number % 2) for number in range(49)]
+        # A text that PostgreSQL can't hold, and several for one session.
+        bad, *same = rotate(49, 0, "\x00"), rotate(48, 0), rotate(48, 0)
+        outcomes = await asyncio.gather(*some, bad, *same, return_exceptions=True)
+        return [
+            outcome if isinstance(outcome, Exception) else [(*row[:2], row[8]) for row in outcome]
+            for outcome in outcomes
+        ]
+
+    *some, bad, again, too = play(scene)
+    for number, rows in enumerate(some[:48]):
+        assert rows == ([] if number % 2 else [(b"%d" % number, f"s{number}", 1)])
+    assert sorted([some[48], again, too]) == [[], [], [(b"48", "s48", 1)]]
+    assert isinstance(bad, StoreUnavailable) or bad == [(b"49", "s49", 1)]
 
 
 def test_what_a_write_has_answered_is_seen_at_once_by_another_store(play, database):

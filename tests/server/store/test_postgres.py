@@ -380,6 +380,50 @@ def test_what_is_made_where_it_is_missing_is_made_once_by_replicas_that_start_to
     assert asyncio.run(scene()) == ["made"] * 32
 
 
+SESSION = ("client", "orders", "", "", 1, 2**62, "", "", None, 1, None, "a1", 1)
+
+
+async def add_sessions(store, count):
+    await store.write(statements.ADD_ACCOUNT, "a1", "ada", "hash", "[]", "{}", 1)
+    for number in range(count):
+        key = b"%d" % number
+        await store.write(statements.ADD_SESSION, f"s{number}", key, *SESSION)
+
+
+def rotations(store, count):
+    common = ("client", "")
+    return [store.write(statements.ROTATE, 2, "", b"%d" % n, 0, 0, *common) for n in range(count)]
+
+
+def test_rotations_at_the_same_time_share_a_transaction(play_beside):
+    async def scene(store, operator):
+        await add_sessions(store, 100)
+        before = store.statements_run
+        answers = await asyncio.gather(*rotations(store, 100))
+        assert [len(rows) for rows in answers] == [1] * 100
+        assert store.statements_run == before + 100
+        return await operator.fetchval("SELECT COUNT(DISTINCT xmin::text) FROM session")
+
+    assert play_beside(scene) == 1
+
+
+def test_rotations_whose_connection_is_lost_are_all_told_and_not_done_again(play_beside):
+    async def scene(store, operator):
+        await add_sessions(store, 5)
+        async with operator.transaction():
+            await operator.execute("SELECT id FROM session WHERE id = 's3' FOR UPDATE")
+            waiting = asyncio.gather(*rotations(store, 5), return_exceptions=True)
+            await end_the_waiting(operator)
+            outcomes = await waiting
+        generations = await store.read("SELECT DISTINCT generation FROM session")
+        again = await asyncio.gather(*rotations(store, 5))
+        return outcomes, generations, [len(rows) for rows in again]
+
+    outcomes, generations, again = play_beside(scene)
+    assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 5
+    assert (generations, again) == ([(0,)], [1] * 5)
+
+
 def test_transactions_see_what_is_committed_whatever_the_database_prefers(
     play, play_beside, database
 ):

@@ -9,6 +9,10 @@ What a failure leaves behind decides whether the work is done again:
     made or changed by another meanwhile     told      told        again, once
     no connection, timeout, anything else    told      told        told
 
+Writes of one kind that come at the same moment, where the statements allow it, are sent together,
+as one transaction: a round trip and a commit for all of them. They fail together too, as one write
+does, except for values that the database can't hold.
+
 A lost connection leaves open whether its write was done, except before a COMMIT: then the database
 undoes it. What is told is told as ``StoreUnavailable``.
 """
@@ -20,7 +24,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
@@ -28,10 +32,13 @@ import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 from carnet.errors import ServerError
 from carnet.server.store.base import Rows, StoreUnavailable, Transaction
 from carnet.server.store.migrations import migrate
+from carnet.server.store.statements import GROUPED
 
 __all__ = ["PostgresStore"]
 
 T = TypeVar("T")
+
+_Group: TypeAlias = "dict[Any, tuple[tuple[Any, ...], asyncio.Future[Rows]]]"
 
 MIN_CONNECTIONS = 1
 MAX_CONNECTIONS = 16
@@ -148,6 +155,8 @@ class PostgresStore:
     def __init__(self, pool: Any) -> None:
         self.statements_run = 0
         self._connections = _Connections(pool)
+        self._groups: dict[str, _Group] = {}
+        self._sending: set[asyncio.Task[None]] = set()
         self._closing = False
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -200,11 +209,10 @@ class PostgresStore:
 
     async def write(self, sql: str, *values: Any) -> Rows:
         """Run one statement; its effect is durable when this returns."""
-
-        async def attempt(connection: Any) -> Rows:
-            return await self._fetch(connection, sql, values)
-
-        return await self._insist(attempt)
+        place = GROUPED.get(sql)
+        if place is not None:
+            return await self._write_grouped(sql, place, values)
+        return await self._write_alone(sql, values)
 
     async def transact(self, work: Callable[[], Transaction[T]]) -> T:
         """Run a transaction; all of its effect is durable when this returns, or none."""
@@ -223,6 +231,66 @@ class PostgresStore:
                 await self._connections.close()
         except FAILURES:
             self._connections.terminate()
+
+    async def _write_alone(self, sql: str, values: tuple[Any, ...]) -> Rows:
+        async def attempt(connection: Any) -> Rows:
+            return await self._fetch(connection, sql, values)
+
+        return await self._insist(attempt)
+
+    async def _write_grouped(self, sql: str, place: int, values: tuple[Any, ...]) -> Rows:
+        """Run a statement together with those that come by the time that this one is sent."""
+        group = self._groups.get(sql)
+        if group is None:
+            group = self._groups[sql] = {}
+            sending = asyncio.create_task(self._send_group(sql, group))
+            self._sending.add(sending)
+            sending.add_done_callback(self._sending.discard)
+        elif values[place] in group:
+            # Its row could not be told from the other's.
+            return await self._write_alone(sql, values)
+        answer: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
+        group[values[place]] = (values, answer)
+        return await answer
+
+    async def _send_group(self, sql: str, group: _Group) -> None:
+        await asyncio.sleep(0)
+        del self._groups[sql]
+        outcomes = await self._run_group(sql, group)
+        for key, (_, answer) in group.items():
+            outcome = outcomes.get(key, [])
+            if answer.cancelled():
+                continue
+            if isinstance(outcome, BaseException):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+    async def _run_group(self, sql: str, group: _Group) -> dict[Any, Rows | BaseException]:
+        # Everybody locks rows in the same order.
+        keys = sorted(group)
+        members = [group[key][0] for key in keys]
+
+        async def attempt(connection: Any) -> Any:
+            self.statements_run += len(members)
+            try:
+                return await connection.fetchmany(sql, members)
+            except asyncpg.DataError:
+                return None
+            except FAILURES as error:
+                raise _judge(error, connection) from None
+
+        try:
+            rows = await self._insist(attempt)
+        except Exception as error:
+            return dict.fromkeys(keys, error)
+        if rows is None:
+            # The values of one of them can't be: the others have done nothing wrong.
+            alone = [self._write_alone(sql, values) for values in members]
+            return dict(
+                zip(keys, await asyncio.gather(*alone, return_exceptions=True), strict=True)
+            )
+        return {row[0]: [tuple(row)] for row in rows}
 
     async def _migrate(self) -> None:
         def lock() -> Transaction[None]:

@@ -5,6 +5,8 @@ Parameters stand in the order of their numbers: SQLite numbers them as they come
 
 from __future__ import annotations
 
+from typing import Final
+
 ADD_ACCOUNT = """
 INSERT INTO account (id, username, password_hash, roles, claims, version, created_at)
 VALUES ($1, $2, $3, $4, $5, 1, $6)
@@ -96,10 +98,15 @@ ROTATE = """
 UPDATE session SET generation = generation + 1, rotated_at = $1, address = $2
 WHERE secret_hash = $3 AND generation = $4 AND ended_at IS NULL
   AND expires_at > $1 AND rotated_at > $5 AND client_id = $6 AND key_thumbprint = $7
-RETURNING id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
+RETURNING secret_hash,
+  id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
   (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
    FROM account WHERE account.id = session.account_id)
 """
+
+# What so many ask for at once that an engine may run several together; the number is the place of
+# the value, no two alike, that comes back as the first of the row.
+GROUPED: Final = {ROTATE: 2}
 
 HEAL = """
 UPDATE session SET generation = $1, rotated_at = $2
@@ -108,7 +115,8 @@ RETURNING id
 """
 
 SESSION_BY_SECRET = """
-SELECT id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
+SELECT secret_hash,
+  id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
   (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
    FROM account WHERE account.id = session.account_id), expires_at, rotated_at, ended_at
 FROM session WHERE secret_hash = $1
