@@ -13,6 +13,7 @@ from carnet.jose import jws
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.clients import ClientMetadata
+from carnet.server.sessions import Wanted
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -262,16 +263,40 @@ def test_the_metadata_say_what_there_is(oauth):
         assert "HS256" not in document["dpop_signing_alg_values_supported"]
 
 
+async def ask_inside(service, path, form, auth):
+    """Ask an app in this process; give the answer and how many statements it took."""
+    before = service.store.statements_run
+    transport = httpx.ASGITransport(build_app(service))
+    async with httpx.AsyncClient(transport=transport, base_url="http://carnet") as client:
+        answer = await client.post(path, data=form, auth=auth)
+    assert answer.status_code == 200
+    return answer.json(), service.store.statements_run - before
+
+
 def test_client_credentials_run_no_statement(play):
     async def scene(service, clock):
         metadata = ClientMetadata(grant_types=("client_credentials",))
-        auth = await service.directory.add_client(metadata, OPERATOR)
-        before = service.store.statements_run
-        transport = httpx.ASGITransport(build_app(service))
-        async with httpx.AsyncClient(transport=transport, base_url="http://carnet") as client:
-            form = {"grant_type": "client_credentials"}
-            answer = await client.post("/token", data=form, auth=(auth[0].id, auth[1]))
-        assert answer.status_code == 200
-        return service.store.statements_run - before
+        client, secret = await service.directory.add_client(metadata, OPERATOR)
+        form = {"grant_type": "client_credentials"}
+        return (await ask_inside(service, "/token", form, (client.id, secret)))[1]
 
     assert play(scene) == 0
+
+
+def test_introspection_runs_one_statement(play):
+    async def scene(service, clock):
+        audience = service.directory.audiences[0]
+        metadata = ClientMetadata(grant_types=("client_credentials",), introspects=(audience,))
+        client, secret = await service.directory.add_client(metadata, OPERATOR)
+        account = await service.accounts.create("ada", "a-long-enough-password")
+        grant = await service.sessions.begin(account, Wanted(client.id, audience))
+        of_session, _ = service.access_tokens.issue(grant, audience, None)
+        of_client, _ = service.access_tokens.sign({"sub": "x", "client_id": client.id}, audience)
+        return [
+            await ask_inside(service, "/introspection", {"token": token}, (client.id, secret))
+            for token in (of_session, of_client)
+        ]
+
+    for told, statements in play(scene):
+        assert told["active"] is True
+        assert statements == 1

@@ -179,6 +179,20 @@ def test_signing_out_needs_a_good_token(server):
     assert twice.status_code == 400
 
 
+def test_an_access_token_that_was_revoked_is_refused_here_too(server):
+    session = server.sign_in().json()
+    token = session["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert server.client.get("/account", headers=headers).status_code == 200
+    assert server.client.post("/revocation", data={"token": token}).status_code == 200
+    answer = server.client.get("/account", headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+    # The session lives on, with another token.
+    following = server.refresh(session["refresh_token"]).json()["access_token"]
+    headers = {"Authorization": f"Bearer {following}"}
+    assert server.client.get("/account", headers=headers).status_code == 200
+
+
 def test_the_audience_is_the_one_asked_for_among_those_of_the_service(server):
     body = server.sign_in(resource="billing").json()
     assert inspect(body["access_token"]).claims["aud"] == "billing"
