@@ -28,7 +28,7 @@ class Transport:
         self.done.append("closed")
 
     def is_closing(self):
-        return False
+        return "closed" in self.done
 
 
 @pytest.fixture
@@ -61,11 +61,22 @@ def test_what_is_written_in_one_turn_leaves_in_one_piece_and_in_order():
         await asyncio.sleep(0)
         gathering.write(b"more")
         gathering.close()
+        gathering.write(b"too late")
         await asyncio.sleep(0)
-        assert gathering.is_closing() is False
         return before, transport.done
 
     assert asyncio.run(scene()) == ([], [b"head body", b"more", "closed"])
+
+
+def test_much_is_not_held_back():
+    async def scene():
+        transport = Transport()
+        gathering = _Gathering(transport, asyncio.get_running_loop())
+        for _ in range(100):
+            gathering.write(b"x" * 10_000)
+        return sum(len(data) for data in transport.done)
+
+    assert asyncio.run(scene()) > 900_000
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 7, len(FORM)])

@@ -27,9 +27,10 @@ from carnet.server.service import Service
 
 __all__ = ["build_app"]
 
+EXPOSED: Final = ("DPoP-Nonce", "WWW-Authenticate")
+
 # What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
 # gets nothing from them that it could not get without the browser (RFC 9700 section 2.6).
-EXPOSED: Final = ("DPoP-Nonce", "WWW-Authenticate")
 FROM_ANYWHERE: Final = [
     Middleware(
         CORSMiddleware,
@@ -40,7 +41,7 @@ FROM_ANYWHERE: Final = [
     )
 ]
 
-# Of these the routes below see only what is not a POST.
+# Of these the router sees only what is not a POST.
 ASKED_MOST: Final = {
     "/token": Straight(
         issue_token,

@@ -13,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["HttpConnection"]
 
+MOST_GATHERED = 64 * 1024
+
 
 class HttpConnection(HttpToolsProtocol):
     """uvicorn's protocol, on a transport that gathers what it writes."""
@@ -28,22 +30,24 @@ class _Gathering:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._written: list[bytes] = []
+        self._gathered = bytearray()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        if not self._written:
+        if not self._gathered:
             self._loop.call_soon(self._flush)
-        self._written.append(data)
+        self._gathered += data
+        # The transport is what tells a long answer to wait for a slow reader.
+        if len(self._gathered) > MOST_GATHERED:
+            self._flush()
 
     def close(self) -> None:
         self._flush()
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._written:
-            data = b"".join(self._written)
-            self._written.clear()
-            self._transport.write(data)
+        if self._gathered and not self._transport.is_closing():
+            self._transport.write(bytes(self._gathered))
+        self._gathered.clear()

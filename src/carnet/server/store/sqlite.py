@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,14 +132,16 @@ class SqliteStore:
         return await job.future
 
     async def _write_all(self) -> None:
-        while self._waiting:
-            await self._gather()
-            batch = self._waiting[:BATCH]
-            del self._waiting[:BATCH]
-            await self._write(batch)
-            for job in batch:
-                job.resolve()
-        self._writing = None
+        try:
+            while self._waiting:
+                await self._gather()
+                batch = self._waiting[:BATCH]
+                del self._waiting[:BATCH]
+                await self._write(batch)
+                for job in batch:
+                    job.resolve()
+        finally:
+            self._writing = None
 
     async def _gather(self) -> None:
         """Let those come along who have something to write by the time that they are asked."""
@@ -160,7 +163,8 @@ class SqliteStore:
         except Exception as error:
             # SQLite has already rolled back by itself after some errors, such as a full disk.
             if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+                with suppress(apsw.Error):
+                    self._writer.execute("ROLLBACK")
             for job in batch:
                 job.error = _told(error)
 

@@ -104,8 +104,8 @@ RETURNING secret_hash,
    FROM account WHERE account.id = session.account_id)
 """
 
-# What so many ask for at once that an engine may run several together; the number is the place of
-# the value, no two alike, that comes back as the first of the row.
+# What so many ask for at once that an engine may run several together. The number is the place of
+# the value that tells them apart: it comes back as the first of the row.
 GROUPED: Final = {ROTATE: 2}
 
 HEAL = """
