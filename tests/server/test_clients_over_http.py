@@ -1,5 +1,6 @@
 """The token endpoint, revocation and introspection, as clients of every kind see them."""
 
+import json
 import secrets
 import time
 
@@ -8,7 +9,7 @@ from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc.jwk import ECKey
 
-from carnet import KeySet, Signer, Verifier, inspect
+from carnet import Key, KeySet, Signer, Verifier, inspect
 from carnet.jose import jws
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
@@ -251,6 +252,21 @@ def test_a_client_made_on_the_command_line_is_known_to_a_running_server(oauth, c
     refused = carnet("client", "add", "X", "--redirect-uri", "http://evil.example/", data=data)
     assert refused.returncode == 2
     assert "redirect_uris" in refused.stderr
+
+
+def test_a_client_whose_id_tokens_are_encrypted_is_made_on_the_command_line(carnet, tmp_path):
+    keys, data = tmp_path / "keys.json", tmp_path / "data"
+    public = Key.generate("ECDH-ES+A256KW").public.to_jwk()
+    keys.write_text(json.dumps({"keys": [public]}))
+    more = ("--redirect-uri", "https://bank.example/cb", "--jwks", str(keys), "--json")
+    flags = ("--encrypt-id-tokens", "ECDH-ES+A256KW", "--encryption-enc", "A256GCM")
+    done = carnet("client", "add", "Bank", *more, *flags, data=data)
+    made = json.loads(done.stdout)
+    assert made["id_token_encrypted_response_alg"] == "ECDH-ES+A256KW"
+    assert made["id_token_encrypted_response_enc"] == "A256GCM"
+    refused = carnet("client", "add", "Bank", *more, "--encrypt-id-tokens", "RSA-OAEP", data=data)
+    assert refused.returncode == 2
+    assert "needs jwks with an encryption key of the same alg" in refused.stderr
 
 
 def test_the_metadata_say_what_there_is(oauth):

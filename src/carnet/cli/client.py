@@ -11,6 +11,7 @@ import msgspec
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
 from carnet.errors import ConfigurationError
+from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.server.audit import OPERATOR
 from carnet.server.clients import Client, ClientMetadata, ClientRefused
 from carnet.server.service import Service
@@ -61,6 +62,18 @@ def client() -> None:
     help="How it proves who it is; none is for apps in browsers and on phones.",
 )
 @click.option("--jwks", type=click.File("rb"), metavar="FILE", help="Its public keys, a JWK Set.")
+@click.option(
+    "--encrypt-id-tokens",
+    "encryption_alg",
+    metavar="ALG",
+    help="Encrypt its ID tokens to its key of this algorithm, which is in --jwks.",
+)
+@click.option(
+    "--encryption-enc",
+    type=click.Choice(tuple(ENCRYPTIONS)),
+    metavar="ENC",
+    help="How their content is encrypted: A256GCM and the like; A128CBC-HS256 by default.",
+)
 @click.option("--resource", "resources", multiple=True, metavar="AUDIENCE", help="Repeatable.")
 @click.option(
     "--introspects",
@@ -82,6 +95,8 @@ def add(
     scope: str | None,
     method: str,
     jwks: IO[bytes] | None,
+    encryption_alg: str | None,
+    encryption_enc: str | None,
     resources: tuple[str, ...],
     introspects: tuple[str, ...],
     first_party: bool,
@@ -97,6 +112,8 @@ def add(
       carnet client add "Nightly job" --scope "orders:read orders:write" --resource orders
       carnet client add "Web shop" --redirect-uri https://shop.example.com/callback
       carnet client add "Phone app" --auth none --redirect-uri com.example.app:/callback
+      carnet client add "Bank" --redirect-uri https://bank.example.com/cb \\
+        --jwks keys.json --encrypt-id-tokens ECDH-ES+A256KW
     """
     settings = settings_from(config, **given)
     members: dict[str, Any] = {
@@ -113,6 +130,10 @@ def add(
         "first_party": first_party,
         "dpop_bound_access_tokens": bound,
     }
+    if encryption_alg is not None:
+        members["id_token_encrypted_response_alg"] = encryption_alg
+    if encryption_enc is not None:
+        members["id_token_encrypted_response_enc"] = encryption_enc
     try:
         metadata = msgspec.convert(members, ClientMetadata)
     except msgspec.ValidationError as error:

@@ -113,7 +113,9 @@ def test_closing_finishes_what_is_under_way(path):
         return await asyncio.gather(*(store.write(ADD, n, "a", 1) for n in range(50)))
 
     assert len(run(path, work)) == 50
-    assert not [thread for thread in threading.enumerate() if "carnet" in thread.name]
+    assert not [
+        thread for thread in threading.enumerate() if thread.name.startswith("carnet-writer")
+    ]
 
 
 def test_a_full_disk_fails_the_writes_and_nothing_else(path):

@@ -37,6 +37,7 @@ from carnet.server.service import Service
 __all__ = ["authorize", "decide", "forward_authorize"]
 
 MARK_SECONDS: Final = 3600
+FRAMES: Final = frozenset(("iframe", "frame", "fencedframe", "embed", "object"))
 SIGN_IN_AGAIN: Final = frozenset(("login", "select_account"))
 ANSWERED: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
@@ -96,7 +97,7 @@ def _read(request: Request, query: str) -> tuple[AuthorizationRequest, Client]:
 
 async def _proceed(request: Request, asked: AuthorizationRequest, client: Client) -> Response:
     silent = "none" in asked.prompts
-    session = await current(request)
+    session = None if _is_framed(request) else await current(request)
     if session is None or not _is_recent(request, asked, session):
         if silent:
             raise _refusal(asked, "login_required", "nobody is signed in, or not recently enough")
@@ -106,6 +107,15 @@ async def _proceed(request: Request, asked: AuthorizationRequest, client: Client
             raise _refusal(asked, "consent_required", "the person has not agreed to this yet")
         return _ask(request, asked, client, session)
     return await _answer(request, asked, session)
+
+
+def _is_framed(request: Request) -> bool:
+    """Tell whether the answer goes into a frame, where nobody counts as signed in.
+
+    Otherwise a script that was injected into a client's page could get tokens of its own by a frame
+    that nobody sees (RFC 10017 section 5.1.3).
+    """
+    return request.headers.get("sec-fetch-dest") in FRAMES
 
 
 def _is_recent(request: Request, asked: AuthorizationRequest, session: BrowserSession) -> bool:
