@@ -1,10 +1,12 @@
 """The token endpoint, revocation and introspection, as clients of every kind see them."""
 
+import dataclasses
 import json
 import secrets
 import time
 
 import httpx
+import pytest
 from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc.jwk import ECKey
@@ -287,6 +289,29 @@ async def ask_inside(service, path, form, auth):
         answer = await client.post(path, data=form, auth=auth)
     assert answer.status_code == 200
     return answer.json(), service.store.statements_run - before
+
+
+def test_a_fault_of_the_program_is_answered_without_a_word_of_it_and_raised(play):
+    async def scene(service, clock):
+        metadata = ClientMetadata(grant_types=("client_credentials",))
+        client, secret = await service.directory.add_client(metadata, OPERATOR)
+        broken = build_app(dataclasses.replace(service, access_tokens=None))
+        told = httpx.ASGITransport(broken, raise_app_exceptions=False)
+        form, auth = {"grant_type": "client_credentials"}, (client.id, secret)
+        async with httpx.AsyncClient(transport=told, base_url="http://carnet") as browser:
+            answer = await browser.post(
+                "/token", data=form, auth=auth, headers={"Origin": "https://a.example"}
+            )
+        assert answer.json() == {
+            "error": "server_error",
+            "error_description": "the service failed to answer",
+        }
+        assert answer.headers["access-control-allow-origin"] == "*"
+        with pytest.raises(AttributeError):
+            await ask_inside(dataclasses.replace(service, access_tokens=None), "/token", form, auth)
+        return answer.status_code
+
+    assert play(scene) == 500
 
 
 def test_client_credentials_run_no_statement(play):

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from carnet.server.dispatcher import Dispatcher, Straight
+from carnet.server.dispatcher import DirectEndpoint, Dispatcher
 from carnet.server.endpoints import accounts, authorize, consents, logout, operations, sessions
 from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
 from carnet.server.endpoints.introspection import introspect_token
@@ -43,14 +43,14 @@ FROM_ANYWHERE: Final = [
 
 # Of these the router sees only what is not a POST.
 ASKED_MOST: Final = {
-    "/token": Straight(
+    "/token": DirectEndpoint(
         issue_token,
         {
             "Access-Control-Allow-Origin": "*",
             "Access-Control-Expose-Headers": ", ".join(EXPOSED),
         },
     ),
-    "/introspection": Straight(introspect_token),
+    "/introspection": DirectEndpoint(introspect_token),
 }
 
 

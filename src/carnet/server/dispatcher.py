@@ -18,10 +18,10 @@ from carnet.server.failures import EXPECTED, answer_failure
 from carnet.server.http import header_values
 from carnet.server.metrics import count
 
-__all__ = ["Dispatcher", "Straight"]
+__all__ = ["DirectEndpoint", "Dispatcher"]
 
 
-class Straight(NamedTuple):
+class DirectEndpoint(NamedTuple):
     """An endpoint that takes POST requests.
 
     Attributes:
@@ -41,7 +41,7 @@ class Dispatcher:
         endpoints: those that need no router, by their path.
     """
 
-    def __init__(self, app: Starlette, endpoints: Mapping[str, Straight]) -> None:
+    def __init__(self, app: Starlette, endpoints: Mapping[str, DirectEndpoint]) -> None:
         self._app = app
         self._endpoints = endpoints
 
