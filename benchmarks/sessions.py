@@ -1,10 +1,11 @@
-"""The speed of the server beside oidc-provider: ``python -m benchmarks.sessions``.
+"""The speed of the server beside others: ``python -m benchmarks.sessions``.
 
 Requests per second of refresh, client credentials and introspection: `carnet serve` on SQLite and
-on PostgreSQL, and oidc-provider with a PostgreSQL adapter, one process each on the first core. The
-load, from wrk, and PostgreSQL are on the second. Every refresh is of a valid, current token of one
-of many sessions. Each round loads the servers one after another in a shuffled order; the best
-round counts. Two more servers have a million sessions in their tables, put there beforehand.
+on PostgreSQL, oidc-provider with a PostgreSQL adapter, and django-oauth-toolkit on PostgreSQL, one
+process each on the first core. The load, from wrk, and PostgreSQL are on the second. Every refresh
+is of a valid, current token of one of many sessions. Each round loads the servers one after another
+in a shuffled order; the best round counts. Two more servers have a million sessions in their
+tables, put there beforehand.
 
 The load comes over 32 connections: with few, a server that waits for a commit has nothing else to
 do, and what is measured is the disk.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import importlib.util
 import json
 import os
 import platform
@@ -28,6 +30,7 @@ import sys
 import tempfile
 from base64 import b64encode
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -41,6 +44,7 @@ from benchmarks.token_servers import (
     find_node,
     start_carnet,
     start_peer,
+    start_toolkit,
 )
 from carnet.server.settings import Settings
 
@@ -51,6 +55,7 @@ SESSIONS = 800
 BUSY = 0.5
 LOADS = ("refresh", "client credentials", "introspection")
 PEER = "oidc-provider, PostgreSQL"
+TOOLKIT = "django-oauth-toolkit, PostgreSQL"
 # The same with many more sessions in the table.
 CROWDED = {
     "Carnet, SQLite": "Carnet, SQLite, crowded",
@@ -102,6 +107,9 @@ def missing() -> str:
         return "two cores are needed, and taskset: apt-get install util-linux"
     if not (NODE_PACKAGES / "oidc-provider").is_dir() or not (NODE_PACKAGES / "pg").is_dir():
         return "oidc-provider is missing: run 'make .venv/node'"
+    for package, module in (("django-oauth-toolkit", "oauth2_provider"), ("psycopg", "psycopg")):
+        if importlib.util.find_spec(module) is None:
+            return f"{package} is missing: run 'make .venv/dev'"
     return ""
 
 
@@ -125,6 +133,7 @@ def measure(
             many = crowd if name in CROWDED.values() else 0
             contestants[name] = start_carnet(stack, settings, count, many)
         contestants[PEER] = start_peer(stack, database("peer"), count)
+        contestants[TOOLKIT] = start_toolkit(stack, database("toolkit"), count)
         turns = [
             (name, what)
             for name in contestants
@@ -138,7 +147,7 @@ def measure(
                 share = one.refresh_tokens[number * SESSIONS : (number + 1) * SESSIONS]
                 result = load(one, what, seconds, share, folder)
                 one.results.setdefault(what, []).append(result)
-                print(f"{name:28} {what:20} {result['rate']:8,.0f}/s", file=sys.stderr)
+                print(f"{name:32} {what:20} {result['rate']:8,.0f}/s", file=sys.stderr)
         for one in contestants.values():
             one.memory = one.resident_megabytes()
     return contestants
@@ -179,7 +188,8 @@ def surroundings(postgres: str) -> str:
         f"{processor[1] if processor else platform.machine()}, {os.cpu_count()} cores; "
         f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}, "
         f"PostgreSQL {postgres}, Node {node.strip().lstrip('v')}, "
-        f"oidc-provider {package['version']}; "
+        f"oidc-provider {package['version']}, "
+        f"django-oauth-toolkit {version('django-oauth-toolkit')}, Django {version('django')}; "
         f"{dt.datetime.now(dt.UTC).date().isoformat()}."
     )
 
@@ -204,10 +214,10 @@ def main() -> None:
             contestants = measure(
                 postgres, Path(folder), given.seconds, given.rounds, given.sessions
             )
-            version = re.search(r"\d+\.\d+", postgres.psql("SHOW server_version"))[0]
+            release = re.search(r"\d+\.\d+", postgres.psql("SHOW server_version"))[0]
         finally:
             postgres.cleanup()
-    print(report(contestants, given.sessions, version))
+    print(report(contestants, given.sessions, release))
     if given.json is not None:
         figures = {name: {**one.results, "memory": one.memory} for name, one in contestants.items()}
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
