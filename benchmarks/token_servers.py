@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 NODE_PACKAGES = HERE.parent / "tests" / "node" / "node_modules"
 MACHINE = ("client_credentials",)
 SCOPE = "orders:read"
+USERNAME, PASSWORD = "ada", "paper-boat-harbour"
 START_SECONDS = 60
 
 COLUMNS = """
@@ -82,7 +83,7 @@ class Contestant:
 async def prepare(settings: Settings, count: int) -> dict:
     """Make an account, the clients and as many sessions in a database; give what a client has."""
     async with open_service(settings) as service:
-        account = await service.accounts.create("ada", "paper-boat-harbour")
+        account = await service.accounts.create(USERNAME, PASSWORD)
 
         async def add(name, **members):
             metadata = ClientMetadata(client_name=name, scope=SCOPE, **members)
@@ -144,7 +145,7 @@ def start_carnet(stack: ExitStack, settings: Settings, count: int, crowd: int) -
     contestant = Contestant(
         url,
         process.pid,
-        {"token": "/token", "introspect": "/introspection"},
+        {"token": "/token", "introspect": "/introspection", "sign in": "/sessions"},
         made["app"],
         made["job"],
         made["service"],
