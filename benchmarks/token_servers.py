@@ -1,4 +1,4 @@
-"""The servers that the benchmarks load: `carnet serve`, and oidc-provider from npm."""
+"""The servers that the benchmarks load: `carnet serve`, oidc-provider, django-oauth-toolkit."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 NODE_PACKAGES = HERE.parent / "tests" / "node" / "node_modules"
 MACHINE = ("client_credentials",)
 SCOPE = "orders:read"
+USERNAME, PASSWORD = "ada", "paper-boat-harbour"
 START_SECONDS = 60
 
 COLUMNS = """
@@ -52,13 +53,15 @@ class Contestant:
     """A running server, and what is needed to load it."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    pid: int
     paths: dict[str, str]
     app: str
     job: tuple[str, str]
     service: tuple[str, str]
     refresh_tokens: list[str]
     access_token: str = ""
+    # What its access tokens are signed with; nothing where they are opaque.
+    algorithm: str = "ES256"
     memory: float = 0
     results: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
@@ -68,19 +71,19 @@ class Contestant:
 
     def processor_seconds(self) -> float:
         """Give the time that the process has used the processor."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident_megabytes(self) -> float:
         """Give the resident memory of the process in MB."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1000
 
 
 async def prepare(settings: Settings, count: int) -> dict:
     """Make an account, the clients and as many sessions in a database; give what a client has."""
     async with open_service(settings) as service:
-        account = await service.accounts.create("ada", "paper-boat-harbour")
+        account = await service.accounts.create(USERNAME, PASSWORD)
 
         async def add(name, **members):
             metadata = ClientMetadata(client_name=name, scope=SCOPE, **members)
@@ -141,8 +144,8 @@ def start_carnet(stack: ExitStack, settings: Settings, count: int, crowd: int) -
     url = served_at(log, process)
     contestant = Contestant(
         url,
-        process,
-        {"token": "/token", "introspect": "/introspection"},
+        process.pid,
+        {"token": "/token", "introspect": "/introspection", "sign in": "/sessions"},
         made["app"],
         made["job"],
         made["service"],
@@ -172,16 +175,11 @@ def start_peer(stack: ExitStack, database: str, count: int) -> Contestant:
         stdout=subprocess.PIPE,
         env=environment,
     )
-    for line in process.stdout or ():
-        if line.startswith(b"{"):
-            made = json.loads(line)
-            break
-    else:
-        raise SystemExit("oidc-provider did not start")
+    made = told(process, "oidc-provider")
     secret = re.search(r"client_secret: '(.*)'", script.read_text())[1]
     contestant = Contestant(
         made["url"],
-        process,
+        process.pid,
         {"token": "/token", "introspect": "/token/introspection"},
         "app",
         ("job", secret),
@@ -193,8 +191,35 @@ def start_peer(stack: ExitStack, database: str, count: int) -> Contestant:
     return contestant
 
 
+def start_toolkit(stack: ExitStack, database: str, count: int) -> Contestant:
+    """Run django-oauth-toolkit."""
+    command = [sys.executable, "-m", "benchmarks.django_oauth_toolkit", database, str(count)]
+    process = run(stack, command, stdout=subprocess.PIPE)
+    made = told(process, "django-oauth-toolkit")
+    contestant = Contestant(
+        made["url"],
+        made["pid"],
+        {"token": "/token/", "introspect": "/introspect/"},
+        "app",
+        ("job", made["secret"]),
+        ("orders", made["secret"]),
+        made["refresh"],
+        algorithm="",
+    )
+    contestant.access_token = check(contestant)
+    return contestant
+
+
+def told(process: subprocess.Popen[bytes], name: str) -> dict:
+    """Wait for the line of JSON in which a peer says how it is reached."""
+    for line in process.stdout or ():
+        if line.startswith(b"{"):
+            return json.loads(line)
+    raise SystemExit(f"{name} did not start")
+
+
 def check(contestant: Contestant) -> str:
-    """See to it that a server gives tokens signed with ES256; give one of a session."""
+    """See to it that a server signs as it should; give a token of a session."""
     refresh = {"refresh_token": contestant.refresh_tokens.pop(), "client_id": contestant.app}
     for form, auth in (
         ({"grant_type": "client_credentials"}, contestant.job),
@@ -203,8 +228,9 @@ def check(contestant: Contestant) -> str:
         url = contestant.url + contestant.paths["token"]
         answer = httpx.post(url, data=form, auth=auth, trust_env=False)
         token = answer.raise_for_status().json()["access_token"]
-        if inspect(token).header["alg"] != "ES256":
-            raise SystemExit(f"{contestant.url} does not sign with ES256")
+        signed_with = contestant.algorithm
+        if signed_with and inspect(token).header["alg"] != signed_with:
+            raise SystemExit(f"{contestant.url} does not sign with {signed_with}")
     return token
 
 
