@@ -44,7 +44,7 @@ class Passwords:
 
     def __init__(self, workers: int | None = None) -> None:
         self._hasher = PasswordHasher(TIME_COST, MEMORY_KIB, LANES, type=Type.ID)
-        self._workers = workers or os.cpu_count() or 1
+        self._workers = workers or _cores()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="carnet-password")
         self._pending = 0
         self._nobodys = self._hasher.hash(secrets.token_urlsafe(32))
@@ -92,6 +92,13 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._pending -= 1
+
+
+def _cores() -> int:
+    """Count the cores that this process may use; a container may have fewer than its machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def is_common(password: str) -> bool:
