@@ -2,6 +2,7 @@
 
 import enum
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -269,6 +270,25 @@ def test_an_access_token_carries_its_type_and_an_identifier_of_its_own():
     assert len(identifiers) == 50
     assert min(len(identifier) for identifier in identifiers) >= 22
     assert verifier(type="at+jwt").verify(made[0]).client_id == "shop"
+
+
+def test_a_forked_process_gives_identifiers_of_its_own():
+    def draw(_=None):
+        one = signer(type="at+jwt")
+        made = [one.sign({"sub": "ada", "client_id": "shop"}) for _ in range(200)]
+        return [claims_of(token)["jti"] for token in made]
+
+    before = draw()
+    receiving, sending = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(sending, " ".join(draw()).encode())
+        os._exit(0)
+    os.close(sending)
+    with open(receiving) as told:
+        theirs = told.read().split()
+    assert os.waitpid(child, 0)[1] == 0
+    assert len({*before, *draw(), *theirs}) == 600
 
 
 @pytest.mark.parametrize("missing", ["sub", "client_id", "aud"])

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from carnet.jose.algorithms import Algorithm
@@ -112,8 +111,13 @@ def _sign_ecdsa(algorithm: Algorithm, private: Any) -> Sign:
     operation, scheme, size = private.sign, ec.ECDSA(HASHES[algorithm.hash]), algorithm.size
 
     def sign(data: bytes) -> bytes:
-        r, s = decode_dss_signature(operation(data, scheme))
-        return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+        der: bytes = operation(data, scheme)
+        # SEQUENCE { r INTEGER, s INTEGER }, of which the first length takes one byte or two.
+        start = 4 if der[1] < 128 else 5
+        end = start + der[start - 1]
+        r, s = der[start:end], der[end + 2 :]
+        # An integer has a zero byte in front where its first bit is set, and none otherwise.
+        return r[-size:].rjust(size, b"\0") + s[-size:].rjust(size, b"\0")
 
     return sign
 

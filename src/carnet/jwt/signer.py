@@ -170,7 +170,7 @@ class Signer:
 
 # The system is asked for many at once: a call takes longer than all else about an identifier.
 _identifiers: list[str] = []
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows can't fork
     os.register_at_fork(after_in_child=_identifiers.clear)
 
 

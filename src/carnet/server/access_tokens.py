@@ -68,16 +68,16 @@ class AccessTokens:
         lifetime: int | None = None,
         key_thumbprint: str = "",
     ) -> tuple[str, int]:
-        """Make an access token with these claims, for one of the directory's audiences."""
+        """Make an access token of these claims, which become its own, for an audience."""
         self._follow_changes()
         span = min(lifetime or self._lifetime, self._lifetime)
-        full = {**claims, "aud": audience}
+        claims["aud"] = audience
         if key_thumbprint:
-            full["cnf"] = {"jkt": key_thumbprint}
+            claims["cnf"] = {"jkt": key_thumbprint}
         signer = self._signers.get(audience)
         if signer is None:
             signer = self._signers[audience] = self._signer(audience)
-        return signer.sign(full, lifetime=span), span
+        return signer.sign(claims, lifetime=span), span
 
     def verify(self, token: str) -> Claims:
         """Check an access token that this service has issued, for whichever audience.

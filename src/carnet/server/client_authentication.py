@@ -5,9 +5,8 @@ An unknown client, a wrong secret and a method that is not the client's get the 
 
 from __future__ import annotations
 
-import binascii
 import hmac
-from base64 import b64decode
+from binascii import a2b_base64
 from typing import Final, NoReturn
 from urllib.parse import unquote_plus
 
@@ -86,13 +85,13 @@ def _by_basic(service: Service, header: str, form: dict[str, str]) -> Client:
     try:
         if scheme.lower() != "basic":
             raise ValueError
-        pair = b64decode(credentials.strip(), validate=True).decode("ascii")
+        pair = a2b_base64(credentials.strip(), strict_mode=True).decode("ascii")
         name, colon, secret = pair.partition(":")
         if not colon:
             raise ValueError
         client_id = unquote_plus(name, errors="strict")
         secret = unquote_plus(secret, errors="strict")
-    except (ValueError, binascii.Error):
+    except ValueError:
         _refuse(basic=True)
     if form.get("client_id", client_id) != client_id:
         raise RequestRefused("invalid_request", "client_id differs from the Authorization header")

@@ -38,6 +38,13 @@ MORE: Final[Message] = {"type": "http.request", "more_body": True}
 NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()]
+
+
+_RAW_NO_STORE: Final = _raw(NO_STORE)
+
+
 class RequestRefused(CarnetError):
     """A request is answered with an OAuth error.
 
@@ -70,10 +77,7 @@ class _JsonAnswer(Response):
         self.raw_headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
-            *(
-                (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in headers.items()
-            ),
+            *(_RAW_NO_STORE if headers is NO_STORE else _raw(headers)),
         ]
 
 
