@@ -285,7 +285,7 @@ def test_a_forked_process_gives_identifiers_of_its_own():
         os.write(sending, " ".join(draw()).encode())
         os._exit(0)
     os.close(sending)
-    with open(receiving) as told:
+    with os.fdopen(receiving) as told:
         theirs = told.read().split()
     assert os.waitpid(child, 0)[1] == 0
     assert len({*before, *draw(), *theirs}) == 600

@@ -64,6 +64,7 @@ class Directory:
         self._loading = asyncio.Lock()
         self._clients: dict[str, Client] = {}
         self._resources: dict[str, Resource] = {}
+        self._known = {name: Resource(name) for name in settings.audiences}
         self.audiences: tuple[str, ...] = settings.audiences
         self.generation = 0
 
@@ -75,10 +76,7 @@ class Directory:
 
     def resource(self, audience: str) -> Resource | None:
         """Give what tokens may be for, or None where they may not be for that."""
-        found = self._resources.get(audience)
-        if found is None and audience in self._settings.audiences:
-            return Resource(audience)
-        return found
+        return self._known.get(audience)
 
     def clients(self) -> list[Client]:
         """Give every client, by its id."""
@@ -96,7 +94,9 @@ class Directory:
             resources = await self._store.read(sql.RESOURCES)
             self._clients = {row[0]: client_of(row) for row in clients}
             self._resources = {row[0]: resource_of(row) for row in resources}
-        self.audiences = tuple(dict.fromkeys((*self._settings.audiences, *self._resources)))
+        own = {name: Resource(name) for name in self._settings.audiences}
+        self._known = {**own, **self._resources}
+        self.audiences = tuple(self._known)
         self.generation += 1
 
     async def add_client(
