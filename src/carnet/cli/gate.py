@@ -9,6 +9,7 @@ from typing import Any
 import click
 import uvicorn
 
+from carnet.http_connections import HttpConnection
 from carnet.listening import listen
 from carnet.verifier.gate import Gate
 
@@ -97,7 +98,12 @@ async def _serve(gate: Gate, host: str, port: int) -> None:
             click.echo(f"carnet: refusing everything until this is mended: {problem}", err=True)
         host, port = listener.getsockname()[:2]
         config = uvicorn.Config(
-            gate.app, log_config=None, access_log=False, server_header=False, proxy_headers=False
+            gate.app,
+            http=HttpConnection,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
         )
         print(f"carnet: gate on http://{host}:{port}/verify", file=sys.stderr, flush=True)
         await uvicorn.Server(config).serve([listener])
