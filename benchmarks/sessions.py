@@ -7,7 +7,7 @@ is of a valid, current token of one of many sessions. Each round loads the serve
 in a shuffled order; the best round counts. Two more servers have a million sessions in their
 tables, put there beforehand; what that changes is the median of the rounds.
 
-The load comes over 64 connections: with few, a server that waits for a commit has nothing else to
+The load comes over 32 connections: with few, a server that waits for a commit has nothing else to
 do, and what is measured is the disk.
 
 Sign-ins per second, of `carnet serve` only, stand beside what Argon2id alone does on that core.
@@ -55,7 +55,7 @@ from benchmarks.token_servers import (
 from carnet.server.settings import Settings
 
 HERE = Path(__file__).resolve().parent
-CONNECTIONS = 64
+CONNECTIONS = 32
 # Enough for a password to be checked at any moment; of many more some would be told to come back.
 SIGN_IN_CONNECTIONS = 4
 SESSIONS = 800
