@@ -9,8 +9,8 @@ from typing import Any
 import click
 import uvicorn
 
-from carnet.http_connections import HttpConnection
 from carnet.listening import listen
+from carnet.server.http_connections import HttpConnection
 from carnet.verifier.gate import Gate
 
 __all__ = ["gate"]

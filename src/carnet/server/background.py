@@ -76,7 +76,7 @@ class Background:
                 group.create_task(self._repeat(self.follow, POLL_SECONDS))
                 group.create_task(self._repeat(self._keys.keep_up, KEYS_SECONDS))
                 group.create_task(self._repeat(self._notices.tell, NOTICES_SECONDS))
-                group.create_task(self._repeat(self.sweep, SWEEP_SECONDS))
+                group.create_task(self._repeat(self.sweep, SWEEP_SECONDS, first=SWEEP_SECONDS))
                 group.create_task(self._repeat(self.activity.sample, MINUTE))
         finally:
             await self._notices.close()
@@ -106,7 +106,10 @@ class Background:
             while swept == BATCH:
                 swept = len(await self._store.write(statement, before, BATCH))
 
-    async def _repeat(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
+    async def _repeat(
+        self, work: Callable[[], Awaitable[None]], seconds: float, *, first: float = 0
+    ) -> None:
+        await asyncio.sleep(first)
         while True:
             try:
                 await work()

@@ -57,6 +57,9 @@ class LogoutNotices:
         told = BATCH
         while told == BATCH:
             now = self._clock()
+            # Hardly ever is there anything, and only a write keeps others from writing.
+            if not await self._store.read(sql.LOGOUTS_DUE, now):
+                return
             rows = await self._store.write(sql.LOGOUTS_TO_TELL, now + LEASE, now, BATCH)
             await asyncio.gather(*(self._tell(*row) for row in rows))
             told = len(rows)

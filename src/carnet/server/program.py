@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import msgspec
 import uvicorn
 
-from carnet.http_connections import HttpConnection
 from carnet.listening import listen
 from carnet.server.app import build_app
+from carnet.server.http_connections import HttpConnection
 from carnet.server.log import configure_log
 from carnet.server.service import Service, open_service
 from carnet.server.settings import Settings

@@ -163,6 +163,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "TAKE_CODE": ("s", b"h"),
         "SWEEP_CODES": (1, 1),
         "ADD_CONSENT": ("c", "openid", 1, "a"),
+        "LOGOUTS_DUE": (1,),
         "LOGOUTS_TO_TELL": (2, 1, 1),
         "LOGOUT_NOT_TOLD": (1, "s"),
         "TOUCH_SESSION": (1, "", "s"),

@@ -409,6 +409,12 @@ CONSENT = """
 SELECT scope FROM consent WHERE account_id = $1 AND client_id = $2
 """
 
+LOGOUTS_DUE = """
+SELECT id FROM session
+WHERE logout_uri IS NOT NULL AND ended_at IS NOT NULL AND COALESCE(logout_due_at, 0) <= $1
+LIMIT 1
+"""
+
 # Whoever tells a client that its session has ended has it for a while; then another may try.
 LOGOUTS_TO_TELL = """
 UPDATE session SET logout_due_at = $1
