@@ -380,6 +380,24 @@ def test_what_is_made_where_it_is_missing_is_made_once_by_replicas_that_start_to
     assert asyncio.run(scene()) == ["made"] * 32
 
 
+def test_connections_are_kept_at_hand_while_they_are_used_and_never_too_many(
+    play_beside, monkeypatch
+):
+    async def scene(store, operator):
+        await asyncio.gather(*(store.read("SELECT pg_sleep(0.05)") for _ in range(50)))
+        opened = await operator.fetchval(
+            "SELECT COUNT(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        at_hand = len(store._connections._free)
+        monkeypatch.setattr(engine, "IDLE_SECONDS", 0)
+        for _ in range(20):
+            await store.read("SELECT 1")
+        return opened, at_hand, len(store._connections._free)
+
+    assert play_beside(scene) == (engine.MAX_CONNECTIONS, engine.MAX_CONNECTIONS, 1)
+
+
 SESSION = ("client", "orders", "", "", 1, 2**62, "", "", None, 1, None, "a1", 1)
 
 
