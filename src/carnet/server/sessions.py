@@ -130,6 +130,24 @@ class Session(NamedTuple):
     expires_at: int
 
 
+class _Row(NamedTuple):
+    """What ROTATE gives of a session, and SESSION_BY_SECRET with the moments after it."""
+
+    secret_hash: bytes
+    session_id: str
+    account_id: str
+    client_id: str
+    audience: str
+    scope: str
+    key_thumbprint: str
+    authenticated_at: int | None
+    generation: int
+    account: str
+    expires_at: int = 0
+    rotated_at: int = 0
+    ended_at: int | None = None
+
+
 class Sessions:
     """The sessions of the service.
 
@@ -261,7 +279,8 @@ class Sessions:
             *(client_id, key_thumbprint),
         )
         if rows:
-            return self._grant(rows[0], token.at(rows[0][8]))
+            row = _Row(*rows[0])
+            return self._grant(row, token.at(row.generation))
         return await self._judge(token, now, origin, client_id, key_thumbprint)
 
     async def granted(self, text: str, client_id: str) -> tuple[str, str] | None:
@@ -270,8 +289,8 @@ class Sessions:
             token = refresh_token.parse(text, self._keys.peppers)
         except InvalidToken:
             return None
-        rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
-        return (rows[0][5], rows[0][4]) if rows and rows[0][3] == client_id else None
+        row = await self._by_secret(token)
+        return None if row is None or row.client_id != client_id else (row.scope, row.audience)
 
     async def end(self, session_id: str, reason: str, origin: Origin = SERVICE) -> bool:
         """End a session, and tell whether this call was the one that ended it."""
@@ -304,10 +323,10 @@ class Sessions:
             token = refresh_token.parse(text, self._keys.peppers)
         except InvalidToken:
             return False
-        rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
-        if not rows or rows[0][3] != client_id:
+        row = await self._by_secret(token)
+        if row is None or row.client_id != client_id:
             return False
-        return await self.end(rows[0][1], reason, origin)
+        return await self.end(row.session_id, reason, origin)
 
     async def end_all(self, account_id: str, reason: str, origin: Origin, *, keep: str = "") -> int:
         """End every session of an account, or every one but ``keep``, and give their number."""
@@ -378,48 +397,46 @@ class Sessions:
         key_thumbprint: str,
     ) -> Grant:
         """Decide about a token that the rotation did not take: the table above."""
-        rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
-        if not rows:
+        row = await self._by_secret(token)
+        if row is None:
             raise RefreshRefused("the session is unknown", code="unknown")
-        row = rows[0]
-        generation = row[8]
-        expires_at, rotated_at, ended_at = row[10:]
-        if row[3] != client_id:
+        if row.client_id != client_id:
             raise RefreshRefused("the session is another client's", code="client_mismatch")
-        if row[6] != key_thumbprint:
+        if row.key_thumbprint != key_thumbprint:
             raise RefreshRefused("the session is bound to another key", code="key_mismatch")
-        if ended_at is not None:
+        if row.ended_at is not None:
             raise RefreshRefused("the session has ended", code="ended")
-        if expires_at <= now or rotated_at <= now - self._idle:
+        if row.expires_at <= now or row.rotated_at <= now - self._idle:
             raise RefreshRefused("the session has expired", code="expired")
-        if token.generation >= generation:
+        if token.generation >= row.generation:
             if not await self._heal(token, row, now, origin):
                 # Another request has healed it, or ended it, in between.
                 return await self._judge(token, now, origin, client_id, key_thumbprint)
             return self._grant(row, token.at(token.generation + 1))
-        retried = now - rotated_at <= self._grace or bool(key_thumbprint)
-        if token.generation == generation - 1 and retried:
-            return self._grant(row, token.at(generation))
-        await self.end(row[1], "reused", origin)
+        retried = now - row.rotated_at <= self._grace or bool(key_thumbprint)
+        if token.generation == row.generation - 1 and retried:
+            return self._grant(row, token.at(row.generation))
+        await self.end(row.session_id, "reused", origin)
         raise RefreshRefused("the refresh token was used before", code="reused")
 
-    async def _heal(
-        self, token: RefreshToken, row: tuple[Any, ...], now: int, origin: Origin
-    ) -> bool:
+    async def _by_secret(self, token: RefreshToken) -> _Row | None:
+        rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
+        return _Row(*rows[0]) if rows else None
+
+    async def _heal(self, token: RefreshToken, row: _Row, now: int, origin: Origin) -> bool:
         following = token.generation + 1
-        session_id, account_id = row[1], row[2]
 
         def work() -> Transaction[bool]:
             if not (yield sql.HEAL, (following, now, token.secret_hash)):
                 return False
-            about = {"account_id": account_id, "session_id": session_id}
+            about = {"account_id": row.account_id, "session_id": row.session_id}
             yield from record(now, Event.SESSION_HEALED, origin, **about)
             return True
 
         return await self._store.transact(work)
 
-    def _grant(self, row: tuple[Any, ...], successor: RefreshToken) -> Grant:
-        version, roles, claims = account_standing(row[9])
+    def _grant(self, row: _Row, successor: RefreshToken) -> Grant:
+        version, roles, claims = account_standing(row.account)
         return Grant._make((*row[1:8], roles, claims, version, self._mint(successor)))
 
     def _mint(self, token: RefreshToken) -> str:
