@@ -68,7 +68,7 @@ class AccessTokens:
         lifetime: int | None = None,
         key_thumbprint: str = "",
     ) -> tuple[str, int]:
-        """Make an access token of these claims, which become its own, for an audience."""
+        """Make an access token for an audience, which is added to the claims that are given."""
         self._follow_changes()
         span = min(lifetime or self._lifetime, self._lifetime)
         claims["aud"] = audience

@@ -64,7 +64,8 @@ class Directory:
         self._loading = asyncio.Lock()
         self._clients: dict[str, Client] = {}
         self._resources: dict[str, Resource] = {}
-        self._known = {name: Resource(name) for name in settings.audiences}
+        self._own = {name: Resource(name) for name in settings.audiences}
+        self._known = self._own
         self.audiences: tuple[str, ...] = settings.audiences
         self.generation = 0
 
@@ -94,8 +95,7 @@ class Directory:
             resources = await self._store.read(sql.RESOURCES)
             self._clients = {row[0]: client_of(row) for row in clients}
             self._resources = {row[0]: resource_of(row) for row in resources}
-        own = {name: Resource(name) for name in self._settings.audiences}
-        self._known = {**own, **self._resources}
+        self._known = {**self._own, **self._resources}
         self.audiences = tuple(self._known)
         self.generation += 1
 

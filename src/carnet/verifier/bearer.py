@@ -115,7 +115,7 @@ async def authenticate_async(
     Args:
         verifier: knows the issuers.
         values: the header's values, one for each time that it stands in the request.
-        presented: the proof of a token that was sent as ``DPoP``, or None.
+        presented: the proof that came with the scheme DPoP, or None.
 
     Raises:
         Refusal: 400, 401 or 503.
