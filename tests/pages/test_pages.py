@@ -267,7 +267,8 @@ def test_the_admin_pages_are_for_administrators(sign_in, service):
 def test_everything_can_be_done_with_the_keyboard_alone(visit):
     page = visit()
     page.goto("/sign-in?continue=/admin/users")
-    # The first field has the focus already.
+    # The first field gets the focus with the first frame, which may come after the load.
+    page.wait_for_function("document.activeElement.name === 'username'")
     page.keyboard.type("alice")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
