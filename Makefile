@@ -70,7 +70,7 @@ clean: ## Remove everything that was made here, the demo's data included
 
 .venv/run: requirements.lock pyproject.toml | .venv/bin/pip
 	@echo "Setting up (once) …"
-	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -96,5 +96,5 @@ DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-ope
 
 .venv/dev: requirements-dev.lock .venv/run
 	@echo "Setting up what the tests need (once) …"
-	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
