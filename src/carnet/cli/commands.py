@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from importlib import import_module
+from typing import Final
 
 import click
 
 from carnet import __version__
-from carnet.cli.main import COMMANDS, load
 
 __all__ = ["root"]
+
+COMMANDS: Final = {
+    "serve": ("carnet.cli.serve:serve", "Run the authentication service."),
+    "user": ("carnet.cli.user:user", "Make, change and list the accounts of the service."),
+    "client": (
+        "carnet.cli.client:client",
+        "Make, change and list the clients that ask for tokens.",
+    ),
+    "resource": ("carnet.cli.resource:resource", "Make and list what tokens are for."),
+    "session": ("carnet.cli.session:session", "List and end people's sessions."),
+    "keys": ("carnet.cli.keys:keys", "See to the signing keys and the master key."),
+    "audit": ("carnet.cli.audit:audit", "Show what has happened."),
+    "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
+    "migrate-store": (
+        "carnet.cli.migrate_store:migrate_store",
+        "Move the data between SQLite and PostgreSQL.",
+    ),
+    "inspect": ("carnet.cli.inspect:inspect_token", "Show what a token says, unverified."),
+    "verify": ("carnet.cli.verify:verify", "Check a token, and say which check failed."),
+    "sign": ("carnet.cli.sign:sign", "Make a signed token."),
+    "encrypt": ("carnet.cli.encrypt:encrypt", "Encrypt for whoever holds a private key."),
+    "decrypt": ("carnet.cli.encrypt:decrypt", "Decrypt what was encrypted for a key."),
+    "key": ("carnet.cli.key:key", "Make, convert and name keys."),
+    "revocations": ("carnet.cli.revocations:revocations", "Watch what an issuer revokes."),
+    "completion": ("carnet.cli.completion:completion", "Print a shell's completions."),
+    "demo": ("carnet.cli.demo.command:demo", "Run the whole system, with a narrated walk."),
+}
 
 
 class LazyGroup(click.Group):
@@ -24,7 +52,7 @@ class LazyGroup(click.Group):
             if near:
                 ctx.fail(f"No such command '{cmd_name}'. Did you mean '{near[0]}'?")
             return None
-        command = load(COMMANDS[cmd_name][0])
+        command = _load(COMMANDS[cmd_name][0])
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -50,3 +78,9 @@ def root() -> None:
       70   a fault of Carnet's own
       130  interrupted
     """
+
+
+def _load(target: str) -> object:
+    """Import what a ``module:name`` names."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)

@@ -1,4 +1,4 @@
-"""The root of the command line: which commands there are, and how failures are told.
+"""The entry of the command line: it runs a command, and tells how it failed.
 
 Exit statuses: 0 done; 1 the answer is no (a walk that went wrong, a token refused); 2 wrong use or
 a setting, file or port that can't be used; 70 a fault of Carnet's own; 130 interrupted.
@@ -8,39 +8,11 @@ from __future__ import annotations
 
 import sys
 import traceback
-from importlib import import_module
 from pathlib import Path
 
 from carnet.errors import CarnetError
 
 __all__ = ["main"]
-
-COMMANDS = {
-    "serve": ("carnet.cli.serve:serve", "Run the authentication service."),
-    "user": ("carnet.cli.user:user", "Make, change and list the accounts of the service."),
-    "client": (
-        "carnet.cli.client:client",
-        "Make, change and list the clients that ask for tokens.",
-    ),
-    "resource": ("carnet.cli.resource:resource", "Make and list what tokens are for."),
-    "session": ("carnet.cli.session:session", "List and end people's sessions."),
-    "keys": ("carnet.cli.keys:keys", "See to the signing keys and the master key."),
-    "audit": ("carnet.cli.audit:audit", "Show what has happened."),
-    "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
-    "migrate-store": (
-        "carnet.cli.migrate_store:migrate_store",
-        "Move the data between SQLite and PostgreSQL.",
-    ),
-    "inspect": ("carnet.cli.inspect:inspect_token", "Show what a token says, unverified."),
-    "verify": ("carnet.cli.verify:verify", "Check a token, and say which check failed."),
-    "sign": ("carnet.cli.sign:sign", "Make a signed token."),
-    "encrypt": ("carnet.cli.encrypt:encrypt", "Encrypt for whoever holds a private key."),
-    "decrypt": ("carnet.cli.encrypt:decrypt", "Decrypt what was encrypted for a key."),
-    "key": ("carnet.cli.key:key", "Make, convert and name keys."),
-    "revocations": ("carnet.cli.revocations:revocations", "Watch what an issuer revokes."),
-    "completion": ("carnet.cli.completion:completion", "Print a shell's completions."),
-    "demo": ("carnet.cli.demo.command:demo", "Run the whole system, with a narrated walk."),
-}
 
 EXTRAS = {
     "click": "cli",
@@ -106,9 +78,3 @@ def _click_status(error: Exception) -> int:
 def _fail(message: str) -> int:
     print(f"carnet: {message}", file=sys.stderr)
     return 2
-
-
-def load(target: str) -> object:
-    """Import what a ``module:name`` names."""
-    module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
