@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "keys": ("carnet.cli.keys:keys", "See to the signing keys and the master key."),
     "audit": ("carnet.cli.audit:audit", "Show what has happened."),
     "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
+    "backup": ("carnet.cli.backup:backup", "Copy the SQLite database while servers go on."),
+    "restore": ("carnet.cli.backup:restore", "Put a backup in the place of the database."),
     "migrate-store": (
         "carnet.cli.migrate_store:migrate_store",
         "Move the data between SQLite and PostgreSQL.",

@@ -1,0 +1,191 @@
+"""Backing up a SQLite database while servers write it, and putting a backup back.
+
+A backup is a copy of one moment. SQLite's own copying begins again whenever another connection has
+written between two of its steps, and under load it never ends. Here the source holds a read
+transaction from the first step to the last: in WAL mode that keeps its view of the database, and
+nobody who writes waits for it.
+
+What is copied appears under its name only when it is whole, has been checked and is on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final, Self
+
+import apsw
+
+from carnet.errors import ServerError
+
+__all__ = ["back_up", "check_backup", "restore"]
+
+PAGES_A_STEP: Final = 2048
+BUSY_MILLISECONDS: Final = 10_000
+SIDE_FILES: Final = ("-wal", "-shm")
+
+
+def back_up(source: Path, target: Path) -> Iterator[tuple[int, int]]:
+    """Copy a database into a new file with mode 0600, and check the copy.
+
+    Args:
+        source: a SQLite database; others may write it meanwhile.
+        target: the file to make; it must not be there.
+
+    Yields:
+        The pages that are copied, and those that there are.
+
+    Raises:
+        ServerError: ``backup_exists``, ``backup_source_missing``, ``backup_broken`` or
+            ``data_unwritable``.
+    """
+    if not source.is_file():
+        raise ServerError(
+            f"there is no database at {source}; name the data folder with --data",
+            code="backup_source_missing",
+        )
+    if target.exists():
+        raise ServerError(
+            f"{target} is there already; name a new file, or move that one away",
+            code="backup_exists",
+        )
+    with _Draft(target) as draft:
+        yield from _copy(source, draft.path)
+        check_backup(draft.path)
+        draft.keep()
+
+
+def check_backup(file: Path) -> str | None:
+    """Check that a file is an undamaged database of Carnet's.
+
+    Returns:
+        One of its secrets, encrypted under the master key that belongs to it, if it has any.
+
+    Raises:
+        ServerError: ``backup_broken``.
+    """
+    try:
+        with closing(_open(file, apsw.SQLITE_OPEN_READONLY)) as database:
+            if database.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+                raise _broken(file, "its pages do not fit together")
+            rows = database.execute("SELECT encrypted_secret FROM pepper LIMIT 1").fetchall()
+    except apsw.Error as error:
+        raise _broken(file, str(error)) from None
+    return str(rows[0][0]) if rows else None
+
+
+def restore(backup: Path, target: Path) -> Path | None:
+    """Put a copy of a backup in the place of a database that nobody has open.
+
+    Args:
+        backup: what ``back_up`` made.
+        target: the database's path; what is there now is kept beside it.
+
+    Returns:
+        Where the database that was there before is kept, or None where there was none.
+
+    Raises:
+        ServerError: ``backup_broken``, ``database_in_use`` or ``data_unwritable``.
+    """
+    check_backup(backup)
+    kept = None
+    if target.exists():
+        _check_unused(target)
+        kept = target.with_name(f"{target.name}.replaced-{secrets.token_hex(4)}")
+    with _Draft(target) as draft:
+        for _ in _copy(backup, draft.path):
+            continue
+        if kept is not None:
+            target.rename(kept)
+        draft.keep()
+    return kept
+
+
+class _Draft:
+    """A file under a name of its own until it is kept; otherwise it goes again."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self.path = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+
+    def __enter__(self) -> Self:
+        try:
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise _unwritable(self._target, error) from None
+        return self
+
+    def keep(self) -> None:
+        """Give the file its name, durably."""
+        try:
+            for path in (self.path, self._target.parent):
+                handle = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+                if path == self.path:
+                    self.path.rename(self._target)
+        except OSError as error:
+            raise _unwritable(self._target, error) from None
+
+    def __exit__(self, *_: object) -> None:
+        for ending in ("", "-journal", *SIDE_FILES):
+            with suppress(OSError):
+                self.path.with_name(self.path.name + ending).unlink()
+
+
+def _copy(source: Path, target: Path) -> Iterator[tuple[int, int]]:
+    try:
+        with closing(_open(source)) as old, closing(_open(target)) as new:
+            # Held until the last page: without it every write of another's begins the copy again.
+            old.execute("BEGIN")
+            old.execute("SELECT COUNT(*) FROM sqlite_master").fetchall()
+            with new.backup("main", old, "main") as copying:
+                while not copying.done:
+                    copying.step(PAGES_A_STEP)
+                    yield copying.page_count - copying.remaining, copying.page_count
+            # The copy of a database in WAL mode is in WAL mode too: one file is what is wanted.
+            new.pragma("journal_mode", "delete")
+    except apsw.FullError:
+        raise ServerError(
+            f"there is no space left for {target.parent}; free some, or name another folder",
+            code="data_unwritable",
+        ) from None
+    except apsw.Error as error:
+        raise _broken(source, str(error)) from None
+
+
+def _check_unused(path: Path) -> None:
+    """Check that no other process has a database open: only then may it leave WAL mode."""
+    try:
+        with closing(_open(path)) as database:
+            database.set_busy_timeout(0)
+            database.pragma("journal_mode", "delete")
+    except apsw.BusyError:
+        raise ServerError(
+            f"a server has {path} open; stop it, and run this again", code="database_in_use"
+        ) from None
+    except apsw.Error as error:
+        # What can't be opened any more is just what a backup is put back for.
+        if not isinstance(error, apsw.NotADBError | apsw.CorruptError):
+            raise _broken(path, str(error)) from None
+
+
+def _open(path: Path, flags: int = apsw.SQLITE_OPEN_READWRITE) -> apsw.Connection:
+    database = apsw.Connection(str(path), flags=flags)
+    database.set_busy_timeout(BUSY_MILLISECONDS)
+    return database
+
+
+def _broken(file: Path, reason: str) -> ServerError:
+    return ServerError(
+        f"{file} is not an undamaged database of Carnet's: {reason}", code="backup_broken"
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> ServerError:
+    return ServerError(f"can't write {path}: {error.strerror}", code="data_unwritable")
