@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from carnet import inspect
 from carnet.server.audit import OPERATOR
 from carnet.server.key_stages import Stage
 from carnet.server.master_key import create_master_key
@@ -44,6 +45,21 @@ def test_keys_rotate_by_themselves_and_every_token_can_be_checked_while_it_lives
     rotated, held = play(scene, key_lifetime=DAY, key_publish_lead=2 * HOUR)
     assert rotated == 4
     assert held <= 2
+
+
+@pytest.mark.parametrize("seconds", [1, HOUR])
+def test_a_replica_whose_clock_is_behind_signs_with_the_key_that_there_is(play, seconds):
+    async def scene(service, clock):
+        made = signing_kid(service)
+        account = await service.accounts.create("ada", "paper-boat-harbour")
+        clock.advance(-seconds)
+        await service.keys.keep_up()
+        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
+        token, _ = service.access_tokens.issue(grant, "default", None)
+        assert inspect(token).header["kid"] == made
+        assert [key.kid for key in service.keys.published] == [made]
+
+    play(scene)
 
 
 def test_a_token_stays_good_through_the_rotation_that_follows_it(play):

@@ -1,7 +1,8 @@
 """The stages of a signing key, told by its dates alone.
 
 published   in the key set, and signs nothing yet: verifiers come to know it
-signing     the newest of its algorithm whose time to sign has come
+signing     the newest of its algorithm whose time to sign has come; where a clock is behind and no
+            key's has, the earliest: a service always has a key to sign with
 retired     a newer one signs: it stays in the key set until its last token has expired
 removed     nothing needs it any more
 
@@ -55,7 +56,8 @@ def stages(keys: Sequence[KeyDates], now: int, kept: int) -> dict[str, Stage]:
     found: dict[str, Stage] = {}
     for alg in {key.alg for key in keys}:
         own = sorted((key for key in keys if key.alg == alg), key=_order)
-        usable = [key for key in own if key.signs_from <= now and key.retired_at is None]
+        not_retired = [key for key in own if key.retired_at is None]
+        usable = [key for key in not_retired if key.signs_from <= now] or not_retired[:1]
         signing = usable[-1] if usable else None
         for key in own:
             if key is signing:
