@@ -7,11 +7,19 @@ What a failure leaves behind decides whether the work is done again:
     serialization conflict, deadlock         again     again       again, its generator made anew
     lost connection                          again     told        again before COMMIT, else told
     made or changed by another meanwhile     told      told        again, once
+    the server takes no writes any more      again     again       again, on new connections
     no connection, timeout, anything else    told      told        told
 
 Writes of one kind that come at the same moment, where the statements allow it, are sent together,
 as one transaction: a round trip and a commit for all of them. They fail together too, as one write
 does, except for values that the database can't hold.
+
+The URL may name several hosts: connections are made to the one that takes writes. One that stops
+taking them, because another was promoted, is left with every connection to it.
+
+Behind a pooler that gives a server connection for a transaction (PgBouncer), statements can't be
+prepared once and used again: their names may meet another server. Such a pooler is told by the
+process that it names, which is not the one that answers.
 
 A lost connection leaves open whether its write was done, except before a COMMIT: then the database
 undoes it. What is told is told as ``StoreUnavailable``.
@@ -24,8 +32,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, TypeAlias, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 
@@ -48,6 +56,9 @@ IDLE_SECONDS = 60
 MIGRATION_SECONDS = 600
 CLOSE_SECONDS = 10
 CONFLICT_ATTEMPTS = 20
+DEMOTED_ATTEMPTS = 3
+CACHED_STATEMENTS: Final = 100
+CACHE_OPTION: Final = "statement_cache_size"
 SHORTEST_PAUSE = 0.002
 LONGEST_PAUSE = 0.25
 
@@ -59,6 +70,8 @@ LOSSES = (
     asyncpg.CrashShutdownError,
     ConnectionError,
 )
+# It did nothing: it runs on a standby, or on a primary that another has replaced.
+DEMOTED = (asyncpg.ReadOnlySQLTransactionError,)
 OVERTAKEN = (
     asyncpg.UniqueViolationError,
     asyncpg.DuplicateObjectError,
@@ -127,6 +140,12 @@ class _Connections:
         finally:
             self._lent.release()
 
+    async def leave(self, connection: Any) -> None:
+        """Close a connection to a server that takes no writes, and the idle ones beside it."""
+        connection.terminate()
+        for other, _ in self._free:
+            other.terminate()
+
     async def close(self) -> None:
         while self._free:
             await self._release(self._free.pop()[0])
@@ -143,10 +162,13 @@ class _Connections:
 class _Failed(Exception):
     """A piece of work that failed in the database, and how often it may be tried in all."""
 
-    def __init__(self, error: Exception, attempts: int = 1, *, lost: bool = False) -> None:
+    def __init__(
+        self, error: Exception, attempts: int = 1, *, lost: bool = False, demoted: bool = False
+    ) -> None:
         self.error = error
         self.attempts = attempts
         self.lost = lost
+        self.demoted = demoted
 
 
 class PostgresStore:
@@ -167,21 +189,30 @@ class PostgresStore:
         """Connect, and bring the database to this version's shape.
 
         Args:
-            url: ``postgresql://user:password@host:port/database``.
+            url: ``postgresql://user:password@host:port/database``, with commas between several
+                hosts. ``?statement_cache_size=N`` overrides what is found out about a pooler.
 
         Raises:
             ServerError: ``database_unreachable``, ``database_too_new`` or ``database_changed``.
         """
         place = _place(url)
+        url, cached = _split_cache_option(url)
+        session = {
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": COMMAND_SECONDS,
+            "target_session_attrs": "read-write",
+        }
         try:
+            if cached is None:
+                cached = 0 if await _is_pooled(url, session) else CACHED_STATEMENTS
             pool = await asyncpg.create_pool(
                 url,
                 min_size=MIN_CONNECTIONS,
                 max_size=MAX_CONNECTIONS,
                 connection_class=_Connection,
-                timeout=CONNECT_SECONDS,
-                command_timeout=COMMAND_SECONDS,
+                statement_cache_size=cached,
                 max_cached_statement_lifetime=0,
+                **session,
             )
         except FAILURES as error:
             raise _unreachable(place, _reason(error)) from None
@@ -337,7 +368,9 @@ class PostgresStore:
             raise StoreUnavailable(f"the database can't be reached: {_reason(error)}") from None
         try:
             result = await attempt(connection)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, _Failed) and error.demoted:
+                await self._connections.leave(connection)
             await self._connections.give_up(connection)
             raise
         await self._connections.give_back(connection)
@@ -399,6 +432,8 @@ class PostgresStore:
 def _judge(error: Exception, connection: Any, if_lost: int = 1, if_overtaken: int = 1) -> _Failed:
     if isinstance(error, CONFLICTS):
         return _Failed(error, CONFLICT_ATTEMPTS)
+    if isinstance(error, DEMOTED):
+        return _Failed(error, DEMOTED_ATTEMPTS, demoted=True)
     if isinstance(error, OVERTAKEN):
         return _Failed(error, if_overtaken)
     if isinstance(error, LOSSES) or _is_closed(connection):
@@ -437,6 +472,33 @@ def _reason(error: Exception) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
+
+
+async def _is_pooled(url: str, session: dict[str, Any]) -> bool:
+    """Tell whether a pooler answers, which gives each transaction another server process."""
+    connection = await asyncpg.connect(url, statement_cache_size=0, **session)
+    try:
+        return bool(
+            await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid()
+        )
+    finally:
+        await connection.close()
+
+
+def _split_cache_option(url: str) -> tuple[str, int | None]:
+    """Take the option that is ours, not the server's, out of a URL."""
+    parts = urlsplit(url)
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    given = dict(options).get(CACHE_OPTION)
+    if given is None:
+        return url, None
+    if not given.isascii() or not given.isdigit() or len(given) > 6:
+        raise ServerError(
+            f"{CACHE_OPTION} in the setting database is a whole number, 0 for none",
+            code="database_unreachable",
+        )
+    rest = urlencode([(name, value) for name, value in options if name != CACHE_OPTION])
+    return parts._replace(query=rest).geturl(), int(given)
 
 
 def _place(url: str) -> str:
