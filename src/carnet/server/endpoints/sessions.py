@@ -17,7 +17,7 @@ from carnet.server.cookie_mode import (
     held_refresh_token,
     token_response,
 )
-from carnet.server.devices import known_device, remember_device
+from carnet.server.devices import known_device
 from carnet.server.dpop import prove_at_token_endpoint
 from carnet.server.endpoints.tokens import check_resource, token_answer
 from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
@@ -76,10 +76,7 @@ async def begin_session(request: Request) -> Response:
         # Its cookies are overwritten: nobody could end that session any more.
         await service.sessions.end_by_refresh_token(held, "signed_in_again", origin)
     content = token_answer(service, grant, None, given.expires_in, thumbprint)
-    response = token_response(request, content, 201)
-    if in_cookies:
-        remember_device(request, response, account.username)
-    return response
+    return token_response(request, content, 201)
 
 
 async def list_sessions(request: Request) -> Response:
