@@ -1,8 +1,10 @@
 """Accounts: what makes them, what changes them, and what that does to their tokens."""
 
 import asyncio
+import functools
 
 import pytest
+from argon2 import PasswordHasher
 
 from carnet.server.accounts import AccountRefused
 from carnet.server.audit import OPERATOR, newest
@@ -118,9 +120,181 @@ def test_a_sign_in_that_races_with_a_new_password_begins_no_session(play):
     assert play(scene) is None
 
 
-def test_a_hash_of_older_parameters_is_made_anew_at_sign_in(play):
-    from argon2 import PasswordHasher
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request):
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
 
+
+async def signed_in(service, password=PASSWORD):
+    """Make an account with a session, and give both."""
+    account = await service.accounts.create("ada", password, ["a"])
+    return account, await service.sessions.begin(account, Wanted("carnet", "default"))
+
+
+def interrupted(service, monkeypatch, name, meanwhile):
+    """Let something be done and committed while the next password is hashed or checked."""
+    passwords = service.accounts._passwords
+    real = getattr(passwords, name)
+
+    async def work(*arguments):
+        result = await real(*arguments)
+        monkeypatch.undo()
+        await meanwhile()
+        return result
+
+    monkeypatch.setattr(passwords, name, work)
+
+
+async def reset(service, account, grant):
+    await service.accounts.set_password(account.id, "what-the-operator-gave", OPERATOR)
+
+
+async def sign_out(service, account, grant):
+    await service.sessions.end(grant.session_id, "signed_out", OPERATOR)
+
+
+async def disable(service, account, grant):
+    await service.accounts.disable(account.id, OPERATOR)
+
+
+async def disable_and_enable(service, account, grant):
+    await disable(service, account, grant)
+    await service.accounts.enable(account.id, OPERATOR)
+
+
+async def switch_off(service, account, grant):
+    # As nothing here does it: without a new version.
+    await service.store.write("UPDATE account SET disabled_at = 1")
+
+
+async def other_roles(service, account, grant):
+    await service.accounts.set_roles(account.id, ["b"], OPERATOR)
+
+
+async def swapped_hash(service, account, grant):
+    # As another process does that makes a hash of older parameters anew.
+    renewed = await service.accounts._passwords.hash("another-paper-boat")
+    await service.store.write("UPDATE account SET password_hash = $1", renewed)
+
+
+@pytest.mark.parametrize("step", ["check", "hash"])
+@pytest.mark.parametrize(
+    "meanwhile",
+    [reset, sign_out, disable, disable_and_enable, switch_off, other_roles, swapped_hash],
+)
+def test_a_password_change_in_flight_undoes_nothing(play, monkeypatch, step, meanwhile):
+    async def scene(service, _clock):
+        account, grant = await signed_in(service)
+        interrupted(
+            service, monkeypatch, step, functools.partial(meanwhile, service, account, grant)
+        )
+        before = await service.store.read("SELECT password_hash FROM account")
+        with pytest.raises(AccountRefused, match="sign in again") as refused:
+            await service.accounts.change_password(
+                account, PASSWORD, "quite-another-boat", grant.session_id, OPERATOR
+            )
+        after = await service.store.read("SELECT password_hash FROM account")
+        is_kept = (before == after) is (meanwhile not in (reset, swapped_hash))
+        return (
+            refused.value.code,
+            is_kept,
+            await service.accounts.authenticate("ada", "quite-another-boat"),
+        )
+
+    assert play(scene) == ("account_changed", True, None)
+
+
+def test_a_session_of_another_account_changes_nothing(play):
+    async def scene(service, _clock):
+        account, _ = await signed_in(service)
+        bob = await service.accounts.create("bob", PASSWORD)
+        other = await service.sessions.begin(bob, Wanted("carnet", "default"))
+        with pytest.raises(AccountRefused) as refused:
+            await service.accounts.change_password(
+                account, PASSWORD, "quite-another-boat", other.session_id, OPERATOR
+            )
+        return refused.value.code
+
+    assert play(scene) == "account_changed"
+
+
+def test_a_session_that_is_over_by_its_age_changes_nothing(play):
+    async def scene(service, clock):
+        account, grant = await signed_in(service)
+        clock.advance(91 * 86_400)
+        with pytest.raises(AccountRefused) as refused:
+            await service.accounts.change_password(
+                account, PASSWORD, "quite-another-boat", grant.session_id, OPERATOR
+            )
+        return refused.value.code
+
+    assert play(scene) == "account_changed"
+
+
+def test_of_several_password_changes_at_once_one_is_made(play):
+    async def scene(service, _clock):
+        account, grant = await signed_in(service)
+        wanted = [f"another-boat-{number}" for number in range(4)]
+        outcomes = await asyncio.gather(
+            *(
+                service.accounts.change_password(account, PASSWORD, new, grant.session_id, OPERATOR)
+                for new in wanted
+            ),
+            return_exceptions=True,
+        )
+        codes = sorted(getattr(outcome, "code", "changed") for outcome in outcomes)
+        good = [new for new in wanted if await service.accounts.authenticate("ada", new)]
+        entries = [entry.event for entry in await newest(service.store, 100)]
+        return (
+            codes,
+            [outcomes[wanted.index(new)] for new in good],
+            entries.count("password_changed"),
+        )
+
+    assert play(scene) == (["account_changed"] * 3 + ["changed"], [True], 1)
+
+
+def test_a_hash_made_anew_at_sign_in_does_not_undo_a_reset(play, monkeypatch):
+    async def scene(service, _clock):
+        account, _ = await signed_in(service)
+        old = PasswordHasher(1, 8 * 1024, 1).hash(PASSWORD)
+        await service.store.write("UPDATE account SET password_hash = $1", old)
+        interrupted(service, monkeypatch, "hash", functools.partial(reset, service, account, None))
+        stale = await service.accounts.authenticate("ada", PASSWORD)
+        begun = await service.sessions.begin(stale, Wanted("carnet", "default"))
+        return begun, await service.accounts.authenticate("ada", PASSWORD)
+
+    assert play(scene) == (None, None)
+
+
+def test_several_changes_are_made_together_or_not_at_all(play):
+    async def scene(service, _clock):
+        account, _ = await signed_in(service)
+        with pytest.raises(AccountRefused):
+            await service.accounts.change(
+                account.id, OPERATOR, roles=["b"], claims={"sub": "x"}, disabled=True
+            )
+        first = await service.accounts.by_id(account.id)
+        await service.accounts.change(
+            account.id, OPERATOR, roles=["b"], claims={"x": 1}, disabled=True
+        )
+        return first == account, await service.accounts.by_id(account.id)
+
+    same, changed = play(scene)
+    assert same
+    assert (changed.roles, changed.claims, changed.disabled) == (("b",), {"x": 1}, True)
+
+
+def test_a_password_for_nobody_is_refused(play):
+    async def scene(service, _clock):
+        with pytest.raises(AccountRefused) as refused:
+            await service.accounts.set_password("nobody", "quite-another-boat", OPERATOR)
+        return refused.value.code
+
+    assert play(scene) == "account_unknown"
+
+
+def test_a_hash_of_older_parameters_is_made_anew_at_sign_in(play):
     async def scene(service, _clock):
         await service.accounts.create("ada", PASSWORD)
         old = PasswordHasher(1, 8 * 1024, 1).hash(PASSWORD)

@@ -19,13 +19,14 @@ from carnet.server.clock import Clock
 from carnet.server.identifiers import new_identifier
 from carnet.server.passwords import MAX_PASSWORD, MIN_PASSWORD, Passwords, is_common
 from carnet.server.revocations import Revoker
-from carnet.server.store import Store, Transaction
+from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
+from carnet.server.usernames import MAX_USERNAME, canonical_username, is_acceptable, skeleton
 
 __all__ = ["Account", "AccountRefused", "Accounts", "account_of", "account_standing"]
 
-MAX_USERNAME = 128
 MAX_CLAIMS = 4096
+SKELETONS_AT_ONCE = 500
 
 _decode_roles = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
@@ -91,7 +92,8 @@ class Accounts:
         """Make an account.
 
         Args:
-            username: 1 to 128 characters; case and width make no difference (RFC 8265).
+            username: 1 to 128 letters, digits and ASCII punctuation, of one script; case and width
+                make no difference (RFC 8265), and it looks like no other account's.
             password: 8 to 1024 characters, not a common one.
             roles: names without white space.
             claims: more claims for the account's tokens.
@@ -102,10 +104,10 @@ class Accounts:
             TooBusy: if too many passwords are being hashed.
         """
         name = canonical_username(username)
-        if not name:
+        if not is_acceptable(name):
             raise AccountRefused(
-                f"a username has 1 to {MAX_USERNAME} characters, without spaces or control "
-                "characters",
+                f"a username has 1 to {MAX_USERNAME} letters, digits and signs such as . _ - @, "
+                "without spaces, and letters of one script only",
                 code="username_invalid",
             )
         check_password(password, name)
@@ -114,18 +116,13 @@ class Accounts:
         encoded = await self._passwords.hash(password)
         now = self._clock()
 
-        def add() -> Transaction[bool]:
-            values = (account_id, name, encoded, chosen, more, now)
-            rows = yield sql.ADD_ACCOUNT, values
-            if rows:
-                yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=account_id)
-            return bool(rows)
+        def add() -> Transaction[None]:
+            values = (account_id, name, encoded, chosen, more, now, skeleton(name))
+            if not (yield sql.ADD_ACCOUNT, values):
+                raise _taken(name, is_same=bool((yield sql.ACCOUNT_BY_USERNAME, (name,))))
+            yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=account_id)
 
-        if not await self._store.transact(add):
-            raise AccountRefused(
-                f"there is an account named {name} already; choose another username",
-                code="username_taken",
-            )
+        await self._store.transact(add)
         return Account(account_id, name, _decode_roles(chosen), _decode_claims(more), 1, False)
 
     async def authenticate(self, username: str, password: str) -> Account | None:
@@ -159,10 +156,7 @@ class Accounts:
         name = canonical_username(username)
         rows = await self._store.read(sql.ACCOUNT_BY_USERNAME, name) if name else []
         if not rows:
-            raise AccountRefused(
-                "there is no account of this name; `carnet user list` shows them",
-                code="account_unknown",
-            )
+            raise _unknown()
         return account_of(rows[0])
 
     async def by_id(self, account_id: str) -> Account | None:
@@ -182,15 +176,70 @@ class Accounts:
         rows = await self._store.read(sql.SEARCH_ACCOUNTS, after, f"%{wanted}%", limit)
         return [account_of(row) for row in rows]
 
+    async def prepare(self) -> None:
+        """Work out what the usernames look like that were made before anybody asked.
+
+        Two of them that look alike both stay; nobody can choose a third.
+        """
+        while rows := await self._store.read(sql.ACCOUNTS_WITHOUT_SKELETON, SKELETONS_AT_ONCE):
+
+            def work(rows: Rows = rows) -> Transaction[None]:
+                for account_id, username in rows:
+                    yield sql.SET_SKELETON, (skeleton(username), account_id)
+
+            await self._store.transact(work)
+
+    async def change(
+        self,
+        account_id: str,
+        origin: Origin,
+        *,
+        roles: Sequence[str] | None = None,
+        claims: Mapping[str, Any] | None = None,
+        disabled: bool | None = None,
+    ) -> None:
+        """Change several things about an account: all of them, or none where one is refused.
+
+        Other roles or claims make its older tokens stale at once; disabling it ends its sessions.
+
+        Args:
+            account_id: whose.
+            origin: who asked.
+            roles: names without white space; None leaves them as they are.
+            claims: more claims for the account's tokens; None leaves them as they are.
+            disabled: whether it may not sign in; None leaves that as it is.
+
+        Raises:
+            AccountRefused: if a role is no name, or if a claim is one of the service's own or the
+                claims are too large.
+        """
+        now = self._clock()
+        texts = []
+        if roles is not None:
+            texts.append((sql.SET_ROLES, roles_text(roles), Event.ROLES_CHANGED))
+        if claims is not None:
+            texts.append((sql.SET_CLAIMS, claims_text(claims), Event.CLAIMS_CHANGED))
+
+        def work() -> Transaction[None]:
+            for statement, text, event in texts:
+                rows = yield statement, (text, account_id)
+                if rows:
+                    yield from self._revoker.older_versions(account_id, rows[0][0], now)
+                    yield from record(now, event, origin, account_id=account_id, reason=text)
+            if disabled:
+                yield from self._disabling(account_id, now, origin)
+            elif disabled is not None and (yield sql.ENABLE_ACCOUNT, (account_id,)):
+                yield from record(now, Event.ACCOUNT_ENABLED, origin, account_id=account_id)
+
+        await self._store.transact(work)
+
     async def set_roles(self, account_id: str, roles: Sequence[str], origin: Origin) -> None:
         """Give an account other roles; its older tokens are stale at once.
 
         Raises:
             AccountRefused: if a role is no name.
         """
-        await self._change(
-            sql.SET_ROLES, roles_text(roles), account_id, Event.ROLES_CHANGED, origin
-        )
+        await self.change(account_id, origin, roles=roles)
 
     async def set_claims(self, account_id: str, claims: Mapping[str, Any], origin: Origin) -> None:
         """Give an account other claims; its older tokens are stale at once.
@@ -198,39 +247,26 @@ class Accounts:
         Raises:
             AccountRefused: if a claim is one of the service's own, or the claims are too large.
         """
-        text = claims_text(claims)
-        await self._change(sql.SET_CLAIMS, text, account_id, Event.CLAIMS_CHANGED, origin)
+        await self.change(account_id, origin, claims=claims)
 
     async def disable(self, account_id: str, origin: Origin) -> None:
         """Keep an account from signing in, and end its sessions."""
-        now = self._clock()
-
-        def work() -> Transaction[None]:
-            rows = yield sql.DISABLE_ACCOUNT, (now, account_id)
-            if rows:
-                yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")
-                yield from self._revoker.older_versions(account_id, rows[0][0], now)
-                yield from record(now, Event.ACCOUNT_DISABLED, origin, account_id=account_id)
-
-        await self._store.transact(work)
+        await self.change(account_id, origin, disabled=True)
 
     async def enable(self, account_id: str, origin: Origin) -> None:
         """Let an account sign in again."""
-        now = self._clock()
-
-        def work() -> Transaction[None]:
-            if (yield sql.ENABLE_ACCOUNT, (account_id,)):
-                yield from record(now, Event.ACCOUNT_ENABLED, origin, account_id=account_id)
-
-        await self._store.transact(work)
+        await self.change(account_id, origin, disabled=False)
 
     async def change_password(
         self, account: Account, current: str, new: str, session_id: str, origin: Origin
     ) -> bool:
         """Change a password, and end every session but the one that asked.
 
+        Hashing takes a while. What has happened by its end is respected: of several changes at once
+        one is made, and none after an operator's reset or the end of the session that asked.
+
         Args:
-            account: whose.
+            account: whose, as it was when the request was let in.
             current: the password until now.
             new: 8 to 1024 characters, not a common one.
             session_id: of the session that asked; it lives on.
@@ -240,62 +276,84 @@ class Accounts:
             Whether ``current`` was right.
 
         Raises:
-            AccountRefused: if the new password can't be taken.
+            AccountRefused: if the new password can't be taken, or ``account_changed``.
             TooBusy: if too many passwords are being hashed.
         """
         check_password(new, account.username)
-        if await self.authenticate(account.username, current) is None:
+        rows = await self._store.read(sql.ACCOUNT_BY_ID, account.id)
+        before = rows[0][6] if rows else None
+        if not await self._passwords.check(current, before):
             return False
-        await self._replace_password(account.id, new, session_id, origin)
+        after = await self._passwords.hash(new)
+        now = self._clock()
+
+        def work() -> Transaction[bool]:
+            # They can't change any more until this is done, so that what is looked at is so.
+            yield sql.HOLD_ACCOUNT, (account.id, account.version)
+            yield sql.HOLD_LOGIN, (session_id,)
+            values = (after, account.id, before, account.version, session_id, now)
+            rows = yield sql.CHANGE_PASSWORD, values
+            if rows:
+                yield from self._changed(account.id, rows[0][0], session_id, now, origin)
+            return bool(rows)
+
+        if not await self._store.transact(work):
+            raise AccountRefused(
+                "the account was changed at the same moment, or this session has ended, and the "
+                "password was not changed; sign in again, then try again",
+                code="account_changed",
+            )
         return True
 
     async def set_password(self, account_id: str, new: str, origin: Origin) -> None:
         """Give an account another password without knowing the old one, and end its sessions.
 
         Raises:
-            AccountRefused: if the new password can't be taken.
+            AccountRefused: if the new password can't be taken, or there is no such account.
         """
         account = await self.by_id(account_id)
-        check_password(new, account.username if account else "")
-        await self._replace_password(account_id, new, "", origin)
-
-    async def _replace_password(
-        self, account_id: str, new: str, session_id: str, origin: Origin
-    ) -> None:
+        if account is None:
+            raise _unknown()
+        check_password(new, account.username)
         encoded = await self._passwords.hash(new)
         now = self._clock()
 
         def work() -> Transaction[None]:
             rows = yield sql.SET_PASSWORD, (encoded, account_id)
             if rows:
-                reason = "password_changed"
-                yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, session_id)
-                yield from self._revoker.older_versions(account_id, rows[0][0], now)
-                yield from record(now, Event.PASSWORD_CHANGED, origin, account_id=account_id)
+                yield from self._changed(account_id, rows[0][0], "", now, origin)
 
         await self._store.transact(work)
 
-    async def _change(
-        self, statement: str, text: str, account_id: str, event: Event, origin: Origin
-    ) -> None:
-        now = self._clock()
+    def _changed(
+        self, account_id: str, version: int, kept: str, now: int, origin: Origin
+    ) -> Transaction[None]:
+        """End what another password ends."""
+        yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed", account_id, kept)
+        yield from self._revoker.older_versions(account_id, version, now)
+        yield from record(now, Event.PASSWORD_CHANGED, origin, account_id=account_id)
 
-        def work() -> Transaction[None]:
-            rows = yield statement, (text, account_id)
-            if rows:
-                yield from self._revoker.older_versions(account_id, rows[0][0], now)
-                yield from record(now, event, origin, account_id=account_id, reason=text)
+    def _disabling(self, account_id: str, now: int, origin: Origin) -> Transaction[None]:
+        rows = yield sql.DISABLE_ACCOUNT, (now, account_id)
+        if rows:
+            yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")
+            yield from self._revoker.older_versions(account_id, rows[0][0], now)
+            yield from record(now, Event.ACCOUNT_DISABLED, origin, account_id=account_id)
 
-        await self._store.transact(work)
+
+def _unknown() -> AccountRefused:
+    return AccountRefused(
+        "there is no account of this name; `carnet user list` shows them", code="account_unknown"
+    )
 
 
-def canonical_username(username: str) -> str:
-    """Give the one form of a username under which it is kept, or "" where it is not acceptable."""
-    name = unicodedata.normalize("NFKC", username).casefold()
-    name = unicodedata.normalize("NFKC", name)
-    if not 1 <= len(name) <= MAX_USERNAME or not name.isprintable() or " " in name:
-        return ""
-    return name
+def _taken(name: str, *, is_same: bool) -> AccountRefused:
+    if is_same:
+        text = f"there is an account named {name} already; choose another username"
+        return AccountRefused(text, code="username_taken")
+    return AccountRefused(
+        f"the username {name} looks like another account's; choose another", code="username_alike"
+    )
 
 
 def check_password(password: str, username: str) -> None:

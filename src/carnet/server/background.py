@@ -99,6 +99,7 @@ class Background:
             (sql.SWEEP_SESSIONS, now - ENDED_KEPT),
             (sql.SWEEP_REVOCATIONS, now),
             (sql.SWEEP_THROTTLES, now),
+            (sql.SWEEP_FAMILIAR, now),
             (sql.SWEEP_SPENT, now),
             (sql.SWEEP_CODES, now - ENDED_KEPT),
         ):

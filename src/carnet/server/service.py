@@ -107,6 +107,8 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
         sessions = Sessions(store, keys, revoker, settings, clock)
         directory = Directory(store, sessions, settings, clock)
         await directory.load()
+        accounts = Accounts(store, passwords, revoker, clock)
+        await accounts.prepare()
         id_tokens = IdTokens(keys, settings)
         notices = LogoutNotices(store, directory, id_tokens, clock)
         yield Service(
@@ -114,8 +116,8 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
             clock,
             store,
             keys,
-            Accounts(store, passwords, revoker, clock),
-            Throttle(store, clock),
+            accounts,
+            Throttle(store, keys, clock),
             sessions,
             directory,
             Spent(store, clock),

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
 import structlog
 
 from carnet.errors import CarnetError
-from carnet.server.accounts import Account
+from carnet.server.accounts import Account, AccountRefused
 from carnet.server.audit import Event, Origin, record
 from carnet.server.metrics import SIGN_INS
 from carnet.server.passwords import TooBusy
 from carnet.server.service import Service
 from carnet.server.store import Transaction
+from carnet.server.throttle import Attempt, Delayed
 
 __all__ = [
     "SignInRefused",
     "account_changing",
     "change_password",
     "check_password",
-    "check_wait",
+    "make_account",
 ]
 
 _log = structlog.get_logger()
@@ -39,38 +43,45 @@ class SignInRefused(CarnetError):
         self.seconds = seconds
 
 
-async def check_password(service: Service, username: str, password: str, origin: Origin) -> Account:
+async def check_password(
+    service: Service, username: str, password: str, origin: Origin, device: str = ""
+) -> Account:
     """Give the account of a username and a password.
+
+    Args:
+        service: the service.
+        username: as it was typed.
+        password: as it was typed.
+        origin: who asks.
+        device: names the browser, if the account is known to have signed in with it; else "".
 
     Raises:
         SignInRefused: a failure counts against the address and the account.
     """
-    await check_wait(service, username, origin)
-    try:
+    async with _in_turn(service.throttle.sign_in(username, origin.address, device)) as attempt:
         account = await service.accounts.authenticate(username, password)
-    except TooBusy as error:
-        SIGN_INS.labels("delayed").inc()
-        raise SignInRefused(str(error), error.code, 2) from None
+        if account is not None:
+            attempt.succeed()
     if account is None:
-        await _write_down(service, username, origin)
+        await _write_down(service, origin)
         raise SignInRefused("the username or the password is wrong", "credentials_wrong")
     return account
 
 
-async def check_wait(service: Service, username: str, origin: Origin) -> None:
-    """Check that an attempt may be looked at now.
+async def make_account(service: Service, username: str, password: str, origin: Origin) -> Account:
+    """Make an account for somebody who asks for one.
 
     Raises:
-        SignInRefused: ``too_many_failures``.
+        AccountRefused: as ``Accounts.create``.
+        SignInRefused: whoever makes many accounts has to wait, like whoever fails often.
     """
-    wait = await service.throttle.seconds_to_wait(username, origin.address)
-    if wait:
-        SIGN_INS.labels("delayed").inc()
-        raise SignInRefused(
-            "there were too many failed attempts; wait before the next one",
-            "too_many_failures",
-            wait,
-        )
+    async with _in_turn(service.throttle.sign_up(origin.address)) as attempt:
+        try:
+            return await service.accounts.create(username, password, origin=origin)
+        except AccountRefused as error:
+            if error.code not in ("username_taken", "username_alike"):
+                attempt.forgive()
+            raise
 
 
 async def change_password(
@@ -86,19 +97,22 @@ async def change_password(
         origin: who asked.
 
     Raises:
-        AccountRefused: if the new password can't be taken.
+        AccountRefused: if the new password can't be taken, or ``account_changed``.
         SignInRefused: as ``check_password``.
     """
-    await check_wait(service, account.username, origin)
     current, new = passwords
-    try:
-        right = await service.accounts.change_password(account, current, new, session_id, origin)
-    except TooBusy as error:
-        raise SignInRefused(str(error), error.code, 2) from None
+    async with _in_turn(service.throttle.password_change(account.id)) as attempt:
+        try:
+            right = await service.accounts.change_password(
+                account, current, new, session_id, origin
+            )
+        except AccountRefused:
+            # Nothing was looked at, or the current password was right.
+            attempt.forgive()
+            raise
+        if right:
+            attempt.succeed()
     if not right:
-        await service.store.transact(
-            lambda: service.throttle.failed(account.username, origin.address)
-        )
         raise SignInRefused("the current password is wrong", "credentials_wrong")
 
 
@@ -108,13 +122,31 @@ def account_changing() -> SignInRefused:
     return SignInRefused(text, "account_changing", 1)
 
 
-async def _write_down(service: Service, username: str, origin: Origin) -> None:
+@asynccontextmanager
+async def _in_turn(slots: AbstractAsyncContextManager[Attempt]) -> AsyncIterator[Attempt]:
+    """Do something once there is a slot for it; where nobody has time for it, none is taken."""
+    try:
+        async with slots as attempt:
+            try:
+                yield attempt
+            except TooBusy:
+                attempt.forgive()
+                raise
+    except Delayed as error:
+        SIGN_INS.labels("delayed").inc()
+        raise SignInRefused(str(error), error.code, error.seconds) from None
+    except TooBusy as error:
+        SIGN_INS.labels("delayed").inc()
+        raise SignInRefused(str(error), error.code, 2) from None
+
+
+async def _write_down(service: Service, origin: Origin) -> None:
     SIGN_INS.labels("refused").inc()
     _log.info("sign_in_refused", address=origin.address)
 
     def work() -> Transaction[None]:
-        yield from service.throttle.failed(username, origin.address)
-        reason = "wrong_username_or_password"
-        yield from record(service.clock(), Event.SIGN_IN_REFUSED, origin, reason=reason)
+        if (yield from service.throttle.audited(origin.address)):
+            reason = "wrong_username_or_password"
+            yield from record(service.clock(), Event.SIGN_IN_REFUSED, origin, reason=reason)
 
     await service.store.transact(work)

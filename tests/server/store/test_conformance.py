@@ -19,7 +19,7 @@ IDS = "SELECT id FROM pepper ORDER BY id"
 COUNT = "SELECT COUNT(*) FROM pepper"
 NUMBER = "SELECT value FROM counter WHERE name = $1"
 
-ACCOUNT = ("a1", "alice", "hash", '["ADMIN"]', "{}", 1)
+ACCOUNT = ("a1", "alice", "hash", '["ADMIN"]', "{}", 1, "alice")
 STATEMENTS = {
     name: sql
     for name, sql in vars(statements).items()
@@ -127,7 +127,7 @@ def test_text_is_told_apart_and_sorted_by_its_code_points(play):
 
     async def scene(store):
         for number, name in enumerate(names):
-            await store.write(statements.ADD_ACCOUNT, str(number), name, *ACCOUNT[2:])
+            await store.write(statements.ADD_ACCOUNT, str(number), name, *ACCOUNT[2:6], name)
         return [row[1] for row in await store.read(statements.ACCOUNTS, "", 100)]
 
     assert play(scene) == sorted(names)
@@ -179,8 +179,13 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ENCRYPT_SIGNING_KEY": ("jwe", "k"),
         "ENCRYPT_PEPPER": ("jwe", 1),
         "ADD_PEPPER": (1, "jwe", 1),
-        "THROTTLES": ("a", "b", "c"),
-        "THROTTLE": ("a", 1, 1, 1),
+        "ACCOUNTS_WITHOUT_SKELETON": (1,),
+        "CHANGE_PASSWORD": ("h", "a", "h", 1, "s", 1),
+        "TAKE_SLOT": ("a", 1, 1, 1, 1, 1),
+        "GIVE_SLOT_BACK": (1, "a"),
+        "FAMILIAR": ("a", 1),
+        "ADD_FAMILIAR": ("a", 1, 1),
+        "SWEEP_FAMILIAR": (1, 1),
         "ADD_CLIENT": ("c", b"h", "{}", 1),
         "REPLACE_CLIENT": (b"h", "{}", "c"),
         "SET_CLIENT_SECRET": (b"h", "c"),

@@ -402,7 +402,7 @@ SESSION = ("client", "orders", "", "", 1, 2**62, "", "", None, 1, None, "a1", 1)
 
 
 async def add_sessions(store, count):
-    await store.write(statements.ADD_ACCOUNT, "a1", "ada", "hash", "[]", "{}", 1)
+    await store.write(statements.ADD_ACCOUNT, "a1", "ada", "hash", "[]", "{}", 1, "ada")
     for number in range(count):
         key = b"%d" % number
         await store.write(statements.ADD_SESSION, f"s{number}", key, *SESSION)

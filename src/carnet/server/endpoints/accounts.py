@@ -71,7 +71,8 @@ async def change_password(request: Request) -> Response:
         passwords = given.current, given.new
         await signing_in.change_password(service, account, passwords, claims["sid"], origin)
     except AccountRefused as error:
-        raise RequestRefused("invalid_request", str(error)) from None
+        status = 409 if error.code == "account_changed" else 400
+        raise RequestRefused("invalid_request", str(error), status) from None
     except SignInRefused as error:
         if error.code == "credentials_wrong":
             raise RequestRefused("invalid_grant", str(error), 403) from None

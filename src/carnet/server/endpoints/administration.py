@@ -266,15 +266,10 @@ async def _show_account(asked: Asked) -> AccountDocument:
 
 
 async def _change_account(asked: Asked) -> AccountDocument:
-    accounts, change = asked.service.accounts, asked.body
     account = await _account(asked)
-    if change.roles is not msgspec.UNSET:
-        await accounts.set_roles(account.id, change.roles, asked.origin)
-    if change.claims is not msgspec.UNSET:
-        await accounts.set_claims(account.id, change.claims, asked.origin)
-    if change.disabled is not msgspec.UNSET:
-        work = accounts.disable if change.disabled else accounts.enable
-        await work(account.id, asked.origin)
+    given = msgspec.structs.asdict(asked.body)
+    wanted = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+    await asked.service.accounts.change(account.id, asked.origin, **wanted)
     return _account_document(await _account(asked))
 
 

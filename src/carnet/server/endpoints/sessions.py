@@ -17,6 +17,7 @@ from carnet.server.cookie_mode import (
     held_refresh_token,
     token_response,
 )
+from carnet.server.devices import known_device
 from carnet.server.dpop import prove_at_token_endpoint
 from carnet.server.endpoints.tokens import check_resource, token_answer
 from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
@@ -40,7 +41,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The body of ``POST /sessions``.
 
     Attributes:
-        username: as the account was made.
+        username: the account's; case, width and white space around it make no difference.
         password: the account's password.
         resource: the audience of the access token; by default the service's first.
         expires_in: seconds that the access token shall be good for, at most the setting.
@@ -60,8 +61,9 @@ async def begin_session(request: Request) -> Response:
     check_resource(service, given.resource)
     thumbprint = await prove_at_token_endpoint(request)
     origin = origin_of(request)
+    device = known_device(request, given.username)
     try:
-        account = await check_password(service, given.username, given.password, origin)
+        account = await check_password(service, given.username, given.password, origin, device)
     except SignInRefused as error:
         raise _refused(error) from None
     audience = given.resource or service.settings.audiences[0]

@@ -64,6 +64,8 @@ async def change_password(request: Request) -> Response:
             service, session.account, passwords, session.session_id, origin
         )
     except AccountRefused as error:
+        if error.code == "account_changed":
+            return _password_page(request, session, 409, notice=in_words(error))
         return _password_page(request, session, 422, new=in_words(error))
     except SignInRefused as error:
         if error.code == "credentials_wrong":

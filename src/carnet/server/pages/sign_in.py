@@ -12,6 +12,7 @@ from carnet.errors import CarnetError
 from carnet.server.accounts import Account
 from carnet.server.authentication import origin_of
 from carnet.server.browser_session import begin, check_same_origin, current, end
+from carnet.server.devices import known_device, remember_device
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
@@ -42,13 +43,16 @@ async def sign_in(request: Request) -> Response:
     form = await Form.read(request)
     following = local_path(form["continue"], HOME)
     username, password = form["username"], form["password"]
-    if not username or not password:
+    if not username.strip() or not password:
         missing = (
-            {"password": "Type your password."} if username else {"username": "Type your username."}
+            {"password": "Type your password."}
+            if username.strip()
+            else {"username": "Type your username."}
         )
         return _page(request, following, username, 422, errors=missing)
     try:
-        account = await check_password(service, username, password, origin_of(request))
+        device = known_device(request, username)
+        account = await check_password(service, username, password, origin_of(request), device)
         return await enter(request, account, following)
     except SignInRefused as error:
         return _refused(request, error, following, username)
@@ -74,6 +78,7 @@ async def enter(request: Request, account: Account, following: str) -> Response:
     response = redirect(request, following)
     if await begin(request, account, response) is None:
         raise account_changing()
+    remember_device(request, response, account.username)
     SIGN_INS.labels("accepted").inc()
     return response
 

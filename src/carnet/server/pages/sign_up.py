@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from carnet.server.accounts import AccountRefused
 from carnet.server.authentication import origin_of
+from carnet.server.devices import known_device
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import render
 from carnet.server.pages.sign_in import HOME, NO_ERRORS, enter, in_words
-from carnet.server.passwords import TooBusy
 from carnet.server.service import Service
-from carnet.server.signing_in import SignInRefused, check_password, check_wait
+from carnet.server.signing_in import SignInRefused, check_password, make_account
 from carnet.server.store import StoreUnavailable
 
 __all__ = ["show_sign_up", "sign_up"]
@@ -40,28 +40,24 @@ async def sign_up(request: Request) -> Response:
     username, password = form["username"], form["new_password"]
     origin = origin_of(request)
     try:
-        await check_wait(service, username, origin)
         try:
-            account = await service.accounts.create(username, password, origin=origin)
+            account = await make_account(service, username, password, origin)
         except AccountRefused as error:
             if error.code != "username_taken":
                 raise
             # The form may have been sent twice: then the password is right, too.
-            account = await check_password(service, username, password, origin)
-        else:
-            # Whoever makes many accounts has to wait, like whoever fails often.
-            await service.store.transact(lambda: service.throttle.failed(username, origin.address))
+            device = known_device(request, username)
+            account = await check_password(service, username, password, origin, device)
         return await enter(request, account, following)
     except AccountRefused as error:
-        field = "username" if error.code == "username_invalid" else "new_password"
+        field = "username" if error.code.startswith("username_") else "new_password"
         return _page(request, following, username, 422, errors={field: in_words(error)})
     except SignInRefused as error:
         if error.code == "credentials_wrong":
             taken = "Somebody has this username already. Choose another, or sign in if it is yours."
             return _page(request, following, username, 409, errors={"username": taken})
-        return _page(request, following, username, 429, notice=in_words(error))
-    except TooBusy as error:
-        return _page(request, following, username, 503, notice=in_words(error))
+        status = 429 if error.code == "too_many_failures" else 503
+        return _page(request, following, username, status, notice=in_words(error))
     except StoreUnavailable:
         return _page(request, following, username, 503, notice=UNAVAILABLE)
 
