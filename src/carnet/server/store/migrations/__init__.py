@@ -35,7 +35,7 @@ def migrate() -> Transaction[None]:
     rows = yield "SELECT number, checksum FROM migration", ()
     applied: dict[int, str] = dict(rows)
     migrations = read_migrations()
-    if applied and max(applied) > len(migrations):
+    if applied and max(applied) > migrations[-1].number:
         raise ServerError(
             "the database was made by a newer version of Carnet; "
             "install that version, or restore a backup from before it",
