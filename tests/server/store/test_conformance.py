@@ -544,6 +544,27 @@ def test_a_migration_that_was_interrupted_has_left_nothing(play, database, monke
     assert play(look) == [(len(complete),)]
 
 
+def test_a_consent_from_before_resources_is_kept_for_none_of_them(play, monkeypatch):
+    from carnet.server.store import migrations
+
+    complete = read_migrations()
+    before = [one for one in complete if one.number < 8]
+
+    async def consent(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        await store.write("INSERT INTO consent VALUES ('a1', 'app', 'openid roles', 7)")
+
+    async def look(store):
+        again = await store.write(statements.ADD_CONSENT, "app", "orders", "openid", 8, "a1")
+        return again, await store.read("SELECT * FROM consent ORDER BY granted_at")
+
+    monkeypatch.setattr(migrations, "read_migrations", lambda: before)
+    play(consent)
+    monkeypatch.undo()
+    kept = [("a1", "app", "", "openid roles", 7), ("a1", "app", "orders", "openid", 8)]
+    assert play(look) == ([], kept)
+
+
 def test_a_caller_that_gives_up_stops_nobody_else(play):
     async def scene(store):
         for number in range(40):
