@@ -295,7 +295,7 @@ def _audience(
 ) -> str:
     allowed = client.metadata.resources or audiences
     if resource is None:
-        return allowed[0]
+        resource = allowed[0]
     if resource not in allowed or resource not in audiences:
         raise refused("invalid_target", "the client may not ask for tokens for this resource")
     return resource
