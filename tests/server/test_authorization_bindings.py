@@ -364,16 +364,17 @@ def test_a_consent_that_was_withdrawn_lets_no_code_through(scene_of):
     assert scene_of(scene) == (400, "invalid_grant", "consent_withdrawn")
 
 
-def test_a_consent_to_less_than_the_code_lets_it_not_through(scene_of):
+def test_a_consent_to_something_else_lets_no_code_through(scene_of):
     async def scene(service, alice, _clock):
         asked, answer = await alice.authorize(scope="openid email")
         account = await service.accounts.find("alice")
         await disconnect(service, account.id, "app", OPERATOR)
-        await alice.authorize(scope="openid")
         await alice.authorize(scope="openid email", resource="billing")
-        return await reason_of(alice.exchange(asked, answer["code"]))
+        outcomes = [await reason_of(alice.exchange(asked, answer["code"]))]
+        await alice.authorize(scope="openid")
+        return [*outcomes, await reason_of(alice.exchange(asked, answer["code"]))]
 
-    assert scene_of(scene) == (400, "invalid_grant", "consent_withdrawn")
+    assert scene_of(scene) == [(400, "invalid_grant", "consent_withdrawn")] * 2
 
 
 def test_a_code_is_taken_once_by_the_statement_itself(scene_of):
@@ -554,6 +555,21 @@ def test_what_ends_a_clients_session_is_told_in_the_log(scene_of):
 
 
 # Signing in again
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(3600, True), (3601, False)])
+def test_a_new_password_counts_for_its_request_for_an_hour(scene_of, seconds, good):
+    async def scene(_service, alice, clock):
+        asked = Request(prompt="login")
+        first = await alice.client.get("/authorize", params=asked.parameters)
+        following = httpx.URL(first.headers["location"]).params["continue"]
+        await alice.sign_in()
+        clock.advance(seconds)
+        alice.forms.clear()
+        await alice.go(following)
+        return alice.forms == ["/authorize/decision"]
+
+    assert scene_of(scene) is good
 
 
 def test_signing_in_again_keeps_the_session_under_another_cookie(scene_of):

@@ -544,6 +544,36 @@ def test_a_migration_that_was_interrupted_has_left_nothing(play, database, monke
     assert play(look) == [(len(complete),)]
 
 
+def test_an_account_is_held_only_as_it_was_read_and_while_it_may_sign_in(play):
+    async def scene(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        held = [await store.write(statements.HOLD_ACCOUNT, "a1", number) for number in (1, 2)]
+        await store.write(statements.DISABLE_ACCOUNT, 1, "a1")
+        return [*held, await store.write(statements.HOLD_ACCOUNT, "a1", 2)]
+
+    assert play(scene) == [[("a1",)], [], []]
+
+
+@pytest.mark.parametrize("name", ["CONSENT", "HOLD_CONSENT"])
+def test_a_consent_is_that_of_one_account_to_one_client_for_one_resource(play, name):
+    every = [
+        (account, client, resource)
+        for account in ("a1", "a2")
+        for client in ("app", "other")
+        for resource in ("orders", "billing")
+    ]
+
+    async def scene(store):
+        for number in ("1", "2"):
+            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:])
+        for account, client, resource in every:
+            granted = f"{account} {client} {resource}"
+            await store.write(statements.ADD_CONSENT, client, resource, granted, 1, account)
+        return [await store.write(getattr(statements, name), *one) for one in every]
+
+    assert play(scene) == [[(" ".join(one),)] for one in every]
+
+
 def test_a_consent_from_before_resources_is_kept_for_none_of_them(play, monkeypatch):
     from carnet.server.store import migrations
 
