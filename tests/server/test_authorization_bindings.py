@@ -623,6 +623,22 @@ def test_two_tabs_that_sign_in_at_once_have_the_same_cookie(scene_of):
     assert scene_of(scene) == 1
 
 
+def test_signing_out_ends_the_session_also_with_the_cookie_from_before(scene_of):
+    """Where the answer to the second sign-in was lost, the browser has no other."""
+
+    async def scene(service, alice, _clock):
+        token = (await alice.tokens())["refresh_token"]
+        before = alice.cookie
+        await alice.sign_in()
+        browser = Inside(service)
+        headers = {"Cookie": f"carnet={before}"}
+        await browser.client.post("/logout/decision", data={"request": ""}, headers=headers)
+        assert await living(service) == []
+        return await reason_of(alice.refresh(token))
+
+    assert scene_of(scene) == (400, "invalid_grant", "ended")
+
+
 def test_another_account_ends_the_session_and_what_it_gave(scene_of):
     async def scene(service, alice, _clock):
         await service.accounts.create("bob", PASSWORD)

@@ -92,6 +92,10 @@ async def end(request: Request, response: Response) -> None:
     if session is not None:
         origin = origin_of(request, session.account.id)
         await service.sessions.end(session.session_id, "signed_out", origin)
+    else:
+        # Where the answer to a sign-in was lost, the cookie is the one from before it.
+        text, origin = request.cookies.get(_cookie(service), ""), origin_of(request)
+        await service.sessions.end_by_refresh_token(text, "signed_out", origin, BROWSER)
     forget(request, response)
 
 

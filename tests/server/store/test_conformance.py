@@ -574,6 +574,23 @@ def test_a_consent_is_that_of_one_account_to_one_client_for_one_resource(play, n
     assert play(scene) == [[(" ".join(one),)] for one in every]
 
 
+def test_only_that_consent_without_resource_is_forgotten_which_another_replaces(play):
+    every = [("a1", "app", ""), ("a1", "app", "orders"), ("a1", "other", ""), ("a2", "app", "")]
+
+    async def scene(store):
+        for number in ("1", "2"):
+            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:])
+        for account, client, resource in every:
+            await store.write(statements.ADD_CONSENT, client, resource, "openid", 1, account)
+        await store.write(statements.FORGET_CONSENT_TO_NO_RESOURCE, "a1", "app")
+        return await store.read(
+            "SELECT account_id, client_id, resource FROM consent "
+            "ORDER BY account_id, client_id, resource"
+        )
+
+    assert play(scene) == every[1:]
+
+
 def test_a_consent_from_before_resources_is_kept_for_none_of_them(play, monkeypatch):
     from carnet.server.store import migrations
 

@@ -131,11 +131,12 @@ WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NU
 """
 
 # Whoever has given the password again gets the next token of the session. A second tab that did so
-# at the same moment still sent the token before, and gets the same one: they share a cookie.
+# at the same moment still sent the token before, and gets the same one: they share a cookie. Where
+# the database has lost writes, the session heals.
 RENEW_LOGIN = """
-UPDATE session SET generation = CASE WHEN generation = $1 THEN generation + 1 ELSE generation END,
+UPDATE session SET generation = CASE WHEN generation <= $1 THEN $1 + 1 ELSE generation END,
   authenticated_at = $2, rotated_at = $2, address = $3, expires_at = $4
-WHERE secret_hash = $5 AND generation >= $1 AND client_id = $6 AND account_id = $7
+WHERE secret_hash = $5 AND client_id = $6 AND account_id = $7
   AND ended_at IS NULL AND expires_at > $2 AND rotated_at > $8
 RETURNING id, generation
 """
