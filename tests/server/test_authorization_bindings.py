@@ -293,9 +293,11 @@ def test_a_session_of_which_nothing_is_left_to_its_client_ends(scene_of):
     assert scene_of(scene) == (400, "invalid_grant", "ended")
 
 
-def test_a_removed_resource_is_given_no_token_any_more(scene_of):
+@pytest.mark.parametrize("own", [(), ("vault",)])
+def test_a_removed_resource_is_given_no_token_any_more(scene_of, own):
     async def scene(service, alice, _clock):
         await service.directory.add_resource("vault", ResourceMetadata(), OPERATOR)
+        await change(service, resources=own)
         token = (await alice.tokens(resource="vault"))["refresh_token"]
         asked, answer = await alice.authorize(resource="vault")
         await service.directory.remove_resource("vault", OPERATOR)
@@ -321,6 +323,17 @@ def test_a_code_after_the_sign_out_is_refused_for_that_and_not_used_up(scene_of)
         return await service.store.read("SELECT session_id FROM authorization_code")
 
     assert scene_of(scene) == [(None,)]
+
+
+def test_the_session_of_a_code_was_signed_in_to_when_the_password_was_given(scene_of):
+    async def scene(_service, alice, clock):
+        signed_in_at = clock() // 1_000_000
+        asked, answer = await alice.authorize()
+        clock.advance(30)
+        given = (await alice.exchange(asked, answer["code"])).json()
+        return inspect(given["id_token"]).claims["auth_time"] == signed_in_at
+
+    assert scene_of(scene)
 
 
 def test_a_code_of_a_disabled_account_is_refused_for_that(scene_of):
@@ -422,7 +435,12 @@ def test_a_code_is_bound_to_the_key_that_the_request_named(play, method):
         refused = (400, "invalid_grant", "key_mismatch")
         assert await reason_of(exchange(other)) == refused
         assert await reason_of(alice.exchange(asked, answer["code"], auth)) == refused
-        return claims_of(await exchange(mine))["cnf"]["jkt"]
+        given = await exchange(mine)
+        # A public client's refresh token is bound as well, a confidential one's to the client.
+        refreshed = alice.refresh(given.json()["refresh_token"], None if auth else "app", auth=auth)
+        bound = (400, "invalid_grant", "key_mismatch")
+        assert await reason_of(refreshed) == ((200, None) if auth else bound)
+        return claims_of(given)["cnf"]["jkt"]
 
     assert play(scene, audiences=AUDIENCES) == mine.thumbprint
 
@@ -473,6 +491,8 @@ def test_each_check_of_a_code_leaves_it_good_for_its_client(scene_of):
             {"code_verifier": "v" * 42 + "="},
             {"expires_in": "0"},
             {"expires_in": "x"},
+            {"expires_in": "\u0663"},
+            {"expires_in": "1" * 10},
         ):
             told = await alice.exchange(asked, answer["code"], **sent)
             assert error_of(told) == (400, "invalid_request"), sent
