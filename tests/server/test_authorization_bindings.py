@@ -72,12 +72,14 @@ def test_a_consent_for_one_resource_is_none_for_another(scene_of):
         # What was granted at one does not come to what was granted at the other.
         more = (await alice.authorize(scope="openid profile", resource="orders", prompt="none"))[1]
         assert more["error"] == "consent_required"
+        # What was granted before at the same one stays.
+        await alice.authorize(resource="billing", scope="openid email")
         account = await service.accounts.find("alice")
         [one] = await connected(service, account.id)
         return one.resources, one.scope
 
-    granted = {"orders": "openid", "billing": "openid profile"}
-    assert scene_of(scene) == (granted, "openid profile")
+    granted = {"orders": "openid", "billing": "email openid profile"}
+    assert scene_of(scene) == (granted, "email openid profile")
 
 
 def test_the_consents_of_an_account_say_for_which_resource(scene_of):

@@ -152,6 +152,8 @@ def test_signing_in_again_at_once_moves_a_session_on_once(play_session):
         assert rows == [(1, clock(), clock(), lived)]
         assert await service.sessions.by_token(token, "carnet", "") is None
         later = renewed[0].token
+        # What a program was given is no browser's cookie.
+        assert await service.sessions.by_token(later, "carnet:browser", "") is None
         assert (await service.sessions.by_token(later, "carnet", ""))[2] == clock()
         return len({one.token for one in renewed}), later == token
 
@@ -164,6 +166,7 @@ def test_signing_in_again_heals_a_database_that_lost_writes(play_session):
         for _ in range(2):
             token = (await service.sessions.renew(token, account, "carnet", SERVICE)).token
         await service.store.write("UPDATE session SET generation = 0")
+        assert await service.sessions.by_token(token, "carnet", "") is None
         healed = (await service.sessions.renew(token, account, "carnet", SERVICE)).token
         rows = await service.store.read("SELECT generation FROM session")
         return parse(healed, service.keys.peppers).generation, rows

@@ -544,6 +544,60 @@ def test_a_migration_that_was_interrupted_has_left_nothing(play, database, monke
     assert play(look) == [(len(complete),)]
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "ended"),
+    [
+        ("END_SESSION", ("s1",), ["s1"]),
+        ("END_SESSION", ("over",), []),
+        ("END_SESSION_OF_ACCOUNT", ("s1", "a1"), ["s1"]),
+        ("END_SESSION_OF_ACCOUNT", ("s1", "a2"), []),
+        ("END_SESSION_OF_ACCOUNT", ("over", "a1"), []),
+        ("END_SESSIONS_OF_LOGIN", ("login",), ["s1", "s2"]),
+        ("END_SESSIONS_OF_CLIENT", ("app", "a1"), ["s1", "s3"]),
+        ("END_SESSIONS_OF_ACCOUNT", ("a1", "s1"), ["s2", "s3"]),
+        ("END_ALL_SESSIONS_OF_CLIENT", ("app",), ["s1", "s3", "s4"]),
+    ],
+)
+def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, ended):
+    sessions = [
+        # id     account  client   login
+        ("s1", "a1", "app", "login"),
+        ("s2", "a1", "other", "login"),
+        ("s3", "a1", "app", "another"),
+        ("s4", "a2", "app", "another"),
+        ("over", "a1", "app", "login"),
+    ]
+
+    async def scene(store):
+        for number in ("1", "2"):
+            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:])
+        for session, account, client, login in sessions:
+            given = (session, session.encode(), client, "orders", "", "", 1, 9)
+            more = ("", "", login, 1, None, account, 1)
+            assert await store.write(statements.ADD_SESSION, *given, *more)
+        await store.write("UPDATE session SET ended_at = 2, ended_reason = 'x' WHERE id = 'over'")
+        await store.write(getattr(statements, name), 5, "why", *values)
+        rows = await store.read(
+            "SELECT id FROM session WHERE ended_at = 5 AND ended_reason = 'why' ORDER BY id"
+        )
+        return [row[0] for row in rows]
+
+    assert play(scene) == ended
+
+
+def test_a_login_of_an_account_that_may_not_sign_in_is_none(play):
+    async def scene(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        given = ("s1", b"h", "app", "orders", "", "", 1, 9, "", "", None, 1, None, "a1", 1)
+        await store.write(statements.ADD_SESSION, *given)
+        look = (statements.LOGIN_BY_SECRET, b"h", 0, "app", 2, 0)
+        found = [len(await store.read(*look))]
+        await store.write(statements.DISABLE_ACCOUNT, 1, "a1")
+        return [*found, len(await store.read(*look))]
+
+    assert play(scene) == [1, 0]
+
+
 def test_an_account_is_held_only_as_it_was_read_and_while_it_may_sign_in(play):
     async def scene(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
