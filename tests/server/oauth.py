@@ -98,6 +98,7 @@ def oauth(start, add_user, tmp_path):
             app = await add(
                 "app",
                 redirect_uris=("com.example.app:/callback",),
+                scope=scope,
                 token_endpoint_auth_method="none",
             )
             prover = made.prover = Prover()

@@ -4,6 +4,8 @@ import time
 
 import httpx
 import pytest
+from tests.server.conftest import PASSWORD
+from tests.server.inside import Inside, register
 from tests.server.oauth import Prover
 
 from carnet import Key, inspect
@@ -78,6 +80,34 @@ def test_a_proof_is_for_one_request_of_this_moment(oauth):
     assert send(
         prover.proof(url.upper().replace("TOKEN", "token") + "?a=b#c", nonce=nonce)
     ).is_success
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(0, 200), (300, 200), (360, 400), (86400, 400), (-60, 200), (-120, 400)]
+)
+def test_a_nonce_is_good_for_some_minutes(play, seconds, status):
+    """Some, so that no proof is made ahead of time (RFC 9449 section 8)."""
+    prover = Prover()
+
+    async def scene(service, clock):
+        await service.accounts.create("alice", PASSWORD)
+        secret = await register(
+            service,
+            grant_types=("client_credentials",),
+            token_endpoint_auth_method="client_secret_basic",
+        )
+        program, auth = Inside(service), ("app", secret)
+
+        async def ask(**claims):
+            moment = service.clock() // 1_000_000
+            proof = prover.proof(f"{program.origin}/token", iat=moment, **claims)
+            return await program.token(auth, {"DPoP": proof}, **FORM)
+
+        nonce = (await ask()).headers["dpop-nonce"]
+        clock.advance(seconds)
+        return (await ask(nonce=nonce)).status_code
+
+    assert play(scene) == status
 
 
 def test_a_client_that_wants_bound_tokens_gets_no_others(oauth):

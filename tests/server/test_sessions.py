@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from carnet.server.audit import SERVICE
 from carnet.server.refresh_token import mint, parse
 from carnet.server.sessions import RefreshRefused, Wanted
 
@@ -136,6 +137,54 @@ def test_twenty_uses_at_once_heal_to_one_generation(play_session):
         return generation, len({grant.refresh_token for grant in grants})
 
     assert play_session(scene) == (2, 1)
+
+
+def test_signing_in_again_at_once_moves_a_session_on_once(play_session):
+    async def scene(service, clock, token):
+        account = await service.accounts.find("ada")
+        clock.advance(5)
+        renew = [service.sessions.renew(token, account, "carnet", SERVICE) for _ in range(20)]
+        renewed = await asyncio.gather(*renew)
+        rows = await service.store.read(
+            "SELECT generation, authenticated_at, rotated_at, expires_at FROM session"
+        )
+        lived = clock() + service.settings.session_lifetime * 1_000_000
+        assert rows == [(1, clock(), clock(), lived)]
+        assert await service.sessions.by_token(token, "carnet", "") is None
+        later = renewed[0].token
+        # What a program was given is no browser's cookie.
+        assert await service.sessions.by_token(later, "carnet:browser", "") is None
+        assert (await service.sessions.by_token(later, "carnet", ""))[2] == clock()
+        return len({one.token for one in renewed}), later == token
+
+    assert play_session(scene) == (1, False)
+
+
+def test_signing_in_again_heals_a_database_that_lost_writes(play_session):
+    async def scene(service, _clock, token):
+        account = await service.accounts.find("ada")
+        for _ in range(2):
+            token = (await service.sessions.renew(token, account, "carnet", SERVICE)).token
+        await service.store.write("UPDATE session SET generation = 0")
+        assert await service.sessions.by_token(token, "carnet", "") is None
+        healed = (await service.sessions.renew(token, account, "carnet", SERVICE)).token
+        rows = await service.store.read("SELECT generation FROM session")
+        return parse(healed, service.keys.peppers).generation, rows
+
+    assert play_session(scene) == (3, [(3,)])
+
+
+@pytest.mark.parametrize(("lifetime", "last"), [(5000, 500), (1500, 303)])
+def test_a_login_is_over_when_it_was_idle_too_long_or_is_too_old(play_session, lifetime, last):
+    async def scene(service, clock, token):
+        seen = []
+        for seconds in (399, 399, 399, last):
+            clock.advance(seconds)
+            seen.append(await service.sessions.by_token(token, "carnet", "") is not None)
+        return seen
+
+    given = {"session_idle_lifetime": 500, "session_lifetime": lifetime}
+    assert play_session(scene, **given) == [True, True, True, False]
 
 
 def test_a_session_that_is_not_in_the_database_is_unknown(play_session):

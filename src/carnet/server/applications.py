@@ -20,23 +20,30 @@ class Application(NamedTuple):
     Attributes:
         client_id: which.
         name: what it calls itself.
-        scope: what it may do, names with spaces between them.
-        granted_at: when it was let in, in microseconds since 1970.
+        scope: what it may do, at one resource or another; names with spaces between them.
+        granted_at: when it was let in last, in microseconds since 1970.
+        resources: what it may do at each of the resources that it was let in to; "" is where the
+            consent is older than the question for which resource.
     """
 
     client_id: str
     name: str
     scope: str
     granted_at: int
+    resources: dict[str, str]
 
 
 async def connected(service: Service, account_id: str) -> list[Application]:
     """Give the applications of an account, the newest first."""
     rows = await service.store.read(sql.CONNECTED_APPLICATIONS, account_id)
-    return [
-        Application(client_id, _name(metadata) or client_id, scope, granted_at)
-        for client_id, scope, granted_at, metadata in rows
-    ]
+    found: dict[str, Application] = {}
+    for client_id, resource, scope, granted_at, metadata in rows:
+        name = _name(metadata) or client_id
+        one = found.setdefault(client_id, Application(client_id, name, "", granted_at, {}))
+        one.resources[resource] = scope
+        whole = " ".join(sorted({*one.scope.split(), *scope.split()}))
+        found[client_id] = one._replace(scope=whole)
+    return list(found.values())
 
 
 async def disconnect(service: Service, account_id: str, client_id: str, origin: Origin) -> None:

@@ -55,6 +55,7 @@ class Event(StrEnum):
     SESSION_BEGUN = "session_begun"
     SESSION_ENDED = "session_ended"
     SESSION_HEALED = "session_healed"
+    SESSION_RENEWED = "session_renewed"
     SIGN_IN_REFUSED = "sign_in_refused"
 
 

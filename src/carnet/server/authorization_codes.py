@@ -19,11 +19,12 @@ from carnet.server.audit import Origin
 from carnet.server.authorization_request import AuthorizationRequest
 from carnet.server.clients import Client
 from carnet.server.clock import SECOND, Clock
+from carnet.server.consents import hold_consent
 from carnet.server.sessions import Grant, Sessions, Wanted
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["AuthorizationCodes", "CodeRefused", "Exchanged"]
+__all__ = ["AuthorizationCodes", "CodeRefused", "Exchanged", "Presented"]
 
 LIFETIME: Final = 60 * SECOND
 
@@ -32,10 +33,29 @@ class CodeRefused(CarnetError):
     """A code is not good; the reason is for the operator's log, not for the client.
 
     Codes: ``unknown``, ``expired``, ``used``, ``client_mismatch``, ``redirect_mismatch``,
-    ``verifier_wrong``, ``key_mismatch``, ``login_ended``.
+    ``verifier_wrong``, ``key_mismatch``, ``login_ended``, ``account_disabled``,
+    ``consent_withdrawn``.
     """
 
     code = "code_refused"
+
+
+class Presented(NamedTuple):
+    """A code that is good for whoever has presented it, and not used yet.
+
+    Attributes:
+        code_hash: what the database knows it by.
+        request: what was granted.
+        login_id: the session of the browser in which it was.
+        authenticated_at: when the password was given, in microseconds since 1970.
+        account: who has granted it.
+    """
+
+    code_hash: bytes
+    request: AuthorizationRequest
+    login_id: str
+    authenticated_at: int
+    account: Account
 
 
 class Exchanged(NamedTuple):
@@ -99,7 +119,7 @@ class AuthorizationCodes:
         )
         return code
 
-    async def exchange(
+    async def read(
         self,
         code: str,
         client: Client,
@@ -108,8 +128,8 @@ class AuthorizationCodes:
         verifier: str,
         key_thumbprint: str,
         origin: Origin,
-    ) -> Exchanged:
-        """Begin the session that a code was given for.
+    ) -> Presented:
+        """Judge a code that was presented, and leave it as it is.
 
         Args:
             code: as the client sent it.
@@ -132,11 +152,11 @@ class AuthorizationCodes:
         # Another client has nothing to do with the session, and can't end it either.
         if request.client_id != client.id:
             raise CodeRefused("the code is another client's", code="client_mismatch")
+        if session_id is not None:
+            # Whatever else is sent with it: the code is in two hands.
+            raise await self._used(session_id, origin)
         if redirect_uri != (request.redirect_uri if request.redirect_given else None):
             raise CodeRefused("the redirect_uri is another one", code="redirect_mismatch")
-        if session_id is not None:
-            # Also without the verifier: the code is in two hands.
-            raise await self._used(session_id, origin)
         if not secrets.compare_digest(_challenge(verifier), request.challenge):
             raise CodeRefused("the code_verifier is wrong", code="verifier_wrong")
         if request.key_thumbprint not in ("", key_thumbprint):
@@ -144,38 +164,57 @@ class AuthorizationCodes:
         if expires_at <= self._clock():
             raise CodeRefused("the code has expired", code="expired")
         account = account_of(tuple(row))
-        grant = await self._begin(
-            code_hash,
-            account,
-            Wanted(
-                client.id,
-                request.audience,
-                request.scope,
-                # What a confidential client's refresh tokens are bound to is the client
-                # (RFC 9449 section 5).
-                key_thumbprint if client.metadata.is_public else "",
-                login_id,
-                granted.authenticated_at,
-                client.metadata.backchannel_logout_uri,
-            ),
-            origin,
+        return Presented(code_hash, request, login_id, granted.authenticated_at, account)
+
+    async def exchange(
+        self, presented: Presented, client: Client, key_thumbprint: str, origin: Origin
+    ) -> Exchanged:
+        """Begin the session that a code was given for, and use the code up.
+
+        Args:
+            presented: the code, judged.
+            client: who sent it, authenticated.
+            key_thumbprint: of the key that the client has proved to hold, or "".
+            origin: from where it came.
+
+        Raises:
+            CodeRefused: with the reason as its code; only ``used`` is for good.
+        """
+        code_hash, request, login_id, authenticated_at, account = presented
+        wanted = Wanted(
+            client.id,
+            request.audience,
+            request.scope,
+            # What a confidential client's refresh tokens are bound to is the client
+            # (RFC 9449 section 5).
+            key_thumbprint if client.metadata.is_public else "",
+            login_id,
+            authenticated_at,
+            client.metadata.backchannel_logout_uri,
         )
-        return Exchanged(grant, account, request.nonce)
+        withdrawn = False
 
-    async def _begin(
-        self, code_hash: bytes, account: Account, wanted: Wanted, origin: Origin
-    ) -> Grant:
         def take(session_id: str) -> Transaction[bool]:
-            return bool((yield sql.TAKE_CODE, (session_id, code_hash)))
+            nonlocal withdrawn
+            consent = (account.id, client.id, request.audience, request.scope)
+            withdrawn = not client.metadata.first_party and not (yield from hold_consent(*consent))
+            return not withdrawn and bool((yield sql.TAKE_CODE, (session_id, code_hash)))
 
-        grant = None
-        if not account.disabled:
-            grant = await self._sessions.begin(account, wanted, origin, take)
+        grant = await self._sessions.begin(account, wanted, origin, take)
         if grant is not None:
-            return grant
-        rows = await self._store.read(sql.CODE_BY_HASH, code_hash)
-        if rows and rows[0][3] is not None:
-            raise await self._used(rows[0][3], origin)
+            return Exchanged(grant, account, request.nonce)
+        if withdrawn:
+            raise CodeRefused("the consent was withdrawn", code="consent_withdrawn")
+        [(_, _, _, session_id, *row)] = await self._store.read(sql.CODE_BY_HASH, code_hash)
+        if session_id is not None:
+            raise await self._used(session_id, origin)
+        now = account_of(tuple(row))
+        if now.disabled:
+            raise CodeRefused("the account is disabled", code="account_disabled")
+        if now.version != account.version:
+            # It was given other roles, say, between the reading and the writing.
+            again = presented._replace(account=now)
+            return await self.exchange(again, client, key_thumbprint, origin)
         raise CodeRefused("the sign-in that gave the code has ended", code="login_ended")
 
     async def _used(self, session_id: str, origin: Origin) -> CodeRefused:

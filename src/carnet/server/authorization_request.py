@@ -16,7 +16,8 @@ import msgspec
 
 from carnet.errors import CarnetError
 from carnet.server.clients import LOOPBACK_HOST, Client
-from carnet.server.scopes import grantable
+from carnet.server.resources import Resource
+from carnet.server.scopes import permitted
 
 __all__ = [
     "MARK",
@@ -132,6 +133,7 @@ def read_authorization_request(
     given: Mapping[str, Sequence[str]],
     client_by_id: Callable[[str], Client | None],
     audiences: Sequence[str],
+    resource_by_name: Callable[[str], Resource | None],
 ) -> AuthorizationRequest:
     """Check a request (RFC 6749 section 4.1.1, RFC 7636, OpenID Connect Core section 3.1.2.1).
 
@@ -139,6 +141,7 @@ def read_authorization_request(
         given: the parameters, each with all the values that it was given.
         client_by_id: finds a client.
         audiences: everything that tokens may be for; the first is the default.
+        resource_by_name: finds one of them.
 
     Raises:
         NotTheClient: the client or its address is not known to be good.
@@ -154,8 +157,11 @@ def read_authorization_request(
 
     for name, values in given.items():
         if len(values) > 1:
-            error = "invalid_target" if name == "resource" else "invalid_request"
-            raise refused(error, f"the parameter {_printable(name)} is given more than once")
+            if name == "resource":
+                # RFC 8707 section 2 allows several; here a token, and what is granted, is for one.
+                raise refused("invalid_target", "ask for one resource at a time")
+            text = f"the parameter {_printable(name)} is given more than once"
+            raise refused("invalid_request", text)
     one = {name: values[0] for name, values in given.items()}
     for name in _REFUSED_PARAMETERS:
         if name in one:
@@ -191,13 +197,14 @@ def read_authorization_request(
     thumbprint = one.get("dpop_jkt", "")
     if thumbprint and _CHALLENGE.fullmatch(thumbprint) is None:
         raise refused("invalid_request", "dpop_jkt must be the SHA-256 thumbprint of a key")
+    audience = _audience(one.get("resource"), client, audiences, refused)
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,
         redirect_given="redirect_uri" in one,
         challenge=challenge,
-        scope=_scope(one.get("scope"), client, refused),
-        audience=_audience(one.get("resource"), client, audiences, refused),
+        scope=_scope(one.get("scope"), client, resource_by_name(audience), refused),
+        audience=audience,
         state=state,
         nonce=one.get("nonce"),
         prompts=prompts,
@@ -261,18 +268,23 @@ def _redirect_uri(given: Mapping[str, Sequence[str]], client: Client) -> str:
 
 
 def _scope(
-    asked: str | None, client: Client, refused: Callable[[str, str], AuthorizationRefused]
+    asked: str | None,
+    client: Client,
+    resource: Resource | None,
+    refused: Callable[[str, str], AuthorizationRefused],
 ) -> str:
     """Give what may be granted of what is asked for; the client is told what that is."""
     if asked is None:
-        return client.metadata.scope
-    if _SCOPE.fullmatch(asked) is None:
+        asked = client.metadata.scope
+    elif _SCOPE.fullmatch(asked) is None:
         raise refused("invalid_scope", "scope is a list of names with one space between them")
-    allowed = grantable(client)
-    granted = [name for name in dict.fromkeys(asked.split()) if name in allowed]
-    if not granted:
-        raise refused("invalid_scope", "the client may ask for nothing that is in the scope")
-    return " ".join(granted)
+    wanted = dict.fromkeys(asked.split())
+    allowed = permitted(client, resource, wanted)
+    if wanted and not allowed:
+        raise refused(
+            "invalid_scope", "the client may ask for nothing that is in the scope, at this resource"
+        )
+    return " ".join(name for name in wanted if name in allowed)
 
 
 def _audience(
@@ -283,7 +295,7 @@ def _audience(
 ) -> str:
     allowed = client.metadata.resources or audiences
     if resource is None:
-        return allowed[0]
+        resource = allowed[0]
     if resource not in allowed or resource not in audiences:
         raise refused("invalid_target", "the client may not ask for tokens for this resource")
     return resource

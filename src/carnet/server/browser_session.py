@@ -50,30 +50,39 @@ async def current(request: Request) -> BrowserSession | None:
 async def begin(request: Request, account: Account, response: Response) -> BrowserSession | None:
     """Sign an account in with this browser, by a cookie in the response.
 
-    The session that the browser had before ends: a new one begins with each sign-in.
+    An account that was signed in with it already keeps its session, and so the applications that
+    it has signed in to by that; the cookie is another one all the same. Somebody else's session
+    ends.
 
     Returns:
         The session, or None where the account has changed since it was read.
     """
     service: Service = request.app.state.service
     origin = origin_of(request)
-    before = await current(request)
+    before = request.cookies.get(_cookie(service), "")
+    renewed = await service.sessions.renew(before, account, BROWSER, origin)
+    if renewed is not None:
+        _set_cookie(service, response, renewed.token)
+        return BrowserSession(renewed.session_id, account, renewed.authenticated_at)
     wanted = Wanted(BROWSER, service.settings.audiences[0])
     grant = await service.sessions.begin(account, wanted, origin)
     if grant is None or grant.authenticated_at is None:
         return None
-    if before is not None:
-        await service.sessions.end(before.session_id, "signed_in_again", origin)
+    await service.sessions.end_by_refresh_token(before, "signed_in_again", origin, BROWSER)
+    _set_cookie(service, response, grant.refresh_token)
+    return BrowserSession(grant.session_id, account, grant.authenticated_at)
+
+
+def _set_cookie(service: Service, response: Response, token: str) -> None:
     response.set_cookie(
         _cookie(service),
-        grant.refresh_token,
+        token,
         max_age=service.settings.session_lifetime,
         path="/",
         secure=_secure(service),
         httponly=True,
         samesite="lax",
     )
-    return BrowserSession(grant.session_id, account, grant.authenticated_at)
 
 
 async def end(request: Request, response: Response) -> None:
@@ -83,6 +92,10 @@ async def end(request: Request, response: Response) -> None:
     if session is not None:
         origin = origin_of(request, session.account.id)
         await service.sessions.end(session.session_id, "signed_out", origin)
+    else:
+        # Where the answer to a sign-in was lost, the cookie is the one from before it.
+        text, origin = request.cookies.get(_cookie(service), ""), origin_of(request)
+        await service.sessions.end_by_refresh_token(text, "signed_out", origin, BROWSER)
     forget(request, response)
 
 

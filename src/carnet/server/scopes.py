@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from carnet.server.accounts import Account
 from carnet.server.clients import Client
+from carnet.server.resources import Resource
 
-__all__ = ["OPENID_SCOPES", "RELEASED", "describe", "grantable", "released"]
+__all__ = ["OPENID_SCOPES", "RELEASED", "describe", "grantable", "permitted", "released"]
 
 RELEASED: Final[Mapping[str, tuple[str, ...]]] = {
     "profile": (
@@ -39,6 +40,24 @@ def grantable(client: Client) -> frozenset[str]:
     """Give the scopes that a client may be granted."""
     own = client.metadata.scopes
     return own | {"openid", "offline_access"} if own else frozenset(OPENID_SCOPES)
+
+
+def permitted(client: Client, resource: Resource | None, granted: Iterable[str]) -> frozenset[str]:
+    """Decide what a token allows: what is granted, to this client, of what the resource knows.
+
+    Every grant asks here, so that none gives what another would not: a client or a resource that
+    was narrowed gets less from then on, whatever was granted to it before.
+
+    Args:
+        client: who gets the token.
+        resource: what it is for; None is one that nothing is known of.
+        granted: what a person has granted to the client, or what the client has of its own.
+    """
+    allowed = grantable(client) & frozenset(granted)
+    if resource is not None and resource.metadata.scopes:
+        # Those of OpenID Connect mean something to the service itself.
+        allowed &= {*resource.metadata.scopes, *OPENID_SCOPES}
+    return allowed
 
 
 def released(account: Account, scopes: Iterable[str]) -> dict[str, Any]:

@@ -34,7 +34,16 @@ from carnet.server.signing_keys import SigningKeys
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["BROWSER", "FIRST_PARTY", "Grant", "RefreshRefused", "Session", "Sessions", "Wanted"]
+__all__ = [
+    "BROWSER",
+    "FIRST_PARTY",
+    "Grant",
+    "RefreshRefused",
+    "Renewed",
+    "Session",
+    "Sessions",
+    "Wanted",
+]
 
 MAX_USER_AGENT = 256
 TOUCH_AFTER = 300 * SECOND
@@ -106,6 +115,20 @@ class Wanted(NamedTuple):
     login_id: str | None = None
     authenticated_at: int | None = None
     logout_uri: str | None = None
+
+
+class Renewed(NamedTuple):
+    """A session that its owner has signed in to again.
+
+    Attributes:
+        session_id: which.
+        authenticated_at: when that was, in microseconds since 1970.
+        token: what carries it from now on.
+    """
+
+    session_id: str
+    authenticated_at: int
+    token: str
 
 
 class Session(NamedTuple):
@@ -189,7 +212,8 @@ class Sessions:
             wanted: what for.
             origin: who asked.
             instead_of: takes, in the same transaction, what the session is given for, such as a
-                code, and is told the session's id; it gives False where that was gone.
+                code, and is told the session's id; it gives False where that was gone. It is asked
+                last: what can't bring a session is not used up.
 
         Returns:
             The session; None where the account has changed since it was read, where the login has
@@ -202,10 +226,11 @@ class Sessions:
         authenticated_at = authenticated_at or now
 
         def work() -> Transaction[bool]:
-            if instead_of is not None and not (yield from instead_of(session_id)):
+            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
                 return False
-            yield sql.HOLD_ACCOUNT, (account.id, account.version)
             if login_id is not None and not (yield sql.HOLD_LOGIN, (login_id,)):
+                return False
+            if instead_of is not None and not (yield from instead_of(session_id)):
                 return False
             values = (
                 *(session_id, token.secret_hash, client_id, audience),
@@ -250,6 +275,51 @@ class Sessions:
             await self._store.write(sql.TOUCH_SESSION, now, address, session_id)
         return session_id, account_of(tuple(account)), authenticated_at
 
+    async def renew(
+        self, text: str, account: Account, client_id: str, origin: Origin
+    ) -> Renewed | None:
+        """Carry a session on for the account that has just proved again that it is its own.
+
+        Its token changes, so that whoever knew the one before has nothing of it, and it lives as
+        long as a new one.
+
+        Args:
+            text: the session's token, of this or an earlier sign-in.
+            account: who has signed in.
+            client_id: the client that the session is with.
+            origin: from where.
+
+        Returns:
+            What it is now; None where there is no such session of this account, or where the
+            account has changed since it was read.
+        """
+        try:
+            token = refresh_token.parse(text, self._keys.peppers)
+        except InvalidToken:
+            return None
+        now = self._clock()
+
+        def work() -> Transaction[tuple[str, int] | None]:
+            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
+                return None
+            values = (
+                *(token.generation, now, origin.address, now + self._lifetime),
+                *(token.secret_hash, client_id, account.id, now - self._idle),
+            )
+            rows = yield sql.RENEW_LOGIN, values
+            if not rows:
+                return None
+            session_id, generation = rows[0]
+            about = {"account_id": account.id, "session_id": session_id}
+            yield from record(now, Event.SESSION_RENEWED, origin, **about)
+            return session_id, generation
+
+        found = await self._store.transact(work)
+        if found is None:
+            return None
+        session_id, generation = found
+        return Renewed(session_id, now, self._mint(token.at(generation)))
+
     async def refresh(
         self,
         text: str,
@@ -284,13 +354,13 @@ class Sessions:
         return await self._judge(token, now, origin, client_id, key_thumbprint)
 
     async def granted(self, text: str, client_id: str) -> tuple[str, str] | None:
-        """Give scope and audience of a refresh token's session, where it is this client's."""
+        """Give audience and scope of a refresh token's session, where it is this client's."""
         try:
             token = refresh_token.parse(text, self._keys.peppers)
         except InvalidToken:
             return None
         row = await self._by_secret(token)
-        return None if row is None or row.client_id != client_id else (row.scope, row.audience)
+        return None if row is None or row.client_id != client_id else (row.audience, row.scope)
 
     async def end(self, session_id: str, reason: str, origin: Origin = SERVICE) -> bool:
         """End a session, and tell whether this call was the one that ended it."""

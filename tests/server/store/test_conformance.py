@@ -162,7 +162,8 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "CODE_BY_HASH": (b"h",),
         "TAKE_CODE": ("s", b"h"),
         "SWEEP_CODES": (1, 1),
-        "ADD_CONSENT": ("c", "openid", 1, "a"),
+        "ADD_CONSENT": ("c", "orders", "openid", 1, "a"),
+        "RENEW_LOGIN": (0, 2, "", 3, b"h", "c", "a", 1),
         "LOGOUTS_DUE": (1,),
         "LOGOUTS_TO_TELL": (2, 1, 1),
         "LOGOUT_NOT_TOLD": (1, "s"),
@@ -546,6 +547,128 @@ def test_a_migration_that_was_interrupted_has_left_nothing(play, database, monke
         play(look)
     monkeypatch.undo()
     assert play(look) == [(len(complete),)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "ended"),
+    [
+        ("END_SESSION", ("s1",), ["s1"]),
+        ("END_SESSION", ("over",), []),
+        ("END_SESSION_OF_ACCOUNT", ("s1", "a1"), ["s1"]),
+        ("END_SESSION_OF_ACCOUNT", ("s1", "a2"), []),
+        ("END_SESSION_OF_ACCOUNT", ("over", "a1"), []),
+        ("END_SESSIONS_OF_LOGIN", ("login",), ["s1", "s2"]),
+        ("END_SESSIONS_OF_CLIENT", ("app", "a1"), ["s1", "s3"]),
+        ("END_SESSIONS_OF_ACCOUNT", ("a1", "s1"), ["s2", "s3"]),
+        ("END_ALL_SESSIONS_OF_CLIENT", ("app",), ["s1", "s3", "s4"]),
+    ],
+)
+def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, ended):
+    sessions = [
+        # id     account  client   login
+        ("s1", "a1", "app", "login"),
+        ("s2", "a1", "other", "login"),
+        ("s3", "a1", "app", "another"),
+        ("s4", "a2", "app", "another"),
+        ("over", "a1", "app", "login"),
+    ]
+
+    async def scene(store):
+        for number in ("1", "2"):
+            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:])
+        for session, account, client, login in sessions:
+            given = (session, session.encode(), client, "orders", "", "", 1, 9)
+            more = ("", "", login, 1, None, account, 1)
+            assert await store.write(statements.ADD_SESSION, *given, *more)
+        await store.write("UPDATE session SET ended_at = 2, ended_reason = 'x' WHERE id = 'over'")
+        await store.write(getattr(statements, name), 5, "why", *values)
+        rows = await store.read(
+            "SELECT id FROM session WHERE ended_at = 5 AND ended_reason = 'why' ORDER BY id"
+        )
+        return [row[0] for row in rows]
+
+    assert play(scene) == ended
+
+
+def test_a_login_of_an_account_that_may_not_sign_in_is_none(play):
+    async def scene(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        given = ("s1", b"h", "app", "orders", "", "", 1, 9, "", "", None, 1, None, "a1", 1)
+        await store.write(statements.ADD_SESSION, *given)
+        look = (statements.LOGIN_BY_SECRET, b"h", 0, "app", 2, 0)
+        found = [len(await store.read(*look))]
+        await store.write(statements.DISABLE_ACCOUNT, 1, "a1")
+        return [*found, len(await store.read(*look))]
+
+    assert play(scene) == [1, 0]
+
+
+def test_an_account_is_held_only_as_it_was_read_and_while_it_may_sign_in(play):
+    async def scene(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        held = [await store.write(statements.HOLD_ACCOUNT, "a1", number) for number in (1, 2)]
+        await store.write(statements.DISABLE_ACCOUNT, 1, "a1")
+        return [*held, await store.write(statements.HOLD_ACCOUNT, "a1", 2)]
+
+    assert play(scene) == [[("a1",)], [], []]
+
+
+@pytest.mark.parametrize("name", ["CONSENT", "HOLD_CONSENT"])
+def test_a_consent_is_that_of_one_account_to_one_client_for_one_resource(play, name):
+    every = [
+        (account, client, resource)
+        for account in ("a1", "a2")
+        for client in ("app", "other")
+        for resource in ("orders", "billing")
+    ]
+
+    async def scene(store):
+        for number in ("1", "2"):
+            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:])
+        for account, client, resource in every:
+            granted = f"{account} {client} {resource}"
+            await store.write(statements.ADD_CONSENT, client, resource, granted, 1, account)
+        return [await store.write(getattr(statements, name), *one) for one in every]
+
+    assert play(scene) == [[(" ".join(one),)] for one in every]
+
+
+def test_only_that_consent_without_resource_is_forgotten_which_another_replaces(play):
+    every = [("a1", "app", ""), ("a1", "app", "orders"), ("a1", "other", ""), ("a2", "app", "")]
+
+    async def scene(store):
+        for number in ("1", "2"):
+            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:])
+        for account, client, resource in every:
+            await store.write(statements.ADD_CONSENT, client, resource, "openid", 1, account)
+        await store.write(statements.FORGET_CONSENT_TO_NO_RESOURCE, "a1", "app")
+        return await store.read(
+            "SELECT account_id, client_id, resource FROM consent "
+            "ORDER BY account_id, client_id, resource"
+        )
+
+    assert play(scene) == every[1:]
+
+
+def test_a_consent_from_before_resources_is_kept_for_none_of_them(play, monkeypatch):
+    from carnet.server.store import migrations
+
+    complete = read_migrations()
+    before = [one for one in complete if one.number < 8]
+
+    async def consent(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        await store.write("INSERT INTO consent VALUES ('a1', 'app', 'openid roles', 7)")
+
+    async def look(store):
+        again = await store.write(statements.ADD_CONSENT, "app", "orders", "openid", 8, "a1")
+        return again, await store.read("SELECT * FROM consent ORDER BY granted_at")
+
+    monkeypatch.setattr(migrations, "read_migrations", lambda: before)
+    play(consent)
+    monkeypatch.undo()
+    kept = [("a1", "app", "", "openid roles", 7), ("a1", "app", "orders", "openid", 8)]
+    assert play(look) == ([], kept)
 
 
 def test_a_caller_that_gives_up_stops_nobody_else(play):

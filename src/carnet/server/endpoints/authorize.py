@@ -75,7 +75,7 @@ async def decide(request: Request) -> Response:
         if form["decision"] != "allow":
             raise _refusal(asked, "access_denied", "the person did not allow it")
         await service.consents.grant(
-            *(session.account.id, client.id, asked.scope),
+            *(session.account.id, client.id, asked.audience, asked.scope),
             origin_of(request, session.account.id),
         )
         return await _answer(request, asked, session)
@@ -88,7 +88,9 @@ async def decide(request: Request) -> Response:
 def _read(request: Request, query: str) -> tuple[AuthorizationRequest, Client]:
     service: Service = request.app.state.service
     directory = service.directory
-    asked = read_authorization_request(read_query(query), directory.client, directory.audiences)
+    asked = read_authorization_request(
+        read_query(query), directory.client, directory.audiences, directory.resource
+    )
     client = directory.client(asked.client_id)
     if client is None:
         raise NotTheClient("the client that sent you here is not known", code="invalid_client")
@@ -176,7 +178,9 @@ async def _needs_consent(
     # is no consent to the other (RFC 8252 section 8.6).
     if client.metadata.is_public and not asked.redirect_uri.startswith("https://"):
         return True
-    return not await service.consents.covers(session.account.id, client.id, asked.scope)
+    return not await service.consents.covers(
+        session.account.id, client.id, asked.audience, asked.scope
+    )
 
 
 def _sign_in(request: Request, asked: AuthorizationRequest, query: str) -> Response:

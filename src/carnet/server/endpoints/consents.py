@@ -24,6 +24,10 @@ async def list_consents(request: Request) -> Response:
             "client_name": one.name,
             "scope": one.scope,
             "granted_at": one.granted_at // SECOND,
+            "resources": [
+                {"resource": resource or None, "scope": scope}
+                for resource, scope in sorted(one.resources.items())
+            ],
         }
         for one in await connected(service, claims["sub"])
     ]

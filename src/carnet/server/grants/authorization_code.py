@@ -9,7 +9,12 @@ import structlog
 
 from carnet.server.authorization_codes import CodeRefused
 from carnet.server.endpoints.tokens import token_answer
-from carnet.server.grants.request import TokenRequest, choose_audience, whole_seconds
+from carnet.server.grants.request import (
+    TokenRequest,
+    choose_audience,
+    choose_scope,
+    whole_seconds,
+)
 from carnet.server.http import RequestRefused
 
 __all__ = ["grant_authorization_code"]
@@ -28,10 +33,8 @@ async def grant_authorization_code(asked: TokenRequest) -> dict[str, Any]:
             "invalid_request", "the code_verifier must be 43 to 128 of A-Z a-z 0-9 - . _ ~"
         )
     lifetime = whole_seconds(asked.form.get("expires_in"))
-    # What can't be given is refused while the code is still good.
-    resource = choose_audience(asked) if "resource" in asked.form else None
     try:
-        grant, account, nonce = await service.codes.exchange(
+        presented = await service.codes.read(
             code,
             client,
             redirect_uri=asked.form.get("redirect_uri"),
@@ -39,14 +42,25 @@ async def grant_authorization_code(asked: TokenRequest) -> dict[str, Any]:
             key_thumbprint=asked.key_thumbprint,
             origin=asked.origin,
         )
+        # What can't be given is refused while the code is still good.
+        request = presented.request
+        audience = choose_audience(asked, request.audience, bound=True)
+        scope = choose_scope(asked, request.scope, audience)
+        if request.scope and not scope:
+            raise RequestRefused("invalid_scope", "nothing of what was granted is left")
+        grant, account, nonce = await service.codes.exchange(
+            presented, client, asked.key_thumbprint, asked.origin
+        )
     except CodeRefused as error:
         _log.info("code_refused", reason=error.code, address=asked.origin.address)
         # Which check failed is for the operator: telling it here would help a thief.
         raise RequestRefused(
             "invalid_grant", "the code is not good any more, or was given for another request"
         ) from None
-    content = token_answer(service, grant, resource, lifetime, asked.key_thumbprint)
-    if "openid" in grant.scope.split():
+    # The session keeps what was granted: what the client has less now, it may have again.
+    grant = grant._replace(scope=scope)
+    content = token_answer(service, grant, audience, lifetime, asked.key_thumbprint)
+    if "openid" in scope.split():
         content["id_token"] = service.id_tokens.issue(
             grant, account, client, content["access_token"], nonce
         )

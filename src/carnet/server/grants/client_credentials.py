@@ -17,7 +17,8 @@ __all__ = ["grant_client_credentials"]
 async def grant_client_credentials(asked: TokenRequest) -> dict[str, Any]:
     """Give a client a token of its own, and no refresh token (RFC 6749 section 4.4.3)."""
     audience = choose_audience(asked)
-    scope = choose_scope(asked, asked.client.metadata.scopes, audience)
+    own, wanted = asked.client.metadata.scope, asked.form.get("scope")
+    scope = choose_scope(asked, own, audience, wanted)
     claims = {"sub": asked.client.id, "client_id": asked.client.id}
     if scope:
         claims["scope"] = scope

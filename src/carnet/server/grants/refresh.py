@@ -31,27 +31,27 @@ async def grant_refresh(asked: TokenRequest) -> dict[str, Any]:
     lifetime = whole_seconds(asked.form.get("expires_in"))
     # What can't be given is refused before the token is used: a client that asks better the next
     # time still has it.
-    if "resource" in asked.form:
-        choose_audience(asked)
-    if "scope" in asked.form:
+    chosen = None
+    if "resource" in asked.form or "scope" in asked.form:
         granted = await service.sessions.granted(text, client.id)
         if granted is not None:
-            audience = choose_audience(asked, granted[1])
-            choose_scope(asked, frozenset(granted[0].split()), audience)
+            chosen = _choose(asked, *granted)
     # A confidential client's refresh tokens are bound to the client (RFC 9449 section 5).
     bound_to = asked.key_thumbprint if client.metadata.is_public else ""
     try:
         grant = await service.sessions.refresh(text, asked.origin, client.id, bound_to)
     except RefreshRefused as error:
-        REFRESHES.labels(error.code).inc()
-        _log.info("refresh_refused", reason=error.code, address=asked.origin.address)
-        # Which check failed is for the operator: telling it here would help a thief.
-        raise RequestRefused(
-            "invalid_grant", "the refresh token is not good any more; sign in again"
-        ) from None
+        raise _refuse(asked, error.code) from None
+    if chosen is None:
+        try:
+            chosen = _choose(asked, grant.audience, grant.scope)
+        except RequestRefused:
+            # The client has nothing of it any more, whatever it asks for: not this resource, or no
+            # scope. What is left would be a session without a token.
+            await service.sessions.end(grant.session_id, "grant_withdrawn", asked.origin)
+            raise _refuse(asked, "withdrawn") from None
+    audience, scope = chosen
     ACCEPTED.inc()
-    audience = choose_audience(asked, grant.audience)
-    scope = choose_scope(asked, frozenset(grant.scope.split()), audience)
     if scope != grant.scope:
         grant = grant._replace(scope=scope)
     content = token_answer(service, grant, audience, lifetime, asked.key_thumbprint)
@@ -64,3 +64,25 @@ async def grant_refresh(asked: TokenRequest) -> dict[str, Any]:
                 grant, account, client, content["access_token"]
             )
     return content
+
+
+def _choose(asked: TokenRequest, audience: str, scope: str) -> tuple[str, str]:
+    """Choose audience and scope of an access token, among what was granted to the session."""
+    # A person let the client in to one resource. Nobody is asked about first-party ones: to these
+    # the session's resource is a default, and any of their own will do.
+    metadata = asked.client.metadata
+    bound = not metadata.first_party
+    is_own = audience in (metadata.resources or asked.service.directory.audiences)
+    chosen = choose_audience(asked, audience if bound or is_own else None, bound=bound)
+    left = choose_scope(asked, scope, chosen, asked.form.get("scope"))
+    if scope and not left:
+        raise RequestRefused("invalid_scope", "nothing of what is granted is for this resource")
+    return chosen, left
+
+
+def _refuse(asked: TokenRequest, reason: str) -> RequestRefused:
+    REFRESHES.labels(reason).inc()
+    _log.info("refresh_refused", reason=reason, address=asked.origin.address)
+    # Which check failed is for the operator: telling it here would help a thief.
+    text = "the refresh token is not good any more; sign in again"
+    return RequestRefused("invalid_grant", text)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from carnet.server.audit import Origin
 from carnet.server.clients import Client
 from carnet.server.http import RequestRefused
-from carnet.server.scopes import OPENID_SCOPES
+from carnet.server.scopes import permitted
 from carnet.server.service import Service
 
 __all__ = ["TokenRequest", "choose_audience", "choose_scope", "whole_seconds"]
@@ -42,20 +42,23 @@ class TokenRequest(NamedTuple):
         return value
 
 
-def choose_audience(asked: TokenRequest, default: str | None = None) -> str:
+def choose_audience(asked: TokenRequest, granted: str | None = None, *, bound: bool = False) -> str:
     """Choose what a token is for, by ``resource`` (RFC 8707 section 2.2).
 
     Args:
         asked: the request.
-        default: where it names none; by default the client's first, or else the service's.
+        granted: what was granted, for where it names none; by default the client's first, or else
+            the service's.
+        bound: whether what was granted is all that there is to choose from.
 
     Raises:
         RequestRefused: ``invalid_target``.
     """
     directory, allowed = asked.service.directory, asked.client.metadata.resources
     allowed = allowed or directory.audiences
-    audience = asked.form.get("resource") or default or allowed[0]
-    if audience not in allowed or directory.resource(audience) is None:
+    audience = asked.form.get("resource") or granted or allowed[0]
+    known = audience in allowed and directory.resource(audience) is not None
+    if not known or (bound and audience != granted):
         told = f": {', '.join(allowed)}" if asked.client.metadata.first_party else ""
         raise RequestRefused(
             "invalid_target", f"the resource must be one that this client may ask for{told}"
@@ -63,28 +66,28 @@ def choose_audience(asked: TokenRequest, default: str | None = None) -> str:
     return audience
 
 
-def choose_scope(asked: TokenRequest, granted: frozenset[str], audience: str) -> str:
+def choose_scope(
+    asked: TokenRequest, granted: str, audience: str, wanted: str | None = None
+) -> str:
     """Choose what a token allows: what is asked for, or everything that there is.
 
     Args:
         asked: the request.
-        granted: what there is; what the resource does not know is left out of it.
+        granted: what was granted, names with spaces between them; the client may have less now.
         audience: what the token is for.
+        wanted: what is asked for, or None for everything.
 
     Raises:
         RequestRefused: ``invalid_scope`` where more is asked for.
     """
     resource = asked.service.directory.resource(audience)
-    if resource is not None and resource.metadata.scopes:
-        # Those of OpenID Connect mean something to the service itself.
-        granted &= {*resource.metadata.scopes, *OPENID_SCOPES}
-    text = asked.form.get("scope")
-    if text is None:
-        return " ".join(sorted(granted))
-    wanted = frozenset(text.split(" "))
-    if not wanted <= granted:
+    allowed = permitted(asked.client, resource, granted.split())
+    if wanted is None:
+        return " ".join(sorted(allowed))
+    names = frozenset(wanted.split(" "))
+    if not names <= allowed:
         raise RequestRefused("invalid_scope", "the scope is more than what is granted")
-    return " ".join(sorted(wanted))
+    return " ".join(sorted(names))
 
 
 def whole_seconds(text: str | None) -> int | None:

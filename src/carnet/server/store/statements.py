@@ -154,6 +154,17 @@ WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NU
   AND expires_at > $4 AND rotated_at > $5 AND disabled_at IS NULL
 """
 
+# Whoever has given the password again gets the next token of the session. A second tab that did so
+# at the same moment still sent the token before, and gets the same one: they share a cookie. Where
+# the database has lost writes, the session heals.
+RENEW_LOGIN = """
+UPDATE session SET generation = CASE WHEN generation <= $1 THEN $1 + 1 ELSE generation END,
+  authenticated_at = $2, rotated_at = $2, address = $3, expires_at = $4
+WHERE secret_hash = $5 AND client_id = $6 AND account_id = $7
+  AND ended_at IS NULL AND expires_at > $2 AND rotated_at > $8
+RETURNING id, generation
+"""
+
 TOUCH_SESSION = """
 UPDATE session SET rotated_at = $1, address = $2 WHERE id = $3 AND ended_at IS NULL
 """
@@ -414,9 +425,9 @@ ORDER BY at DESC, id LIMIT $6
 """
 
 CONNECTED_APPLICATIONS = """
-SELECT client_id, scope, granted_at, metadata
+SELECT client_id, resource, scope, granted_at, metadata
 FROM consent LEFT JOIN client ON client.id = consent.client_id
-WHERE account_id = $1 ORDER BY granted_at DESC, client_id
+WHERE account_id = $1 ORDER BY granted_at DESC, client_id, resource
 """
 
 WITHDRAW_CONSENT = """
@@ -449,14 +460,26 @@ RETURNING code_hash
 """
 
 ADD_CONSENT = """
-INSERT INTO consent (account_id, client_id, scope, granted_at)
-SELECT account.id, $1, $2, $3 FROM account WHERE account.id = $4
-ON CONFLICT (account_id, client_id) DO UPDATE SET
+INSERT INTO consent (account_id, client_id, resource, scope, granted_at)
+SELECT account.id, $1, $2, $3, $4 FROM account WHERE account.id = $5
+ON CONFLICT (account_id, client_id, resource) DO UPDATE SET
   scope = excluded.scope, granted_at = excluded.granted_at
 """
 
 CONSENT = """
-SELECT scope FROM consent WHERE account_id = $1 AND client_id = $2
+SELECT scope FROM consent WHERE account_id = $1 AND client_id = $2 AND resource = $3
+"""
+
+# A consent can't be withdrawn between the question whether it is there and what is granted by it:
+# whoever withdraws it waits, and then ends what was.
+HOLD_CONSENT = """
+UPDATE consent SET scope = scope WHERE account_id = $1 AND client_id = $2 AND resource = $3
+RETURNING scope
+"""
+
+# Of the time when consents did not name what they were for.
+FORGET_CONSENT_TO_NO_RESOURCE = """
+DELETE FROM consent WHERE account_id = $1 AND client_id = $2 AND resource = ''
 """
 
 LOGOUTS_DUE = """
