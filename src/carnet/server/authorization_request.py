@@ -16,7 +16,6 @@ import msgspec
 
 from carnet.errors import CarnetError
 from carnet.server.clients import LOOPBACK_HOST, Client
-from carnet.server.scopes import grantable
 
 __all__ = [
     "MARK",
@@ -131,14 +130,16 @@ def read_query(text: str) -> dict[str, list[str]]:
 def read_authorization_request(
     given: Mapping[str, Sequence[str]],
     client_by_id: Callable[[str], Client | None],
-    audiences: Sequence[str],
+    audiences_of: Callable[[Client], Sequence[str]],
+    scopes_of: Callable[[Client], frozenset[str]],
 ) -> AuthorizationRequest:
     """Check a request (RFC 6749 section 4.1.1, RFC 7636, OpenID Connect Core section 3.1.2.1).
 
     Args:
         given: the parameters, each with all the values that it was given.
         client_by_id: finds a client.
-        audiences: everything that tokens may be for; the first is the default.
+        audiences_of: gives everything that a client may ask tokens for; the first is the default.
+        scopes_of: gives the scopes that a client may be granted.
 
     Raises:
         NotTheClient: the client or its address is not known to be good.
@@ -196,8 +197,8 @@ def read_authorization_request(
         redirect_uri=redirect_uri,
         redirect_given="redirect_uri" in one,
         challenge=challenge,
-        scope=_scope(one.get("scope"), client, refused),
-        audience=_audience(one.get("resource"), client, audiences, refused),
+        scope=_scope(one.get("scope"), client, scopes_of(client), refused),
+        audience=_audience(one.get("resource"), audiences_of(client), refused),
         state=state,
         nonce=one.get("nonce"),
         prompts=prompts,
@@ -261,14 +262,16 @@ def _redirect_uri(given: Mapping[str, Sequence[str]], client: Client) -> str:
 
 
 def _scope(
-    asked: str | None, client: Client, refused: Callable[[str, str], AuthorizationRefused]
+    asked: str | None,
+    client: Client,
+    allowed: frozenset[str],
+    refused: Callable[[str, str], AuthorizationRefused],
 ) -> str:
     """Give what may be granted of what is asked for; the client is told what that is."""
     if asked is None:
         return client.metadata.scope
     if _SCOPE.fullmatch(asked) is None:
         raise refused("invalid_scope", "scope is a list of names with one space between them")
-    allowed = grantable(client)
     granted = [name for name in dict.fromkeys(asked.split()) if name in allowed]
     if not granted:
         raise refused("invalid_scope", "the client may ask for nothing that is in the scope")
@@ -277,16 +280,13 @@ def _scope(
 
 def _audience(
     resource: str | None,
-    client: Client,
-    audiences: Sequence[str],
+    allowed: Sequence[str],
     refused: Callable[[str, str], AuthorizationRefused],
 ) -> str:
-    allowed = client.metadata.resources or audiences
-    if resource is None:
-        return allowed[0]
-    if resource not in allowed or resource not in audiences:
+    audience = next(iter(allowed), None) if resource is None else resource
+    if audience is None or audience not in allowed:
         raise refused("invalid_target", "the client may not ask for tokens for this resource")
-    return resource
+    return audience
 
 
 def _printable(name: str) -> str:

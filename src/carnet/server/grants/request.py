@@ -7,7 +7,6 @@ from typing import NamedTuple
 from carnet.server.audit import Origin
 from carnet.server.clients import Client
 from carnet.server.http import RequestRefused
-from carnet.server.scopes import OPENID_SCOPES
 from carnet.server.service import Service
 
 __all__ = ["TokenRequest", "choose_audience", "choose_scope", "whole_seconds"]
@@ -52,10 +51,9 @@ def choose_audience(asked: TokenRequest, default: str | None = None) -> str:
     Raises:
         RequestRefused: ``invalid_target``.
     """
-    directory, allowed = asked.service.directory, asked.client.metadata.resources
-    allowed = allowed or directory.audiences
-    audience = asked.form.get("resource") or default or allowed[0]
-    if audience not in allowed or directory.resource(audience) is None:
+    allowed = asked.service.directory.audiences_of(asked.client)
+    audience = asked.form.get("resource") or default or next(iter(allowed), "")
+    if audience not in allowed:
         told = f": {', '.join(allowed)}" if asked.client.metadata.first_party else ""
         raise RequestRefused(
             "invalid_target", f"the resource must be one that this client may ask for{told}"
@@ -74,10 +72,11 @@ def choose_scope(asked: TokenRequest, granted: frozenset[str], audience: str) ->
     Raises:
         RequestRefused: ``invalid_scope`` where more is asked for.
     """
-    resource = asked.service.directory.resource(audience)
+    directory = asked.service.directory
+    resource = directory.resource(audience)
     if resource is not None and resource.metadata.scopes:
-        # Those of OpenID Connect mean something to the service itself.
-        granted &= {*resource.metadata.scopes, *OPENID_SCOPES}
+        # Those that release claims mean something to the service itself.
+        granted &= {*resource.metadata.scopes, *directory.scopes.names}
     text = asked.form.get("scope")
     if text is None:
         return " ".join(sorted(granted))
