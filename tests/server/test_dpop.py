@@ -107,7 +107,7 @@ def test_a_confidential_clients_refresh_token_is_bound_to_the_client(oauth):
 
 def test_a_bound_token_at_the_service_itself_needs_a_proof_of_its_own(oauth):
     server, prover = oauth.server, Prover()
-    sign_in = {"username": "alice", "password": "a-long-enough-password"}
+    sign_in = {"username": "alice", "password": "a-long-enough-password", "resource": server.url}
     at = f"{server.url}/sessions"
     first = server.client.post("/sessions", json=sign_in, headers={"DPoP": prover.proof(at)})
     assert refused(first) == (400, "use_dpop_nonce")
@@ -134,6 +134,6 @@ def test_a_bound_token_at_the_service_itself_needs_a_proof_of_its_own(oauth):
     assert look(Prover().proof(account, "GET", access)) == 401
 
     # A token that is bound to nothing can't be passed off as one that is.
-    access = server.sign_in().json()["access_token"]
+    access = server.sign_in_to_api().json()["access_token"]
     assert look(prover.proof(account, "GET", access)) == 401
     assert look(None, "Bearer") == 200
