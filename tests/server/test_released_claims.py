@@ -223,6 +223,23 @@ def test_a_refresh_with_less_scope_tells_less(play):
     ]
 
 
+def test_a_resource_with_scopes_of_its_own_still_gets_what_the_services_scopes_release(play):
+    async def scene(service, clock):
+        teller = await Teller.make(service)
+        metadata = ResourceMetadata(scopes=("stock:read",))
+        await service.directory.add_resource("stock", metadata, OPERATOR)
+        grant = await teller.grant("theirs", "groups other stock:read work", "stock")
+        transport = httpx.ASGITransport(build_app(service))
+        form = {"grant_type": "refresh_token", "refresh_token": grant.refresh_token}
+        async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
+            answer = await client.post("/token", data={**form, "client_id": "theirs"})
+        return inspect(answer.json()["access_token"]).claims
+
+    said = play(scene, **SETTINGS)
+    assert said["scope"] == "groups stock:read work"
+    assert set(said) == ACCESS | {"groups", *WORK}
+
+
 def test_introspection_tells_a_resource_no_more_than_its_token(play):
     async def scene(service, clock):
         teller = await Teller.make(service)
@@ -373,3 +390,25 @@ def test_a_client_may_ask_for_what_its_resources_offer_unless_it_is_narrowed(pla
     assert "stock:read" in stock
     assert "wages:read" not in stock
     assert narrowed == {"roles", "openid", "offline_access"}
+
+
+def test_a_resource_is_told_what_to_release_at_the_command_line(carnet, tmp_path):
+    flags = ("--scope", "hr:read", "--release", "hr:read=department,cost_centre")
+    made = carnet("resource", "add", "hr", *flags, "--claim", "roles", "--json", data=tmp_path)
+    assert made.returncode == 0, made.stderr
+    document = msgspec.json.decode(made.stdout)
+    assert document["scope_claims"] == {"hr:read": ["department", "cost_centre"]}
+    assert document["claims"] == ["roles"]
+    assert carnet("resource", "add", "lean", "--no-claims", data=tmp_path).returncode == 0
+    listed = carnet("resource", "list", data=tmp_path).stdout
+    assert "hr:read  releases hr:read=department,cost_centre  claims roles" in listed
+    assert "claims none" in listed
+    for wrong in (
+        ("--release", "hr:read"),
+        ("--release", "hr:read=sub"),
+        ("--claim", "aud"),
+        ("--claim", "roles", "--no-claims"),
+    ):
+        refused = carnet("resource", "add", "other", *wrong, data=tmp_path)
+        assert refused.returncode == 2
+        assert "Traceback" not in refused.stderr
