@@ -163,7 +163,7 @@ def test_4_5_a_code_is_good_for_a_minute(play):
         client = Client("app", None, ClientMetadata(redirect_uris=(CALLBACK,)))
         given = {name: [value] for name, value in asked.parameters.items()}
         request = read_authorization_request(
-            given, lambda _: client, lambda _: ("orders",), lambda _: frozenset(("openid",))
+            given, lambda _: client, lambda _: ("orders",), lambda *asked: frozenset(asked[2])
         )
 
         async def exchange(seconds):

@@ -378,14 +378,18 @@ def test_a_client_may_ask_for_what_its_resources_offer_unless_it_is_narrowed(pla
         for name in ("stock", "wages"):
             metadata = ResourceMetadata(scopes=(f"{name}:read",))
             await directory.add_resource(name, metadata, OPERATOR)
+        asked = ("openid", "work", "stock:read", "wages:read")
         found = []
         for members in ({}, {"resources": ("stock",)}, {"scope": "roles"}):
             metadata = ClientMetadata(redirect_uris=("https://app.example/",), **members)
             client, _ = await directory.add_client(metadata, OPERATOR)
-            found.append(directory.scopes_of(client))
+            at = [directory.permitted(client, name, asked) for name in ("stock", "wages")]
+            found.append((directory.scopes_of(client), *at))
         return found
 
-    anything, stock, narrowed = play(scene, **SETTINGS)
+    (anything, *at_each), (stock, *_), (narrowed, *at_none) = play(scene, **SETTINGS)
+    assert at_each == [{"openid", "work", "stock:read"}, {"openid", "work", "wages:read"}]
+    assert at_none == [{"openid"}] * 2
     assert {"openid", "groups", "work", "stock:read", "wages:read"} <= anything
     assert "stock:read" in stock
     assert "wages:read" not in stock

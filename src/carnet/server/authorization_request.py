@@ -8,7 +8,7 @@ is shown to the person and nothing is sent anywhere; after that it goes to the c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -131,7 +131,7 @@ def read_authorization_request(
     given: Mapping[str, Sequence[str]],
     client_by_id: Callable[[str], Client | None],
     audiences_of: Callable[[Client], Sequence[str]],
-    scopes_of: Callable[[Client], frozenset[str]],
+    permitted: Callable[[Client, str, Iterable[str]], frozenset[str]],
 ) -> AuthorizationRequest:
     """Check a request (RFC 6749 section 4.1.1, RFC 7636, OpenID Connect Core section 3.1.2.1).
 
@@ -139,7 +139,7 @@ def read_authorization_request(
         given: the parameters, each with all the values that it was given.
         client_by_id: finds a client.
         audiences_of: gives everything that a client may ask tokens for; the first is the default.
-        scopes_of: gives the scopes that a client may be granted.
+        permitted: gives which of some scopes a client may be granted at a resource.
 
     Raises:
         NotTheClient: the client or its address is not known to be good.
@@ -192,13 +192,14 @@ def read_authorization_request(
     thumbprint = one.get("dpop_jkt", "")
     if thumbprint and _CHALLENGE.fullmatch(thumbprint) is None:
         raise refused("invalid_request", "dpop_jkt must be the SHA-256 thumbprint of a key")
+    audience = _audience(one.get("resource"), audiences_of(client), refused)
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,
         redirect_given="redirect_uri" in one,
         challenge=challenge,
-        scope=_scope(one.get("scope"), client, scopes_of(client), refused),
-        audience=_audience(one.get("resource"), audiences_of(client), refused),
+        scope=_scope(one.get("scope"), client, audience, permitted, refused),
+        audience=audience,
         state=state,
         nonce=one.get("nonce"),
         prompts=prompts,
@@ -264,18 +265,22 @@ def _redirect_uri(given: Mapping[str, Sequence[str]], client: Client) -> str:
 def _scope(
     asked: str | None,
     client: Client,
-    allowed: frozenset[str],
+    audience: str,
+    permitted: Callable[[Client, str, Iterable[str]], frozenset[str]],
     refused: Callable[[str, str], AuthorizationRefused],
 ) -> str:
     """Give what may be granted of what is asked for; the client is told what that is."""
     if asked is None:
-        return client.metadata.scope
-    if _SCOPE.fullmatch(asked) is None:
+        asked = client.metadata.scope
+    elif _SCOPE.fullmatch(asked) is None:
         raise refused("invalid_scope", "scope is a list of names with one space between them")
-    granted = [name for name in dict.fromkeys(asked.split()) if name in allowed]
-    if not granted:
-        raise refused("invalid_scope", "the client may ask for nothing that is in the scope")
-    return " ".join(granted)
+    wanted = dict.fromkeys(asked.split())
+    allowed = permitted(client, audience, wanted)
+    if wanted and not allowed:
+        raise refused(
+            "invalid_scope", "the client may ask for nothing that is in the scope, at this resource"
+        )
+    return " ".join(name for name in wanted if name in allowed)
 
 
 def _audience(

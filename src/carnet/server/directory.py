@@ -8,7 +8,7 @@ reads the directory again when this one has moved.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -112,6 +112,21 @@ class Directory:
             if name in self._known
         )
         return frozenset(self.scopes.names).union(*offered)
+
+    def permitted(self, client: Client, audience: str, scopes: Iterable[str]) -> frozenset[str]:
+        """Give which of some scopes a client may be granted at a resource.
+
+        Args:
+            client: who asks.
+            audience: the resource; one with a list of scopes knows no others.
+            scopes: what is asked for.
+        """
+        allowed = self.scopes_of(client).intersection(scopes)
+        resource = self.resource(audience)
+        if resource is not None and resource.metadata.scopes:
+            # Those that release claims mean something to the service itself.
+            allowed &= {*resource.metadata.scopes, *self.scopes.names}
+        return allowed
 
     def clients(self) -> list[Client]:
         """Give every client, by its id."""

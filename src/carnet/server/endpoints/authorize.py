@@ -88,7 +88,7 @@ def _read(request: Request, query: str) -> tuple[AuthorizationRequest, Client]:
     service: Service = request.app.state.service
     directory = service.directory
     asked = read_authorization_request(
-        read_query(query), directory.client, directory.audiences_of, directory.scopes_of
+        read_query(query), directory.client, directory.audiences_of, directory.permitted
     )
     client = directory.client(asked.client_id)
     if client is None:
