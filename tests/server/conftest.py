@@ -36,6 +36,10 @@ class Server:
             "/sessions", json={"username": username, "password": password, **more}
         )
 
+    def sign_in_to_api(self, username="alice", **more):
+        """Sign in for the service's own API."""
+        return self.sign_in(username, resource=self.url, **more)
+
     def refresh(self, token, **more):
         form = {"grant_type": "refresh_token", "refresh_token": token, **more}
         return self.client.post("/token", data=form)

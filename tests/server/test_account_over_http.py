@@ -12,7 +12,7 @@ def bearing(body):
 
 
 def test_one_sees_ones_sessions_with_device_and_place(server):
-    first, second = server.sign_in().json(), server.sign_in().json()
+    first, second = server.sign_in_to_api().json(), server.sign_in_to_api().json()
     answer = server.client.get("/sessions", headers=bearing(second))
     sessions = answer.json()["sessions"]
     assert {one["id"] for one in sessions} == {first["session_id"], second["session_id"]}
@@ -22,7 +22,7 @@ def test_one_sees_ones_sessions_with_device_and_place(server):
 
 
 def test_one_ends_one_of_ones_sessions(server):
-    first, second = server.sign_in().json(), server.sign_in().json()
+    first, second = server.sign_in_to_api().json(), server.sign_in_to_api().json()
     path = f"/sessions/{first['session_id']}"
     assert server.client.delete(path, headers=bearing(second)).status_code == 204
     assert server.client.delete(path, headers=bearing(second)).status_code == 404
@@ -32,8 +32,8 @@ def test_one_ends_one_of_ones_sessions(server):
 
 
 def test_one_ends_all_others_and_goes_on(server):
-    others = [server.sign_in().json() for _ in range(3)]
-    mine = server.sign_in().json()
+    others = [server.sign_in_to_api().json() for _ in range(3)]
+    mine = server.sign_in_to_api().json()
     answer = server.client.delete("/sessions?keep=current", headers=bearing(mine))
     assert answer.json() == {"ended": 3}
     assert all(server.refresh(body["refresh_token"]).status_code == 400 for body in others)
@@ -42,21 +42,21 @@ def test_one_ends_all_others_and_goes_on(server):
 
 
 def test_one_ends_everything(server):
-    bodies = [server.sign_in().json() for _ in range(2)]
+    bodies = [server.sign_in_to_api().json() for _ in range(2)]
     assert server.client.delete("/sessions", headers=bearing(bodies[0])).json() == {"ended": 2}
     assert all(server.refresh(body["refresh_token"]).status_code == 400 for body in bodies)
 
 
 @pytest.mark.parametrize("query", ["?keep=x", "?a=1", "?keep=current&keep=current"])
 def test_a_misspelt_parameter_ends_nothing(server, query):
-    body = server.sign_in().json()
+    body = server.sign_in_to_api().json()
     assert server.client.delete(f"/sessions{query}", headers=bearing(body)).status_code == 400
     assert server.refresh(body["refresh_token"]).status_code == 200
 
 
 def test_nobody_ends_or_sees_the_sessions_of_others(server, add_user):
     add_user("bob", roles=())
-    alice, bob = server.sign_in().json(), server.sign_in("bob").json()
+    alice, bob = server.sign_in_to_api().json(), server.sign_in_to_api("bob").json()
     path = f"/sessions/{alice['session_id']}"
     assert server.client.delete(path, headers=bearing(bob)).status_code == 404
     seen = server.client.get("/sessions", headers=bearing(bob)).json()["sessions"]
@@ -72,7 +72,7 @@ def test_nobody_ends_or_sees_the_sessions_of_others(server, add_user):
 
 def test_an_administrator_sees_and_ends_the_sessions_of_others(server, add_user):
     add_user("root", roles=("carnet:admin",))
-    alice, root = server.sign_in().json(), server.sign_in("root").json()
+    alice, root = server.sign_in_to_api().json(), server.sign_in_to_api("root").json()
     account = server.client.get("/account", headers=bearing(alice)).json()
     assert (account["username"], account["roles"]) == ("alice", ["ADMIN"])
     path = f"/accounts/{account['id']}/sessions"
@@ -93,7 +93,7 @@ def change(server, body, current, new):
 
 
 def test_a_new_password_ends_all_other_sessions_and_only_the_new_one_is_good(server):
-    other, mine = server.sign_in().json(), server.sign_in().json()
+    other, mine = server.sign_in_to_api().json(), server.sign_in_to_api().json()
     new = "quite-another-password"
     assert change(server, mine, PASSWORD, new).status_code == 204
     assert server.refresh(other["refresh_token"]).status_code == 400
@@ -111,7 +111,7 @@ def test_a_new_password_ends_all_other_sessions_and_only_the_new_one_is_good(ser
     ],
 )
 def test_a_password_that_cant_be_changed_stays(server, current, new, status, said):
-    mine = server.sign_in().json()
+    mine = server.sign_in_to_api().json()
     answer = change(server, mine, current, new)
     assert answer.status_code == status
     assert said in answer.json()["error_description"]
@@ -162,7 +162,7 @@ def test_guessing_passwords_is_slowed_down_across_a_restart(start, add_user):
 
 
 def test_a_refresh_token_can_be_revoked_and_its_session_ends(server):
-    body = server.sign_in().json()
+    body = server.sign_in_to_api().json()
     for _ in range(2):
         answer = server.client.post("/revocation", data={"token": body["refresh_token"]})
         assert answer.status_code == 200

@@ -135,7 +135,7 @@ def test_mod_auth_openidc_signs_a_browser_in_and_out(apache, start, tmp_path, br
         assert page.goto(here).headers["x-signed-in"] == "alice"
 
         # The session ends here; Apache hears of it on another way than by the browser.
-        token = server.sign_in().json()["access_token"]
+        token = server.sign_in_to_api().json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         server.client.delete("/sessions?keep=current", headers=headers).raise_for_status()
         until = monotonic() + 60

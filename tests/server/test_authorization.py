@@ -79,7 +79,7 @@ def test_consent_is_asked_once_listed_and_withdrawn(server):
     person.authorize(**more)
     assert person.forms == ["/authorize/decision"]
 
-    own = bearer(server.sign_in().json())
+    own = bearer(server.sign_in_to_api().json())
     [consent] = server.client.get("/account/consents", headers=own).json()["consents"]
     assert consent["client_id"] == "app"
     assert consent["scope"] == "openid roles"

@@ -162,7 +162,9 @@ def test_4_5_a_code_is_good_for_a_minute(play):
         login = await service.sessions.begin(account, Wanted(BROWSER, "orders"))
         client = Client("app", None, ClientMetadata(redirect_uris=(CALLBACK,)))
         given = {name: [value] for name, value in asked.parameters.items()}
-        request = read_authorization_request(given, lambda _: client, ("orders",), lambda _: None)
+        request = read_authorization_request(
+            given, lambda _: client, lambda _: ("orders",), lambda *asked: frozenset(asked[2])
+        )
 
         async def exchange(seconds):
             code = await service.codes.issue(request, account.id, login.session_id, clock())

@@ -2,7 +2,6 @@
 
 import time
 
-import httpx
 import pytest
 from tests.server.conftest import PASSWORD
 from tests.server.inside import Inside, register
@@ -11,9 +10,6 @@ from tests.server.oauth import Prover
 from carnet import Key, inspect
 from carnet.jose import jws
 from carnet.jose.encoding import json_encode
-from carnet.server.app import build_app
-from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientMetadata
 
 FORM = {"grant_type": "client_credentials"}
 
@@ -141,7 +137,7 @@ def test_a_confidential_clients_refresh_token_is_bound_to_the_client(oauth):
 
 def test_a_bound_token_at_the_service_itself_needs_a_proof_of_its_own(oauth):
     server, prover = oauth.server, Prover()
-    sign_in = {"username": "alice", "password": "a-long-enough-password"}
+    sign_in = {"username": "alice", "password": "a-long-enough-password", "resource": server.url}
     at = f"{server.url}/sessions"
     first = server.client.post("/sessions", json=sign_in, headers={"DPoP": prover.proof(at)})
     assert refused(first) == (400, "use_dpop_nonce")
@@ -168,32 +164,6 @@ def test_a_bound_token_at_the_service_itself_needs_a_proof_of_its_own(oauth):
     assert look(Prover().proof(account, "GET", access)) == 401
 
     # A token that is bound to nothing can't be passed off as one that is.
-    access = server.sign_in().json()["access_token"]
+    access = server.sign_in_to_api().json()["access_token"]
     assert look(prover.proof(account, "GET", access)) == 401
     assert look(None, "Bearer") == 200
-
-
-def test_a_nonce_is_good_for_some_minutes(play):
-    async def scene(service, clock):
-        metadata = ClientMetadata(grant_types=("client_credentials",))
-        client, secret = await service.directory.add_client(metadata, OPERATOR)
-        prover, url = Prover(), f"{service.settings.own_url}/token"
-
-        async def send(http, nonce):
-            proof = prover.proof(url, nonce=nonce, iat=clock.now // 1_000_000)
-            headers = {"DPoP": proof}
-            return await http.post(url, data=FORM, headers=headers, auth=(client.id, secret))
-
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(build_app(service))) as http:
-            nonce = (await send(http, None)).headers["dpop-nonce"]
-            answers = [await send(http, nonce)]
-            clock.advance(5 * 60)
-            answers.append(await send(http, nonce))
-            clock.advance(2 * 60)
-            answers.append(await send(http, nonce))
-            # Nor may it be from a time that has not come.
-            clock.advance(-12 * 60)
-            answers.append(await send(http, nonce))
-            return [answer.status_code for answer in answers], refused(answers[-2])
-
-    assert play(scene) == ([200, 200, 400, 400], (400, "use_dpop_nonce"))

@@ -18,7 +18,7 @@ def _database(postgres_url, monkeypatch):
 def test_a_session_goes_through_its_life_with_two_workers(start, add_user, carnet):
     add_user()
     server = start("--workers", "2", "--refresh-grace", "1")
-    body = server.sign_in().json()
+    body = server.sign_in_to_api().json()
     following = server.refresh(body["refresh_token"]).json()
     assert (
         server.refresh(body["refresh_token"]).json()["refresh_token"]

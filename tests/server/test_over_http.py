@@ -180,7 +180,7 @@ def test_signing_out_needs_a_good_token(server):
 
 
 def test_an_access_token_that_was_revoked_is_refused_here_too(server):
-    session = server.sign_in().json()
+    session = server.sign_in_to_api().json()
     token = session["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     assert server.client.get("/account", headers=headers).status_code == 200

@@ -81,7 +81,11 @@ def client() -> None:
     metavar="AUDIENCE",
     help="It serves this audience, and may ask about its tokens. Repeatable.",
 )
-@click.option("--first-party", is_flag=True, help="Nobody is asked for consent.")
+@click.option(
+    "--first-party",
+    is_flag=True,
+    help="It is our own: nobody is asked for consent, and its tokens carry roles and claims.",
+)
 @click.option("--dpop", "bound", is_flag=True, help="It gets key-bound tokens only (RFC 9449).")
 @json_option
 @data_options

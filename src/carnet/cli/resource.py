@@ -27,6 +27,22 @@ def resource() -> None:
 @resource.command()
 @click.argument("audience")
 @click.option("--scope", "scopes", multiple=True, metavar="SCOPE", help="Repeatable.")
+@click.option(
+    "--release",
+    "releases",
+    multiple=True,
+    metavar="SCOPE=CLAIM,…",
+    help="The claims of an account that a scope releases into its tokens; repeatable.",
+)
+@click.option(
+    "--claim",
+    "claims",
+    multiple=True,
+    metavar="CLAIM",
+    help="What tokens of first-party clients for it carry of an account, such as roles; "
+    "repeatable. By default the roles and every claim.",
+)
+@click.option("--no-claims", is_flag=True, help="They carry nothing of an account but sub.")
 @click.option("--alg", metavar="ALG", help="The algorithm that its tokens are signed with.")
 @click.option(
     "--encryption-key",
@@ -40,6 +56,9 @@ def resource() -> None:
 def add(
     audience: str,
     scopes: tuple[str, ...],
+    releases: tuple[str, ...],
+    claims: tuple[str, ...],
+    no_claims: bool,
     alg: str | None,
     encryption_key: IO[bytes] | None,
     enc: str,
@@ -52,11 +71,16 @@ def add(
     \b
     Examples:
       carnet resource add invoices --scope invoices:read --scope invoices:write
+      carnet resource add hr --scope hr:read --release hr:read=department,cost_centre --claim roles
       carnet resource add https://api.example.com --encryption-key public.jwk
     """
+    if claims and no_claims:
+        raise click.UsageError("name the claims with --claim, or say --no-claims")
     settings = settings_from(config, **given)
     members = {
         "scopes": scopes,
+        "scope_claims": dict(_release(text) for text in releases),
+        "claims": claims if claims or no_claims else None,
         "signing_alg": alg,
         "encryption_key": None if encryption_key is None else _read_jwk(encryption_key),
         "encryption_enc": enc,
@@ -89,8 +113,13 @@ def list_resources(as_json: bool, config: Path | None, **given: Any) -> None:
         echo_json([_document(one) for one in resources])
         return
     for one in resources:
+        known = one.metadata
+        told = [f"{name}={','.join(names)}" for name, names in known.scope_claims.items()]
+        released = f"  releases {' '.join(told)}" if told else ""
+        narrowed = "" if known.claims is None else f"  claims {','.join(known.claims) or 'none'}"
         encrypted = "" if one.key is None else f"  encrypted with {one.key.alg}"
-        click.echo(f"{one.audience:32} {' '.join(one.metadata.scopes) or '-'}{encrypted}")
+        scopes = " ".join(known.scopes) or "-"
+        click.echo(f"{one.audience:32} {scopes}{released}{narrowed}{encrypted}")
 
 
 @resource.command()
@@ -107,6 +136,14 @@ def remove(audience: str, config: Path | None, **given: Any) -> None:
 
 def _document(resource: Resource) -> dict[str, Any]:
     return {"audience": resource.audience, **msgspec.to_builtins(resource.metadata)}
+
+
+def _release(text: str) -> tuple[str, list[str]]:
+    scope, _, names = text.partition("=")
+    claims = [name.strip() for name in names.split(",") if name.strip()]
+    if not scope or not claims:
+        raise click.UsageError("--release names a scope and claims, such as hr:read=department")
+    return scope, claims
 
 
 def _read_jwk(file: IO[bytes]) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from carnet.cli.options import data_options, settings_from
 from carnet.cli.running import with_service
@@ -74,6 +75,8 @@ def _check(settings: Settings) -> None:
         value = getattr(settings, name)
         if name == "database" and value:
             value = "postgresql://…"
+        if isinstance(value, dict):
+            value = msgspec.json.encode(value).decode()
         click.echo(f"{name:24} {', '.join(value) if isinstance(value, tuple) else value}")
     if settings.database or settings.folder.exists():
         with_service(settings, _read)

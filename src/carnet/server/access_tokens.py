@@ -9,6 +9,8 @@ from carnet.jwt.policy import UNCHECKED
 from carnet.jwt.signer import Signer
 from carnet.jwt.verifier import Verifier
 from carnet.server.directory import Directory
+from carnet.server.resources import ANY_RESOURCE
+from carnet.server.scopes import add_claims, every_claim
 from carnet.server.sessions import Grant
 from carnet.server.settings import Settings
 from carnet.server.signing_keys import SigningKeys
@@ -50,11 +52,10 @@ class AccessTokens:
             The token, and the seconds that it is good for.
         """
         claims = {
-            **grant.claims,
+            **self._of_account(grant, audience),
             "sub": grant.account_id,
             "client_id": grant.client_id,
             "sid": grant.session_id,
-            "roles": list(grant.roles),
             "sub_ver": grant.version,
         }
         if grant.scope:
@@ -88,6 +89,28 @@ class AccessTokens:
         self._follow_changes()
         return self._verifier.verify(token)
 
+    def verify_own(self, token: str) -> Claims:
+        """Check an access token that this service has issued for itself (RFC 9068 section 4).
+
+        Raises:
+            InvalidToken: if it is not good, or for another service.
+        """
+        self._follow_changes()
+        return self._own_verifier.verify(token)
+
+    def _of_account(self, grant: Grant, audience: str) -> dict[str, Any]:
+        """Give the claims of an account that a token of its session carries for an audience."""
+        resource = self._directory.resource(audience) or ANY_RESOURCE
+        client, demanded = self._directory.client(grant.client_id), resource.metadata.claims
+        first_party = client is not None and client.metadata.first_party
+        if first_party and demanded is None:
+            return every_claim(grant)
+        scopes = grant.scope.split()
+        claims = self._directory.scopes.released(grant, scopes, "access_token", resource)
+        if first_party and demanded:
+            add_claims(claims, grant, demanded)
+        return claims
+
     def _signer(self, audience: str) -> Signer:
         settings, resource = self._settings, self._directory.resource(audience)
         alg = settings.audience_algorithms.get(audience)
@@ -107,16 +130,21 @@ class AccessTokens:
             enc=enc,
         )
 
+    def _verifier_for(self, audiences: tuple[str, ...]) -> Verifier[Claims]:
+        return Verifier(
+            self._keys.published,
+            issuer=self._settings.own_url,
+            audience=audiences,
+            type="at+jwt",
+            cache=VERIFIED_BYTES,
+        )
+
     def _follow_changes(self) -> None:
         generation = (self._keys.generation, self._directory.generation)
         if self._generation == generation:
             return
         self._signers: dict[str, Signer] = {}
-        self._verifier = Verifier(
-            self._keys.published,
-            issuer=self._settings.own_url,
-            audience=self._directory.audiences,
-            type="at+jwt",
-            cache=VERIFIED_BYTES,
-        )
+        issuer = self._settings.own_url
+        self._verifier = self._verifier_for((*self._directory.audiences, issuer))
+        self._own_verifier = self._verifier_for((issuer,))
         self._generation = generation

@@ -15,6 +15,7 @@ import msgspec
 
 from carnet.errors import CarnetError
 from carnet.server.audit import OPERATOR, Event, Origin, record
+from carnet.server.claim_names import RESERVED_CLAIMS
 from carnet.server.clock import Clock
 from carnet.server.identifiers import new_identifier
 from carnet.server.passwords import MAX_PASSWORD, MIN_PASSWORD, Passwords, is_common
@@ -31,12 +32,6 @@ SKELETONS_AT_ONCE = 500
 _decode_roles = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_standing = msgspec.json.Decoder(tuple[int, tuple[str, ...], dict[str, Any]]).decode
-RESERVED_CLAIMS = frozenset(
-    (
-        *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "sub_ver", "client_id", "roles"),
-        *("scope", "cnf", "act", "nonce", "auth_time", "acr", "amr", "at_hash", "azp"),
-    )
-)
 
 
 class AccountRefused(CarnetError):

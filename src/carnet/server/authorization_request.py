@@ -8,7 +8,7 @@ is shown to the person and nothing is sent anywhere; after that it goes to the c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -16,8 +16,6 @@ import msgspec
 
 from carnet.errors import CarnetError
 from carnet.server.clients import LOOPBACK_HOST, Client
-from carnet.server.resources import Resource
-from carnet.server.scopes import permitted
 
 __all__ = [
     "MARK",
@@ -132,16 +130,16 @@ def read_query(text: str) -> dict[str, list[str]]:
 def read_authorization_request(
     given: Mapping[str, Sequence[str]],
     client_by_id: Callable[[str], Client | None],
-    audiences: Sequence[str],
-    resource_by_name: Callable[[str], Resource | None],
+    audiences_of: Callable[[Client], Sequence[str]],
+    permitted: Callable[[Client, str, Iterable[str]], frozenset[str]],
 ) -> AuthorizationRequest:
     """Check a request (RFC 6749 section 4.1.1, RFC 7636, OpenID Connect Core section 3.1.2.1).
 
     Args:
         given: the parameters, each with all the values that it was given.
         client_by_id: finds a client.
-        audiences: everything that tokens may be for; the first is the default.
-        resource_by_name: finds one of them.
+        audiences_of: gives everything that a client may ask tokens for; the first is the default.
+        permitted: gives which of some scopes a client may be granted at a resource.
 
     Raises:
         NotTheClient: the client or its address is not known to be good.
@@ -197,13 +195,13 @@ def read_authorization_request(
     thumbprint = one.get("dpop_jkt", "")
     if thumbprint and _CHALLENGE.fullmatch(thumbprint) is None:
         raise refused("invalid_request", "dpop_jkt must be the SHA-256 thumbprint of a key")
-    audience = _audience(one.get("resource"), client, audiences, refused)
+    audience = _audience(one.get("resource"), audiences_of(client), refused)
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,
         redirect_given="redirect_uri" in one,
         challenge=challenge,
-        scope=_scope(one.get("scope"), client, resource_by_name(audience), refused),
+        scope=_scope(one.get("scope"), client, audience, permitted, refused),
         audience=audience,
         state=state,
         nonce=one.get("nonce"),
@@ -270,7 +268,8 @@ def _redirect_uri(given: Mapping[str, Sequence[str]], client: Client) -> str:
 def _scope(
     asked: str | None,
     client: Client,
-    resource: Resource | None,
+    audience: str,
+    permitted: Callable[[Client, str, Iterable[str]], frozenset[str]],
     refused: Callable[[str, str], AuthorizationRefused],
 ) -> str:
     """Give what may be granted of what is asked for; the client is told what that is."""
@@ -279,7 +278,7 @@ def _scope(
     elif _SCOPE.fullmatch(asked) is None:
         raise refused("invalid_scope", "scope is a list of names with one space between them")
     wanted = dict.fromkeys(asked.split())
-    allowed = permitted(client, resource, wanted)
+    allowed = permitted(client, audience, wanted)
     if wanted and not allowed:
         raise refused(
             "invalid_scope", "the client may ask for nothing that is in the scope, at this resource"
@@ -289,16 +288,13 @@ def _scope(
 
 def _audience(
     resource: str | None,
-    client: Client,
-    audiences: Sequence[str],
+    allowed: Sequence[str],
     refused: Callable[[str, str], AuthorizationRefused],
 ) -> str:
-    allowed = client.metadata.resources or audiences
-    if resource is None:
-        resource = allowed[0]
-    if resource not in allowed or resource not in audiences:
+    audience = next(iter(allowed), None) if resource is None else resource
+    if audience is None or audience not in allowed:
         raise refused("invalid_target", "the client may not ask for tokens for this resource")
-    return resource
+    return audience
 
 
 def _printable(name: str) -> str:

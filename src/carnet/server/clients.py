@@ -76,8 +76,11 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         post_logout_redirect_uris: where people may be sent after they have signed out.
         backchannel_logout_uri: where it is told that a session has ended.
         dpop_bound_access_tokens: whether it gets only tokens that are bound to its key (RFC 9449).
-        first_party: whether nobody is asked for consent.
-        resources: the audiences that it may ask tokens for; empty is all. The first is its default.
+        first_party: whether nobody is asked for consent, and access tokens carry roles and claims
+            whatever their scope.
+        resources: the audiences that it may ask tokens for; the first is its default. The issuer
+            may be among them, for the service's own API. Empty is all, for a first-party client
+            the issuer, too.
         introspects: the audiences that it serves itself, and whose tokens it may ask about
             (RFC 7662).
         id_token_encrypted_response_alg: encrypts its ID tokens, to its key of this algorithm.

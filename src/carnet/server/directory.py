@@ -8,7 +8,7 @@ reads the directory again when this one has moved.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -29,8 +29,10 @@ from carnet.server.resources import (
     Resource,
     ResourceMetadata,
     check_resource_metadata,
+    own_api,
     resource_of,
 )
+from carnet.server.scopes import ALWAYS_GRANTABLE, ScopeTable
 from carnet.server.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.store import Store, Transaction
@@ -48,11 +50,12 @@ class Directory:
     Args:
         store: where they are kept.
         sessions: those of a client that is removed end with it.
-        settings: the audiences and the algorithms.
+        settings: the issuer, the audiences, the algorithms, and what scopes release.
         clock: gives the microseconds since 1970.
 
     Attributes:
-        audiences: everything that tokens may be for; the first is the default.
+        audiences: every other service that tokens may be for; the first is the default.
+        scopes: what scopes release of an account.
         generation: grows whenever something in the directory changes.
     """
 
@@ -65,8 +68,10 @@ class Directory:
         self._clients: dict[str, Client] = {}
         self._resources: dict[str, Resource] = {}
         self._own = {name: Resource(name) for name in settings.audiences}
+        self._issuer = own_api(settings.own_url)
         self._known = self._own
         self.audiences: tuple[str, ...] = settings.audiences
+        self.scopes = ScopeTable(settings)
         self.generation = 0
 
     def client(self, client_id: str) -> Client | None:
@@ -77,7 +82,51 @@ class Directory:
 
     def resource(self, audience: str) -> Resource | None:
         """Give what tokens may be for, or None where they may not be for that."""
+        if audience == self._issuer.audience:
+            return self._issuer
         return self._known.get(audience)
+
+    def audiences_of(self, client: Client) -> tuple[str, ...]:
+        """Give everything that a client may ask tokens for; the first is its default.
+
+        The service's own API is not among them, unless the client is first-party or was told so.
+        """
+        listed = client.metadata.resources
+        if listed:
+            return tuple(name for name in listed if self.resource(name) is not None)
+        if client.metadata.first_party:
+            return (*self.audiences, self._issuer.audience)
+        return self.audiences
+
+    def scopes_of(self, client: Client) -> frozenset[str]:
+        """Give the scopes that a client may be granted by a person.
+
+        Those of the service's own API only where the client's own list has them.
+        """
+        own = client.metadata.scopes
+        if own:
+            return own | ALWAYS_GRANTABLE
+        offered = (
+            self._known[name].metadata.scopes
+            for name in self.audiences_of(client)
+            if name in self._known
+        )
+        return frozenset(self.scopes.names).union(*offered)
+
+    def permitted(self, client: Client, audience: str, scopes: Iterable[str]) -> frozenset[str]:
+        """Give which of some scopes a client may be granted at a resource.
+
+        Args:
+            client: who asks.
+            audience: the resource; one with a list of scopes knows no others.
+            scopes: what is asked for.
+        """
+        allowed = self.scopes_of(client).intersection(scopes)
+        resource = self.resource(audience)
+        if resource is not None and resource.metadata.scopes:
+            # Those that release claims mean something to the service itself.
+            allowed &= {*resource.metadata.scopes, *self.scopes.names}
+        return allowed
 
     def clients(self) -> list[Client]:
         """Give every client, by its id."""
@@ -96,6 +145,8 @@ class Directory:
             self._clients = {row[0]: client_of(row) for row in clients}
             self._resources = {row[0]: resource_of(row) for row in resources}
         self._known = {**self._own, **self._resources}
+        # One that was made before the issuer had this address is not the API.
+        self._known.pop(self._issuer.audience, None)
         self.audiences = tuple(self._known)
         self.generation += 1
 
@@ -215,7 +266,7 @@ class Directory:
         Raises:
             ClientRefused: if it can't be made so, or if there is one already.
         """
-        check_resource_metadata(audience, metadata, self._settings.signing_algorithms)
+        check_resource_metadata(audience, metadata, self._settings)
         row = (audience, _text(metadata), self._clock())
 
         def work() -> Transaction[bool]:
@@ -239,7 +290,7 @@ class Directory:
         """
         if audience not in self._resources:
             raise _unknown_resource(audience)
-        check_resource_metadata(audience, metadata, self._settings.signing_algorithms)
+        check_resource_metadata(audience, metadata, self._settings)
 
         def work() -> Transaction[bool]:
             if not (yield sql.REPLACE_RESOURCE, (_text(metadata), audience)):
@@ -275,7 +326,8 @@ class Directory:
         check_metadata(metadata)
         for name in ("resources", "introspects"):
             for audience in getattr(metadata, name):
-                if audience not in self.audiences:
+                may_be = name == "resources" and audience == self._issuer.audience
+                if audience not in self.audiences and not may_be:
                     raise ClientRefused(
                         f"{name} names {audience}, which is no audience of this service: "
                         "add the resource first"

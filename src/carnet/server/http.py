@@ -53,6 +53,7 @@ class RequestRefused(CarnetError):
         description: for the developer of the client; printable ASCII without quotes.
         status: the HTTP status.
         headers: more headers of the answer.
+        details: more members of the answer.
     """
 
     def __init__(
@@ -61,10 +62,12 @@ class RequestRefused(CarnetError):
         description: str,
         status: int = 400,
         headers: Mapping[str, str] | None = None,
+        details: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(description, code=error)
         self.status = status
         self.headers = {**NO_STORE, **(headers or {})}
+        self.details = details or {}
 
 
 class _JsonAnswer(Response):
@@ -88,7 +91,7 @@ def answer(content: Any, status: int = 200, headers: Mapping[str, str] = NO_STOR
 
 def refusal(error: RequestRefused) -> Response:
     """Answer with an OAuth error (RFC 6749 section 5.2)."""
-    content = {"error": error.code, "error_description": str(error)}
+    content = {"error": error.code, "error_description": str(error), **error.details}
     return answer(content, error.status, error.headers)
 
 

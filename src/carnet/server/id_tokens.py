@@ -17,7 +17,7 @@ from carnet.server.accounts import Account
 from carnet.server.clients import Client
 from carnet.server.clock import SECOND
 from carnet.server.identifiers import new_identifier
-from carnet.server.scopes import released
+from carnet.server.scopes import ScopeTable
 from carnet.server.sessions import Grant
 from carnet.server.settings import Settings
 from carnet.server.signing_keys import SigningKeys
@@ -37,11 +37,12 @@ class IdTokens:
 
     Args:
         keys: the service's own keys.
-        settings: issuer, algorithm and lifetime.
+        settings: issuer, algorithm, lifetime, and what scopes release.
     """
 
     def __init__(self, keys: SigningKeys, settings: Settings) -> None:
         self._keys = keys
+        self._scopes = ScopeTable(settings)
         self._issuer = settings.own_url
         self._alg = settings.signing_algorithms[0]
         self._lifetime = settings.access_token_lifetime
@@ -64,7 +65,7 @@ class IdTokens:
             nonce: what the client asked to get back, or None.
         """
         claims: dict[str, Any] = {
-            **released(account, grant.scope.split()),
+            **self._scopes.released(account, grant.scope.split(), "id_token"),
             "sub": grant.account_id,
             "aud": client.id,
             "azp": client.id,

@@ -1,4 +1,4 @@
-"""Scopes: what of a person a client is told, and what people are shown about that."""
+"""Scopes: which claims of an account each releases, where to, and how people are told."""
 
 from __future__ import annotations
 
@@ -6,74 +6,129 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from carnet.server.accounts import Account
-from carnet.server.clients import Client
-from carnet.server.resources import Resource
+from carnet.server.claim_names import RESERVED_CLAIMS, STANDARD_CLAIMS
+from carnet.server.resources import ANY_RESOURCE, Resource
+from carnet.server.sessions import Grant
+from carnet.server.settings import ScopeRelease, Settings, TokenKind
 
-__all__ = ["OPENID_SCOPES", "RELEASED", "describe", "grantable", "permitted", "released"]
+__all__ = ["ALWAYS_GRANTABLE", "ScopeTable", "add_claims", "every_claim"]
 
-RELEASED: Final[Mapping[str, tuple[str, ...]]] = {
-    "profile": (
-        *("name", "given_name", "family_name", "middle_name", "nickname", "profile", "picture"),
-        *("website", "gender", "birthdate", "zoneinfo", "locale", "updated_at"),
+ALWAYS_GRANTABLE: Final = frozenset(("openid", "offline_access"))
+"""What a client may ask for that is narrowed to other scopes: no claim but ``sub`` goes with it."""
+
+_TO_CLIENTS: Final[tuple[TokenKind, ...]] = ("id_token", "userinfo")
+
+_READY_MADE: Final[Mapping[str, ScopeRelease]] = {
+    "profile": ScopeRelease(
+        claims=STANDARD_CLAIMS["profile"],
+        tokens=_TO_CLIENTS,
+        words="read your username and your profile: names, picture, links, gender, birthday, "
+        "language and time zone",
     ),
-    "email": ("email", "email_verified"),
-    "address": ("address",),
-    "phone": ("phone_number", "phone_number_verified"),
+    "email": ScopeRelease(
+        claims=STANDARD_CLAIMS["email"], tokens=_TO_CLIENTS, words="read your e-mail address"
+    ),
+    "address": ScopeRelease(
+        claims=STANDARD_CLAIMS["address"], tokens=_TO_CLIENTS, words="read your postal address"
+    ),
+    "phone": ScopeRelease(
+        claims=STANDARD_CLAIMS["phone"], tokens=_TO_CLIENTS, words="read your telephone number"
+    ),
+    "roles": ScopeRelease(claims=("roles",), words="read which roles you have"),
+    "groups": ScopeRelease(claims=("groups",), words="read which groups you belong to"),
 }
-"""The claims of an account that a scope releases (OpenID Connect Core section 5.4)."""
-
-OPENID_SCOPES: Final = ("openid", "profile", "email", "address", "phone", "roles", "offline_access")
-"""What any client may ask for, unless its own list says otherwise."""
 
 _WORDS: Final = {
     "openid": "see that it is you",
-    "profile": "read your username and your name",
-    "email": "read your e-mail address",
-    "address": "read your postal address",
-    "phone": "read your telephone number",
-    "roles": "read which roles you have",
     "offline_access": "stay signed in while you are away",
+    "carnet:admin": "administer this service in your name: accounts, clients and resources",
 }
 
 
-def grantable(client: Client) -> frozenset[str]:
-    """Give the scopes that a client may be granted."""
-    own = client.metadata.scopes
-    return own | {"openid", "offline_access"} if own else frozenset(OPENID_SCOPES)
-
-
-def permitted(client: Client, resource: Resource | None, granted: Iterable[str]) -> frozenset[str]:
-    """Decide what a token allows: what is granted, to this client, of what the resource knows.
-
-    Every grant asks here, so that none gives what another would not: a client or a resource that
-    was narrowed gets less from then on, whatever was granted to it before.
+class ScopeTable:
+    """The scopes that mean something to the service itself: the ready-made and the settings'.
 
     Args:
-        client: who gets the token.
-        resource: what it is for; None is one that nothing is known of.
-        granted: what a person has granted to the client, or what the client has of its own.
+        settings: whose ``scopes`` come on top.
+
+    Attributes:
+        names: what any client may ask for, unless its own list says otherwise.
+        claims: every claim that one of them releases.
     """
-    allowed = grantable(client) & frozenset(granted)
-    if resource is not None and resource.metadata.scopes:
-        # Those of OpenID Connect mean something to the service itself.
-        allowed &= {*resource.metadata.scopes, *OPENID_SCOPES}
-    return allowed
+
+    def __init__(self, settings: Settings) -> None:
+        self._releases = {**_READY_MADE, **settings.scopes}
+        self.names = ("openid", *self._releases, "offline_access")
+        self.claims = tuple(
+            dict.fromkeys(name for one in self._releases.values() for name in one.claims)
+        )
+
+    def released(
+        self,
+        person: Account | Grant,
+        scopes: Iterable[str],
+        into: TokenKind,
+        resource: Resource = ANY_RESOURCE,
+    ) -> dict[str, Any]:
+        """Give the claims of an account that scopes release, besides ``sub``.
+
+        Args:
+            person: the account, or a session of it.
+            scopes: what was granted.
+            into: where the claims go.
+            resource: for an access token, what it is for: scopes may release more to that.
+        """
+        claims: dict[str, Any] = {}
+        for scope in scopes:
+            release = self._releases.get(scope)
+            if release is not None and into in release.tokens:
+                add_claims(claims, person, release.claims)
+            if into == "access_token":
+                add_claims(claims, person, resource.metadata.scope_claims.get(scope, ()))
+        return claims
+
+    def describe(
+        self, scopes: Iterable[str], resource: Resource | None = None
+    ) -> list[tuple[str, str]]:
+        """Give each scope with the words that a person is shown.
+
+        They say what is released; "" where that is nothing, and what the scope means is known to
+        the resource alone.
+        """
+        return [(scope, self._words(scope, resource or ANY_RESOURCE)) for scope in scopes]
+
+    def _words(self, scope: str, resource: Resource) -> str:
+        release = self._releases.get(scope)
+        words = _WORDS.get(scope, "")
+        if release is not None:
+            words = release.words or f"read your {_listed(release.claims)}"
+        told = resource.metadata.scope_claims.get(scope, ())
+        if told and scope not in _WORDS:
+            more = f"tell {resource.audience} your {_listed(told)}"
+            words = f"{words}, and {more}" if words else more
+        return words
 
 
-def released(account: Account, scopes: Iterable[str]) -> dict[str, Any]:
-    """Give the claims of an account that the scopes release, besides ``sub``."""
-    claims: dict[str, Any] = {}
-    for scope in scopes:
-        if scope == "profile":
-            claims["preferred_username"] = account.username
-        if scope == "roles":
-            claims["roles"] = account.roles
-        for name in RELEASED.get(scope, ()):
-            if name in account.claims:
-                claims[name] = account.claims[name]
-    return claims
+def add_claims(claims: dict[str, Any], person: Account | Grant, names: Iterable[str]) -> None:
+    """Add claims of an account to others, as far as it has them."""
+    for name in names:
+        if name == "roles":
+            claims[name] = list(person.roles)
+        elif name == "preferred_username":
+            if isinstance(person, Account):
+                claims[name] = person.username
+        elif name in person.claims:
+            claims[name] = person.claims[name]
 
 
-def describe(scopes: Iterable[str]) -> list[tuple[str, str]]:
-    """Give each scope with the words that a person is shown; "" for one that is a client's own."""
-    return [(scope, _WORDS.get(scope, "")) for scope in scopes]
+def every_claim(person: Account | Grant) -> dict[str, Any]:
+    """Give the roles and all claims of an account's own."""
+    claims = person.claims
+    if not RESERVED_CLAIMS.isdisjoint(claims):
+        # Stored before its name was reserved.
+        claims = {name: value for name, value in claims.items() if name not in RESERVED_CLAIMS}
+    return {**claims, "roles": list(person.roles)}
+
+
+def _listed(claims: tuple[str, ...]) -> str:
+    return ", ".join(name.replace("_", " ") for name in claims)

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from carnet.errors import ConfigurationError
+from carnet.server.claim_names import unreleasable
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["ScopeRelease", "Settings", "TokenKind", "load_settings"]
 
 DAY = 86_400
 PREFIX = "CARNET_"
@@ -22,6 +23,28 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 Algorithm = Literal["ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448", "RS256", "PS256"]
 Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * DAY)]
 Colour = Annotated[str, Meta(pattern="^(|#[0-9a-fA-F]{6})$")]
+ScopeName = Annotated[str, Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$")]
+ClaimName = Annotated[str, Meta(min_length=1, max_length=256)]
+TokenKind = Literal["access_token", "id_token", "userinfo"]
+
+RELEASES_NOTHING = frozenset(("openid", "offline_access"))
+
+
+class ScopeRelease(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a scope releases of an account.
+
+    Attributes:
+        claims: the claims, as operators set them, or ``roles`` and ``preferred_username``.
+        tokens: where they are told: in access tokens, in ID tokens, from UserInfo.
+        words: what the page that asks for consent says that the client can do, such as "read your
+            department"; by default it names the claims.
+    """
+
+    claims: Annotated[tuple[ClaimName, ...], Meta(min_length=1, max_length=64)]
+    tokens: Annotated[tuple[TokenKind, ...], Meta(min_length=1)] = (
+        *("access_token", "id_token", "userinfo"),
+    )
+    words: Annotated[str, Meta(max_length=256)] = ""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         audience_algorithms: the algorithm of the tokens for an audience that wants another.
         key_lifetime: how long a signing key signs.
         key_publish_lead: how long a signing key is published before it signs.
+        scopes: the scopes that release claims of one's own, by their names, or that release other
+            ones than usual.
         admin_role: the role of those who may see and end other people's sessions.
         revocation_heartbeat: how often the revocation stream says that it is alive.
         trusted_proxies: addresses of proxies whose X-Forwarded-For is believed.
@@ -72,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audience_algorithms: dict[str, Algorithm] = {}
     key_lifetime: Seconds = 30 * DAY
     key_publish_lead: Annotated[int, Meta(ge=300, le=30 * DAY)] = 3600
+    scopes: dict[ScopeName, ScopeRelease] = {}
     admin_role: Annotated[str, Meta(min_length=1)] = "carnet:admin"
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
     trusted_proxies: tuple[str, ...] = ()
@@ -168,6 +194,20 @@ def _check(settings: Settings) -> Settings:
         )
     if settings.key_publish_lead >= settings.key_lifetime:
         raise ConfigurationError("the setting key_publish_lead must be shorter than key_lifetime")
+    if settings.own_url in settings.audiences:
+        raise ConfigurationError(
+            "the setting audiences can't name the issuer: tokens for that are for the service's "
+            "own API"
+        )
+    for name, release in settings.scopes.items():
+        into_access_tokens = "access_token" in release.tokens
+        wrong = unreleasable(release.claims, into_access_tokens=into_access_tokens)
+        if name in RELEASES_NOTHING or wrong:
+            told = f"the claims {', '.join(wrong)}" if wrong else "claims"
+            place = " into an access token" if wrong and into_access_tokens else ""
+            raise ConfigurationError(
+                f"the setting scopes: the scope {name} can't release {told}{place}"
+            )
     for audience, alg in settings.audience_algorithms.items():
         if audience not in settings.audiences or alg not in settings.signing_algorithms:
             raise ConfigurationError(

@@ -31,7 +31,6 @@ from carnet.server.clock import SECOND
 from carnet.server.http import read_form
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import error_page, redirect, render
-from carnet.server.scopes import describe
 from carnet.server.service import Service
 
 __all__ = ["authorize", "decide", "forward_authorize"]
@@ -89,7 +88,7 @@ def _read(request: Request, query: str) -> tuple[AuthorizationRequest, Client]:
     service: Service = request.app.state.service
     directory = service.directory
     asked = read_authorization_request(
-        read_query(query), directory.client, directory.audiences, directory.resource
+        read_query(query), directory.client, directory.audiences_of, directory.permitted
     )
     client = directory.client(asked.client_id)
     if client is None:
@@ -199,7 +198,8 @@ def _sign_in(request: Request, asked: AuthorizationRequest, query: str) -> Respo
 def _ask(
     request: Request, asked: AuthorizationRequest, client: Client, session: BrowserSession
 ) -> Response:
-    parts = urlsplit(asked.redirect_uri)
+    service: Service = request.app.state.service
+    directory, parts = service.directory, urlsplit(asked.redirect_uri)
     return render(
         request,
         "consent.html",
@@ -207,7 +207,7 @@ def _ask(
         client_name=client.metadata.client_name or client.id,
         goes_to=parts.netloc or f"an app on this device ({parts.scheme})",
         audience=asked.audience,
-        scopes=describe(asked.scopes),
+        scopes=directory.scopes.describe(asked.scopes, directory.resource(asked.audience)),
         query=request.url.query,
     )
 

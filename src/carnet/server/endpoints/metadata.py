@@ -13,7 +13,6 @@ from carnet.server.client_authentication import METHODS
 from carnet.server.endpoints.token import GRANTS
 from carnet.server.http import answer
 from carnet.server.id_tokens import ACR
-from carnet.server.scopes import OPENID_SCOPES, RELEASED
 from carnet.server.service import Service
 
 __all__ = ["key_set", "metadata"]
@@ -71,10 +70,10 @@ def _authorization(service: Service) -> dict[str, Any]:
             alg for alg in ALGORITHMS if alg.startswith(("ECDH-ES", "RSA-OAEP"))
         ],
         "id_token_encryption_enc_values_supported": list(ENCRYPTIONS),
-        "scopes_supported": list(OPENID_SCOPES),
+        "scopes_supported": list(service.directory.scopes.names),
         "claims_supported": [
-            *("sub", "auth_time", "acr", "amr", "sid", "preferred_username", "roles"),
-            *(name for names in RELEASED.values() for name in names),
+            *("sub", "auth_time", "acr", "amr", "sid"),
+            *service.directory.scopes.claims,
         ],
         "acr_values_supported": [ACR],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

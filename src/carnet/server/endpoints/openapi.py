@@ -12,6 +12,7 @@ from starlette.responses import Response
 from carnet import __version__
 from carnet.server.endpoints.administration import OPERATIONS, Operation
 from carnet.server.http import answer
+from carnet.server.service import Service
 
 __all__ = ["openapi"]
 
@@ -25,13 +26,14 @@ ERROR = {
 }
 
 
-async def openapi(_request: Request) -> Response:
+async def openapi(request: Request) -> Response:
     """Give the description (OpenAPI 3.1)."""
-    return answer(_document(), headers=PUBLIC)
+    service: Service = request.app.state.service
+    return answer(_document(service.settings.own_url), headers=PUBLIC)
 
 
 @cache
-def _document() -> dict[str, Any]:
+def _document(issuer: str) -> dict[str, Any]:
     types = {kind for one in OPERATIONS for kind in (one.body, one.result) if kind is not None}
     named = sorted(types, key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(named, ref_template=REFERENCE)
@@ -44,11 +46,18 @@ def _document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Carnet: administration", "version": __version__},
+        "servers": [{"url": issuer}],
         "paths": paths,
         "components": {
             "schemas": {**schemas, "Error": ERROR},
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "An access token for this service, asked for with "
+                    f"resource={issuer}, of an account that may administer it.",
+                }
             },
         },
         "security": [{"token": []}],

@@ -43,7 +43,8 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         username: the account's; case, width and white space around it make no difference.
         password: the account's password.
-        resource: the audience of the access token; by default the service's first.
+        resource: the audience of the access token, the issuer for this API; by default the first
+            of the setting audiences.
         expires_in: seconds that the access token shall be good for, at most the setting.
     """
 
@@ -118,7 +119,9 @@ async def end_current_session(request: Request) -> Response:
         if held is not None:
             await service.sessions.end_by_refresh_token(held, "signed_out", origin_of(request))
         return forget_tokens(request, Response(status_code=204, headers=NO_STORE))
-    claims = await verified(request)
+    # Whichever service the token is for: it can end nothing but its own session, and who signs out
+    # does it with the token at hand.
+    claims = await verified(request, any_audience=True)
     await service.sessions.end(claims["sid"], "signed_out", origin_of(request, claims["sub"]))
     return Response(status_code=204, headers=NO_STORE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from carnet.server.clients import FIRST_PARTY_CLIENT
 from carnet.server.http import RequestRefused
 from carnet.server.service import Service
 from carnet.server.sessions import Grant
@@ -12,12 +13,12 @@ __all__ = ["check_resource", "token_answer"]
 
 
 def check_resource(service: Service, resource: str | None) -> None:
-    """Check that an audience is one of the service's (RFC 8707 section 2).
+    """Check that tokens of a session that begins here may be for an audience (RFC 8707 section 2).
 
     Raises:
         RequestRefused: ``invalid_target``.
     """
-    audiences = service.directory.audiences
+    audiences = service.directory.audiences_of(FIRST_PARTY_CLIENT)
     if resource is not None and resource not in audiences:
         raise RequestRefused(
             "invalid_target", f"the resource must be one of: {', '.join(audiences)}"

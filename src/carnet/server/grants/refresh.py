@@ -70,9 +70,8 @@ def _choose(asked: TokenRequest, audience: str, scope: str) -> tuple[str, str]:
     """Choose audience and scope of an access token, among what was granted to the session."""
     # A person let the client in to one resource. Nobody is asked about first-party ones: to these
     # the session's resource is a default, and any of their own will do.
-    metadata = asked.client.metadata
-    bound = not metadata.first_party
-    is_own = audience in (metadata.resources or asked.service.directory.audiences)
+    bound = not asked.client.metadata.first_party
+    is_own = audience in asked.service.directory.audiences_of(asked.client)
     chosen = choose_audience(asked, audience if bound or is_own else None, bound=bound)
     left = choose_scope(asked, scope, chosen, asked.form.get("scope"))
     if scope and not left:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from carnet.server.audit import Origin
 from carnet.server.clients import Client
 from carnet.server.http import RequestRefused
-from carnet.server.scopes import permitted
 from carnet.server.service import Service
 
 __all__ = ["TokenRequest", "choose_audience", "choose_scope", "whole_seconds"]
@@ -54,11 +53,9 @@ def choose_audience(asked: TokenRequest, granted: str | None = None, *, bound: b
     Raises:
         RequestRefused: ``invalid_target``.
     """
-    directory, allowed = asked.service.directory, asked.client.metadata.resources
-    allowed = allowed or directory.audiences
-    audience = asked.form.get("resource") or granted or allowed[0]
-    known = audience in allowed and directory.resource(audience) is not None
-    if not known or (bound and audience != granted):
+    allowed = asked.service.directory.audiences_of(asked.client)
+    audience = asked.form.get("resource") or granted or next(iter(allowed), "")
+    if audience not in allowed or (bound and audience != granted):
         told = f": {', '.join(allowed)}" if asked.client.metadata.first_party else ""
         raise RequestRefused(
             "invalid_target", f"the resource must be one that this client may ask for{told}"
@@ -80,8 +77,7 @@ def choose_scope(
     Raises:
         RequestRefused: ``invalid_scope`` where more is asked for.
     """
-    resource = asked.service.directory.resource(audience)
-    allowed = permitted(asked.client, resource, granted.split())
+    allowed = asked.service.directory.permitted(asked.client, audience, granted.split())
     if wanted is None:
         return " ".join(sorted(allowed))
     names = frozenset(wanted.split(" "))

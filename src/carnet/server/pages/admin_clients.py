@@ -41,6 +41,7 @@ DONE: Final = {
     "resource-removed": "The resource is removed; no more tokens are made for it.",
 }
 RESOURCE: Final = "admin_resource_new.html"
+NO_CLAIMS: Final = "-"
 CODE: Final = ("authorization_code", "refresh_token")
 KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "web": (
@@ -207,13 +208,14 @@ async def add_resource(request: Request) -> Response:
     session = await administrator(request)
     origin = origin_of(request, session.account.id)
     try:
-        metadata = msgspec.convert({"scopes": form["scopes"].split()}, ResourceMetadata)
+        metadata = msgspec.convert(_resource_members(form), ResourceMetadata)
         await service.directory.add_resource(form["audience"], metadata, origin)
     except msgspec.ValidationError as error:
         text = f"{str(error).replace('`', '')}."
         return _new_page(request, session, form.values, 422, {"scopes": text}, RESOURCE)
     except ClientRefused as error:
-        field = "scopes" if "scope" in str(error) else "audience"
+        field = next((name for name in ("scope", "claims") if name in str(error)), "audience")
+        field = "scopes" if field == "scope" else field
         errors = {field: in_words(error)}
         return _new_page(request, session, form.values, 422, errors, RESOURCE)
     return redirect(request, "/admin/clients?done=resource")
@@ -231,6 +233,20 @@ async def remove_resource(request: Request) -> Response:
         if error.code != "unknown_resource":
             raise
     return redirect(request, "/admin/clients?done=resource-removed")
+
+
+def _resource_members(form: Form) -> dict[str, Any]:
+    """Read what a resource is to be: a scope stands with the claims that it releases."""
+    released, scopes = {}, []
+    for text in form["scopes"].split():
+        scope, _, claims = text.partition("=")
+        scopes.append(scope)
+        if claims:
+            released[scope] = [name for name in claims.split(",") if name]
+    members: dict[str, Any] = {"scopes": scopes, "scope_claims": released}
+    if form["claims"].strip():
+        members["claims"] = [name for name in form["claims"].split() if name != NO_CLAIMS]
+    return members
 
 
 def _client(request: Request, client_id: str) -> Client:
