@@ -10,29 +10,11 @@ import sys
 import httpx
 import pytest
 from tests import processes
-
-
-def three_free_ports() -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = probe.getsockname()[1]
-        if first < 65000 and all(is_free(first + number) for number in range(3)):
-            return first
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+from tests.ports import free_ports, is_free
 
 
 def test_every_step_of_the_walk_goes_as_told_twice_on_the_same_data(carnet, tmp_path):
-    port = three_free_ports()
+    port = free_ports(3)
     arguments = ("demo", "--exit", "--port", str(port), "--data", str(tmp_path / "data"))
     for _ in range(2):
         done = carnet(*arguments)
@@ -53,7 +35,7 @@ def test_every_step_of_the_walk_goes_as_told_twice_on_the_same_data(carnet, tmp_
 
 @pytest.fixture
 def running(tmp_path):
-    port = three_free_ports()
+    port = free_ports(3)
     demo = processes.start(
         [sys.executable, "-m", "carnet", "demo", "--port", str(port), "--data", str(tmp_path)],
         stdin=subprocess.DEVNULL,
@@ -103,16 +85,21 @@ def test_a_signal_ends_all_processes_cleanly(running, number):
     assert all(is_free(port + number) for number in range(3))
 
 
-def test_a_killed_demo_leaves_no_process_behind(running):
+# A terminal that is closed sends SIGHUP.
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_killed_demo_leaves_no_process_behind(running, number):
     demo, port, _ = running
-    demo.kill()
-    demo.wait(processes.PATIENCE)
-    processes.wait_until(lambda: all(is_free(port + number) for number in range(3)))
+    children = processes.descendants(demo.pid)
+    assert len(children) >= 3
+    demo.send_signal(number)
+    assert demo.wait(processes.PATIENCE) == -number
+    processes.wait_until(lambda: all(map(processes.has_ended, children)))
+    assert all(is_free(port + number) for number in range(3))
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_taken_port_is_one_line_before_anything_is_made(carnet, tmp_path, which):
-    port = three_free_ports()
+    port = free_ports(3)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port + which))
         taken.listen()
@@ -125,7 +112,7 @@ def test_a_taken_port_is_one_line_before_anything_is_made(carnet, tmp_path, whic
 
 def test_a_folder_that_cant_be_written_is_one_line(carnet, tmp_path):
     (tmp_path / "file").write_text("")
-    port = three_free_ports()
+    port = free_ports(3)
     done = carnet("demo", "--exit", "--port", str(port), "--data", str(tmp_path / "file" / "d"))
     assert done.returncode == 2
     assert "can't make the data folder" in done.stderr
