@@ -148,6 +148,67 @@ def test_every_proxy_is_understood_and_another_sites_page_is_not(gate, issuer, p
     assert ask(**cookie, **bearer("x")) == 401
 
 
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        ["carnet-access={good}; carnet-access={good}"],
+        ["carnet-access=x; carnet-access={good}"],
+        ["carnet-access={good}; carnet-access="],
+        ["carnet-access={good}", "carnet-access={good}"],
+        ["other=1", "carnet-access=x; carnet-access={good}"],
+    ],
+)
+def test_a_cookie_that_stands_twice_counts_as_not_there(gate, issuer, cookies):
+    token = issuer.token()
+    headers = [("Cookie", header.format(good=token)) for header in cookies]
+    headers.append(("Sec-Fetch-Site", "same-origin"))
+    answer = gate.get("/verify", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_missing")
+    # Once is enough, whichever of several Cookie headers it stands in.
+    several = [("Cookie", "other=1"), ("Cookie", f"carnet-access={token}"), headers[-1]]
+    assert gate.get("/verify", headers=several).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Origin", "https://evil.example"), ("Origin", ORIGIN)],
+        [("Origin", ORIGIN), ("Origin", "https://evil.example")],
+        [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-origin")],
+        [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")],
+        [("X-Forwarded-Method", "GET"), ("X-Forwarded-Method", "POST")],
+        [("X-Forwarded-Method", "POST"), ("X-Forwarded-Method", "GET")],
+    ],
+)
+def test_a_header_that_comes_twice_is_taken_for_neither(gate, issuer, headers):
+    cookie = ("Cookie", f"carnet-access={issuer.token()}")
+    answer = gate.get("/verify", headers=[cookie, ("X-Original-Method", "POST"), *headers])
+    assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X_Auth_Subject",
+        "x_auth_subject",
+        "X-Auth_Subject",
+        "X_Auth-Roles",
+        "X_AUTH_CLAIM_DEPARTMENT",
+        "X-Auth-Claim_Department",
+        "X.Auth.Subject",
+    ],
+)
+def test_a_header_that_a_service_could_take_for_the_gates_does_not_pass(gate, issuer, name):
+    answer = gate.get("/verify", headers=[*bearer(issuer.token()).items(), (name, "root")])
+    assert (answer.status_code, answer.json()["code"]) == (403, "header_ambiguous")
+
+
+@pytest.mark.parametrize("name", ["X-AUTH-SUBJECT", "X-Auth-Token", "X_Auth_Token", "X_Other"])
+def test_headers_that_are_replaced_or_not_the_gates_pass(gate, issuer, name):
+    headers = [*bearer(issuer.token()).items(), (name, "root")]
+    assert gate.get("/verify", headers=headers).status_code == 200
+
+
 def test_a_gate_that_cant_reach_its_issuer_says_so_refuses_and_then_mends(issuer):
     path = "/.well-known/oauth-authorization-server"
     issuer.replies[path] = issuer.replies["/.well-known/openid-configuration"] = (500, b"{}")
@@ -238,7 +299,7 @@ def nginx(root, gate, tmp_path_factory):
     config.write_text(
         f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr;"
         f"events {{}} http {{ access_log off; {paths}"
-        f"server {{ listen 127.0.0.1:{port};\n{block}\n}} }}"
+        f"underscores_in_headers on; server {{ listen 127.0.0.1:{port};\n{block}\n}} }}"
     )
     process = processes.start(
         [program, "-e", "stderr", "-p", folder, "-c", config],
@@ -277,6 +338,12 @@ def test_behind_nginx_a_service_learns_who_it_is_and_nothing_from_outside(nginx,
         "roles": ["ADMIN"],
         "scope": None,
     }
+
+
+def test_behind_nginx_no_other_spelling_of_a_name_passes(nginx, issuer):
+    for name in ("X_Auth_Subject", "X-Auth_Roles"):
+        headers = [*bearer(issuer.token()).items(), (name, "root")]
+        assert nginx.get("/orders", headers=headers).status_code == 403
 
 
 def test_behind_nginx_nobody_passes_without_a_good_token(nginx, issuer):
