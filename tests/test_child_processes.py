@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,26 @@ def test_where_there_is_no_such_signal_a_watcher_ends_the_child(starter, number)
         child = child_processes.start(["sleep", "600"], start_new_session=True)
     """)
     process.send_signal(number)
+    processes.wait_until(lambda: processes.has_ended(child))
+
+
+def test_a_child_outlives_the_thread_that_started_it_and_ends_with_the_process(starter):
+    process, child = starter("""
+        import threading
+        made = []
+        def start():
+            made.append(child_processes.start(["sleep", "600"]))
+            while open(f"/proc/{made[0].pid}/comm").read() != "sleep\\n":
+                time.sleep(0.01)
+        thread = threading.Thread(target=start)
+        thread.start()
+        thread.join()
+        child = made[0]
+    """)
+    for _ in range(20):
+        assert not processes.has_ended(child)
+        time.sleep(0.01)
+    process.kill()
     processes.wait_until(lambda: processes.has_ended(child))
 
 

@@ -215,13 +215,14 @@ def run(given: argparse.Namespace) -> None:
         example = Example(folder.resolve(), given.port)
         stack.enter_context(example.running())
         play(example)
-        if not given.exit:
+        if given.exit:
+            return
+        try:
             print(f"\nOpen {example.page} and sign in as alice with {PASSWORD!r}. Ctrl-C ends it.")
-            try:
-                while True:
-                    time.sleep(3600)
-            except KeyboardInterrupt:
-                print()
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            print()
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ takes the wish back. So ``start`` runs this file first, in the child: it becomes
 gives every signal back what it does by default, asks, looks whether the parent is still there, and
 becomes the command. The process has one id all along.
 
-Where there is no such signal, and for a process that is not our own child, a watcher reads a pipe
-that ends when we do: ``watch``.
+Where there is no such signal, or where a thread starts a process that may outlive the thread, and
+for what is not our own child, a watcher reads a pipe that ends when we do: ``watch``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,12 +32,15 @@ PR_SET_PDEATHSIG: Final = 1
 UNCHANGEABLE: Final = frozenset({signal.SIGKILL, signal.SIGSTOP})
 CHECK_SECONDS: Final = 0.5
 FILE_SECONDS: Final = 10
+NO_SIGNAL: Final = 0
 NOT_FOUND: Final = 127
 PARENT_GONE: Final = 1
 
 # -I -S: a start within milliseconds, and no module from where the command shall run.
 _THIS_FILE: Final = (sys.executable, "-I", "-S", str(Path(__file__).resolve()))
+# Their pipes stay open for as long as we live.
 _watchers: list[subprocess.Popen[bytes]] = []
+_watching = threading.Lock()
 
 
 def start(
@@ -46,7 +50,7 @@ def start(
     ending: int = signal.SIGTERM,
     **options: Any,
 ) -> subprocess.Popen[Any]:
-    """Start a process that ends when this thread does, or at the latest this process.
+    """Start a process that ends with this one.
 
     Args:
         command: the program and its arguments.
@@ -61,11 +65,13 @@ def start(
     search = (options.get("env") or os.environ).get("PATH")
     if os.sep not in program and shutil.which(program, path=search) is None:
         raise FileNotFoundError(f"there is no program {program}")
-    told = ("start", str(os.getpid()), str(int(ending)), user or "")
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    by_signal = in_main_thread and _has_parent_death_signal()
+    told = ("start", str(os.getpid()), str(int(ending) if by_signal else NO_SIGNAL), user or "")
     process: subprocess.Popen[Any] = subprocess.Popen(  # noqa: S603 - what the caller asks for
         [*_THIS_FILE, *told, program, *arguments], **options
     )
-    if not _has_parent_death_signal():
+    if not by_signal:
         watch(process.pid, ending)
     return process
 
@@ -77,14 +83,18 @@ def watch(process: int | Path, ending: int = signal.SIGTERM) -> None:
         process: its id; or the file of which the first line is its id, as soon as it runs.
         ending: the signal.
     """
-    _watchers[:] = [watcher for watcher in _watchers if watcher.poll() is None]
     watcher = subprocess.Popen(  # noqa: S603 - this file
         [*_THIS_FILE, "watch", str(process), str(int(ending))],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    _watchers.append(watcher)
+    with _watching:
+        for ended in [one for one in _watchers if one.poll() is not None]:
+            _watchers.remove(ended)
+            if ended.stdin is not None:
+                ended.stdin.close()
+        _watchers.append(watcher)
 
 
 def end_with_parent(parent: int, ending: int = signal.SIGTERM) -> None:
