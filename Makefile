@@ -68,10 +68,16 @@ clean: ## Remove everything that was made here, the demo's data included
 	  echo "Python 3.11 or newer with its venv module is needed: apt-get install python3-venv"; \
 	  exit 2; }
 
+# A lock is whole, so pip looks for nothing beside it; this finds what it lacks. Packages that only
+# the tests need may be older than a new requirements.lock: they are checked where they are set up.
+WHOLE := $(BIN)/pip check >.venv/check 2>&1 || { cat .venv/check; \
+	  echo "What is installed does not fit together: 'make clean', and try again"; exit 2; }
+
 .venv/run: requirements.lock pyproject.toml | .venv/bin/pip
 	@echo "Setting up (once) …"
 	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@[ -e .venv/dev ] || $(WHOLE)
 	@touch $@
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
@@ -97,4 +103,5 @@ DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-ope
 .venv/dev: requirements-dev.lock .venv/run
 	@echo "Setting up what the tests need (once) …"
 	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
+	@$(WHOLE)
 	@touch $@

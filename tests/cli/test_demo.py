@@ -6,43 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
-
-
-def three_free_ports() -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = probe.getsockname()[1]
-        if first < 65000 and all(is_free(first + number) for number in range(3)):
-            return first
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def wait_until(done, seconds=20):
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
+from tests import processes
+from tests.ports import free_ports, is_free
 
 
 def test_every_step_of_the_walk_goes_as_told_twice_on_the_same_data(carnet, tmp_path):
-    port = three_free_ports()
+    port = free_ports(3)
     arguments = ("demo", "--exit", "--port", str(port), "--data", str(tmp_path / "data"))
     for _ in range(2):
-        done = carnet(*arguments, timeout=120)
+        done = carnet(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stderr == ""
         assert "All 13 steps went as told" in done.stdout
@@ -60,8 +35,8 @@ def test_every_step_of_the_walk_goes_as_told_twice_on_the_same_data(carnet, tmp_
 
 @pytest.fixture
 def running(tmp_path):
-    port = three_free_ports()
-    demo = subprocess.Popen(
+    port = free_ports(3)
+    demo = processes.start(
         [sys.executable, "-m", "carnet", "demo", "--port", str(port), "--data", str(tmp_path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -77,14 +52,14 @@ def running(tmp_path):
     yield demo, port, "".join(lines)
     if demo.poll() is None:
         demo.kill()
-    demo.wait(20)
+    demo.wait(processes.PATIENCE)
     demo.stdout.close()
 
 
 def test_after_the_walk_all_keeps_running_and_what_it_says_to_try_works(running):
     _, port, told = running
     account = re.search(r"accounts: (\w+) .* password (\S+)", told)
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         answer = client.post(
             f"http://127.0.0.1:{port}/sessions",
             json={"username": account[1], "password": account[2]},
@@ -95,7 +70,7 @@ def test_after_the_walk_all_keeps_running_and_what_it_says_to_try_works(running)
         )
     assert orders.status_code == 200
     commands = told[told.index("TOKEN=") :]
-    shell = subprocess.run(["sh", "-c", commands], capture_output=True, text=True, timeout=60)
+    shell = processes.run(["sh", "-c", commands], capture_output=True, text=True)
     assert "200 OK" in shell.stdout
 
 
@@ -104,22 +79,27 @@ def test_a_signal_ends_all_processes_cleanly(running, number):
     demo, port, _ = running
     demo.send_signal(number)
     rest = demo.stdout.read()
-    assert demo.wait(20) == 0
+    assert demo.wait(processes.PATIENCE) == 0
     assert "Traceback" not in rest
     assert rest.endswith("Stopped.\n")
     assert all(is_free(port + number) for number in range(3))
 
 
-def test_a_killed_demo_leaves_no_process_behind(running):
+# A terminal that is closed sends SIGHUP.
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_killed_demo_leaves_no_process_behind(running, number):
     demo, port, _ = running
-    demo.kill()
-    demo.wait(20)
-    wait_until(lambda: all(is_free(port + number) for number in range(3)))
+    children = processes.descendants(demo.pid)
+    assert len(children) >= 3
+    demo.send_signal(number)
+    assert demo.wait(processes.PATIENCE) == -number
+    processes.wait_until(lambda: all(map(processes.has_ended, children)))
+    assert all(is_free(port + number) for number in range(3))
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_taken_port_is_one_line_before_anything_is_made(carnet, tmp_path, which):
-    port = three_free_ports()
+    port = free_ports(3)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port + which))
         taken.listen()
@@ -132,7 +112,7 @@ def test_a_taken_port_is_one_line_before_anything_is_made(carnet, tmp_path, whic
 
 def test_a_folder_that_cant_be_written_is_one_line(carnet, tmp_path):
     (tmp_path / "file").write_text("")
-    port = three_free_ports()
+    port = free_ports(3)
     done = carnet("demo", "--exit", "--port", str(port), "--data", str(tmp_path / "file" / "d"))
     assert done.returncode == 2
     assert "can't make the data folder" in done.stderr

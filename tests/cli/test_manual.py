@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import subprocess
 
 import click
 import pytest
+from tests import processes
 
 from carnet.cli.commands import root
 from carnet.cli.manual import commands, write_pages
@@ -60,7 +60,7 @@ def test_manual_pages_are_written_and_troff_takes_them(tmp_path):
     if groff is None:
         pytest.skip("there is no groff to read the pages with: apt-get install groff-base")
     for page in pages:
-        done = subprocess.run(
+        done = processes.run(
             [groff, "-K", "utf8", "-man", "-Tutf8", "-ww", "-z", page],
             capture_output=True,
             text=True,

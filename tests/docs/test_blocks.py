@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 import click
 import pytest
+from tests import processes
 
 from carnet.cli.commands import root as carnet_command
 from carnet.server.settings import load_settings
@@ -180,12 +180,11 @@ def test_python_that_others_run_compiles(name):
 @pytest.mark.parametrize("name", [name for name in PYTHON if _is_run(name)])
 def test_python_runs(name, tmp_path):
     code = GIVEN.get(name, "") + PYTHON[name].text
-    run = subprocess.run(
+    run = processes.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert run.returncode == 0, f"{PYTHON[name].place}: {run.stderr}"
     assert run.stderr == ""
@@ -198,7 +197,7 @@ def test_the_shell_of_a_page_calls_what_is_there(page):
         if block.page != page or block.language not in SHELL:
             continue
         if block.language == "sh" and shutil.which("sh"):
-            run = subprocess.run(["sh", "-n"], input=block.text, text=True, capture_output=True)
+            run = processes.run(["sh", "-n"], input=block.text, text=True, capture_output=True)
             assert run.returncode == 0, f"{block.place}: {run.stderr}"
         for command in _commands(block):
             try:

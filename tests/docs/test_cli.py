@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import processes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
 SHELL = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -25,13 +26,12 @@ def test_the_keys_and_tokens_of_the_page(tmp_path):
     completions.mkdir(parents=True)
     recipient = "carnet key generate ECDH-ES+A256KW -o recipient.jwk"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    run = subprocess.run(
+    run = processes.run(
         ["bash", "-euc", "\n".join([*kept, tokens, recipient, encrypted, completion])],
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
         env={**os.environ, "PATH": path, "HOME": str(tmp_path)},
     )
     assert run.returncode == 0, run.stderr

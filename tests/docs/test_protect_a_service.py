@@ -1,11 +1,11 @@
 """Each service of docs/protect-a-service.md runs, and is shut to who brings no token."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests import processes
 
 PAGE = Path(__file__).parents[2] / "docs" / "protect-a-service.md"
 _, *SECTIONS = re.split(r"^## ", PAGE.read_text("utf-8"), flags=re.MULTILINE)
@@ -55,7 +55,7 @@ def test_a_service_of_the_page_refuses_who_brings_no_token(section, tmp_path):
         kind = "WSGI" if title in WSGI else "ASGI"
         code, expected = code + ASKING[kind] + PRINTING, "401 Bearer token_missing\n"
     (tmp_path / "shop.py").write_text(code, "utf-8")
-    run = subprocess.run(
+    run = processes.run(
         [sys.executable, "shop.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert run.stdout == expected, run.stderr

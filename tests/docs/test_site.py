@@ -1,15 +1,15 @@
 """The documentation's site builds without a warning."""
 
-import subprocess
 import sys
 
 import pytest
+from tests import processes
 
 
 def test_the_site_builds(root, tmp_path):
     pytest.importorskip("sphinx", reason="Sphinx is not installed: THE SITE WAS NOT BUILT")
     build = ["-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "trees"]
-    run = subprocess.run(
+    run = processes.run(
         [sys.executable, *build, root / "docs", tmp_path / "site"],
         capture_output=True,
         text=True,

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests import processes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -30,7 +31,7 @@ def programs(tmp_path):
     running = []
 
     def start(command):
-        process = subprocess.Popen(
+        process = processes.start(
             ["bash", "-c", f"exec {command}"],
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,
@@ -52,13 +53,12 @@ def programs(tmp_path):
         pytest.fail(f"{command}: {said}")
 
     def run(script, stdin=""):
-        return subprocess.run(
+        return processes.run(
             ["bash", "-euc", script],
             cwd=tmp_path,
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
             env=environment,
         )
 
@@ -67,7 +67,7 @@ def programs(tmp_path):
         process.terminate()
     for process, reading in running:
         reading.join(60)
-        process.communicate(timeout=60)
+        process.communicate(timeout=processes.PATIENCE)
 
 
 @pytest.mark.skipif(

@@ -6,22 +6,23 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 
 import pytest
+from tests import processes
+from tests.ports import free_ports
 
 PASSWORD = "paper-boat-harbour"
 
 
-@pytest.fixture(scope="module")
-def example(root):
-    """The running example, after it has played itself; gives what it said and where it is."""
+def start(root, *more):
+    """Start the example; give it after it has played itself, and what it said."""
     if not shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"):
         pytest.skip("there is no nginx: apt-get install nginx-light")
-    process = subprocess.Popen(
-        [sys.executable, root / "examples" / "microservices" / "run.py", "--port", free_ports(6)],
+    run = root / "examples" / "microservices" / "run.py"
+    process = processes.start(
+        [sys.executable, run, "--port", str(free_ports(6)), *more],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -33,22 +34,17 @@ def example(root):
         said.append(line)
         if line.startswith("Open "):
             break
+    return process, said
+
+
+@pytest.fixture(scope="module")
+def example(root):
+    """What the running example has said."""
+    process, said = start(root)
     yield said
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(processes.PATIENCE) == 0
     process.stdout.close()
-
-
-def free_ports(count):
-    """Give the first of some ports in a row that are free at this moment."""
-    for first in range(20_000, 30_000, 10):
-        try:
-            for port in range(first, first + count):
-                socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return str(first)
-    raise AssertionError("no ports are free")
 
 
 def test_it_plays_through_as_told(example):
@@ -94,3 +90,18 @@ def test_a_person_signs_in_with_the_page_and_no_script_sees_a_token(example, bro
     assert "carnet-access" not in {cookie["name"] for cookie in context.cookies()}
     assert problems == []
     context.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_it_leaves_no_process_behind_however_it_ends(root, tmp_path, number):
+    data = tmp_path / "data"
+    process, said = start(root, "--data", data)
+    assert "Open " in said[-1]
+    # PostgreSQL is nobody's child, and so are its own processes; it names its folder.
+    server = int((data / "postgres" / "postmaster.pid").read_text().split()[0])
+    started = {server} | processes.descendants(server) | processes.descendants(process.pid)
+    assert len(started) > 10
+    process.send_signal(number)
+    assert process.wait(processes.PATIENCE) == (-number if number == signal.SIGKILL else 0)
+    processes.wait_until(lambda: all(map(processes.has_ended, started)))
+    process.stdout.close()

@@ -3,12 +3,12 @@
 import importlib.util
 import os
 import random
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from fuzz.targets import TARGETS
+from tests import processes
 
 ROOT = Path(__file__).parents[2]
 SECONDS = max(1, 60 // len(TARGETS))
@@ -42,7 +42,7 @@ def test_a_target_survives_damaged_seeds(name):
 def test_a_target_survives_atheris(name, tmp_path):
     if importlib.util.find_spec("atheris") is None:
         pytest.skip("atheris is not installed: NOTHING WAS FUZZED; pip install atheris")
-    done = subprocess.run(
+    done = processes.run(
         [
             *(sys.executable, "-m", "fuzz.run", name),
             *(f"-max_total_time={SECONDS}", f"-artifact_prefix={tmp_path}/", "-timeout=10"),

@@ -8,12 +8,12 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import jwt
 import pytest
+from tests import processes
 
 from carnet import InvalidToken, Key, Verifier
 from carnet.jose import jws
@@ -66,7 +66,7 @@ def made(request, library, tmp_path):
 
 
 def run(*command, environment):
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = processes.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

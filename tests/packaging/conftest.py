@@ -3,7 +3,6 @@ Carnet is found first."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests import processes
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Built:
 
 def run(*command, **more):
     """Run a command to its end; its output is the failure where it fails."""
-    done = subprocess.run(
+    done = processes.run(
         [str(part) for part in command], capture_output=True, text=True, timeout=300, **more
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,6 +10,7 @@ import zipfile
 
 import httpx
 import pytest
+from tests import processes
 from tests.packaging.conftest import run
 
 from carnet import __version__
@@ -82,7 +83,7 @@ def test_the_source_archive_has_what_the_tests_need_and_nothing_that_was_made(bu
 
 
 def test_the_service_starts_from_it_with_its_pages(installed, tmp_path):
-    process = subprocess.Popen(
+    process = processes.start(
         [installed, "-m", "carnet", "serve", "--data", "data", "--port", "0"],
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
@@ -105,5 +106,5 @@ def test_the_service_starts_from_it_with_its_pages(installed, tmp_path):
             assert client.get("/.well-known/jwks.json").json()["keys"]
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=processes.PATIENCE)
     assert process.returncode == 0

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from tests import processes
 
 from carnet.cli.main import EXTRAS as COMMAND_EXTRAS
 
@@ -95,7 +96,7 @@ def python(unpacked, tmp_path):
             for top in {Path(str(file)).parts[0] for file in package.files or ()} - {".."}:
                 if top != "__pycache__" and not (folder / top).exists():
                     (folder / top).symlink_to(package.locate_file(top))
-        return subprocess.run(
+        return processes.run(
             [sys.executable, "-S", "-s", "-P", *arguments],
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests import processes
 from tests.packaging.conftest import run
 
 VERSIONS = ("3.12", "3.13")
@@ -26,11 +26,10 @@ print(carnet.__file__, verifier.verify(token).subject)
 def version_of(python):
     """Ask a Python for its version."""
     try:
-        done = subprocess.run(
+        done = processes.run(
             [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
             capture_output=True,
             text=True,
-            timeout=60,
         )
     except OSError:
         return None
@@ -74,7 +73,7 @@ def test_it_signs_and_verifies(other, built, uv, root, tmp_path):
     python = tmp_path / "venv" / "bin" / "python"
     install = [uv, "pip", "install", "--offline", "--python", python, f"{built.wheel}[cli]"]
     versions = ["--constraint", root / "requirements.lock"]
-    done = subprocess.run([*install, *versions], capture_output=True, text=True, timeout=300)
+    done = processes.run([*install, *versions], capture_output=True, text=True, timeout=300)
     if done.returncode:
         assert re.search("network.* disabled", done.stderr, re.IGNORECASE), done.stderr
         pytest.skip(f"uv's cache has no packages for {other}: IT WAS ONLY COMPILED")

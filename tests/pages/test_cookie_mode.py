@@ -43,7 +43,7 @@ def run_app():
     yield run
     for server, thread, listener in running:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         listener.close()
 
 

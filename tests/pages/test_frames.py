@@ -25,7 +25,7 @@ class Client(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def next_answer(self):
-        assert self.answered.acquire(timeout=20)
+        assert self.answered.acquire(timeout=60)
         return self.answers[-1]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests import processes
 from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
 from tests.server.oauth import oauth  # noqa: F401 - a fixture
 
@@ -51,7 +52,7 @@ class Server:
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(processes.PATIENCE)
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def start(tmp_path):
 
     def start_one(*arguments, data=None, program=("-m", "carnet"), env=None):
         data = data or tmp_path / "data"
-        process = subprocess.Popen(
+        process = processes.start(
             [
                 *(sys.executable, *program, "serve", "--data", str(data), "--port", "0"),
                 *("--audience", "orders", "--audience", "billing", *arguments),
@@ -74,7 +75,7 @@ def start(tmp_path):
         line = process.stderr.readline()
         found = re.fullmatch(r"carnet: serving \S+ on (http://\S+)\n", line)
         assert found, line + process.stderr.read()
-        client = httpx.Client(base_url=found[1], timeout=20, trust_env=False)
+        client = httpx.Client(base_url=found[1], timeout=60, trust_env=False)
         server = Server(process, found[1], data, client)
         running.append(server)
         return server
@@ -84,7 +85,7 @@ def start(tmp_path):
         server.client.close()
         if server.process.poll() is None:
             server.process.kill()
-        server.process.wait(20)
+        server.process.wait(processes.PATIENCE)
         server.process.stderr.close()
 
 

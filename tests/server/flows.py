@@ -58,7 +58,7 @@ class Person:
         self.client = httpx.Client(
             base_url=server.url,
             trust_env=False,
-            timeout=20,
+            timeout=60,
             limits=httpx.Limits(max_keepalive_connections=0),
             headers={"Accept": "text/html", "Origin": server.url},
         )

@@ -1,9 +1,9 @@
 """The administration over HTTP, and its OpenAPI description."""
 
-import subprocess
 import sys
 
 import pytest
+from tests import processes
 
 from carnet.server.audit import OPERATOR
 from carnet.server.clients import ClientMetadata, ClientRefused
@@ -135,7 +135,7 @@ def test_the_service_keeps_to_its_description(admin, tmp_path):
     checks = "not_a_server_error,status_code_conformance,content_type_conformance"
     checks += ",response_schema_conformance,negative_data_rejection"
     # The passwords that it makes up are hashed, and slowly: accounts are made above.
-    done = subprocess.run(
+    done = processes.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{admin.base_url}/openapi.json"),
             *("--header", f"Authorization: {admin.headers['authorization']}"),

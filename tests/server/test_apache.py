@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 import pytest
+from tests import processes
 from tests.server.conftest import PASSWORD
 from tests.server.flows import add_client
 
@@ -86,11 +87,11 @@ def apache(folder):
                 folder=folder, port=port, issuer=issuer, secret=secret, modules=MODULES, user=user
             )
         )
-        process = subprocess.Popen(
+        process = processes.start(
             [program, "-f", str(path), "-DFOREGROUND"], stderr=subprocess.PIPE, text=True
         )
         running.append(process)
-        until = monotonic() + 30
+        until = monotonic() + 60
         while monotonic() < until and process.poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -101,7 +102,7 @@ def apache(folder):
     yield start
     for process in running:
         process.terminate()
-        process.wait(20)
+        process.wait(processes.PATIENCE)
         process.stderr.close()
 
 

@@ -330,7 +330,7 @@ def test_an_app_in_a_browser_may_ask_from_its_own_origin_without_cookies(server)
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "dpop",
     }
-    with httpx.Client(base_url=server.url, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         for path in ("/token", "/userinfo", "/revocation"):
             asked = client.options(path, headers=headers)
             assert asked.status_code == 200

@@ -19,7 +19,7 @@ def test_twenty_uses_at_once_two_hundred_times(database, start, add_user, worker
     add_user()
     server = start("--workers", str(workers))
     token = server.sign_in().json()["refresh_token"]
-    clients = [httpx.Client(base_url=server.url, trust_env=False, timeout=30) for _ in range(20)]
+    clients = [httpx.Client(base_url=server.url, trust_env=False, timeout=60) for _ in range(20)]
     try:
         with ThreadPoolExecutor(20) as pool:
             for _ in range(200):

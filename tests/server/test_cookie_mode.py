@@ -14,7 +14,7 @@ REFRESH = {"grant_type": "refresh_token"}
 def visitor(server):
     """A browser on the service's own page, as far as its headers tell."""
     headers = {**MODE, "Origin": server.url}
-    with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=20) as one:
+    with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=60) as one:
         yield one
 
 

@@ -45,7 +45,7 @@ class Reader:
         else:
             self.events.put(None)
 
-    def next(self, *kinds, seconds=10):
+    def next(self, *kinds, seconds=60):
         """Give the next event of some kind."""
         end = time.monotonic() + seconds
         while True:

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 
+from tests import processes
+
 
 def test_an_ended_session_is_shown_as_it_ends(server):
-    process = subprocess.Popen(
+    process = processes.start(
         [
             *(sys.executable, "-m", "carnet", "revocations", "follow"),
             *("--issuer", server.url, "--json", "--heartbeats"),
@@ -31,11 +33,11 @@ def test_an_ended_session_is_shown_as_it_ends(server):
         assert shown["value"] == session["session_id"]
         assert shown["event"] == "increment"
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(processes.PATIENCE) == 130
         assert process.stderr.read().strip() == ""
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(processes.PATIENCE)
         process.stdout.close()
         process.stderr.close()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import subprocess
 import sys
 
 import pytest
+from tests import processes
 
 from carnet.errors import ServerError
 from carnet.server.store import open_store
@@ -101,7 +101,7 @@ def test_a_killed_copy_goes_on_where_it_was(lived, carnet, postgres_url, batches
         )
     database.close()
     command = [sys.executable, "-c", KILLED, folder / "carnet.db", postgres_url, str(batches)]
-    assert subprocess.run(command).returncode == -9
+    assert processes.run(command).returncode == -9
     migrate(carnet, folder, postgres_url)
     assert rows_of(folder / "carnet.db") == rows_of(postgres_url)
 

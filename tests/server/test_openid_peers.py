@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from tests import processes
 from tests.server.flows import CALLBACK, Person, add_client
 
 BYE = "https://app.example/bye"
@@ -29,7 +30,7 @@ def serve(start, tmp_path):
 )
 def test_a_client_from_npm(serve, node, root, script, method, bound):
     server, secret = serve(token_endpoint_auth_method=method, dpop_bound_access_tokens=bool(bound))
-    process = subprocess.Popen(
+    process = processes.start(
         [node, str(root / "tests" / "node" / script), server.url, "app", secret or "", bound],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -44,7 +45,7 @@ def test_a_client_from_npm(serve, node, root, script, method, bound):
                 assert address, process.stderr.read()
                 process.stdin.write(f"{person.go(address)}\n")
                 process.stdin.flush()
-            said, problems = process.communicate(timeout=60)
+            said, problems = process.communicate(timeout=processes.PATIENCE)
         finally:
             process.kill()
     assert said, problems
@@ -83,7 +84,9 @@ def test_authlib(serve):
         token = client.fetch_token(
             authorization_response=answer, code_verifier=verifier, state=state
         )
-        keys = KeySet.import_key_set(httpx.get(document["jwks_uri"], trust_env=False).json())
+        keys = KeySet.import_key_set(
+            httpx.get(document["jwks_uri"], trust_env=False, timeout=60).json()
+        )
         claims = jwt.decode(token["id_token"], keys, algorithms=["ES256"]).claims
         assert claims["nonce"] == "n"
         assert claims["aud"] == "app"

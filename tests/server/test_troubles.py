@@ -1,10 +1,10 @@
 """Full disks, jumping clocks and old rows: the rest of what docs/sessions.md promises."""
 
 import os
-import subprocess
 
 import httpx
 import pytest
+from tests import processes
 
 from carnet.server.sessions import RefreshRefused, Wanted
 
@@ -18,7 +18,7 @@ def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = os.geteuid() == 0 and (
-        subprocess.run(
+        processes.run(
             ["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", folder],
             capture_output=True,
         ).returncode
@@ -27,7 +27,7 @@ def small_disk(tmp_path):
     if not mounted:
         pytest.skip("NO FULL DISK WAS TESTED: only root may mount a small one")
     yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    processes.run(["umount", "-l", folder], check=True)
 
 
 def test_a_full_disk_is_told_as_such_and_no_session_is_lost(start, add_user, small_disk):
@@ -145,6 +145,6 @@ def test_a_slow_body_is_given_up(server):
         yield b"x"
 
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    with httpx.Client(timeout=30, trust_env=False) as client:
+    with httpx.Client(timeout=60, trust_env=False) as client:
         answer = client.post(f"{server.url}/token", content=drip(), headers=headers)
     assert answer.status_code == 408

@@ -7,6 +7,7 @@ import joserfc.jwk
 import joserfc.jwt
 import jwt as pyjwt
 import pytest
+from tests import processes
 
 from carnet import InvalidToken
 from carnet.verifier import AccessTokenVerifier
@@ -20,7 +21,7 @@ def run_node(node, root):
     running = []
 
     def run(script, *arguments):
-        process = subprocess.Popen(
+        process = processes.start(
             [node, str(root / "tests" / "node" / script), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -47,7 +48,7 @@ def test_tokens_of_oidc_provider_are_accepted(run_node, alg, named):
     def token(audience):
         form = {"grant_type": "client_credentials", "scope": "orders:read"}
         form["resource"] = f"https://api.example/{audience}"
-        answer = httpx.post(f"{issuer}/token", data=form, auth=JOB, trust_env=False)
+        answer = httpx.post(f"{issuer}/token", data=form, auth=JOB, trust_env=False, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()["access_token"]
 
@@ -71,7 +72,7 @@ def test_pyjwt_and_joserfc_accept_our_tokens(server):
     )
     assert said["roles"] == ["ADMIN"]
 
-    document = httpx.get(metadata["jwks_uri"], trust_env=False).json()
+    document = httpx.get(metadata["jwks_uri"], trust_env=False, timeout=60).json()
     keys = joserfc.jwk.KeySet.import_key_set(document)
     decoded = joserfc.jwt.decode(token, keys, algorithms=["ES256"])
     assert decoded.header["typ"] == "at+jwt"
@@ -91,7 +92,7 @@ def test_a_service_in_express_accepts_our_tokens(oauth, run_node):
 
     def call(body, path="/"):
         headers = {"Authorization": f"Bearer {body['access_token']}"}
-        return httpx.get(service + path, headers=headers, trust_env=False)
+        return httpx.get(service + path, headers=headers, trust_env=False, timeout=60)
 
     answer = call(job)
     assert answer.status_code == 200, answer.text

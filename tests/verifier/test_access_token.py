@@ -58,7 +58,7 @@ def make(request):
 def wait_for_background():
     for thread in threading.enumerate():
         if thread.name == "carnet-keys":
-            thread.join(10)
+            thread.join(60)
 
 
 def test_a_hundred_tokens_cost_one_fetch(make, issuer):

@@ -1,7 +1,6 @@
 """What adapters do beside answering: refuse wrong settings at once, and stay shut in doubt."""
 
 import asyncio
-import subprocess
 import sys
 
 import django.conf
@@ -16,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from tests import processes
 
 from carnet import ConfigurationError
 from carnet.verifier import asgi, bearer, wsgi
@@ -226,7 +226,7 @@ def test_a_framework_that_is_missing_is_named_with_its_extra(name):
         f"try:\n    import carnet.verifier.{name}\n"
         "except Exception as error:\n    print(type(error).__name__, error)"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    run = processes.run([sys.executable, "-c", code], capture_output=True, text=True)
     extra = "django" if name == "rest_framework" else name
     assert run.stdout.startswith("ConfigurationError"), run.stdout + run.stderr
     assert f"pip install 'carnet[{extra}]'" in run.stdout
@@ -237,5 +237,5 @@ def test_importing_the_verifier_loads_no_framework():
         "import sys, carnet, carnet.verifier, carnet.verifier.asgi, carnet.verifier.wsgi; "
         f"print(sorted({{'httpx', 'rest_framework', *{EXTRAS}}} & set(sys.modules)))"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    run = processes.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout == "[]\n", run.stderr

@@ -70,7 +70,7 @@ async def sign_in(client):
 
 
 async def at_issuer(issuer, path, form):
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         return await client.post(issuer.target + path, data=form)
 
 

@@ -7,6 +7,7 @@ from tests.server.oauth import Prover
 
 from carnet import Claims, InvalidToken, Key, Signer
 from carnet.verifier import AccessTokenVerifier
+from carnet.verifier.asgi import presented
 from carnet.verifier.dpop import Presented, Proofs
 
 URL = "https://orders.example.com/orders"
@@ -93,3 +94,20 @@ def test_an_encrypted_token_is_opened_with_the_services_own_key(issuer):
         assert verifier.verify(token).subject == "ada"
     with AccessTokenVerifier(issuer.url, "orders", **options) as verifier:
         assert refusal(verifier, token, None)[0]
+
+
+def test_with_two_hosts_a_proof_is_for_neither(issuer, verifier, prover):
+    token = issuer.token(cnf={"jkt": prover.thumbprint})
+
+    def sent(*hosts):
+        headers = [
+            (b"authorization", f"DPoP {token}".encode()),
+            (b"dpop", prover.proof(URL, "GET", token).encode()),
+            *((b"host", host) for host in hosts),
+        ]
+        return presented({"scheme": "https", "path": "/orders", "headers": headers})
+
+    ours, other = b"orders.example.com", b"billing.example.com"
+    assert verifier.verify(token, sent(ours)).subject == "ada"
+    for hosts in ((ours, other), (other, ours), (ours, ours), ()):
+        assert refusal(verifier, token, sent(*hosts)) == ("proof_invalid", "htu")

@@ -63,7 +63,7 @@ def serve():
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         client = httpx.Client(
-            base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", trust_env=False, timeout=20
+            base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", trust_env=False, timeout=60
         )
         running.append((server, thread, listener, client))
         return client
@@ -72,7 +72,7 @@ def serve():
     for server, thread, listener, client in running:
         client.close()
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         listener.close()
 
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+from tests import processes
 from tests.verifier.conftest import Issuer
 
 NAMES = ("subject", "session", "client", "roles", "scope")
@@ -29,7 +30,7 @@ def issuer():
 
 
 def start(*arguments):
-    process = subprocess.Popen(
+    process = processes.start(
         [sys.executable, "-m", "carnet", "gate", "--port", "0", *arguments],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -46,7 +47,7 @@ def start(*arguments):
 
 def stop(process):
     process.terminate()
-    process.wait(20)
+    process.wait(processes.PATIENCE)
     process.stderr.close()
 
 
@@ -55,7 +56,7 @@ def gate(issuer):
     flags = ("--audience", "orders", "--cookie", "carnet-access", "--origin", ORIGIN)
     process, url, _ = start("--issuer", issuer.url, *flags, "--claim", "department")
     assert url
-    with httpx.Client(base_url=url, trust_env=False) as client:
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
         yield client
     stop(process)
 
@@ -147,6 +148,67 @@ def test_every_proxy_is_understood_and_another_sites_page_is_not(gate, issuer, p
     assert ask(**cookie, **bearer("x")) == 401
 
 
+@pytest.mark.parametrize(
+    "cookies",
+    [
+        ["carnet-access={good}; carnet-access={good}"],
+        ["carnet-access=x; carnet-access={good}"],
+        ["carnet-access={good}; carnet-access="],
+        ["carnet-access={good}", "carnet-access={good}"],
+        ["other=1", "carnet-access=x; carnet-access={good}"],
+    ],
+)
+def test_a_cookie_that_stands_twice_counts_as_not_there(gate, issuer, cookies):
+    token = issuer.token()
+    headers = [("Cookie", header.format(good=token)) for header in cookies]
+    headers.append(("Sec-Fetch-Site", "same-origin"))
+    answer = gate.get("/verify", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_missing")
+    # Once is enough, whichever of several Cookie headers it stands in.
+    several = [("Cookie", "other=1"), ("Cookie", f"carnet-access={token}"), headers[-1]]
+    assert gate.get("/verify", headers=several).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Origin", "https://evil.example"), ("Origin", ORIGIN)],
+        [("Origin", ORIGIN), ("Origin", "https://evil.example")],
+        [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-origin")],
+        [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")],
+        [("X-Forwarded-Method", "GET"), ("X-Forwarded-Method", "POST")],
+        [("X-Forwarded-Method", "POST"), ("X-Forwarded-Method", "GET")],
+    ],
+)
+def test_a_header_that_comes_twice_is_taken_for_neither(gate, issuer, headers):
+    cookie = ("Cookie", f"carnet-access={issuer.token()}")
+    answer = gate.get("/verify", headers=[cookie, ("X-Original-Method", "POST"), *headers])
+    assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X_Auth_Subject",
+        "x_auth_subject",
+        "X-Auth_Subject",
+        "X_Auth-Roles",
+        "X_AUTH_CLAIM_DEPARTMENT",
+        "X-Auth-Claim_Department",
+        "X.Auth.Subject",
+    ],
+)
+def test_a_header_that_a_service_could_take_for_the_gates_does_not_pass(gate, issuer, name):
+    answer = gate.get("/verify", headers=[*bearer(issuer.token()).items(), (name, "root")])
+    assert (answer.status_code, answer.json()["code"]) == (403, "header_ambiguous")
+
+
+@pytest.mark.parametrize("name", ["X-AUTH-SUBJECT", "X-Auth-Token", "X_Auth_Token", "X_Other"])
+def test_headers_that_are_replaced_or_not_the_gates_pass(gate, issuer, name):
+    headers = [*bearer(issuer.token()).items(), (name, "root")]
+    assert gate.get("/verify", headers=headers).status_code == 200
+
+
 def test_a_gate_that_cant_reach_its_issuer_says_so_refuses_and_then_mends(issuer):
     path = "/.well-known/oauth-authorization-server"
     issuer.replies[path] = issuer.replies["/.well-known/openid-configuration"] = (500, b"{}")
@@ -154,15 +216,21 @@ def test_a_gate_that_cant_reach_its_issuer_says_so_refuses_and_then_mends(issuer
     try:
         assert "refusing everything until this is mended" in said[0]
         token = bearer(issuer.token())
-        assert httpx.get(f"{url}/verify", headers=token, trust_env=False).status_code == 503
-        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 503
-        assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"{url}/verify", headers=token, trust_env=False, timeout=60).status_code
+            == 503
+        )
+        assert httpx.get(f"{url}/readyz", trust_env=False, timeout=60).status_code == 503
+        assert httpx.get(f"{url}/healthz", trust_env=False, timeout=60).status_code == 200
         issuer.replies.clear()
         until = time.monotonic() + 60
-        while httpx.get(f"{url}/readyz", trust_env=False).status_code != 200:
+        while httpx.get(f"{url}/readyz", trust_env=False, timeout=60).status_code != 200:
             assert time.monotonic() < until
             time.sleep(0.1)
-        assert httpx.get(f"{url}/verify", headers=token, trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"{url}/verify", headers=token, trust_env=False, timeout=60).status_code
+            == 200
+        )
     finally:
         issuer.replies.clear()
         stop(process)
@@ -231,16 +299,16 @@ def nginx(root, gate, tmp_path_factory):
     config.write_text(
         f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr;"
         f"events {{}} http {{ access_log off; {paths}"
-        f"server {{ listen 127.0.0.1:{port};\n{block}\n}} }}"
+        f"underscores_in_headers on; server {{ listen 127.0.0.1:{port};\n{block}\n}} }}"
     )
-    process = subprocess.Popen(
+    process = processes.start(
         [program, "-e", "stderr", "-p", folder, "-c", config],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-        until = time.monotonic() + 30
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+        until = time.monotonic() + processes.PATIENCE
         while True:
             try:
                 client.get("/")
@@ -270,6 +338,12 @@ def test_behind_nginx_a_service_learns_who_it_is_and_nothing_from_outside(nginx,
         "roles": ["ADMIN"],
         "scope": None,
     }
+
+
+def test_behind_nginx_no_other_spelling_of_a_name_passes(nginx, issuer):
+    for name in ("X_Auth_Subject", "X-Auth_Roles"):
+        headers = [*bearer(issuer.token()).items(), (name, "root")]
+        assert nginx.get("/orders", headers=headers).status_code == 403
 
 
 def test_behind_nginx_nobody_passes_without_a_good_token(nginx, issuer):

@@ -90,7 +90,7 @@ def session(issuer):
 
 
 def client_of(auth, **options):
-    return httpx.Client(auth=auth, trust_env=False, timeout=20, **options)
+    return httpx.Client(auth=auth, trust_env=False, timeout=60, **options)
 
 
 def test_a_session_is_carried_on_and_each_new_refresh_token_handed_over(issuer, service, session):
@@ -148,7 +148,7 @@ def test_a_stale_token_is_replaced_once_for_all_who_are_told(issuer, service, se
         else:
 
             async def ask_all():
-                async with httpx.AsyncClient(auth=auth, trust_env=False, timeout=20) as several:
+                async with httpx.AsyncClient(auth=auth, trust_env=False, timeout=60) as several:
                     asked = (several.post(service.url, content=b"x") for _ in range(8))
                     return await asyncio.gather(*asked)
 
@@ -179,7 +179,7 @@ def test_a_task_that_is_cancelled_takes_no_successor_with_it(issuer, service, se
     issuer.open.clear()
 
     async def give_up():
-        async with httpx.AsyncClient(auth=auth, trust_env=False) as client:
+        async with httpx.AsyncClient(auth=auth, trust_env=False, timeout=60) as client:
             task = asyncio.create_task(client.get(service.url))
             assert await asyncio.to_thread(issuer.held.wait, 20)
             task.cancel()
@@ -201,7 +201,7 @@ def test_a_lost_answer_of_the_issuer_ends_nothing(issuer, service, session):
 
 
 def test_an_ended_session_is_told_by_our_error_and_no_secret_is_in_it(issuer, service, session):
-    httpx.post(f"{issuer.target}/revocation", data={"token": session}, trust_env=False)
+    httpx.post(f"{issuer.target}/revocation", data={"token": session}, trust_env=False, timeout=60)
     auth = SessionAuth(issuer.url, refresh_token=session, for_origins=[service.url])
     with client_of(auth) as client, pytest.raises(GrantRefused) as caught:
         client.get(service.url)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from tests import processes
 from tests.server.oauth import Prover
 from tests.verifier.conformance import CASES
 
@@ -54,7 +55,7 @@ def service(request, world, root, tmp_path_factory):
     # The listener is there before the server: nobody has to wait for a line or a port.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as written:
         number = listener.fileno()
-        process = subprocess.Popen(
+        process = processes.start(
             command(request.param, number),
             pass_fds=[number],
             cwd=root,
@@ -74,10 +75,10 @@ def service(request, world, root, tmp_path_factory):
             yield Service(client, process, log)
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(processes.PATIENCE)
         finally:
             process.kill()
-            process.wait(20)
+            process.wait(processes.PATIENCE)
 
 
 @pytest.mark.parametrize("name", list(CASES))

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from carnet.errors import ConfigurationError
 
-__all__ = ["MAX_COOKIE", "HeldTokens", "SameSite", "TokenCookies"]
+__all__ = ["MAX_COOKIE", "HeldTokens", "SameSite", "TokenCookies", "read_cookie"]
 
 SameSite = Literal["lax", "strict"]
 
@@ -64,15 +64,12 @@ class TokenCookies:
         self._attributes = "; ".join((*transport, f"SameSite={same_site.title()}"))
 
     def read(self, headers: Sequence[str]) -> HeldTokens:
-        """Take the tokens out of a request's Cookie headers.
-
-        A name that stands twice counts as not there: which of the two is ours can't be told.
-        """
-        return HeldTokens(_value(headers, self.access), _value(headers, self.refresh))
+        """Take the tokens out of a request's Cookie headers."""
+        return HeldTokens(read_cookie(headers, self.access), read_cookie(headers, self.refresh))
 
     def read_flow(self, headers: Sequence[str]) -> str | None:
         """Take what a sign-in that has begun is remembered by out of the Cookie headers."""
-        return _value(headers, self.flow)
+        return read_cookie(headers, self.flow)
 
     def set_flow(self, value: str, max_age: int) -> str:
         """Write the Set-Cookie header that remembers a sign-in; no seconds forget it."""
@@ -121,7 +118,15 @@ class TokenCookies:
         return [f"{name}=; {self._attributes}; Max-Age=0" for name in (self.access, self.refresh)]
 
 
-def _value(headers: Sequence[str], wanted: str) -> str | None:
+def read_cookie(headers: Sequence[str], wanted: str) -> str | None:
+    """Take a cookie with one of our tokens out of a request's Cookie headers.
+
+    A name that stands twice counts as not there: which of the two is ours can't be told.
+
+    Args:
+        headers: the values of the Cookie headers.
+        wanted: the cookie's name.
+    """
     values = [value for name, value in _pairs(headers) if name == wanted]
     if len(values) != 1 or not values[0] or _VALUE.fullmatch(values[0]) is None:
         return None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -106,4 +109,16 @@ async def _serve(gate: Gate, host: str, port: int) -> None:
             proxy_headers=False,
         )
         print(f"carnet: gate on http://{host}:{port}/verify", file=sys.stderr, flush=True)
-        await uvicorn.Server(config).serve([listener])
+        await _Server(config).serve([listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which ends well when it is told to end."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # uvicorn would raise the signal again at the end; a service told to stop ends with 0.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.browser.cookies import read_cookie
+from carnet.browser.headers import joined
 from carnet.browser.origin import comes_from_own_pages
 from carnet.server.accounts import Account
 from carnet.server.authentication import origin_of
-from carnet.server.http import RequestRefused
+from carnet.server.http import RequestRefused, header_values
 from carnet.server.service import Service
 from carnet.server.sessions import BROWSER, Wanted
 
@@ -40,7 +42,7 @@ class BrowserSession(NamedTuple):
 async def current(request: Request) -> BrowserSession | None:
     """Give the session of the browser that sends a request, or None where nobody is signed in."""
     service: Service = request.app.state.service
-    text = request.cookies.get(_cookie(service))
+    text = read_cookie(header_values(request, b"cookie"), _cookie(service))
     if not text:
         return None
     found = await service.sessions.by_token(text, BROWSER, origin_of(request).address)
@@ -115,7 +117,7 @@ def check_same_origin(request: Request) -> None:
     """
     service: Service = request.app.state.service
     parts = urlsplit(service.settings.own_url)
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers = joined(request.headers.items())
     # As if it were a POST: whatever the method, nothing else may send this.
     allowed = comes_from_own_pages("POST", headers, f"{parts.scheme}://{parts.netloc}")
     if not allowed:

@@ -162,7 +162,7 @@ async def _read_body(request: Request, media_type: str) -> bytes:
 
 
 def _media_type(values: list[str]) -> str:
-    return values[0].partition(";")[0].strip().lower() if values else ""
+    return values[0].partition(";")[0].strip().lower() if len(values) == 1 else ""
 
 
 def _at_once(receiving: Receiving) -> Message:

@@ -16,6 +16,7 @@ from multiprocessing.context import SpawnProcess
 import structlog
 from prometheus_client import multiprocess
 
+from carnet.child_processes import end_with_parent
 from carnet.errors import ServerError
 from carnet.server.settings import Settings
 
@@ -63,12 +64,16 @@ def supervise(
 
 def _start(listener: socket.socket, settings: Settings, lifeline: Connection) -> SpawnProcess:
     context = multiprocessing.get_context("spawn")
-    worker = context.Process(target=_work, args=(listener, settings, lifeline))
+    worker = context.Process(target=_work, args=(listener, settings, lifeline, os.getpid()))
     worker.start()
     return worker
 
 
-def _work(listener: socket.socket, settings: Settings, lifeline: Connection) -> None:
+def _work(
+    listener: socket.socket, settings: Settings, lifeline: Connection, supervisor: int
+) -> None:
+    # The lifeline ends too, but is read only once the worker serves.
+    end_with_parent(supervisor)
     from carnet.server.log import configure_log
     from carnet.server.program import serve_on
 

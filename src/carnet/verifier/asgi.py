@@ -107,7 +107,9 @@ def presented(scope: Scope) -> Presented | None:
     if not any(value[:5].lower() == "dpop " for value in authorization(scope)):
         return None
     proofs = [value.decode("latin-1") for name, value in scope["headers"] if name == b"dpop"]
-    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    # A proof is for one address, and with two hosts nobody can tell which (RFC 9112 section 3.2).
+    host = hosts[0] if len(hosts) == 1 else b""
     path = scope.get("raw_path") or quote(scope["path"]).encode()
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     url = f"{scheme}://{host.decode('latin-1')}{path.decode('latin-1')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
+from carnet.browser.headers import joined
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import json_decode, json_encode
 
@@ -84,10 +85,10 @@ def values_of(scope: Scope, name: bytes) -> list[str]:
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Give a request's headers by their names in small letters; of several, the last counts."""
-    return {
-        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-    }
+    """Give a request's headers by their names in small letters; several of one name are joined."""
+    return joined(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+    )
 
 
 def kept_private(

@@ -3,23 +3,29 @@
 nginx asks with ``auth_request``, Traefik with ``forwardAuth``, Caddy with ``forward_auth``, Envoy
 with its HTTP ``ext_authz``. All send the request's headers, and let it pass where the answer is
 2xx; they hand the answer's ``X-Auth-…`` headers to the service. The gate always answers with all of
-them, empty where the token says nothing, so that a header that came from outside never stays.
+them, empty where the token says nothing, so that a header that came from outside never stays. What
+came under another spelling of such a name, as ``X_Auth_Subject``, no proxy replaces, and servers of
+CGI and WSGI take it for the same: a request with one does not pass.
 
     GET /verify?role=ADMIN&scope=orders:read
 
     200   a good token with these roles and scopes; who it is stands in the headers
     401   no good token; WWW-Authenticate and the body say why
-    403   a good token without the role or the scope; or a cookie that another site's page sent
+    403   a good token without the role or the scope; or a cookie that another site's page sent;
+          or a header that a service could take for one of the gate's
     503   the issuer can't be reached, and there is nothing to check the token with
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, Unpack
 from urllib.parse import quote
 
+from carnet.browser.cookies import read_cookie
+from carnet.browser.headers import joined
 from carnet.browser.origin import comes_from_own_pages
 from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
@@ -48,6 +54,16 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 METHOD_HEADERS: Final = ("x-original-method", "x-forwarded-method")
 ADDRESS_HEADERS: Final = ("x-original-uri", "x-forwarded-uri")
 MAX_HEADER: Final = 8 * 1024
+# What the gate tells of every token, by the ends of the headers' names.
+TOLD: Final[Mapping[str, Callable[[Claims], str | Collection[str] | None]]] = {
+    "Subject": lambda claims: claims.subject,
+    "Session": lambda claims: claims.session_id,
+    "Client": lambda claims: claims.client_id,
+    "Roles": lambda claims: claims.roles,
+    "Scope": lambda claims: " ".join(sorted(claims.scopes)),
+}
+
+_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
 
 # Visible ASCII apart from the percent sign itself, which begins what was encoded, and the comma,
 # which separates the items of a list.
@@ -94,8 +110,10 @@ class Gate:
         self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
         self._cookie = cookie
         self._origin = origin or ""
-        self._prefix = prefix
         self._claims = {name: f"{prefix}Claim-{'-'.join(_parts(name)).title()}" for name in claims}
+        self._told = {f"{prefix}{name}": read for name, read in TOLD.items()}
+        names = (*self._told, *self._claims.values())
+        self._names = {_folded(name): name.lower() for name in names}
         self.app = Starlette(
             routes=[
                 Route("/verify", self._verify, methods=list(METHODS)),
@@ -126,6 +144,7 @@ class Gate:
 
     async def _verify(self, request: Request) -> Response:
         try:
+            self._check_names(request)
             claims = await authenticate_async(self._verifier, self._presented(request))
             for role in request.query_params.getlist("role"):
                 check_role(claims, role)
@@ -151,13 +170,14 @@ class Gate:
         values = request.headers.getlist("authorization")
         # nginx sends an empty header for one that was not there.
         values = [value for value in values if value]
-        token = request.cookies.get(self._cookie) if self._cookie is not None else None
-        if values or not token:
+        if values or self._cookie is None:
             return values
-        given = {request.headers.get(name, request.method) for name in METHOD_HEADERS}
-        if not all(
-            comes_from_own_pages(method.upper(), request.headers, self._origin) for method in given
-        ):
+        token = read_cookie(request.headers.getlist("cookie"), self._cookie)
+        if token is None:
+            return values
+        headers = joined(request.headers.items())
+        given = {headers.get(name, request.method) for name in METHOD_HEADERS}
+        if not all(comes_from_own_pages(method.upper(), headers, self._origin) for method in given):
             content = {
                 "error": "cross_site",
                 "error_description": "this can only be sent from a page of the app itself",
@@ -166,15 +186,24 @@ class Gate:
             raise Refusal(403, {}, content)
         return [f"Bearer {token}"]
 
+    def _check_names(self, request: Request) -> None:
+        """Refuse a header that is spelled otherwise and that a service could take for ours.
+
+        Raises:
+            Refusal: 403.
+        """
+        for name in request.headers:
+            ours = self._names.get(_folded(name), name)
+            if name != ours:
+                content = {
+                    "error": "invalid_request",
+                    "error_description": f"a header can be taken for {ours}, which the gate tells",
+                    "code": "header_ambiguous",
+                }
+                raise Refusal(403, {}, content)
+
     def _headers_of(self, claims: Claims) -> dict[str, str]:
-        said: dict[str, str | Collection[str] | None] = {
-            "Subject": claims.subject,
-            "Session": claims.session_id,
-            "Client": claims.client_id,
-            "Roles": claims.roles,
-            "Scope": " ".join(sorted(claims.scopes)),
-        }
-        headers = {f"{self._prefix}{name}": _text(value) for name, value in said.items()}
+        headers = {name: _text(read(claims)) for name, read in self._told.items()}
         for name, header in self._claims.items():
             headers[header] = _text(_plain(claims, name))
         if sum(map(len, headers.values())) > MAX_HEADER:
@@ -198,6 +227,11 @@ class Gate:
 
 def _parts(name: str) -> list[str]:
     return [part for part in name.replace("_", "-").split("-") if part] or [""]
+
+
+def _folded(name: str) -> str:
+    """Write a header's name as the variable of CGI that it becomes, but for the letters' size."""
+    return _NOT_ALPHANUMERIC.sub("-", name.lower())
 
 
 def _plain(claims: Mapping[str, Any], name: str) -> str | Collection[str] | None:

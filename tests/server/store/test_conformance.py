@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+from tests import processes
 
 from carnet.errors import ServerError
 from carnet.server.store import StoreUnavailable, open_store, statements
@@ -459,8 +460,8 @@ asyncio.run(main(sys.argv[1]))
 
 
 def test_processes_that_start_at_the_same_moment_make_the_database_once(database):
-    processes = [
-        subprocess.Popen(
+    started = [
+        processes.start(
             [sys.executable, "-c", OPEN, str(database)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -469,10 +470,10 @@ def test_processes_that_start_at_the_same_moment_make_the_database_once(database
         )
         for _ in range(6)
     ]
-    for process in processes:
+    for process in started:
         process.stdin.write("go\n")
         process.stdin.flush()
-    outcomes = [process.communicate(timeout=60) for process in processes]
+    outcomes = [process.communicate(timeout=processes.PATIENCE) for process in started]
     assert [errors for _, errors in outcomes] == [""] * 6
     numbers = sorted(int(line) for output, _ in outcomes for line in output.split())
     assert numbers == list(range(1, 151))

@@ -3,11 +3,11 @@
 import asyncio
 import itertools
 import signal
-import subprocess
 import sys
 
 import asyncpg
 import pytest
+from tests import processes
 from tests.postgres import ESCAPED, PASSWORD
 
 from carnet.errors import ServerError
@@ -596,7 +596,7 @@ async def main():
 asyncio.run(main())
 print("asyncpg" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = processes.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
 
 
@@ -612,7 +612,7 @@ try:
 except ServerError as error:
     print(error.code, error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = processes.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.startswith("driver_missing PostgreSQL needs"), done.stderr
     assert "carnet[postgres]" in done.stdout
 

@@ -84,7 +84,7 @@ def _start(processes: Processes, at: Addresses, port: int, data: Path) -> None:
         "carnet",
         *("serve", "--data", str(data), "--port", str(port), "--issuer", at.server),
         *("--audience", "orders", "--audience", "billing"),
-        *("--refresh-grace", str(GRACE_SECONDS), "--stop-with-stdin"),
+        *("--refresh-grace", str(GRACE_SECONDS)),
     )
     for number, name in enumerate(("orders", "billing"), 1):
         processes.start(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Self
 
 import httpx
 
+from carnet import child_processes
 from carnet.errors import ServerError
 
 __all__ = ["Processes", "check_ports"]
@@ -42,10 +42,9 @@ def check_ports(ports: Mapping[str, int]) -> None:
 
 
 class Processes:
-    """Child processes that end with this one.
+    """Child processes that end with this one, even when it is killed.
 
-    Each has a pipe of ours as its standard input and stops when that closes, so even a killed demo
-    leaves nothing behind. Ctrl-C is ours alone: the children are in sessions of their own.
+    Ctrl-C is ours alone: the children are in sessions of their own.
     """
 
     def __init__(self) -> None:
@@ -61,9 +60,7 @@ class Processes:
         trace: TracebackType | None,
     ) -> None:
         for child in self._children.values():
-            if child.stdin is not None:
-                child.stdin.close()
-            child.send_signal(signal.SIGTERM)
+            child.terminate()
         deadline = time.monotonic() + STOP_SECONDS
         for child in self._children.values():
             try:
@@ -76,9 +73,9 @@ class Processes:
 
     def start(self, name: str, module: str, *arguments: str, **variables: str) -> None:
         """Start ``python -m module arguments`` with these environment variables added."""
-        self._children[name] = subprocess.Popen(  # noqa: S603 - this Python, our own module
+        self._children[name] = child_processes.start(
             [sys.executable, "-m", module, *arguments],
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, **variables},

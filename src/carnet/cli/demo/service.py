@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 
 import uvicorn
 
@@ -13,8 +10,7 @@ __all__ = ["main"]
 
 
 def main(name: str, port: str) -> None:
-    """Serve until SIGTERM, or until standard input closes because the demo has ended."""
-    threading.Thread(target=_stop_with_stdin, daemon=True).start()
+    """Serve until SIGTERM."""
     uvicorn.run(
         f"carnet.cli.demo.{name}:app",
         host="127.0.0.1",
@@ -22,12 +18,6 @@ def main(name: str, port: str) -> None:
         log_level="warning",
         access_log=False,
     )
-
-
-def _stop_with_stdin() -> None:
-    while os.read(sys.stdin.fileno(), 1024):
-        continue
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
