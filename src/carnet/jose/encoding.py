@@ -44,7 +44,9 @@ _decode = msgspec.json.Decoder().decode
 # The fastest strict decoder of base64 at hand: a JSON string into bytes.
 decode_string = msgspec.json.Decoder(bytes).decode
 
-_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
+# A text, or one bracket. A text that is not closed is taken to its end all the same: were it passed
+# over, each of its quotes would be tried as the beginning of another, in quadratic time.
+_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def b64url_encode(data: bytes) -> str:
@@ -120,7 +122,7 @@ def json_decode(data: bytes, what: str = "the text", code: str = "malformed") ->
 
 
 def check_depth(data: bytes) -> None:
-    """Raise ValueError if a JSON text nests more than ``MAX_DEPTH`` deep."""
+    """Raise ValueError if a JSON text nests more than ``MAX_DEPTH`` deep, in one pass over it."""
     depth = 0
     for mark in _MARKS.finditer(data):
         byte = mark[0]

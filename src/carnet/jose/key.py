@@ -14,11 +14,11 @@ from carnet.jose.key_binding import algorithm_of_jwk, check_fit, find_algorithm,
 from carnet.jose.key_types import (
     CRYPTOGRAPHY_ERRORS,
     KEY_TYPES,
-    RSA_MIN_BITS,
     KeyType,
     generate,
     key_type_of,
 )
+from carnet.jose.rsa_numbers import RSA_MAX_BITS, RSA_MIN_BITS
 from carnet.jose.signatures import Operations, prepare_public, prepare_secret, prepare_signing
 
 __all__ = ["Key", "require_key"]
@@ -105,8 +105,8 @@ class Key:
             raise InvalidKey(f"{alg} works on the curves {', '.join(row.curves)}")
         if kty == "RSA":
             amount = size or 3072
-            if amount.__class__ is not int or amount < RSA_MIN_BITS or amount > 16384:
-                raise InvalidKey(f"an RSA key has from {RSA_MIN_BITS} to 16384 bits")
+            if amount.__class__ is not int or not RSA_MIN_BITS <= amount <= RSA_MAX_BITS:
+                raise InvalidKey(f"size is from {RSA_MIN_BITS} to {RSA_MAX_BITS} bits for RSA")
         elif encryption is not None:
             amount = ENCRYPTIONS[encryption].size
         else:

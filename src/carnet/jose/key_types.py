@@ -21,15 +21,20 @@ from cryptography.hazmat.primitives.serialization import (
 
 from carnet.errors import InvalidKey, InvalidToken
 from carnet.jose.encoding import b64url_decode, b64url_encode
+from carnet.jose.rsa_numbers import (
+    RSA_MAX_BITS,
+    check_private_numbers,
+    check_public_numbers,
+    recover_private_numbers,
+)
 
 __all__ = ["KEY_TYPES", "KeyType", "key_type_of"]
 
 Material = Any
 """Bytes, or a private or public key object of ``cryptography``."""
 
-RSA_MIN_BITS = 2048
-RSA_MAX_BITS = 16384
-_RSA_MAX_EXPONENT = 1 << 64
+_MAX_MEMBER = 16 * 1024
+"""Bytes that a secret in a JWK may have, the longest member that there is."""
 
 
 def member(jwk: Mapping[str, Any], name: str, size: int | None = None) -> bytes:
@@ -37,6 +42,9 @@ def member(jwk: Mapping[str, Any], name: str, size: int | None = None) -> bytes:
     text = jwk.get(name)
     if not isinstance(text, str):
         raise InvalidKey(f"the JWK needs the member '{name}' as base64url text")
+    longest = _MAX_MEMBER if size is None else size
+    if len(text) > (longest * 4 + 2) // 3:
+        raise InvalidKey(f"the JWK's '{name}' has more than {longest} bytes")
     try:
         data = b64url_decode(text)
     except InvalidToken:
@@ -135,7 +143,7 @@ class Rsa(KeyType):
     @staticmethod
     def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
         numbers = rsa.RSAPublicNumbers(_integer(jwk, "e"), _integer(jwk, "n"))
-        Rsa._check_numbers(numbers)
+        check_public_numbers(numbers.n, numbers.e)
         if "oth" in jwk:
             raise InvalidKey("an RSA key of more than two primes ('oth') is not supported")
         crt = ("p", "q", "dp", "dq", "qi")
@@ -149,26 +157,16 @@ class Rsa(KeyType):
         d = _integer(jwk, "d")
         if given:
             p, q, dp, dq, qi = (_integer(jwk, name) for name in crt)
+            private = rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, numbers)
         else:
-            p, q = rsa.rsa_recover_prime_factors(numbers.n, numbers.e, d)
-            dp, dq, qi = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
-        return rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, numbers).private_key()
-
-    @staticmethod
-    def _check_numbers(numbers: rsa.RSAPublicNumbers) -> None:
-        if numbers.n.bit_length() < RSA_MIN_BITS:
-            raise InvalidKey(
-                f"the RSA key has {numbers.n.bit_length()} bits, at least {RSA_MIN_BITS} are needed"
-            )
-        if numbers.n.bit_length() > RSA_MAX_BITS:
-            raise InvalidKey(f"the RSA key has more than {RSA_MAX_BITS} bits")
-        if not 3 <= numbers.e < _RSA_MAX_EXPONENT or not numbers.e & 1:
-            raise InvalidKey("the RSA public exponent must be odd, from 3 up to 64 bits")
+            private = recover_private_numbers(numbers, d)
+        check_private_numbers(private)
+        return private.private_key()
 
     @staticmethod
     def check(material: Material) -> None:
-        public = Rsa.public(material)
-        Rsa._check_numbers(public.public_numbers())
+        numbers = Rsa.public(material).public_numbers()
+        check_public_numbers(numbers.n, numbers.e)
 
     @staticmethod
     def dump(material: Material, private: bool) -> dict[str, str]:
