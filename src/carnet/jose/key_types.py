@@ -28,7 +28,14 @@ from carnet.jose.rsa_numbers import (
     recover_private_numbers,
 )
 
-__all__ = ["KEY_TYPES", "KeyType", "key_type_of"]
+__all__ = [
+    "CRYPTOGRAPHY_ERRORS",
+    "KEY_TYPES",
+    "PRIVATE_MEMBERS",
+    "KeyType",
+    "generate",
+    "key_type_of",
+]
 
 Material = Any
 """Bytes, or a private or public key object of ``cryptography``."""
@@ -80,7 +87,7 @@ class KeyType:
     private_members: ClassVar[tuple[str, ...]]
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
+    def load(jwk: Mapping[str, Any]) -> Material:
         """Make the material from the members of a JWK."""
         raise NotImplementedError
 
@@ -117,7 +124,7 @@ class Octets(KeyType):
     private_members = ("k",)
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> bytes:
+    def load(jwk: Mapping[str, Any]) -> bytes:
         return member(jwk, "k")
 
     @staticmethod
@@ -141,7 +148,7 @@ class Rsa(KeyType):
     private_members = ("d", "p", "q", "dp", "dq", "qi", "oth")
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
+    def load(jwk: Mapping[str, Any]) -> Material:
         numbers = rsa.RSAPublicNumbers(_integer(jwk, "e"), _integer(jwk, "n"))
         check_public_numbers(numbers.n, numbers.e)
         if "oth" in jwk:
@@ -201,7 +208,7 @@ class EllipticCurve(KeyType):
     }
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
+    def load(jwk: Mapping[str, Any]) -> Material:
         curve, size = _known(EllipticCurve.curves, jwk)
         x = int.from_bytes(member(jwk, "x", size), "big")
         y = int.from_bytes(member(jwk, "y", size), "big")
@@ -257,7 +264,7 @@ class OctetKeyPair(KeyType):
     }
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
+    def load(jwk: Mapping[str, Any]) -> Material:
         private_class, public_class, size = _known(OctetKeyPair.curves, jwk)
         public = public_class.from_public_bytes(member(jwk, "x", size))
         if "d" not in jwk:
@@ -302,7 +309,7 @@ class AlgorithmKeyPair(KeyType):
     }
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
+    def load(jwk: Mapping[str, Any]) -> Material:
         name = jwk.get("alg")
         if not isinstance(name, str) or name not in AlgorithmKeyPair.algorithms:
             raise InvalidKey(
@@ -337,6 +344,9 @@ class AlgorithmKeyPair(KeyType):
 KEY_TYPES: dict[str, type[KeyType]] = {
     row.kty: row for row in (Octets, Rsa, EllipticCurve, OctetKeyPair, AlgorithmKeyPair)
 }
+
+PRIVATE_MEMBERS = frozenset(name for row in KEY_TYPES.values() for name in row.private_members)
+"""Members that no JWK has which may be shown to others."""
 
 
 def key_type_of(material: Material) -> type[KeyType]:

@@ -23,6 +23,7 @@ MAX_PASSWORD = 1023
 _BEGIN = b"-----BEGIN "
 _EC_PARAMETERS = b"-----BEGIN EC PARAMETERS-----"
 
+_SSH = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-")
 _SPELLED_OVER = 2
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
@@ -106,7 +107,7 @@ def looks_like_a_key(secret: bytes) -> bool:
 
     Such bytes given as an HMAC secret are how a published public key becomes a signing key
     (CVE-2015-9235, CVE-2022-29217 and many since): in PEM, DER, OpenSSH or JSON, or one of these
-    in UTF-16, hexadecimal digits or base64, also one in another.
+    in UTF-16, UTF-32, hexadecimal digits or base64, also one in another.
     """
     spellings = {secret}
     for _ in range(_SPELLED_OVER):
@@ -115,8 +116,8 @@ def looks_like_a_key(secret: bytes) -> bool:
 
 
 def _respell(text: bytes) -> Iterator[bytes]:
-    """Give what a text says where it is written in UTF-16, in hexadecimal digits or in base64."""
-    for encoding in ("utf-16-le", "utf-16-be"):
+    """Give what a text says where it is UTF-16 or UTF-32, hexadecimal digits or base64."""
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
         with suppress(UnicodeError):
             yield text.decode(encoding).lstrip("\ufeff").encode()
     compact = b"".join(text.removeprefix(b"\xef\xbb\xbf").split())
@@ -131,7 +132,8 @@ def _is_key(data: bytes) -> bool:
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     return (
         any(mark in text for mark in (b"-----BEGIN", b"---- BEGIN SSH2"))
-        or text.startswith((b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"\0\0\0\x07ssh-"))
+        or text.startswith(_SSH)
+        or (text.startswith(b"\0\0\0") and text[4:].startswith(_SSH))
         or _is_jwk(text)
         or _is_der(data)
         or _is_der(data.strip())
@@ -148,7 +150,9 @@ def _is_jwk(text: bytes) -> bool:
         document = msgspec.json.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
-    listed = document if isinstance(document, list) else [document, document.get("keys")]
+    listed = document
+    if isinstance(document, dict):
+        listed = [document, document.get("keys")]
     entries = [*listed, *(one for many in listed if isinstance(many, list) for one in many)]
     return any(isinstance(entry, dict) and "kty" in entry for entry in entries)
 
