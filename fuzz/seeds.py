@@ -25,6 +25,7 @@ __all__ = [
     "jwts",
     "key_sets",
     "pems",
+    "proofs",
 ]
 
 ISSUER = "https://auth.example.com"
@@ -158,3 +159,13 @@ def pems() -> Iterator[bytes]:
             yield key.to_pem(private=True)
             yield key.to_pem()
     yield Key.generate("ES256").to_pem(private=True, password="correct horse battery staple")
+
+
+def proofs() -> Iterator[bytes]:
+    """DPoP proofs of keys of several kinds, for POST to the issuer's token endpoint."""
+    claims = {"htm": "POST", "htu": f"{ISSUER}/token", "iat": NOW, "jti": "1", "nonce": "n"}
+    for key in (SIGNER, Key.generate("ES256"), Key.generate("RS256", size=2048)):
+        shown = {name: value for name, value in key.public.to_jwk().items() if name != "kid"}
+        header = {"typ": "dpop+jwt", "jwk": shown}
+        yield jws.sign(_json(claims), key, header).encode()
+        yield jws.sign(_json({**claims, "htm": "GET"}), key, header).encode()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from carnet import CarnetError, Claims, Key, KeySet, Verifier, inspect
 from carnet.jose import jwe, jws
 from carnet.jose.encoding import b64url_encode_bytes
+from carnet.jwt.dpop import read_proof
 from fuzz import seeds
 
 __all__ = ["TARGETS", "Target"]
@@ -155,6 +156,11 @@ def _inspect(data: bytes) -> None:
     _require(isinstance(found.problems, list), "problems are told")
 
 
+def _proof(data: bytes) -> None:
+    proof = read_proof([_text(data)], "POST", f"{seeds.ISSUER}/token", seeds.NOW)
+    _require(0 < len(proof.token_id) <= 256, "a proof has a name")
+
+
 TARGETS: dict[str, Target] = {
     "jws_verify": Target(_jws_verify, seeds.jws_tokens),
     "jws_verify_json": Target(_jws_verify_json, seeds.jws_documents),
@@ -166,5 +172,6 @@ TARGETS: dict[str, Target] = {
     "key_set_from_jwks": Target(_key_set_from_jwks, seeds.key_sets),
     "verifier": Target(_verifier, seeds.jwts),
     "verifier_claims": Target(_claims, seeds.claims_texts),
+    "dpop_proof": Target(_proof, seeds.proofs),
     "inspect": Target(_inspect, seeds.jws_tokens),
 }

@@ -8,6 +8,10 @@ CarnetError
 ├── IssuerUnavailable     a verifier can't reach an issuer, or can't use what it publishes
 └── ServerError           the authentication service can't start or go on
 
+What a key is made from, or should be a key, is refused with InvalidKey; what is a token, or goes
+into one, with InvalidToken; every other wrong argument with ConfigurationError, whose message names
+it. Only what a function of the caller's own raises (a clock, a signer elsewhere) comes through.
+
 Each error carries a stable ``code``. No message holds a token, a payload, a password or a key.
 """
 

@@ -1,12 +1,14 @@
 """Whatever is signed or encrypted comes back, for every algorithm in every serialization."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carnet import InvalidToken, Key, KeySet
 from carnet.jose import jwe, jws
-from carnet.jose.algorithms import ALGORITHMS, ENCRYPTIONS
+from carnet.jose.algorithms import ALGORITHMS, ENCRYPTIONS, AlgorithmName
 
 FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -193,3 +195,7 @@ def test_every_key_goes_out_and_comes_in(key):
     assert Key.from_pem(key.public.to_pem(), key.alg, kid=key.kid) == key.public
     assert len(key.thumbprint()) == 43
     assert key.thumbprint() == key.public.thumbprint()
+
+
+def test_the_names_of_algorithms_that_a_type_checker_knows_are_those_that_there_are():
+    assert list(get_args(AlgorithmName)) == [*ALGORITHMS, *ENCRYPTIONS]

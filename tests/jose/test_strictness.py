@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carnet import CarnetError, ConfigurationError, InvalidToken, Key, KeySet, Verifier
+from carnet import CarnetError, ConfigurationError, InvalidKey, InvalidToken, Key, KeySet, Verifier
 from carnet.jose import content_encryption, jwe, jws
 from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.jose.encoding import b64url_decode, b64url_encode, json_encode
@@ -691,3 +691,40 @@ def test_an_error_of_one_recipient_that_is_no_failure_to_decrypt_is_told():
     with pytest.raises(InvalidToken) as refused:
         jwe.decrypt_json(bad, KeySet([WRAP]))
     assert refused.value.claim == "enc"
+
+
+@pytest.mark.parametrize(
+    ("work", "argument"),
+    [
+        (lambda: jws.verify(TOKEN, EC.public, max_size="x"), "max_size"),
+        (lambda: jws.verify(TOKEN, EC.public, payload="x"), "payload"),
+        (lambda: jws.verify_json(DOCUMENT, EC.public, payload="x"), "payload"),
+        (lambda: jws.verify_json(DOCUMENT, EC.public, require=None), "require"),
+        (lambda: jws.sign_json(b"x", EC, flattened="no"), "flattened"),
+        (lambda: jwe.encrypt_json(b"x", WRAP, flattened="no"), "flattened"),
+        (lambda: jwe.encrypt_json(b"x", WRAP, aad="text"), "aad"),
+        (lambda: jwe.decrypt("", WRAP, allow_weak="RSA1_5"), "allow_weak"),
+        (lambda: Key.from_signer(EC.public, "text"), "sign"),
+        (lambda: EC.to_jwk(private="no"), "private"),
+        (lambda: KeySet.from_jwks({"keys": []}, algorithms=5), "algorithms"),
+        (lambda: KeySet([EC]).candidates(5, "ES256"), "kid"),
+    ],
+)
+def test_a_wrong_argument_is_told_by_its_name(work, argument):
+    with pytest.raises(ConfigurationError, match=f"^{argument} "):
+        work()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: KeySet(1),
+        lambda: jws.sign_json(b"x", 1),
+        lambda: Key.generate("ECDH-ES", crv=5),
+        lambda: Key.generate("ES256", kid=5),
+        lambda: Key.generate("dir", size="256"),
+    ],
+)
+def test_what_makes_no_key_is_told_as_such(work):
+    with pytest.raises(InvalidKey):
+        work()

@@ -1,6 +1,7 @@
 """DPoP proofs, each rule of RFC 9449 section 4.3 by itself."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -131,3 +132,40 @@ def test_a_token_says_which_key_it_is_bound_to():
         with pytest.raises(InvalidToken) as refused:
             bound_key(Claims({"cnf": confirmation}))
         assert refused.value.claim == "cnf"
+
+
+CASE = Path(__file__).parents[3] / "shared" / "cases" / "dpop_rsa_prime_modulus.jwt"
+
+
+def never(*_):
+    raise AssertionError("a private key of a stranger's was loaded")
+
+
+@pytest.mark.parametrize("name", ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"])
+def test_a_private_key_is_refused_before_it_is_loaded(monkeypatch, name):
+    monkeypatch.setattr("carnet.jwt.dpop.Key.from_jwk", never)
+    jwk = {**KEY.public.to_jwk(), name: "AQ"}
+    with pytest.raises(InvalidToken, match="private key") as refused:
+        read(proof(header={"jwk": jwk}))
+    assert refused.value.code == "proof_invalid"
+
+
+@pytest.mark.skipif(not CASE.exists(), reason="the cases are not here")
+def test_a_private_key_whose_modulus_is_a_prime_costs_nothing(monkeypatch):
+    monkeypatch.setattr("carnet.jose.key_types.recover_private_numbers", never)
+    monkeypatch.setattr("carnet.jwt.dpop.Key.from_jwk", never)
+    with pytest.raises(InvalidToken, match="private key"):
+        read(CASE.read_text().strip())
+
+
+def test_a_key_that_is_too_large_is_no_key_for_a_proof():
+    modulus = b64url_encode((2**8192 + 1).to_bytes(1025, "big"))
+    jwk = {"kty": "RSA", "n": modulus, "e": "AQAB"}
+    with pytest.raises(InvalidToken, match="no usable key"):
+        read(proof(Key.generate("RS256", size=2048), header={"jwk": jwk}))
+
+
+def test_the_size_of_a_proof_is_bounded():
+    with pytest.raises(InvalidToken) as refused:
+        read(proof(more="x" * 16_384))
+    assert refused.value.code == "too_large"

@@ -532,3 +532,57 @@ def test_any_signed_claims_are_accepted_or_refused_with_invalid_token(claims):
     token = jws.sign(json.dumps(claims).encode(), KEY)
     with contextlib.suppress(InvalidToken):
         assert SHARED.verify(token) == claims
+
+
+@pytest.mark.parametrize(
+    ("expected", "given", "accepted"),
+    [
+        ("JWT", "application/jwt", True),
+        ("application/at+jwt", "AT+JWT", True),
+        ("text/plain", "TEXT/plain", True),
+        ("text/plain", "application/text/plain", False),
+        ("application/text/plain", "text/plain", False),
+        ("application/text/plain", "application/text/plain", True),
+        ("plain", "application/application/plain", False),
+        ("JWT", "application/", False),
+    ],
+)
+def test_only_a_type_without_a_slash_stands_for_one_of_applications(expected, given, accepted):
+    key = Key.generate("HS256")
+    claims = {"iss": "a", "aud": "b", "exp": 2_000_000_000, "sub": "x", "client_id": "c"}
+    token = jws.sign(json.dumps(claims).encode(), key, {"typ": given})
+    verifier = Verifier(key, issuer="a", audience="b", type=expected, clock=lambda: 1_800_000_000)
+    if accepted:
+        assert verifier.verify(token).subject == "x"
+        return
+    with pytest.raises(InvalidToken) as refused:
+        verifier.verify(token)
+    assert refused.value.code == "type_mismatch"
+
+
+@pytest.mark.parametrize("now", ["text", None, [], 1j])
+def test_a_clock_that_gives_no_number_is_told(now):
+    key = Key.generate("HS256")
+    token = Signer(key, issuer="a", audience="b").sign({})
+    with pytest.raises(ConfigurationError, match="clock"):
+        Verifier(key, issuer="a", audience="b", clock=lambda: now).verify(token)
+    with pytest.raises(ConfigurationError, match="clock"):
+        Signer(key, issuer="a", audience="b", clock=lambda: now).sign({})
+
+
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+def test_a_time_that_is_no_number_lets_nobody_in(claim):
+    key = Key.generate("HS256")
+    claims = {"iss": "a", "aud": "b", "exp": 2_000_000_000, claim: 1_900_000_000}
+    token = jws.sign(json.dumps(claims).encode(), key)
+    for options in ({}, {"max_age": 10}, {"cache": 100_000}):
+        verifier = Verifier(key, issuer="a", audience="b", clock=lambda: float("nan"), **options)
+        with pytest.raises(InvalidToken):
+            verifier.verify(token)
+    with pytest.raises(ConfigurationError, match="clock"):
+        Signer(key, issuer="a", audience="b", clock=lambda: float("nan")).sign({})
+
+
+def test_claims_are_made_of_a_dict():
+    with pytest.raises(ConfigurationError, match="claims"):
+        Claims([("sub", "x")])

@@ -29,6 +29,12 @@ class Ticket:
 
 
 key = Key.generate("ES256")
+Key.generate("ES257")  # type: ignore[arg-type]  # no such algorithm: the checker says so
+Key.from_secret(b"", "HS255")  # type: ignore[arg-type]
+Key.from_jwk("{}", alg="RS255")  # type: ignore[arg-type]
+Key.from_pem("", "RS255")  # type: ignore[arg-type]
+assert_type(key.alg, str)
+key.kid = "other"  # type: ignore[misc]  # a key is never changed
 signer = Signer(key, issuer="a", audience=["b"], lifetime=timedelta(minutes=5))
 token = assert_type(signer.sign({"sub": "x"}), str)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import click
 import msgspec
 
@@ -9,7 +11,7 @@ from carnet.cli.files import ask_passphrase, write_output
 from carnet.cli.key_files import load_key, passphrase_option
 from carnet.cli.options import echo_json, json_option
 from carnet.errors import ConfigurationError
-from carnet.jose.algorithms import ALGORITHMS
+from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
 from carnet.jose.key import Key
 
 __all__ = ["key"]
@@ -58,7 +60,7 @@ def generate(
     """
     if alg not in ALGORITHMS:
         raise ConfigurationError(f"the algorithm is one of {', '.join(ALGORITHMS)}")
-    made = Key.generate(alg, kid=kid, size=size)
+    made = Key.generate(cast("AlgorithmName", alg), kid=kid, size=size)
     _write(made, form, True, out, force, passphrase_file if encrypt else None, encrypt=encrypt)
 
 

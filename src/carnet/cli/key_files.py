@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import click
 import msgspec
 
 from carnet.cli.files import ask_passphrase, read_input
 from carnet.errors import ConfigurationError, InvalidKey
-from carnet.jose.algorithms import ALGORITHMS
+from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 
@@ -42,26 +44,27 @@ def load_keys(path: str, alg: str | None, passphrase_file: str | None = None) ->
     """
     if alg is not None and alg not in ALGORITHMS:
         raise ConfigurationError(f"--alg is one of {', '.join(ALGORITHMS)}")
+    named = cast("AlgorithmName | None", alg)
     data = read_input(path, "a key")
     if data.lstrip().startswith(b"{"):
-        return _of_json(data, path, alg)
+        return _of_json(data, path, named)
     if b"-----BEGIN" in data:
         passphrase = None
         if b"ENCRYPTED" in data:
             passphrase = ask_passphrase(passphrase_file, f"Passphrase of {path}")
-        return KeySet((Key.from_pem(data, alg, passphrase),))
+        return KeySet((Key.from_pem(data, named, passphrase),))
     if data[:1] == b"\x30":
-        return KeySet((Key.from_der(data, alg),))
-    if alg is not None and ALGORITHMS[alg].kty == "oct":
+        return KeySet((Key.from_der(data, named),))
+    if named is not None and ALGORITHMS[named].kty == "oct":
         # An editor ends the last line; a secret does not.
-        return KeySet((Key.from_secret(data.rstrip(b"\r\n"), alg),))
+        return KeySet((Key.from_secret(data.rstrip(b"\r\n"), named),))
     raise InvalidKey(
         f"{path} holds no key: expected a JWK, a JWK Set, PEM or DER, or with --alg HS256 the "
         "bytes of a secret"
     )
 
 
-def _of_json(data: bytes, path: str, alg: str | None) -> KeySet:
+def _of_json(data: bytes, path: str, alg: AlgorithmName | None) -> KeySet:
     try:
         document = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except msgspec.MsgspecError:

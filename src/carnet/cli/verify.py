@@ -13,6 +13,7 @@ from carnet.cli.inspect import show_claims
 from carnet.cli.key_files import load_key, load_keys
 from carnet.cli.options import echo_json, json_option
 from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
+from carnet.jose.header import media_type
 from carnet.jose.key_set import KeySet
 from carnet.jwt.policy import UNCHECKED
 from carnet.jwt.verifier import Verifier
@@ -130,7 +131,7 @@ def _type_of(text: bytes) -> str:
 
     header = inspect(text).header or {}
     said = header.get("typ")
-    is_access = isinstance(said, str) and said.lower().removeprefix("application/") == "at+jwt"
+    is_access = isinstance(said, str) and media_type(said) == "at+jwt"
     return "at+jwt" if is_access else "JWT"
 
 

@@ -6,8 +6,64 @@ Registered in RFC 7518, 8037, 8812, 9864 (Ed25519, Ed448) and 9964 (ML-DSA). ``n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
-__all__ = ["ALGORITHMS", "ENCRYPTIONS", "Algorithm", "Encryption"]
+__all__ = [
+    "ALGORITHMS",
+    "ALGORITHM_OF_CURVE",
+    "ENCRYPTIONS",
+    "Algorithm",
+    "AlgorithmName",
+    "Encryption",
+]
+
+AlgorithmName = Literal[
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "ES256K",
+    "Ed25519",
+    "Ed448",
+    "EdDSA",
+    "ML-DSA-44",
+    "ML-DSA-65",
+    "ML-DSA-87",
+    "RSA1_5",
+    "RSA-OAEP",
+    "RSA-OAEP-256",
+    "RSA-OAEP-384",
+    "RSA-OAEP-512",
+    "A128KW",
+    "A192KW",
+    "A256KW",
+    "A128GCMKW",
+    "A192GCMKW",
+    "A256GCMKW",
+    "dir",
+    "ECDH-ES",
+    "ECDH-ES+A128KW",
+    "ECDH-ES+A192KW",
+    "ECDH-ES+A256KW",
+    "PBES2-HS256+A128KW",
+    "PBES2-HS384+A192KW",
+    "PBES2-HS512+A256KW",
+    "A128GCM",
+    "A192GCM",
+    "A256GCM",
+    "A128CBC-HS256",
+    "A192CBC-HS384",
+    "A256CBC-HS512",
+]
+"""What a key may be for: an ``alg``, or an ``enc`` for a ``dir`` key that is bound to it."""
 
 
 @dataclass(frozen=True, slots=True)

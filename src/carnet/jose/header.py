@@ -10,9 +10,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from carnet.errors import InvalidToken
-from carnet.jose.encoding import b64url_decode, json_decode
 
-__all__ = ["check_crit", "check_header", "read_header"]
+__all__ = ["MAX_HEADER", "check_crit", "check_header", "invalid", "media_type"]
 
 MAX_HEADER = 8 * 1024
 """Characters of base64url that a protected header may have."""
@@ -45,24 +44,6 @@ REGISTERED = frozenset(
     ]
 )
 _TEXTS = ("kid", "typ", "cty", "enc", "zip")
-
-
-def read_header(segment: bytes) -> dict[str, Any]:
-    """Decode and check a protected header.
-
-    Args:
-        segment: base64url of at most 8 KiB.
-
-    Raises:
-        InvalidToken: ``malformed``, ``too_large`` or ``header_invalid``.
-    """
-    if len(segment) > MAX_HEADER:
-        raise InvalidToken(
-            "the header is too large", code="too_large", expected=f"at most {MAX_HEADER} characters"
-        )
-    header = json_decode(b64url_decode(segment, "the header"), "the header")
-    check_header(header)
-    return header
 
 
 def check_header(header: Mapping[str, Any]) -> None:
@@ -106,6 +87,16 @@ def check_crit(header: Mapping[str, Any], understood: Collection[str]) -> None:
                 claim="crit",
                 expected=", ".join(understood) or "no critical extension",
             )
+
+
+def media_type(value: str) -> str:
+    """Give a ``typ`` or ``cty`` in the one form to compare it in (RFC 7515 section 4.1.9).
+
+    ``application/`` may be left out where nothing else has a slash, so only there it is taken off.
+    """
+    value = value.lower()
+    short = value.removeprefix("application/")
+    return value if "/" in short else short
 
 
 def invalid(name: str, expected: str) -> InvalidToken:

@@ -7,34 +7,46 @@ tokens, use ``Verifier``, which accepts an encrypted token only with its inner s
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
 from carnet.jose import content_encryption
 from carnet.jose.algorithms import ENCRYPTIONS, Encryption
+from carnet.jose.arguments import (
+    check_bytes,
+    check_count,
+    check_flag,
+    check_header_argument,
+    check_names,
+)
+from carnet.jose.compression import deflate, failed, inflate
 from carnet.jose.content_encryption import DecryptionFailed
 from carnet.jose.encoding import b64url_decode, b64url_encode, b64url_encode_bytes, json_encode
-from carnet.jose.header import check_crit, check_header, invalid, read_header
-from carnet.jose.jws import (
-    MAX_SIGNATURES,
+from carnet.jose.header import check_crit, check_header, invalid
+from carnet.jose.key import Key, require_key, require_keys
+from carnet.jose.key_management import FAMILIES, MAX_ITERATIONS
+from carnet.jose.key_set import KeySet
+from carnet.jose.serialization import (
+    MAX_ENTRIES,
     MAX_TOKEN,
+    Budget,
+    encode_header,
     entries_of,
-    header_items,
     join_headers,
+    plain_header,
     read_document,
+    read_header,
     read_protected,
     text_member,
     token_bytes,
 )
-from carnet.jose.key import Key, require_key
-from carnet.jose.key_management import FAMILIES
-from carnet.jose.key_set import KeySet
 
 __all__ = ["Decrypted", "decrypt", "decrypt_json", "encrypt", "encrypt_json"]
 
 MAX_CANDIDATES = 4
+MAX_TRIES = 16
+"""How often a key may be tried on the recipients of one token."""
 
 
 class Decrypted(NamedTuple):
@@ -72,24 +84,26 @@ def encrypt(
         InvalidKey: if the key can't encrypt.
         InvalidToken: if the header can't stand in a token that ``decrypt`` accepts.
     """
-    encryption = _encryption(require_key(key)._encryption or enc)
-    protected: dict[str, Any] = {"alg": key._algorithm.name, "enc": encryption.name}
+    check_bytes(plaintext, "plaintext")
+    encryption = _encryption(require_key(key), enc)
+    protected: dict[str, Any] = {"alg": key.algorithm.name, "enc": encryption.name}
     if key.kid is not None:
         protected["kid"] = key.kid
     if zip is not None:
         protected["zip"] = zip
-    for name, value in header_items(header):
+    for name, value in check_header_argument(header, "header").items():
         if name in ("alg", "enc") and value != protected[name]:
             raise invalid(name, "what the key and enc= say")
         protected[name] = value
+    packed = deflate(plaintext, protected.get("zip"))
     check_header(protected)
-    check_crit(protected, ())
     cek, wrapped, more = wrap(key, encryption, protected, None)
     protected.update(more)
-    head = b64url_encode_bytes(json_encode(protected))
-    iv, ciphertext, tag = content_encryption.encrypt(
-        encryption, cek, deflate(plaintext, protected.get("zip")), head
-    )
+    if header is None:
+        head = b64url_encode_bytes(json_encode(protected))
+    else:
+        _, head = encode_header(protected, ())
+    iv, ciphertext, tag = content_encryption.encrypt(encryption, cek, packed, head)
     parts = (wrapped, iv, ciphertext, tag)
     return b".".join((head, *(b64url_encode_bytes(part) for part in parts))).decode("ascii")
 
@@ -114,6 +128,7 @@ def decrypt(
     Raises:
         InvalidToken: ``decryption_failed`` for every failure that depends on a key.
     """
+    reading = _Reading(keys, allow_weak, max_inflated)
     raw = token_bytes(token, max_size)
     parts = raw.split(b".", 5)
     if len(parts) != 5 or not parts[0]:
@@ -130,14 +145,7 @@ def decrypt(
             parts[1:], ("the key", "the iv", "the ciphertext", "the tag"), strict=True
         )
     )
-    return open_with(
-        keys,
-        header,
-        wrapped,
-        (iv, ciphertext, tag, parts[0]),
-        allow_weak=allow_weak,
-        max_inflated=max_inflated,
-    )
+    return reading.unpack(reading.open(header, wrapped, (iv, ciphertext, tag, parts[0])))
 
 
 def encrypt_json(
@@ -167,37 +175,42 @@ def encrypt_json(
         InvalidKey: if a key can't encrypt, or not beside others.
         InvalidToken: if a header can't stand in a token that ``decrypt_json`` accepts.
     """
-    recipients = (keys,) if isinstance(keys, Key) else tuple(map(require_key, keys))
-    if not 0 < len(recipients) <= MAX_SIGNATURES:
-        raise InvalidKey(f"a JWE has from 1 to {MAX_SIGNATURES} recipients")
+    recipients = require_keys(keys)
+    check_bytes(plaintext, "plaintext")
+    if aad is not None:
+        check_bytes(aad, "aad")
+    if flattened is not None:
+        check_flag(flattened, "flattened")
+    if not 0 < len(recipients) <= MAX_ENTRIES:
+        raise InvalidKey(f"a JWE has from 1 to {MAX_ENTRIES} recipients")
     if flattened and len(recipients) > 1:
         raise InvalidKey("the flattened form has one recipient (RFC 7516 section 7.2.2)")
-    encryption = _encryption(recipients[0]._encryption or enc)
-    protected = join_headers({"enc": encryption.name}, dict(header_items(header)))
+    encryption = _encryption(recipients[0], enc)
+    given = join_headers({"enc": encryption.name}, check_header_argument(header, "header"))
     if zip is not None:
-        protected["zip"] = zip
+        given["zip"] = zip
+    packed = deflate(plaintext, given.get("zip"))
+    protected, head = encode_header(given, ())
+    shared = plain_header(check_header_argument(unprotected, "unprotected"))
     cek = os.urandom(encryption.size) if len(recipients) > 1 else None
     entries: list[dict[str, Any]] = []
     for key in recipients:
-        own: dict[str, Any] = {"alg": key._algorithm.name}
+        own: dict[str, Any] = {"alg": key.algorithm.name}
         if key.kid is not None:
             own["kid"] = key.kid
-        joint = join_headers(protected, unprotected, own)
-        check_header(joint)
-        check_crit(protected, ())
-        cek, wrapped, more = wrap(key, encryption, joint, cek)
+        cek, wrapped, more = wrap(key, encryption, _joint_header(protected, shared, own), cek)
         own.update(more)
+        _joint_header(protected, shared, own)
         entry: dict[str, Any] = {"header": own}
         if wrapped:
             entry["encrypted_key"] = b64url_encode(wrapped)
         entries.append(entry)
-    head = b64url_encode_bytes(json_encode(protected))
     iv, ciphertext, tag = content_encryption.encrypt(
-        encryption, cek or b"", deflate(plaintext, protected.get("zip")), _associated(head, aad)
+        encryption, cek or b"", packed, _associated(head, aad)
     )
     document: dict[str, Any] = {"protected": head.decode()}
-    if unprotected:
-        document["unprotected"] = dict(unprotected)
+    if shared:
+        document["unprotected"] = shared
     if len(entries) == 1 and flattened is not False:
         document.update(entries[0])
     else:
@@ -228,6 +241,7 @@ def decrypt_json(
     Raises:
         InvalidToken: ``decryption_failed`` for every failure that depends on a key.
     """
+    reading = _Reading(keys, allow_weak, max_inflated)
     document = read_document(document, max_size)
     entries = entries_of(document, "recipients", "encrypted_key", ("header",))
     head = text_member(document, "protected") if "protected" in document else b""
@@ -242,26 +256,27 @@ def decrypt_json(
     )
     error = failed()
     for entry in entries:
-        header = join_headers(protected, document.get("unprotected"), entry.get("header"))
-        for name in ("crit", "zip"):
-            if name in header and name not in protected:
-                raise invalid(name, "to be protected by the encryption")
-        check_header(header)
+        header = _joint_header(protected, document.get("unprotected"), entry.get("header"))
         wrapped = _member(entry, "encrypted_key") if "encrypted_key" in entry else b""
         try:
-            return open_with(
-                keys,
-                header,
-                wrapped,
-                sealed,
-                allow_weak=allow_weak,
-                max_inflated=max_inflated,
-            )
+            opened = reading.open(header, wrapped, sealed)
         except InvalidToken as refusal:
             if refusal.code not in ("key_not_found", "decryption_failed"):
                 raise
             error = refusal if refusal.code == "decryption_failed" else error
+        else:
+            return reading.unpack(opened)
     raise error
+
+
+def _joint_header(protected: Mapping[str, Any], shared: object, own: object) -> dict[str, Any]:
+    """Join the three parts of a recipient's header and check it (RFC 7516 section 7.2.1)."""
+    header = join_headers(protected, shared, own)
+    for name in ("crit", "zip"):
+        if name in header and name not in protected:
+            raise invalid(name, "to be protected by the encryption")
+    check_header(header)
+    return header
 
 
 def _associated(head: bytes, aad: bytes | None) -> bytes:
@@ -280,11 +295,13 @@ def wrap(
     Raises:
         InvalidKey: if the key can't encrypt, or would have to agree on a key already chosen.
     """
-    algorithm = key._algorithm
+    algorithm = key.algorithm
     if algorithm.use != "enc":
         raise InvalidKey(f"a key of {key.alg} is for signatures, not for encryption")
     if algorithm.decrypt_only:
         raise InvalidKey(f"{key.alg} is too weak to encrypt with; it can only be read")
+    if not key.can_encrypt:
+        raise InvalidKey("the key's 'key_ops' do not let it encrypt (RFC 7517 section 4.3)")
     family = FAMILIES[algorithm.family]
     if family.agrees(algorithm):
         if cek is not None:
@@ -296,107 +313,82 @@ def wrap(
     return cek, wrapped, more
 
 
-def open_with(
-    keys: Key | KeySet,
-    header: dict[str, Any],
-    wrapped: bytes,
-    sealed: tuple[bytes, bytes, bytes, bytes],
-    *,
-    allow_weak: Collection[str],
-    max_inflated: int,
-) -> Decrypted:
-    """Find the key of a header and decrypt ``sealed``: iv, ciphertext, tag and associated data."""
-    iv, ciphertext, tag, aad = sealed
-    enc = header.get("enc")
-    if enc not in ENCRYPTIONS:
-        raise invalid("enc", "one of " + ", ".join(ENCRYPTIONS))
-    encryption = ENCRYPTIONS[enc]
-    if "zip" in header and (header["zip"] != "DEF" or not max_inflated):
-        raise invalid(
-            "zip",
-            "'DEF', where max_inflated= allows compression" if max_inflated else "no compression",
-        )
-    for key in _candidates(keys, header, allow_weak):
-        try:
-            cek = FAMILIES[key._algorithm.family].unwrap(key, encryption, header, wrapped)
-            plaintext = content_encryption.decrypt(encryption, cek, iv, ciphertext, tag, aad)
-        except (DecryptionFailed, InvalidKey):
-            continue
-        if "zip" in header:
-            plaintext = inflate(plaintext, max_inflated)
-        return Decrypted(plaintext, header, key)
-    raise failed()
+class _Reading:
+    """One token being read: whose keys, what is allowed, and what it has cost so far."""
 
+    def __init__(self, keys: Key | KeySet, allow_weak: Collection[str], max_inflated: int) -> None:
+        named = KeySet((keys,)) if isinstance(keys, Key) else keys
+        if not isinstance(named, KeySet):
+            raise InvalidKey("keys are a Key or a KeySet")
+        check_names(allow_weak, "allow_weak")
+        check_count(max_inflated, "max_inflated", "bytes")
+        self._keys = named
+        self._allow_weak = allow_weak
+        self._max_inflated = max_inflated
+        self._budget = Budget(MAX_TRIES, MAX_ITERATIONS)
 
-def deflate(plaintext: bytes, method: object) -> bytes:
-    """Compress with raw DEFLATE where ``zip`` asks for it (RFC 7516 section 4.1.3)."""
-    if not isinstance(plaintext, bytes):
-        raise ConfigurationError("the plaintext is bytes; encode a text first")
-    if method is None:
-        return plaintext
-    if method != "DEF":
-        raise invalid("zip", "'DEF'")
-    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return compressor.compress(plaintext) + compressor.flush()
-
-
-def inflate(data: bytes, limit: int) -> bytes:
-    """Decompress raw DEFLATE into at most ``limit`` bytes."""
-    decompressor = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
-    try:
-        plaintext = decompressor.decompress(data, limit)
-    except zlib.error:
-        raise failed() from None
-    if decompressor.unconsumed_tail or (not decompressor.eof and decompressor.decompress(b"", 1)):
-        raise InvalidToken(
-            "the decompressed plaintext is too large",
-            code="too_large",
-            expected=f"at most {limit} bytes",
-        )
-    if not decompressor.eof or decompressor.unused_data:
+    def open(
+        self,
+        header: dict[str, Any],
+        wrapped: bytes,
+        sealed: tuple[bytes, bytes, bytes, bytes],
+    ) -> Decrypted:
+        """Find the key of a header and decrypt: iv, ciphertext, tag and associated data."""
+        enc = header.get("enc")
+        if enc not in ENCRYPTIONS:
+            raise invalid("enc", "one of " + ", ".join(ENCRYPTIONS))
+        encryption = ENCRYPTIONS[enc]
+        if "zip" in header and (header["zip"] != "DEF" or not self._max_inflated):
+            raise invalid(
+                "zip",
+                "'DEF', where max_inflated= allows compression"
+                if self._max_inflated
+                else "no compression",
+            )
+        for key in self._candidates(header):
+            family = FAMILIES[key.algorithm.family]
+            self._budget.spend(family.iterations(header))
+            try:
+                cek = family.unwrap(key, encryption, header, wrapped)
+                plaintext = content_encryption.decrypt(encryption, cek, *sealed)
+            except (DecryptionFailed, InvalidKey):
+                continue
+            return Decrypted(plaintext, header, key)
         raise failed()
-    return plaintext
+
+    def unpack(self, opened: Decrypted) -> Decrypted:
+        """Decompress what was decrypted, where its header says that it is compressed.
+
+        What fails here is told at once, whoever else the token is for: the content is the same.
+        """
+        if "zip" not in opened.header:
+            return opened
+        return opened._replace(plaintext=inflate(opened.plaintext, self._max_inflated))
+
+    def _candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
+        alg = header["alg"]
+        found = tuple(
+            key for key in self._keys.candidates(header.get("kid"), alg) if key.can_decrypt
+        )
+        if not found:
+            raise InvalidToken(
+                "no key of this service is for the header's 'alg' and 'kid'",
+                code="key_not_found",
+                claim="alg",
+                expected=", ".join(sorted({key.algorithm.name for key in self._keys})) or "a key",
+            )
+        if found[0].algorithm.decrypt_only and alg not in self._allow_weak:
+            raise InvalidToken(
+                "the header's 'alg' is a weak one",
+                code="algorithm_mismatch",
+                claim="alg",
+                expected="a stronger algorithm, or allow_weak=[...] to read it all the same",
+            )
+        return found[:MAX_CANDIDATES]
 
 
-def failed() -> InvalidToken:
-    """Make the one error of every decryption that fails."""
-    return InvalidToken(
-        "the token can't be decrypted",
-        code="decryption_failed",
-        expected="a token encrypted to a key of this service and unchanged since",
-    )
-
-
-def _encryption(enc: str) -> Encryption:
+def _encryption(key: Key, enc: str) -> Encryption:
+    """Give the content encryption: the one that a key is bound to, or the one that is asked for."""
     if not isinstance(enc, str) or enc not in ENCRYPTIONS:
         raise ConfigurationError(f"enc is one of {', '.join(ENCRYPTIONS)}")
-    return ENCRYPTIONS[enc]
-
-
-def _candidates(
-    keys: Key | KeySet, header: Mapping[str, Any], allow_weak: Collection[str]
-) -> tuple[Key, ...]:
-    named = KeySet((keys,)) if isinstance(keys, Key) else keys
-    if not isinstance(named, KeySet):
-        raise InvalidKey("keys are a Key or a KeySet")
-    alg = header["alg"]
-    found = tuple(
-        key
-        for key in named.candidates(header.get("kid"), alg)
-        if key.is_private and key._algorithm.use == "enc"
-    )
-    if not found:
-        raise InvalidToken(
-            "no key of this service is for the header's 'alg' and 'kid'",
-            code="key_not_found",
-            claim="alg",
-            expected=", ".join(sorted({key._algorithm.name for key in named})) or "a key",
-        )
-    if found[0]._algorithm.decrypt_only and alg not in allow_weak:
-        raise InvalidToken(
-            "the header's 'alg' is a weak one",
-            code="algorithm_mismatch",
-            claim="alg",
-            expected="a stronger algorithm, or allow_weak=[...] to read it all the same",
-        )
-    return found[:MAX_CANDIDATES]
+    return ENCRYPTIONS[key.encryption or enc]

@@ -3,69 +3,69 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
-from carnet.errors import InvalidKey
+from carnet.errors import ConfigurationError, InvalidKey
 from carnet.jose import pem
-from carnet.jose.algorithms import ALGORITHM_OF_CURVE, ENCRYPTIONS, Algorithm
+from carnet.jose.algorithms import ALGORITHM_OF_CURVE, ENCRYPTIONS, Algorithm, AlgorithmName
+from carnet.jose.arguments import check_flag
 from carnet.jose.encoding import b64url_encode, json_encode
-from carnet.jose.key_binding import algorithm_of_jwk, check_fit, find_algorithm, jwk_members
-from carnet.jose.key_types import (
-    CRYPTOGRAPHY_ERRORS,
-    KEY_TYPES,
-    RSA_MIN_BITS,
-    KeyType,
-    generate,
-    key_type_of,
+from carnet.jose.key_binding import (
+    algorithm_of_jwk,
+    allowed_actions,
+    check_fit,
+    check_kid,
+    find_algorithm,
+    jwk_members,
+    load_material,
+    usage_of_jwk,
 )
-from carnet.jose.signatures import Operations, prepare_public, prepare_secret, prepare_signing
+from carnet.jose.key_types import KeyType, generate, key_type_of
+from carnet.jose.rsa_numbers import RSA_MAX_BITS, RSA_MIN_BITS
+from carnet.jose.signatures import (
+    Operations,
+    prepare_public,
+    prepare_secret,
+    prepare_signing,
+    proven,
+)
 
-__all__ = ["Key", "require_key"]
+__all__ = ["Key", "keys_of_jwk", "material_of", "require_key", "require_keys"]
 
-MAX_KID = 256
+MAX_SECRET = 1024
+"""Bytes of the longest secret that is made here."""
 
 
 class Key:
     """A key and the one algorithm that it is for.
 
     Made by ``Key.generate``, ``from_jwk``, ``from_pem``, ``from_secret`` or ``from_signer``; never
-    by calling ``Key``.
-
-    Attributes:
-        alg: the algorithm, as JOSE names it.
-        kid: the key's identifier, or None.
-        kty: the JWK key type.
-        is_private: whether it can sign or decrypt.
+    by calling ``Key``. Nothing of it can be changed.
     """
 
     __slots__ = (
         "_accepts",
         "_algorithm",
-        "_can_sign",
-        "_can_verify",
+        "_allowed",
         "_encryption",
+        "_is_private",
+        "_kid",
         "_material",
         "_operations",
         "_public",
         "_sign",
         "_type",
         "_usage",
-        "alg",
-        "is_private",
-        "kid",
-        "kty",
     )
 
-    alg: str
-    kid: str | None
-    kty: str
-    is_private: bool
     _accepts: frozenset[str]
     _algorithm: Algorithm
-    _can_sign: bool
-    _can_verify: bool
+    _allowed: frozenset[str]
     _encryption: str | None
+    _is_private: bool
+    _kid: str | None
     _material: Any
     _operations: Operations | None
     _public: Key | None
@@ -80,7 +80,12 @@ class Key:
 
     @classmethod
     def generate(
-        cls, alg: str, *, kid: str | None = None, size: int | None = None, crv: str | None = None
+        cls,
+        alg: AlgorithmName,
+        *,
+        kid: str | None = None,
+        size: int | None = None,
+        crv: str | None = None,
     ) -> Key:
         """Make a new private key or secret.
 
@@ -88,13 +93,17 @@ class Key:
             alg: a JOSE algorithm, such as ``ES256``.
             kid: the key's identifier; by default its RFC 7638 thumbprint, or for a secret a random
                 name, since a secret's thumbprint is not for publishing (RFC 7638 section 7).
-            size: bits, for RSA (3072 by default) and for ``dir`` secrets.
+            size: bits, for RSA (2048 to 8192, 3072 by default) and for secrets whose algorithm
+                leaves it open (256 by default).
             crv: the curve, where the algorithm leaves it open (``X25519`` by default).
 
         Raises:
             InvalidKey: if the algorithm or a parameter is unknown.
         """
         row, encryption = find_algorithm(alg)
+        check_kid(kid)
+        if crv is not None and not isinstance(crv, str):
+            raise InvalidKey("crv is the name of a curve, such as 'X25519'")
         kty, curve = row.kty, crv or (row.curves[0] if len(row.curves) == 1 else None)
         if kty == "AKP":
             curve = alg
@@ -103,51 +112,64 @@ class Key:
             kty = "EC" if curve.startswith("P-") else "OKP"
         if row.curves and curve not in row.curves:
             raise InvalidKey(f"{alg} works on the curves {', '.join(row.curves)}")
+        amount = ENCRYPTIONS[encryption].size if encryption is not None else row.size
+        if size is not None and (size.__class__ is not int or size < 1):
+            raise InvalidKey("size is a whole number of bits")
         if kty == "RSA":
-            amount = size or 3072
-            if amount.__class__ is not int or amount < RSA_MIN_BITS or amount > 16384:
-                raise InvalidKey(f"an RSA key has from {RSA_MIN_BITS} to 16384 bits")
-        elif encryption is not None:
-            amount = ENCRYPTIONS[encryption].size
-        else:
-            amount = row.size or (size or 256) // 8
-        key = cls._make(row, generate(kty, curve, amount), kid, encryption=encryption)
-        if kid is None:
+            amount = 3072 if size is None else size
+            if not RSA_MIN_BITS <= amount <= RSA_MAX_BITS:
+                raise InvalidKey(f"size is from {RSA_MIN_BITS} to {RSA_MAX_BITS} bits for RSA")
+        elif amount == 0:
+            amount = (256 if size is None else min(size, 8 * MAX_SECRET)) // 8
+        if kid is None and kty == "oct":
             import secrets
 
-            key.kid = key.thumbprint() if kty != "oct" else secrets.token_urlsafe(12)
+            kid = secrets.token_urlsafe(12)
+        key = cls._make(row, generate(kty, curve, amount), kid, encryption=encryption)
+        if kid is None:
+            key._kid = key.thumbprint()
         return key
 
     @classmethod
-    def from_jwk(cls, jwk: Mapping[str, Any] | str | bytes, alg: str | None = None) -> Key:
+    def from_jwk(
+        cls,
+        jwk: Mapping[str, Any] | str | bytes,
+        alg: AlgorithmName | None = None,
+        *,
+        public: bool = False,
+    ) -> Key:
         """Make a key from a JWK (RFC 7517).
 
         Args:
             jwk: the JWK, decoded or as JSON text.
             alg: the algorithm, needed where the JWK leaves it open; it must agree with what the
                 JWK says.
+            public: refuse a JWK with private members before anything of it is loaded. For a key
+                that others have sent: loading a private one takes long.
 
         Raises:
             InvalidKey: if the JWK is not consistent, too weak, or leaves the algorithm open.
         """
-        members = jwk_members(jwk)
-        kty = members.get("kty")
-        if not isinstance(kty, str) or kty not in KEY_TYPES:
-            raise InvalidKey(f"the JWK's 'kty' must be one of {', '.join(KEY_TYPES)}")
+        check_flag(public, "public")
+        members = jwk_members(jwk, public)
         row, encryption = algorithm_of_jwk(members, alg)
-        try:
-            material = KEY_TYPES[kty].load(members, row.name)
-        except CRYPTOGRAPHY_ERRORS:
-            raise InvalidKey(f"the {kty} JWK is not a consistent key") from None
+        return cls._of_jwk(row, encryption, load_material(members), members)
+
+    @classmethod
+    def _of_jwk(
+        cls, row: Algorithm, encryption: str | None, material: Any, members: Mapping[str, Any]
+    ) -> Key:
+        usage = usage_of_jwk(members, row)
         key = cls._make(row, material, members.get("kid"), encryption=encryption)
-        key._restrict(members)
+        key._usage = usage
+        key._allowed = allowed_actions(row, key.is_private, usage.get("key_ops"))
         return key
 
     @classmethod
     def from_pem(
         cls,
         data: str | bytes,
-        alg: str | None = None,
+        alg: AlgorithmName | None = None,
         password: str | bytes | None = None,
         kid: str | None = None,
     ) -> Key:
@@ -170,7 +192,7 @@ class Key:
     def from_der(
         cls,
         data: bytes,
-        alg: str | None = None,
+        alg: AlgorithmName | None = None,
         password: str | bytes | None = None,
         kid: str | None = None,
     ) -> Key:
@@ -178,7 +200,7 @@ class Key:
         return cls._from_material(pem.load_der(data, password), alg, kid)
 
     @classmethod
-    def from_secret(cls, secret: bytes, alg: str, kid: str | None = None) -> Key:
+    def from_secret(cls, secret: bytes, alg: AlgorithmName, kid: str | None = None) -> Key:
         """Make a shared-secret key for HMAC or AES.
 
         Args:
@@ -212,20 +234,22 @@ class Key:
         """
         if require_key(public).is_private or public._algorithm.use != "sig":
             raise InvalidKey("from_signer takes the public half of a signature key")
+        if not callable(sign):
+            raise ConfigurationError("sign is a function that takes bytes and gives a signature")
         key = cls._make(public._algorithm, public._material, public.kid)
-        key.is_private = True
+        key._is_private = True
         key._public = public
-        key._sign = _proven(sign, public)
-        key._can_sign = True
+        key._sign = proven(sign, public.verifying().verify, public.alg)
+        key._allowed = allowed_actions(public._algorithm, True, None)
         return key
 
     @classmethod
     def _from_material(cls, material: Any, alg: str | None, kid: str | None) -> Key:
         kind = key_type_of(material)
         kind.check(material)
-        name = alg or ALGORITHM_OF_CURVE.get(kind.curve(material) or "")
-        if kind.kty == "AKP":
-            name = alg or kind.curve(material)
+        curve = kind.curve(material) or ""
+        meant: str | None = curve if kind.kty == "AKP" else ALGORITHM_OF_CURVE.get(curve)
+        name = meant if alg is None else alg
         if name is None:
             raise InvalidKey(
                 f"this {kind.kty} key leaves its algorithm open: pass alg=, such as "
@@ -236,18 +260,15 @@ class Key:
 
     @classmethod
     def _make(
-        cls, row: Algorithm, material: Any, kid: object, *, encryption: str | None = None
+        cls, row: Algorithm, material: Any, kid: str | None, *, encryption: str | None = None
     ) -> Key:
         kind = key_type_of(material)
         kind.check(material)
         check_fit(row, kind.kty, material, encryption)
-        if kid is not None and (not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID):
-            raise InvalidKey(f"a 'kid' is text of 1 to {MAX_KID} characters")
+        check_kid(kid)
         key = object.__new__(cls)
-        key.alg = encryption or row.name
-        key.kid = kid
-        key.kty = kind.kty
-        key.is_private = kind.is_private(material)
+        key._kid = kid
+        key._is_private = kind.is_private(material)
         key._algorithm = row
         key._encryption = encryption
         key._material = material
@@ -257,38 +278,70 @@ class Key:
         key._accepts = frozenset((row.name, *row.also_verifies))
         if row.name == "EdDSA":
             key._accepts = frozenset(("EdDSA", str(kind.curve(material))))
-        key._can_sign = row.use == "sig" and key.is_private
-        key._can_verify = row.use == "sig"
+        key._allowed = allowed_actions(row, key._is_private, None)
         key._sign = None
         key._operations = None
         if row.family == "HMAC":
             key._sign, key._operations = prepare_secret(row, material)
         elif row.use == "sig":
             key._operations = prepare_public(row, kind.public(material))
-            if key.is_private:
+            if key._is_private:
                 key._sign = prepare_signing(row, material)
         return key
 
-    def _restrict(self, members: Mapping[str, Any]) -> None:
-        """Take over what the JWK says of its use (RFC 7517 sections 4.2 and 4.3)."""
-        use, operations = members.get("use"), members.get("key_ops")
-        row = self._algorithm
-        if use is not None:
-            if not isinstance(use, str):
-                raise InvalidKey("the JWK's 'use' must be text")
-            if use != row.use:
-                raise InvalidKey(f"the JWK's 'use' must be '{row.use}' for a key of {self.alg}")
-            self._usage["use"] = use
-        if operations is not None:
-            if (
-                not isinstance(operations, list)
-                or not all(isinstance(name, str) for name in operations)
-                or len(set(operations)) != len(operations)
-            ):
-                raise InvalidKey("the JWK's 'key_ops' must be a list of different names")
-            self._usage["key_ops"] = operations
-            self._can_sign = self._can_sign and "sign" in operations
-            self._can_verify = self._can_verify and "verify" in operations
+    @property
+    def alg(self) -> str:
+        """The algorithm, as JOSE names it; the content encryption of a key bound to one."""
+        return self._encryption or self._algorithm.name
+
+    @property
+    def kid(self) -> str | None:
+        """The key's identifier, or None."""
+        return self._kid
+
+    @property
+    def kty(self) -> str:
+        """The JWK key type: ``EC``, ``RSA``, ``OKP``, ``AKP`` or ``oct``."""
+        return self._type.kty
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it can sign or decrypt, if its ``key_ops`` let it."""
+        return self._is_private
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """All that is known of the algorithm; ``dir`` for a key bound to a content encryption."""
+        return self._algorithm
+
+    @property
+    def encryption(self) -> str | None:
+        """The content encryption that a ``dir`` key is bound to, or None."""
+        return self._encryption
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether it may sign (RFC 7517 section 4.3)."""
+        return "sign" in self._allowed
+
+    @property
+    def can_verify(self) -> bool:
+        """Whether it may verify signatures (RFC 7517 section 4.3)."""
+        return "verify" in self._allowed
+
+    @property
+    def can_encrypt(self) -> bool:
+        """Whether it may encrypt (RFC 7517 section 4.3)."""
+        return "encrypt" in self._allowed
+
+    @property
+    def can_decrypt(self) -> bool:
+        """Whether it may decrypt (RFC 7517 section 4.3)."""
+        return "decrypt" in self._allowed
+
+    def accepts(self, alg: str) -> bool:
+        """Tell whether a header's ``alg`` means this key's algorithm: its name, or an older one."""
+        return isinstance(alg, str) and alg in self._accepts
 
     @property
     def public(self) -> Key:
@@ -305,7 +358,7 @@ class Key:
                 self._algorithm, material, self.kid, encryption=self._encryption
             )
             if "use" in self._usage:
-                self._public._usage["use"] = self._usage["use"]
+                self._public._usage = {"use": self._usage["use"]}
         return self._public
 
     def to_jwk(self, private: bool = False) -> dict[str, Any]:
@@ -318,6 +371,7 @@ class Key:
             InvalidKey: if the private half is asked for and isn't here, or if a shared secret is
                 to be given without ``private=True``.
         """
+        check_flag(private, "private")
         if private and not self.is_private:
             raise InvalidKey("this is a public key: it has no private members to give")
         if private and not self._type.is_private(self._material):
@@ -330,7 +384,7 @@ class Key:
         if self.kid is not None:
             jwk["kid"] = self.kid
         jwk["use"] = self._algorithm.use
-        jwk.update(self._usage)
+        jwk.update({name: deepcopy(value) for name, value in self._usage.items()})
         jwk.update(self._type.dump(self._material, private))
         return jwk
 
@@ -340,6 +394,7 @@ class Key:
         Raises:
             InvalidKey: if it has no such form.
         """
+        check_flag(private, "private")
         if self.kty == "oct":
             raise InvalidKey("a shared secret has no PEM form")
         if private and not self._type.is_private(self._material):
@@ -360,8 +415,9 @@ class Key:
 
     def thumbprint_uri(self, algorithm: str = "sha256") -> str:
         """Give the thumbprint as a URI (RFC 9278)."""
+        thumbprint = self.thumbprint(algorithm)
         name = algorithm.replace("sha", "sha-")
-        return f"urn:ietf:params:oauth:jwk-thumbprint:{name}:{self.thumbprint(algorithm)}"
+        return f"urn:ietf:params:oauth:jwk-thumbprint:{name}:{thumbprint}"
 
     def signing(self) -> Callable[[bytes], bytes]:
         """Give the prepared operation that signs bytes.
@@ -369,7 +425,7 @@ class Key:
         Raises:
             InvalidKey: if this key can't sign.
         """
-        if not self._can_sign or self._sign is None:
+        if not self.can_sign or self._sign is None:
             raise InvalidKey(f"this {self.alg} key can't sign: a private signature key is needed")
         return self._sign
 
@@ -379,7 +435,7 @@ class Key:
         Raises:
             InvalidKey: if this key can't verify.
         """
-        if not self._can_verify or self._operations is None:
+        if not self.can_verify or self._operations is None:
             raise InvalidKey(f"this {self.alg} key can't verify signatures")
         return self._operations
 
@@ -403,6 +459,49 @@ class Key:
         raise InvalidKey("keys are not pickled: hand them over with to_jwk or to_pem")
 
 
+def keys_of_jwk(
+    jwk: Mapping[str, Any], algorithms: Iterable[str] | None, public: bool
+) -> list[Key]:
+    """Make the keys of one member of a key set: one, or where it names no ``alg`` one for each.
+
+    It is loaded once, however many algorithms there are.
+
+    Args:
+        jwk: the JWK.
+        algorithms: what a key may be for; None takes what the JWK says.
+        public: refuse private members before anything is loaded.
+
+    Raises:
+        InvalidKey: if it is no key for any of them.
+    """
+    if algorithms is None:
+        return [Key.from_jwk(jwk, public=public)]
+    members = jwk_members(jwk, public)
+    if "alg" in members:
+        key = Key.from_jwk(members)
+        if not key._accepts.intersection(algorithms):
+            raise InvalidKey(
+                f"the key is for {key.alg}, which is not among the algorithms asked for"
+            )
+        return [key]
+    material = load_material(members)
+    keys: list[Key] = []
+    reasons: list[InvalidKey] = []
+    for alg in algorithms:
+        try:
+            keys.append(Key._of_jwk(*algorithm_of_jwk(members, alg), material, members))
+        except InvalidKey as error:
+            reasons.append(error)
+    if not keys:
+        raise reasons[0] if reasons else InvalidKey("no algorithm was asked for")
+    return keys
+
+
+def material_of(key: Key) -> Any:
+    """Give what ``cryptography`` works with: bytes for a secret, else its key object."""
+    return key._material
+
+
 def require_key(value: object) -> Key:
     """Check that a value is a Key.
 
@@ -414,21 +513,14 @@ def require_key(value: object) -> Key:
     return value
 
 
-def _proven(sign: Callable[[bytes], bytes], public: Key) -> Callable[[bytes], bytes]:
-    """Verify the first signature that comes from elsewhere: a wrong key or form is told at once."""
-    verify = public.verifying().verify
-    proven = False
+def require_keys(value: object) -> tuple[Key, ...]:
+    """Give the keys of an argument that is one key or several.
 
-    def checked(data: bytes) -> bytes:
-        nonlocal proven
-        signature = sign(data)
-        if not proven:
-            if not isinstance(signature, bytes) or not verify(data, signature):
-                raise InvalidKey(
-                    f"the signer's signature does not fit its public key: expected the form of "
-                    f"{public.alg} in JWS (RFC 7518 section 3; for ECDSA r and s, not DER)"
-                )
-            proven = True
-        return signature
-
-    return checked
+    Raises:
+        InvalidKey: if it is neither.
+    """
+    if isinstance(value, Key):
+        return (value,)
+    if not isinstance(value, Iterable):
+        raise InvalidKey("keys are a Key, or a list of them")
+    return tuple(map(require_key, value))

@@ -2,18 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from carnet.errors import InvalidKey, InvalidToken
 from carnet.jose import pem
 from carnet.jose.algorithms import ALGORITHM_OF_CURVE, ALGORITHMS, ENCRYPTIONS, Algorithm
 from carnet.jose.encoding import json_decode
-from carnet.jose.key_types import KEY_TYPES
+from carnet.jose.key_types import CRYPTOGRAPHY_ERRORS, KEY_TYPES, PRIVATE_MEMBERS
 
-__all__ = ["algorithm_of_jwk", "check_fit", "find_algorithm", "jwk_members"]
+__all__ = [
+    "MAX_KID",
+    "algorithm_of_jwk",
+    "allowed_actions",
+    "check_fit",
+    "check_kid",
+    "find_algorithm",
+    "jwk_members",
+    "load_material",
+    "usage_of_jwk",
+]
 
 MAX_JWK = 64 * 1024
+MAX_KID = 256
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_boolean(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+# The registered members of a JWK (RFC 7517 section 4, RFC 7518 section 6, RFC 8037, RFC 9964, and
+# the 'ext' of Web Cryptography). null is a value of none of them.
+_MEMBERS: dict[str, tuple[Callable[[object], bool], str]] = {
+    **dict.fromkeys(
+        [
+            *("kty", "use", "alg", "kid", "x5u", "x5t", "x5t#S256", "crv", "x", "y", "d", "n", "e"),
+            *("p", "q", "dp", "dq", "qi", "k", "pub", "priv"),
+        ],
+        (_is_text, "text"),
+    ),
+    "key_ops": (_is_list_of_texts, "a list of different names"),
+    "x5c": (_is_list_of_texts, "a list of texts"),
+    "ext": (_is_boolean, "true or false"),
+}
+
+_FOR_SIGNATURES = frozenset(("sign", "verify"))
+_FOR_ENCRYPTION = frozenset(
+    ("encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits")
+)
+_DERIVE = frozenset(("deriveKey", "deriveBits"))
+_WRAP, _UNWRAP = frozenset(("wrapKey", "encrypt")), frozenset(("unwrapKey", "decrypt"))
+
+# What 'key_ops' must name, one of each set, for a key of a family to be used to encrypt or decrypt.
+_OPERATIONS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "RSA1_5": (_WRAP, _UNWRAP),
+    "RSA-OAEP": (_WRAP, _UNWRAP),
+    "AES-KW": (_WRAP, _UNWRAP),
+    "AES-GCMKW": (_WRAP, _UNWRAP),
+    "dir": (frozenset(("encrypt",)), frozenset(("decrypt",))),
+    "ECDH-ES": (_DERIVE, _DERIVE),
+    "PBES2": (_DERIVE | _WRAP, _DERIVE | _UNWRAP),
+}
+
+
+def allowed_actions(
+    row: Algorithm, is_private: bool, operations: Collection[str] | None
+) -> frozenset[str]:
+    """Tell what a key may be used for: of ``sign``, ``verify``, ``encrypt`` and ``decrypt``.
+
+    Args:
+        row: the key's algorithm.
+        is_private: whether it has its private half.
+        operations: the JWK's ``key_ops`` (RFC 7517 section 4.3), or None.
+    """
+    if row.use == "sig":
+        needed = {"verify": frozenset(("verify",)), "sign": frozenset(("sign",))}
+    else:
+        encrypting, decrypting = _OPERATIONS[row.family]
+        needed = {"encrypt": encrypting, "decrypt": decrypting}
+    if not is_private:
+        needed = {name: names for name, names in needed.items() if name in ("verify", "encrypt")}
+    return frozenset(
+        name
+        for name, names in needed.items()
+        if (operations is None or not names.isdisjoint(operations))
+        and not (name == "encrypt" and row.decrypt_only)
+    )
 
 
 def find_algorithm(alg: object) -> tuple[Algorithm, str | None]:
@@ -26,12 +108,39 @@ def find_algorithm(alg: object) -> tuple[Algorithm, str | None]:
     raise InvalidKey(f"the algorithm is not known; expected one of {', '.join(ALGORITHMS)}")
 
 
-def jwk_members(jwk: Mapping[str, Any] | str | bytes) -> Mapping[str, Any]:
+def jwk_members(jwk: Mapping[str, Any] | str | bytes, public: bool) -> Mapping[str, Any]:
     """Give the members of a JWK, decoded where it is text of at most 64 KiB.
 
+    Args:
+        jwk: the JWK, decoded or as JSON text.
+        public: refuse private members, before anything is made of them.
+
     Raises:
-        InvalidKey: if it is no JSON object of the strict kind.
+        InvalidKey: if it is no JSON object of the strict kind, or a member has the wrong type.
     """
+    members = _decoded(jwk)
+    for name, (is_right, expected) in _MEMBERS.items():
+        if name in members and not is_right(members[name]):
+            raise InvalidKey(f"the JWK's '{name}' must be {expected}")
+    check_kid(members.get("kid"))
+    if public and not PRIVATE_MEMBERS.isdisjoint(members):
+        raise InvalidKey("a private key or a secret is shown: only the public half is for others")
+    return members
+
+
+def check_kid(kid: object) -> None:
+    """Check a key's identifier: None, or 1 to 256 characters."""
+    if kid is None:
+        return
+    if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID:
+        raise InvalidKey(f"a 'kid' is text of 1 to {MAX_KID} characters")
+    try:
+        kid.encode()
+    except UnicodeEncodeError:
+        raise InvalidKey("a 'kid' is text that UTF-8 can write") from None
+
+
+def _decoded(jwk: object) -> Mapping[str, Any]:
     if isinstance(jwk, Mapping):
         return jwk
     if not isinstance(jwk, str | bytes):
@@ -44,6 +153,17 @@ def jwk_members(jwk: Mapping[str, Any] | str | bytes) -> Mapping[str, Any]:
         raise InvalidKey("the JWK is not a JSON object of the strict kind") from None
 
 
+def load_material(members: Mapping[str, Any]) -> Any:
+    """Make what ``cryptography`` works with from the members of a JWK."""
+    kty = members.get("kty")
+    if kty not in KEY_TYPES:
+        raise InvalidKey(f"the JWK's 'kty' must be one of {', '.join(KEY_TYPES)}")
+    try:
+        return KEY_TYPES[kty].load(members)
+    except CRYPTOGRAPHY_ERRORS:
+        raise InvalidKey(f"the {kty} JWK is not a consistent key") from None
+
+
 def algorithm_of_jwk(members: Mapping[str, Any], alg: str | None) -> tuple[Algorithm, str | None]:
     """Find the one algorithm that a JWK is for.
 
@@ -54,20 +174,37 @@ def algorithm_of_jwk(members: Mapping[str, Any], alg: str | None) -> tuple[Algor
     Raises:
         InvalidKey: if they disagree, or both leave it open.
     """
-    named = members.get("alg")
-    if named is not None and not isinstance(named, str):
-        raise InvalidKey("the JWK's 'alg' must be text")
+    named: str | None = members.get("alg")
+    if alg is not None:
+        find_algorithm(alg)
     if alg is not None and named is not None and alg != named:
         row, _ = find_algorithm(alg)
         if named not in row.also_verifies or row.curves != (members.get("crv"),):
             raise InvalidKey(f"the JWK is for {_known_name(named)}, not for {alg}")
     name = alg or named
     if name is None and members.get("use") != "enc":
-        curve = members.get("crv")
-        name = ALGORITHM_OF_CURVE.get(curve) if isinstance(curve, str) else None
+        name = ALGORITHM_OF_CURVE.get(members.get("crv", ""))
     if name is None:
         raise InvalidKey("the JWK names no 'alg' and its type leaves it open: pass alg=")
     return find_algorithm(name)
+
+
+def usage_of_jwk(members: Mapping[str, Any], row: Algorithm) -> dict[str, Any]:
+    """Give what a JWK says of its use (RFC 7517 sections 4.2 and 4.3).
+
+    Raises:
+        InvalidKey: if that is not what its algorithm is for, or contradicts itself.
+    """
+    usage = {name: members[name] for name in ("use", "key_ops") if name in members}
+    if usage.get("use", row.use) != row.use:
+        raise InvalidKey(f"the JWK's 'use' must be '{row.use}' for a key of {row.name}")
+    operations = usage.get("key_ops", [])
+    if len(set(operations)) != len(operations):
+        raise InvalidKey("the JWK's 'key_ops' must be a list of different names")
+    others = _FOR_ENCRYPTION if row.use == "sig" else _FOR_SIGNATURES
+    if "use" in usage and not others.isdisjoint(operations):
+        raise InvalidKey("the JWK's 'use' and 'key_ops' contradict each other")
+    return usage
 
 
 def _known_name(alg: str) -> str:

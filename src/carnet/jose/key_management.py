@@ -23,14 +23,15 @@ from carnet.jose.algorithms import Algorithm, Encryption
 from carnet.jose.content_encryption import DecryptionFailed
 from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.jose.header import invalid
-from carnet.jose.key import Key
-from carnet.jose.key_types import CRYPTOGRAPHY_ERRORS, KEY_TYPES, generate
+from carnet.jose.key import Key, material_of
+from carnet.jose.key_types import CRYPTOGRAPHY_ERRORS, KEY_TYPES, PRIVATE_MEMBERS, generate
 from carnet.jose.signatures import HASHES
 
-__all__ = ["FAMILIES", "KeyManagement"]
+__all__ = ["FAMILIES", "MAX_ITERATIONS", "KeyManagement"]
 
 MIN_ITERATIONS = 1000
 MAX_ITERATIONS = 600_000
+"""How often a password may be hashed for one token, over all its recipients and keys."""
 MIN_SALT = 8
 MAX_PARTY_INFO = 256
 
@@ -56,6 +57,10 @@ class KeyManagement:
         """Give the content key of a token."""
         raise NotImplementedError
 
+    def iterations(self, header: Header) -> int:
+        """Tell how often a password is hashed for it."""
+        return 0
+
 
 class _Rsa(KeyManagement):
     """RSAES-OAEP (RFC 7518 section 4.3), and RSAES-PKCS1-v1_5 for reading (section 4.2)."""
@@ -67,14 +72,14 @@ class _Rsa(KeyManagement):
         return padding.OAEP(padding.MGF1(function), function, None)
 
     def wrap(self, key: Key, cek: bytes, header: Header) -> tuple[bytes, Header]:
-        return key.public._material.encrypt(cek, self._scheme(key._algorithm)), {}
+        return material_of(key.public).encrypt(cek, self._scheme(key.algorithm)), {}
 
     def unwrap(self, key: Key, encryption: Encryption, header: Header, wrapped: bytes) -> bytes:
         # A failure here must not be told from one of the content (RFC 7516 section 11.5): go on
         # with a random key, as OpenSSL itself does for PKCS #1 v1.5.
         spare = os.urandom(encryption.size)
         try:
-            cek: bytes = key._material.decrypt(wrapped, self._scheme(key._algorithm))
+            cek: bytes = material_of(key).decrypt(wrapped, self._scheme(key.algorithm))
         except CRYPTOGRAPHY_ERRORS:
             return spare
         return cek if len(cek) == encryption.size else spare
@@ -84,10 +89,10 @@ class _AesKeyWrap(KeyManagement):
     """AES Key Wrap (RFC 7518 section 4.4)."""
 
     def wrap(self, key: Key, cek: bytes, header: Header) -> tuple[bytes, Header]:
-        return aes_key_wrap(key._material, cek), {}
+        return aes_key_wrap(material_of(key), cek), {}
 
     def unwrap(self, key: Key, encryption: Encryption, header: Header, wrapped: bytes) -> bytes:
-        return _unwrap(key._material, wrapped)
+        return _unwrap(material_of(key), wrapped)
 
 
 class _AesGcmKeyWrap(KeyManagement):
@@ -95,13 +100,13 @@ class _AesGcmKeyWrap(KeyManagement):
 
     def wrap(self, key: Key, cek: bytes, header: Header) -> tuple[bytes, Header]:
         iv = os.urandom(12)
-        sealed = AESGCM(key._material).encrypt(iv, cek, None)
+        sealed = AESGCM(material_of(key)).encrypt(iv, cek, None)
         return sealed[:-16], {"iv": b64url_encode(iv), "tag": b64url_encode(sealed[-16:])}
 
     def unwrap(self, key: Key, encryption: Encryption, header: Header, wrapped: bytes) -> bytes:
         iv, tag = _parameter(header, "iv", 12), _parameter(header, "tag", 16)
         try:
-            return AESGCM(key._material).decrypt(iv, wrapped + tag, None)
+            return AESGCM(material_of(key)).decrypt(iv, wrapped + tag, None)
         except (InvalidTag, *CRYPTOGRAPHY_ERRORS):
             raise DecryptionFailed from None
 
@@ -121,8 +126,8 @@ class _Direct(KeyManagement):
         return self._secret(key, encryption)
 
     def _secret(self, key: Key, encryption: Encryption) -> bytes:
-        secret: bytes = key._material
-        bound = key._encryption
+        secret: bytes = material_of(key)
+        bound = key.encryption
         if len(secret) != encryption.size or bound not in (None, encryption.name):
             raise InvalidKey(
                 f"a 'dir' key of {len(secret)} bytes, {bound or 'unbound'}, can't be used with "
@@ -138,20 +143,20 @@ class _EcdhEs(KeyManagement):
         return algorithm.size == 0
 
     def agree(self, key: Key, encryption: Encryption, header: Header) -> tuple[bytes, Header]:
-        public = key.public._material
-        kind = key._type
+        public = material_of(key.public)
+        kind = KEY_TYPES[key.kty]
         ephemeral = generate(key.kty, kind.curve(public), 0)
         epk = {"kty": key.kty, **kind.dump(ephemeral, False)}
         secret = _exchange(ephemeral, public)
-        return _derive(secret, key._algorithm, encryption, header), {"epk": epk}
+        return _derive(secret, key.algorithm, encryption, header), {"epk": epk}
 
     def wrap(self, key: Key, cek: bytes, header: Header) -> tuple[bytes, Header]:
         shared, more = self.agree(key, Encryption("", 0, ""), header)
         return aes_key_wrap(shared, cek), more
 
     def unwrap(self, key: Key, encryption: Encryption, header: Header, wrapped: bytes) -> bytes:
-        algorithm = key._algorithm
-        secret = _exchange(key._material, self._ephemeral(key, header))
+        algorithm = key.algorithm
+        secret = _exchange(material_of(key), self._ephemeral(key, header))
         shared = _derive(secret, algorithm, encryption, header)
         if algorithm.size:
             return _unwrap(shared, wrapped)
@@ -161,14 +166,14 @@ class _EcdhEs(KeyManagement):
 
     def _ephemeral(self, key: Key, header: Header) -> Any:
         epk = header.get("epk")
-        curve = key._type.curve(key._material)
+        curve = KEY_TYPES[key.kty].curve(material_of(key))
         expected = f"a public {key.kty} JWK on {curve}"
-        if not isinstance(epk, Mapping) or "d" in epk:
+        if not isinstance(epk, Mapping) or not PRIVATE_MEMBERS.isdisjoint(epk):
             raise invalid("epk", expected)
         if epk.get("kty") != key.kty or epk.get("crv") != curve:
             raise invalid("epk", expected)
         try:
-            return KEY_TYPES[key.kty].load(epk, None)
+            return KEY_TYPES[key.kty].load(epk)
         except (InvalidKey, *CRYPTOGRAPHY_ERRORS):
             raise invalid("epk", expected) from None
 
@@ -177,16 +182,22 @@ class _Pbes2(KeyManagement):
     """Passwords, for reading only (RFC 7518 section 4.8, RFC 8725 section 3.2)."""
 
     def unwrap(self, key: Key, encryption: Encryption, header: Header, wrapped: bytes) -> bytes:
-        algorithm = key._algorithm
-        count = header.get("p2c")
-        if count.__class__ is not int or not MIN_ITERATIONS <= count <= MAX_ITERATIONS:
-            raise invalid("p2c", f"a number from {MIN_ITERATIONS} to {MAX_ITERATIONS}")
+        algorithm = key.algorithm
         salt = _parameter(header, "p2s", None)
         if len(salt) < MIN_SALT:
             raise invalid("p2s", f"at least {MIN_SALT} bytes")
         full_salt = algorithm.name.encode() + b"\0" + salt
+        count = self.iterations(header)
         derive = PBKDF2HMAC(HASHES[algorithm.hash], algorithm.size, full_salt, count)
-        return _unwrap(derive.derive(key._material), wrapped)
+        return _unwrap(derive.derive(material_of(key)), wrapped)
+
+    def iterations(self, header: Header) -> int:
+        count = header.get("p2c")
+        if not isinstance(count, int) or isinstance(count, bool):
+            count = 0
+        if not MIN_ITERATIONS <= count <= MAX_ITERATIONS:
+            raise invalid("p2c", f"a number from {MIN_ITERATIONS} to {MAX_ITERATIONS}")
+        return count
 
 
 FAMILIES: dict[str, KeyManagement] = {

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
+from carnet.jose.arguments import check_flag, check_names
 from carnet.jose.encoding import json_decode
-from carnet.jose.key import Key
+from carnet.jose.key import Key, keys_of_jwk
+from carnet.jose.key_binding import MAX_KID
 
 __all__ = ["KeySet", "SkippedKey"]
 
@@ -30,45 +32,58 @@ class KeySet:
     Args:
         keys: the keys.
 
-    Attributes:
-        skipped: what ``from_jwks`` left out, and why.
-
     Raises:
         InvalidKey: if something in it is not a Key.
     """
 
-    __slots__ = ("_by_kid", "_keys", "skipped")
+    __slots__ = ("_by_kid", "_keys", "_skipped")
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
+        if not isinstance(keys, Iterable):
+            raise InvalidKey("a KeySet is made of a list of Key objects")
         self._keys = tuple(keys)
-        self.skipped: tuple[SkippedKey, ...] = ()
+        self._skipped: tuple[SkippedKey, ...] = ()
         if not all(isinstance(key, Key) for key in self._keys):
             raise InvalidKey("a KeySet holds Key objects")
-        self._by_kid: dict[str | None, tuple[Key, ...]] = {}
+        by_kid: dict[str | None, list[Key]] = {}
         for key in self._keys:
-            self._by_kid[key.kid] = (*self._by_kid.get(key.kid, ()), key)
+            by_kid.setdefault(key.kid, []).append(key)
+        self._by_kid = {kid: tuple(named) for kid, named in by_kid.items()}
+
+    @property
+    def skipped(self) -> tuple[SkippedKey, ...]:
+        """What ``from_jwks`` left out, and why."""
+        return self._skipped
 
     @classmethod
     def from_jwks(
         cls,
         document: Mapping[str, Any] | str | bytes,
         algorithms: Iterable[str] | None = None,
+        *,
+        public: bool = False,
     ) -> KeySet:
         """Read a JWK Set; a key that can't be used is left out and reported in ``skipped``.
 
         Args:
-            document: the set, decoded or as JSON text of at most 1 MiB.
+            document: the set, decoded or as JSON text of at most 1 MiB, of at most 512 keys.
             algorithms: what keys that name no ``alg`` are bound to, as large providers publish
                 them: each such key stands once for every one of these that fits its type. Keys
                 that name another algorithm are skipped.
+            public: skip keys with private members, before anything of them is loaded. For a set
+                that others publish: a private key in it proves nothing, and loading it takes long.
 
         Raises:
             InvalidKey: if the document is no JWK Set at all.
             ConfigurationError: if ``algorithms`` is no list.
         """
-        if isinstance(algorithms, str):
-            raise ConfigurationError("algorithms is a list of names, such as ['RS256']")
-        wanted = tuple(algorithms) if algorithms is not None else None
+        wanted: tuple[str, ...] | None = None
+        if algorithms is not None:
+            if not isinstance(algorithms, Iterable) or isinstance(algorithms, str | bytes):
+                raise ConfigurationError("algorithms is a list of names, such as ['RS256']")
+            wanted = tuple(algorithms)
+            check_names(wanted, "algorithms")
+        check_flag(public, "public")
         keys: list[Key] = []
         skipped: list[SkippedKey] = []
         for number, jwk in enumerate(_members(document)):
@@ -76,11 +91,12 @@ class KeySet:
             try:
                 if not isinstance(jwk, Mapping):
                     raise InvalidKey(f"entry {number} is not an object")
-                keys.extend(_bind(jwk, wanted))
+                keys.extend(keys_of_jwk(jwk, wanted, public))
             except InvalidKey as error:
-                skipped.append(SkippedKey(kid if isinstance(kid, str) else None, str(error)))
+                named = kid[:MAX_KID] if isinstance(kid, str) else None
+                skipped.append(SkippedKey(named, str(error)))
         made = cls(keys)
-        made.skipped = tuple(skipped)
+        made._skipped = tuple(skipped)
         return made
 
     def to_jwks(self, private: bool = False) -> dict[str, Any]:
@@ -94,8 +110,10 @@ class KeySet:
         """
         named = self._keys
         if kid is not None:
+            if not isinstance(kid, str):
+                raise ConfigurationError("kid is text, or None")
             named = (*self._by_kid.get(kid, ()), *self._by_kid.get(None, ()))
-        return tuple(key for key in named if alg in key._accepts)
+        return tuple(key for key in named if key.accepts(alg))
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._keys)
@@ -124,26 +142,4 @@ def _members(document: Mapping[str, Any] | str | bytes) -> list[Any]:
         raise InvalidKey("a key set is an object with a list named 'keys' (RFC 7517 section 5)")
     if len(keys) > MAX_KEYS:
         raise InvalidKey(f"the key set has more than {MAX_KEYS} keys")
-    return keys
-
-
-def _bind(jwk: Mapping[str, Any], wanted: tuple[str, ...] | None) -> list[Key]:
-    if wanted is None:
-        return [Key.from_jwk(jwk)]
-    if jwk.get("alg") is not None:
-        key = Key.from_jwk(jwk)
-        if not key._accepts.intersection(wanted):
-            raise InvalidKey(
-                f"the key is for {key.alg}, which is not among the algorithms asked for"
-            )
-        return [key]
-    keys: list[Key] = []
-    reasons: list[InvalidKey] = []
-    for alg in wanted:
-        try:
-            keys.append(Key.from_jwk(jwk, alg))
-        except InvalidKey as error:
-            reasons.append(error)
-    if not keys:
-        raise reasons[0] if reasons else InvalidKey("no algorithm was asked for")
     return keys

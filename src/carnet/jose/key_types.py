@@ -21,15 +21,27 @@ from cryptography.hazmat.primitives.serialization import (
 
 from carnet.errors import InvalidKey, InvalidToken
 from carnet.jose.encoding import b64url_decode, b64url_encode
+from carnet.jose.rsa_numbers import (
+    RSA_MAX_BITS,
+    check_private_numbers,
+    check_public_numbers,
+    recover_private_numbers,
+)
 
-__all__ = ["KEY_TYPES", "KeyType", "key_type_of"]
+__all__ = [
+    "CRYPTOGRAPHY_ERRORS",
+    "KEY_TYPES",
+    "PRIVATE_MEMBERS",
+    "KeyType",
+    "generate",
+    "key_type_of",
+]
 
 Material = Any
 """Bytes, or a private or public key object of ``cryptography``."""
 
-RSA_MIN_BITS = 2048
-RSA_MAX_BITS = 16384
-_RSA_MAX_EXPONENT = 1 << 64
+_MAX_MEMBER = 16 * 1024
+"""Bytes that a secret in a JWK may have, the longest member that there is."""
 
 
 def member(jwk: Mapping[str, Any], name: str, size: int | None = None) -> bytes:
@@ -37,6 +49,9 @@ def member(jwk: Mapping[str, Any], name: str, size: int | None = None) -> bytes:
     text = jwk.get(name)
     if not isinstance(text, str):
         raise InvalidKey(f"the JWK needs the member '{name}' as base64url text")
+    longest = _MAX_MEMBER if size is None else size
+    if len(text) > (longest * 4 + 2) // 3:
+        raise InvalidKey(f"the JWK's '{name}' has more than {longest} bytes")
     try:
         data = b64url_decode(text)
     except InvalidToken:
@@ -72,7 +87,7 @@ class KeyType:
     private_members: ClassVar[tuple[str, ...]]
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
+    def load(jwk: Mapping[str, Any]) -> Material:
         """Make the material from the members of a JWK."""
         raise NotImplementedError
 
@@ -109,7 +124,7 @@ class Octets(KeyType):
     private_members = ("k",)
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> bytes:
+    def load(jwk: Mapping[str, Any]) -> bytes:
         return member(jwk, "k")
 
     @staticmethod
@@ -133,9 +148,9 @@ class Rsa(KeyType):
     private_members = ("d", "p", "q", "dp", "dq", "qi", "oth")
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
+    def load(jwk: Mapping[str, Any]) -> Material:
         numbers = rsa.RSAPublicNumbers(_integer(jwk, "e"), _integer(jwk, "n"))
-        Rsa._check_numbers(numbers)
+        check_public_numbers(numbers.n, numbers.e)
         if "oth" in jwk:
             raise InvalidKey("an RSA key of more than two primes ('oth') is not supported")
         crt = ("p", "q", "dp", "dq", "qi")
@@ -149,26 +164,16 @@ class Rsa(KeyType):
         d = _integer(jwk, "d")
         if given:
             p, q, dp, dq, qi = (_integer(jwk, name) for name in crt)
+            private = rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, numbers)
         else:
-            p, q = rsa.rsa_recover_prime_factors(numbers.n, numbers.e, d)
-            dp, dq, qi = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
-        return rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, numbers).private_key()
-
-    @staticmethod
-    def _check_numbers(numbers: rsa.RSAPublicNumbers) -> None:
-        if numbers.n.bit_length() < RSA_MIN_BITS:
-            raise InvalidKey(
-                f"the RSA key has {numbers.n.bit_length()} bits, at least {RSA_MIN_BITS} are needed"
-            )
-        if numbers.n.bit_length() > RSA_MAX_BITS:
-            raise InvalidKey(f"the RSA key has more than {RSA_MAX_BITS} bits")
-        if not 3 <= numbers.e < _RSA_MAX_EXPONENT or not numbers.e & 1:
-            raise InvalidKey("the RSA public exponent must be odd, from 3 up to 64 bits")
+            private = recover_private_numbers(numbers, d)
+        check_private_numbers(private)
+        return private.private_key()
 
     @staticmethod
     def check(material: Material) -> None:
-        public = Rsa.public(material)
-        Rsa._check_numbers(public.public_numbers())
+        numbers = Rsa.public(material).public_numbers()
+        check_public_numbers(numbers.n, numbers.e)
 
     @staticmethod
     def dump(material: Material, private: bool) -> dict[str, str]:
@@ -203,7 +208,7 @@ class EllipticCurve(KeyType):
     }
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
+    def load(jwk: Mapping[str, Any]) -> Material:
         curve, size = _known(EllipticCurve.curves, jwk)
         x = int.from_bytes(member(jwk, "x", size), "big")
         y = int.from_bytes(member(jwk, "y", size), "big")
@@ -259,7 +264,7 @@ class OctetKeyPair(KeyType):
     }
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
+    def load(jwk: Mapping[str, Any]) -> Material:
         private_class, public_class, size = _known(OctetKeyPair.curves, jwk)
         public = public_class.from_public_bytes(member(jwk, "x", size))
         if "d" not in jwk:
@@ -304,7 +309,7 @@ class AlgorithmKeyPair(KeyType):
     }
 
     @staticmethod
-    def load(jwk: Mapping[str, Any], alg: str | None) -> Material:
+    def load(jwk: Mapping[str, Any]) -> Material:
         name = jwk.get("alg")
         if not isinstance(name, str) or name not in AlgorithmKeyPair.algorithms:
             raise InvalidKey(
@@ -339,6 +344,9 @@ class AlgorithmKeyPair(KeyType):
 KEY_TYPES: dict[str, type[KeyType]] = {
     row.kty: row for row in (Octets, Rsa, EllipticCurve, OctetKeyPair, AlgorithmKeyPair)
 }
+
+PRIVATE_MEMBERS = frozenset(name for row in KEY_TYPES.values() for name in row.private_members)
+"""Members that no JWK has which may be shown to others."""
 
 
 def key_type_of(material: Material) -> type[KeyType]:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from binascii import a2b_base64
-from collections.abc import Callable
+from binascii import a2b_base64, a2b_hex
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from carnet.errors import InvalidKey
 from carnet.jose.key_types import CRYPTOGRAPHY_ERRORS
+from carnet.jose.rsa_numbers import check_private_numbers
 
 __all__ = ["dump", "load_der", "load_pem", "looks_like_a_key"]
 
 MAX_PEM = 64 * 1024
 MAX_PASSWORD = 1023
+
+_BEGIN = b"-----BEGIN "
+_EC_PARAMETERS = b"-----BEGIN EC PARAMETERS-----"
+
+_SSH = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-")
+_SPELLED_OVER = 2
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
 def _pem_certificate(data: bytes) -> Any:
@@ -37,12 +47,21 @@ _PUBLIC_DER: tuple[Callable[[bytes], Any], ...] = (
 
 
 def load_pem(data: str | bytes, password: str | bytes | None) -> Any:
-    """Load the one key or certificate of a PEM text.
+    """Load the one key or certificate of a PEM text (RFC 7468).
+
+    Text before and after it doesn't count, nor do the parameters that OpenSSL writes before an EC
+    key.
 
     Raises:
-        InvalidKey: if there is none, more than one kind, or the password is wrong.
+        InvalidKey: if there is none, there are several, or the password is wrong.
     """
     raw = _bytes(data)
+    blocks = raw.count(_BEGIN) - raw.count(_EC_PARAMETERS)
+    if blocks > 1:
+        raise InvalidKey(
+            f"the PEM text holds {blocks} keys or certificates: give one, so that it is plain "
+            "which is meant"
+        )
     if b"PRIVATE KEY-----" in raw:
         return _private(serialization.load_pem_private_key, raw, password)
     if b"-----BEGIN CERTIFICATE-----" in raw:
@@ -84,28 +103,58 @@ def dump(material: Any, private: bool, password: str | bytes | None) -> bytes:
 
 
 def looks_like_a_key(secret: bytes) -> bool:
-    """Tell whether bytes are the text of an asymmetric key, a certificate or a JWK.
+    """Tell whether bytes are the text of an asymmetric key, a certificate, a JWK or a JWK Set.
 
     Such bytes given as an HMAC secret are how a published public key becomes a signing key
-    (CVE-2015-9235, CVE-2022-29217 and many since): in PEM, DER, OpenSSH, JWK or base64 of these.
+    (CVE-2015-9235, CVE-2022-29217 and many since): in PEM, DER, OpenSSH or JSON, or one of these
+    in UTF-16, UTF-32, hexadecimal digits or base64, also one in another.
     """
-    text = secret.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if any(mark in text for mark in (b"-----BEGIN", b"---- BEGIN SSH2")):
-        return True
-    if text.startswith((b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-")):
-        return True
-    if text.startswith(b"{") and b'"kty"' in text:
-        return True
-    if _is_der(secret) or _is_der(secret.strip()):
-        return True
-    compact = re.sub(rb"\s+", b"", text).translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
-    try:
-        decoded = a2b_base64(compact + b"=" * (-len(compact) % 4), strict_mode=True)
-    except ValueError:
-        return False
-    return _is_der(decoded) or decoded.lstrip().startswith(
-        (b"-----BEGIN", b'{"', b"\0\0\0\x07ssh-")
+    spellings = {secret}
+    for _ in range(_SPELLED_OVER):
+        spellings.update(other for text in tuple(spellings) for other in _respell(text))
+    return any(map(_is_key, spellings))
+
+
+def _respell(text: bytes) -> Iterator[bytes]:
+    """Give what a text says where it is UTF-16 or UTF-32, hexadecimal digits or base64."""
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
+        with suppress(UnicodeError):
+            yield text.decode(encoding).lstrip("\ufeff").encode()
+    compact = b"".join(text.removeprefix(b"\xef\xbb\xbf").split())
+    with suppress(ValueError):
+        yield a2b_hex(compact.replace(b":", b""))
+    compact = compact.translate(_FROM_URL).rstrip(b"=")
+    with suppress(ValueError):
+        yield a2b_base64(compact + b"=" * (-len(compact) % 4), strict_mode=True)
+
+
+def _is_key(data: bytes) -> bool:
+    text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return (
+        any(mark in text for mark in (b"-----BEGIN", b"---- BEGIN SSH2"))
+        or text.startswith(_SSH)
+        or (text.startswith(b"\0\0\0") and text[4:].startswith(_SSH))
+        or _is_jwk(text)
+        or _is_der(data)
+        or _is_der(data.strip())
     )
+
+
+def _is_jwk(text: bytes) -> bool:
+    """Tell whether a text is a JWK, or an array or a set of such."""
+    if not text.startswith((b"{", b"[")):
+        return False
+    if b'"kty"' in text:
+        return True
+    try:
+        document = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    listed = document
+    if isinstance(document, dict):
+        listed = [document, document.get("keys")]
+    entries = [*listed, *(one for many in listed if isinstance(many, list) for one in many)]
+    return any(isinstance(entry, dict) and "kty" in entry for entry in entries)
 
 
 def _is_der(data: bytes) -> bool:
@@ -113,7 +162,9 @@ def _is_der(data: bytes) -> bool:
         return False
     loaders: tuple[Callable[[bytes], Any], ...] = (
         *_PUBLIC_DER,
-        lambda raw: serialization.load_der_private_key(raw, None),
+        lambda raw: serialization.load_der_private_key(
+            raw, None, unsafe_skip_rsa_key_validation=True
+        ),
     )
     for load in loaders:
         try:
@@ -128,7 +179,13 @@ def _is_der(data: bytes) -> bool:
 
 def _private(load: Callable[..., Any], raw: bytes, password: str | bytes | None) -> Any:
     try:
-        return load(raw, _password(password))
+        # Our own bounds come first: OpenSSL looks for primes in numbers of any length.
+        found = load(raw, _password(password), unsafe_skip_rsa_key_validation=True)
+        if not isinstance(found, rsa.RSAPrivateKey):
+            return found
+        numbers = found.private_numbers()
+        check_private_numbers(numbers)
+        return numbers.private_key()
     except TypeError:
         raise InvalidKey(
             "the private key is encrypted: pass its password"

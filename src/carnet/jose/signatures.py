@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from carnet.errors import InvalidKey
 from carnet.jose.algorithms import Algorithm
 from carnet.jose.encoding import b64url_decode
 
-__all__ = ["Operations", "prepare_public", "prepare_secret", "prepare_signing"]
+__all__ = ["HASHES", "Operations", "prepare_public", "prepare_secret", "prepare_signing", "proven"]
 
 Sign = Callable[[bytes], bytes]
 Verify = Callable[[bytes, bytes], bool]
@@ -78,6 +79,25 @@ def prepare_public(algorithm: Algorithm, public: Any) -> Operations:
 def prepare_signing(algorithm: Algorithm, private: Any) -> Sign:
     """Prepare a private key for signing."""
     return _PREPARE_SIGN[algorithm.family](algorithm, private)
+
+
+def proven(sign: Sign, verify: Verify, alg: str) -> Sign:
+    """Verify the first signature that comes from elsewhere: a wrong key or form is told at once."""
+    is_proven = False
+
+    def checked(data: bytes) -> bytes:
+        nonlocal is_proven
+        signature = sign(data)
+        if not is_proven:
+            if not isinstance(signature, bytes) or not verify(data, signature):
+                raise InvalidKey(
+                    f"the signer's signature does not fit its public key: expected the form of "
+                    f"{alg} in JWS (RFC 7518 section 3; for ECDSA r and s, not DER)"
+                )
+            is_proven = True
+        return signature
+
+    return checked
 
 
 def _pss(algorithm: Algorithm) -> tuple[padding.PSS, hashes.HashAlgorithm]:

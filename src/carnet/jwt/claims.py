@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from carnet.errors import InvalidToken
+from carnet.errors import ConfigurationError, InvalidToken
 
 __all__ = ["Claims"]
 
@@ -24,6 +24,8 @@ class Claims(Mapping[str, Any]):
     __slots__ = ("_claims",)
 
     def __init__(self, claims: dict[str, Any]) -> None:
+        if not isinstance(claims, dict):
+            raise ConfigurationError("claims is a dict of names and values")
         self._claims = claims
 
     def __getitem__(self, name: str) -> Any:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from carnet.errors import InvalidKey, InvalidToken
 from carnet.jose import jws
-from carnet.jose.algorithms import ALGORITHMS
+from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
 from carnet.jose.encoding import b64url_encode, json_decode
-from carnet.jose.header import read_header
-from carnet.jose.jws import segments, token_bytes
+from carnet.jose.header import media_type
 from carnet.jose.key import Key
+from carnet.jose.key_types import PRIVATE_MEMBERS
+from carnet.jose.serialization import read_header, segments, token_bytes
 from carnet.jwt.claims import Claims
 from carnet.jwt.policy import number
-from carnet.jwt.verifier import media_type
 
 __all__ = ["ALGORITHMS_ACCEPTED", "WINDOW", "Proof", "bound_key", "read_proof"]
 
@@ -114,13 +114,13 @@ def _key_of(header: dict[str, object]) -> Key:
     jwk, alg = header.get("jwk"), header.get("alg")
     if not isinstance(jwk, dict) or not isinstance(alg, str) or alg not in ALGORITHMS_ACCEPTED:
         raise _refuse("the proof has no usable key", "jwk", "a public key, and its signature alg")
+    if not PRIVATE_MEMBERS.isdisjoint(jwk):
+        raise _refuse("the proof shows a private key", "jwk", "the public half alone")
+    shown = {name: value for name, value in jwk.items() if name != "kid"}
     try:
-        key = Key.from_jwk({name: value for name, value in jwk.items() if name != "kid"}, alg)
+        return Key.from_jwk(shown, cast("AlgorithmName", alg), public=True)
     except InvalidKey:
         raise _refuse("the proof has no usable key", "jwk", "a public key for its alg") from None
-    if key.is_private:
-        raise _refuse("the proof shows a private key", "jwk", "the public half alone")
-    return key
 
 
 def _check(claims: dict[str, object], method: str, url: str, now: float) -> None:

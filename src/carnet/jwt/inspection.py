@@ -9,7 +9,7 @@ from carnet.errors import InvalidToken
 from carnet.jose.algorithms import ALGORITHMS
 from carnet.jose.encoding import b64url_decode, json_decode
 from carnet.jose.header import check_crit, check_header
-from carnet.jose.jws import MAX_TOKEN
+from carnet.jose.serialization import MAX_TOKEN
 
 __all__ = ["Inspection", "inspect"]
 

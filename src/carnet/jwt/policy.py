@@ -12,7 +12,17 @@ from typing import Any, Final
 
 from carnet.errors import ConfigurationError, InvalidToken
 
-__all__ = ["UNCHECKED", "Policy", "seconds"]
+__all__ = [
+    "LATEST",
+    "UNCHECKED",
+    "Names",
+    "Policy",
+    "names",
+    "number",
+    "seconds",
+    "wrong_clock",
+    "wrong_type",
+]
 
 LATEST: Final = 253_402_300_799
 """The last second of the year 9999: no date of a token lies beyond it."""
@@ -138,12 +148,12 @@ class Policy:
         if get("aud") != self._audience:
             self._check_audience(claims)
         expires = get("exp")
-        if expires.__class__ is not int or not 0 <= expires <= LATEST or now >= expires:
+        if expires.__class__ is not int or not 0 <= expires <= LATEST or not now < expires:
             self._check_expiry(claims, now)
         issued = get("iat")
         if issued.__class__ is not int or self._max_age is not None or not 0 <= issued <= now:
             self._check_issue(claims, now)
-        if "nbf" in claims and now < number(claims, "nbf") - self._leeway:
+        if "nbf" in claims and not now >= number(claims, "nbf") - self._leeway:
             raise refused(
                 "not_yet_valid", "nbf", "a time that has come", "the token is not valid yet"
             )
@@ -169,18 +179,19 @@ class Policy:
         return since, until
 
     def _check_expiry(self, claims: Mapping[str, Any], now: float) -> None:
-        if now >= number(claims, "exp", needed=True) + self._leeway:
+        # A time that is no number (NaN) is before nothing: each comparison refuses it.
+        if not now < number(claims, "exp", needed=True) + self._leeway:
             raise refused("expired", "exp", "a token that has not expired", "the token has expired")
 
     def _check_issue(self, claims: Mapping[str, Any], now: float) -> None:
         if "iat" not in claims and self._max_age is None:
             return
         issued = number(claims, "iat", needed=True)
-        if now < issued - self._ahead:
+        if not now >= issued - self._ahead:
             raise refused(
                 "not_yet_valid", "iat", "a time that has come", "the token is from the future"
             )
-        if self._max_age is not None and now >= issued + self._max_age + self._leeway:
+        if self._max_age is not None and not now < issued + self._max_age + self._leeway:
             raise refused(
                 "too_old", "iat", f"at most {self._max_age} seconds ago", "the token is too old"
             )
@@ -244,11 +255,17 @@ def number(claims: Mapping[str, Any], name: str, *, needed: bool = False) -> flo
     return value
 
 
+def wrong_clock() -> ConfigurationError:
+    """Make the error for a clock that gives no number."""
+    return ConfigurationError("clock is a function that gives the seconds since 1970, a number")
+
+
 def missing(name: str) -> InvalidToken:
     return refused("claim_missing", name, f"the claim '{name}'", f"the claim '{name}' is missing")
 
 
 def wrong_type(name: str, expected: str) -> InvalidToken:
+    """Make the error for a claim of another type than it has to be."""
     return refused("claim_invalid", name, expected, f"the claim '{name}' is not {expected}")
 
 

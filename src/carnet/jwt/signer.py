@@ -18,10 +18,21 @@ from carnet.jose.encoding import (
     json_decode,
     json_encode,
 )
-from carnet.jose.jws import protected_header
+from carnet.jose.header import media_type
+from carnet.jose.jws_header import signed_header
 from carnet.jose.key import Key
-from carnet.jwt.policy import UNCHECKED, Names, Policy, names, number, seconds, wrong_type
-from carnet.jwt.verifier import MAX_TOKEN, media_type
+from carnet.jwt.policy import (
+    LATEST,
+    UNCHECKED,
+    Names,
+    Policy,
+    names,
+    number,
+    seconds,
+    wrong_clock,
+    wrong_type,
+)
+from carnet.jwt.verifier import MAX_TOKEN
 
 __all__ = ["Signer"]
 
@@ -78,7 +89,7 @@ class Signer:
             raise ConfigurationError("encrypt_to is the recipient's Key")
         self.key = key
         self._operation = key.signing()
-        self._head = b64url_encode_bytes(json_encode(protected_header(key, {"typ": type}))) + b"."
+        self._head = signed_header(key, {"typ": type})[1] + b"."
         self._issuer = issuer
         self._audience: str | list[str] | None = None
         required: tuple[str, ...] = ("iss", "aud")
@@ -124,7 +135,10 @@ class Signer:
         """
         if claims.__class__ is not dict and not isinstance(claims, Mapping):
             raise ConfigurationError("claims are a mapping of names to values")
-        now = int(self._clock())
+        moment = self._clock()
+        if not isinstance(moment, (int, float)) or not 0 <= moment <= LATEST:
+            raise wrong_clock()
+        now = int(moment)
         span = self._lifetime if lifetime is None else int(seconds(lifetime, "lifetime"))
         full: dict[str, Any] = {"iss": self._issuer}
         if self._audience is not None:

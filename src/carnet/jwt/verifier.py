@@ -20,24 +20,18 @@ import msgspec
 
 from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
 from carnet.jose import jwe
-from carnet.jose.encoding import (
-    CANONICAL_END,
-    MAX_DEPTH,
-    STRING_END,
-    TO_STRING,
-    b64url_decode,
-    decode_string,
-    json_decode,
-)
-from carnet.jose.header import check_crit, invalid, read_header
-from carnet.jose.jws import candidates, segments, token_bytes
+from carnet.jose.arguments import check_count
+from carnet.jose.encoding import decode_claims
+from carnet.jose.header import check_crit, invalid, media_type
+from carnet.jose.jws_header import candidates
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
+from carnet.jose.serialization import read_header, segments, token_bytes
 from carnet.jwt.claims import Claims
-from carnet.jwt.policy import Names, Policy
+from carnet.jwt.policy import Names, Policy, wrong_clock
 from carnet.jwt.token_cache import TokenCache
 
-__all__ = ["Verifier"]
+__all__ = ["MAX_TOKEN", "Verifier"]
 
 T = TypeVar("T")
 
@@ -45,12 +39,7 @@ MAX_TOKEN = 64 * 1024
 """Characters that a JWT may have unless the caller says otherwise."""
 
 MAX_JUDGED = 256
-_LIST = ord("[")
-
 Check = Callable[[bytes, bytes], bool]
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
 class Verifier(Generic[T]):
@@ -134,10 +123,8 @@ class Verifier(Generic[T]):
     ) -> None:
         if not isinstance(type, str) or not type:
             raise ConfigurationError("type is the token's 'typ', such as 'JWT' or 'at+jwt'")
-        if cache.__class__ is not int or cache < 0:
-            raise ConfigurationError("cache is a number of bytes, 0 for none")
-        if max_size.__class__ is not int or max_size < 1:
-            raise ConfigurationError("max_size is a number of characters")
+        check_count(cache, "cache", "bytes")
+        check_count(max_size, "max_size", "characters", 1)
         if not callable(clock):
             raise ConfigurationError("clock is a function that gives the seconds since 1970")
         self._type = media_type(type)
@@ -207,27 +194,11 @@ class Verifier(Generic[T]):
                 code="signature_invalid",
                 expected="a signature by a key of the set",
             )
-        # The quick way to be strict: what encodes to the very same bytes again had no name twice
-        # and no other spelling. Whatever is doubtful takes the slow way, which says what is wrong.
+        payload, claims = decode_claims(body)
         try:
-            over = len(body) & 3
-            payload = decode_string(b'"' + body.translate(TO_STRING) + STRING_END[over])
-            claims = _decode(payload)
-            strict = (
-                _encode(claims) == payload
-                and body[-1] in CANONICAL_END[over]
-                and (
-                    (payload.rfind(b"{") == 0 and _LIST not in payload)
-                    or payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH
-                )
-                and claims.__class__ is dict
-            )
-        except (ValueError, RecursionError, msgspec.MsgspecError):
-            strict = False
-        if not strict:
-            payload = b64url_decode(body, "the payload")
-            claims = json_decode(payload, "the payload")
-        self._check(claims, self._clock())
+            self._check(claims, self._clock())
+        except TypeError as error:
+            raise wrong_clock() from error
         result: Any = Claims(claims) if self._typed is None else self._type_claims(payload)
         if cache is not None:
             said = result if self._typed is None else payload
@@ -309,7 +280,7 @@ def _decrypting(keys: Key | KeySet) -> KeySet:
         keys = KeySet((keys,))
     if not isinstance(keys, KeySet):
         raise ConfigurationError("decryption is a Key or a KeySet")
-    if not any(key.is_private and key._algorithm.use == "enc" for key in keys):
+    if not any(key.can_decrypt for key in keys):
         raise InvalidKey("decryption needs a private key or a secret that is for encryption")
     return keys
 
@@ -321,11 +292,6 @@ def _decoder(claims_type: Any) -> Callable[[bytes], Any]:
         raise ConfigurationError(
             "claims_type is a msgspec Struct, a dataclass or a TypedDict, of types that JSON has"
         ) from None
-
-
-def media_type(value: str) -> str:
-    """Give a ``typ`` without case and without ``application/`` (RFC 7515 section 4.1.9)."""
-    return value.lower().removeprefix("application/")
 
 
 def _first_of(keys: tuple[Key, ...]) -> Check:

@@ -259,8 +259,6 @@ def _check_keys(metadata: ClientMetadata) -> None:
     if metadata.jwks is not None and (keys.skipped or not len(keys)):
         told = f": {keys.skipped[0].reason}" if keys.skipped else ""
         raise ClientRefused(f"jwks holds no key, or one that can't be used{told}")
-    if any(key.is_private for key in keys):
-        raise ClientRefused("jwks holds public keys only: keep the private ones to yourself")
     signs = any(ALGORITHMS[key.alg].use == "sig" for key in keys)
     if metadata.token_endpoint_auth_method == "private_key_jwt" and not signs:
         raise ClientRefused("private_key_jwt needs jwks with a public key that verifies signatures")
@@ -275,4 +273,4 @@ def _check_keys(metadata: ClientMetadata) -> None:
 
 
 def _keys(metadata: ClientMetadata) -> KeySet:
-    return KeySet() if metadata.jwks is None else KeySet.from_jwks(metadata.jwks)
+    return KeySet() if metadata.jwks is None else KeySet.from_jwks(metadata.jwks, public=True)

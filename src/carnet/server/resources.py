@@ -132,9 +132,7 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
     if metadata.encryption_key is None:
         return
     try:
-        key = Key.from_jwk(metadata.encryption_key)
-        if key.is_private:
-            raise InvalidKey("it is private or a secret: keep that to the resource")
+        key = Key.from_jwk(metadata.encryption_key, public=True)
         jwe.encrypt(b"", key, metadata.encryption_enc)
     except (InvalidKey, ConfigurationError) as error:
         raise ClientRefused(

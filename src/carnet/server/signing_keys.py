@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from typing import cast
 
+from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.encoding import json_encode
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
@@ -177,9 +179,10 @@ class SigningKeys:
 
     async def _make(self, alg: str, signs_from: int, origin: Origin, seen: int | None) -> None:
         """Make a key; where ``seen`` is given, only if no other replica was faster."""
-        key = Key.generate(alg)
+        named = cast("AlgorithmName", alg)
+        key = Key.generate(named)
         while reads_as_option(key.kid or ""):
-            key = Key.generate(alg)
+            key = Key.generate(named)
         encrypted = self._master_key.encrypt(json_encode(key.to_jwk(private=True)))
         now = self._clock()
 

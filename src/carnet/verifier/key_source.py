@@ -198,15 +198,12 @@ class KeySource:
 
     def _read(self, document: Mapping[str, Any]) -> KeySet:
         try:
-            published = KeySet.from_jwks(document, self._algorithms)
+            # Whoever reads a secret or a private key here could sign with it.
+            keys = KeySet.from_jwks(document, self._algorithms, public=True)
         except InvalidKey as error:
             raise IssuerUnavailable(f"{self._jwks_uri} is not a key set: {error}") from None
-        # Whoever reads a secret or a private key here could sign with it.
-        keys = KeySet(key for key in published if not key.is_private)
         if not keys:
-            reasons = {skipped.reason for skipped in published.skipped}
-            if published:
-                reasons.add("a private key or a secret that is published proves nothing")
+            reasons = {skipped.reason for skipped in keys.skipped}
             raise IssuerUnavailable(
                 f"{self._jwks_uri} holds no usable key{': ' if reasons else ''}"
                 f"{'; '.join(sorted(reasons))}"

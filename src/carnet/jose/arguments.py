@@ -1,0 +1,46 @@
+"""Checks of arguments: a mistake in a call is told by the argument's name and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from carnet.errors import ConfigurationError
+
+__all__ = ["check_bytes", "check_count", "check_flag", "check_header_argument", "check_names"]
+
+
+def check_flag(value: object, name: str) -> None:
+    """Check that an argument is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} is True or False")
+
+
+def check_bytes(value: object, name: str) -> None:
+    """Check that an argument is bytes."""
+    if not isinstance(value, bytes):
+        raise ConfigurationError(f"{name} is bytes; encode a text first")
+
+
+def check_count(value: object, name: str, unit: str, least: int = 0) -> None:
+    """Check that an argument is a whole number, not a boolean, and not below the least."""
+    if value.__class__ is not int or value < least:
+        raise ConfigurationError(f"{name} is a whole number of {unit}, {least} or more")
+
+
+def check_names(value: object, name: str) -> None:
+    """Check that an argument is a collection of texts, and no single text."""
+    if (
+        not isinstance(value, Collection)
+        or isinstance(value, str | bytes | Mapping)
+        or not all(isinstance(item, str) for item in value)
+    ):
+        raise ConfigurationError(f"{name} is a list of texts")
+
+
+def check_header_argument(value: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
+    """Check that an argument is a mapping of texts or None, and give the mapping."""
+    given = {} if value is None else value
+    if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+        raise ConfigurationError(f"{name} is a mapping of names to values: a header")
+    return given
