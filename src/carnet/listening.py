@@ -1,15 +1,20 @@
-"""The socket that a program of Carnet's serves on."""
+"""The socket that a program of Carnet's serves on, and room for its connections."""
 
 from __future__ import annotations
 
 import errno
 import socket
+import sys
 
 from carnet.errors import ServerError
 
-__all__ = ["listen"]
+__all__ = ["listen", "room_for"]
 
 BACKLOG = 2048
+# What the system keeps of an answer that is not read; it would take megabytes.
+SEND_BUFFER = 256 * 1024
+# Files that are open beside the connections: databases, keys, logs.
+OTHER_FILES = 100
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -34,6 +39,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
@@ -49,3 +55,25 @@ def listen(host: str, port: int) -> socket.socket:
             code="address_unusable",
         ) from None
     return listener
+
+
+def room_for(connections: int) -> int:
+    """Let this process hold a number of connections, as far as the system allows it.
+
+    Args:
+        connections: how many.
+
+    Returns:
+        How many it may hold: fewer where the system allows too few open files.
+    """
+    if sys.platform == "win32":
+        return connections
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return max(1, min(connections, soft - OTHER_FILES))
+    return connections
