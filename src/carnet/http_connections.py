@@ -212,6 +212,9 @@ class HttpConnection(HttpToolsProtocol):
         """Check a request's head, and begin to answer it."""
         if len(self.url) > MAX_TARGET:
             self._stop(TARGET_TOO_LONG)
+        # An address is ASCII (RFC 3986 section 2); readers of other bytes differ.
+        if not self.url.isascii():
+            self._stop(MALFORMED)
         # A head that came in one slice is short enough.
         if len(self.headers) > MAX_HEADERS or (
             self._messages_before == self._messages and self._head_length() > MAX_HEAD

@@ -114,6 +114,8 @@ def test_a_head_has_a_size_and_a_number_of_headers(listening):
         (HEALTH.replace(b"z ", b"z?a=%s " % (b"a" * 900 * KIB)), b"414"),
         (HEALTH + b"A: %s\r\n" % (b"a" * 900 * KIB), b"431"),
         (HEALTH + b"no header\r\n", b"400"),
+        (HEALTH.replace(b"z ", b"z?a=\xff "), b"400"),
+        (HEALTH.replace(b"z ", b"z\xff "), b"400"),
         (b"\x16\x03\x01\x02\x00\x01", b"400"),
     ):
         answer = listening.ask(head, end)
