@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -33,6 +34,13 @@ class DirectEndpoint(NamedTuple):
     cross_origin: Mapping[str, str] = {}
 
 
+async def _nothing(_request: Request) -> Response:
+    raise HTTPException(404)
+
+
+NOTHING: Final = DirectEndpoint(_nothing)
+
+
 class Dispatcher:
     """ASGI application: some endpoints, and the application that has all others.
 
@@ -48,7 +56,10 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         endpoint = None
-        if scope["type"] == "http" and scope["method"] == "POST":
+        if scope["type"] == "http" and "\0" in scope["path"]:
+            # No database holds a zero byte in a text: it names nothing.
+            endpoint = NOTHING
+        elif scope["type"] == "http" and scope["method"] == "POST":
             endpoint = self._endpoints.get(scope["path"])
         if endpoint is None:
             await self._app(scope, receive, send)
@@ -64,7 +75,9 @@ class Dispatcher:
             failure = None if isinstance(error, EXPECTED) else error
         if endpoint.cross_origin and header_values(request, b"origin"):
             response.headers.update(endpoint.cross_origin)
-        count(endpoint.answer.__name__, response.status_code, time.perf_counter() - start)
+        count(
+            endpoint.answer.__name__.lstrip("_"), response.status_code, time.perf_counter() - start
+        )
         await response(scope, receive, send)
         if failure is not None:
             # The server writes it down.
