@@ -45,7 +45,7 @@ class Answer:
         return json.loads(self.body)
 
 
-async def ask(app, method, path, *, query=b"", headers=(), body=b""):
+async def ask(app, method, path, *, query=b"", headers=(), body=b"", receive=None):
     """Send a request; of an answer without end, the beginning is read."""
     target = path.encode("latin-1") if isinstance(path, str) else path
     scope = {
@@ -65,7 +65,7 @@ async def ask(app, method, path, *, query=b"", headers=(), body=b""):
     }
     answer, told, over = Answer(), [body], asyncio.Event()
 
-    async def receive():
+    async def receive_body():
         if told:
             return {"type": "http.request", "body": told.pop(), "more_body": False}
         await over.wait()
@@ -80,7 +80,7 @@ async def ask(app, method, path, *, query=b"", headers=(), body=b""):
                 over.set()
 
     try:
-        await app(scope, receive, send)
+        await app(scope, receive or receive_body, send)
     except Exception as error:
         answer.error = error
     return answer

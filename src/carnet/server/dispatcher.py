@@ -16,10 +16,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from carnet.server.failures import EXPECTED, answer_failure
-from carnet.server.http import header_values
+from carnet.server.http import RequestRefused, header_values
 from carnet.server.metrics import count
 
 __all__ = ["DirectEndpoint", "Dispatcher"]
+
+MOST_PARAMETERS: Final = 100
 
 
 class DirectEndpoint(NamedTuple):
@@ -38,7 +40,12 @@ async def _nothing(_request: Request) -> Response:
     raise HTTPException(404)
 
 
+async def _too_many(_request: Request) -> Response:
+    raise RequestRefused("invalid_request", "the address has too many parameters")
+
+
 NOTHING: Final = DirectEndpoint(_nothing)
+TOO_MANY: Final = DirectEndpoint(_too_many)
 
 
 class Dispatcher:
@@ -59,6 +66,8 @@ class Dispatcher:
         if scope["type"] == "http" and "\0" in scope["path"]:
             # No database holds a zero byte in a text: it names nothing.
             endpoint = NOTHING
+        elif scope["type"] == "http" and scope["query_string"].count(b"&") >= MOST_PARAMETERS:
+            endpoint = TOO_MANY
         elif scope["type"] == "http" and scope["method"] == "POST":
             endpoint = self._endpoints.get(scope["path"])
         if endpoint is None:
