@@ -1,15 +1,21 @@
-"""The socket that a program of Carnet's serves on."""
+"""The socket that a program of Carnet's serves on, and room for its connections."""
 
 from __future__ import annotations
 
 import errno
 import socket
+import sys
+from contextlib import suppress
 
 from carnet.errors import ServerError
 
-__all__ = ["listen"]
+__all__ = ["listen", "room_for"]
 
 BACKLOG = 2048
+# What the system keeps of an answer that is not read; it would take megabytes.
+SEND_BUFFER = 256 * 1024
+# Files that are open beside the connections: databases, keys, logs.
+OTHER_FILES = 100
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -34,6 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
@@ -49,3 +56,29 @@ def listen(host: str, port: int) -> socket.socket:
             code="address_unusable",
         ) from None
     return listener
+
+
+def room_for(connections: int) -> int:
+    """Let this process hold a number of connections, as far as the system allows it.
+
+    Args:
+        connections: how many.
+
+    Returns:
+        How many it may hold: fewer where the system allows too few open files.
+    """
+    if sys.platform == "win32":
+        return connections
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return connections
+    wanted = connections + OTHER_FILES
+    if soft < wanted:
+        more = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        # Some systems have a bound of their own below the one that they tell.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
+            soft = more
+    return max(1, min(connections, soft - OTHER_FILES))

@@ -2,8 +2,10 @@
 
 import time
 
+import apsw
 import pytest
 from tests.server.conftest import PASSWORD
+from tests.server.flows import CALLBACK, Person, Request
 from tests.server.inside import Inside, register
 from tests.server.oauth import Prover
 
@@ -167,3 +169,82 @@ def test_a_bound_token_at_the_service_itself_needs_a_proof_of_its_own(oauth):
     access = server.sign_in_to_api().json()["access_token"]
     assert look(prover.proof(account, "GET", access)) == 401
     assert look(None, "Bearer") == 200
+
+
+def proofs_kept(server):
+    """Count the proofs that the service remembers."""
+    with apsw.Connection(str(server.data / "carnet.db"), flags=apsw.SQLITE_OPEN_READONLY) as opened:
+        return next(opened.execute("SELECT COUNT(*) FROM spent"))[0]
+
+
+def test_proofs_that_come_with_nothing_good_are_not_kept(oauth):
+    server, prover = oauth.server, Prover()
+    app = {"client_id": oauth.app[0]}
+    for path, form, auth in (
+        ("/token", {"grant_type": "refresh_token", "refresh_token": "made-up"}, None),
+        ("/token", {"grant_type": "refresh_token", "refresh_token": oauth.app_token}, None),
+        ("/token", {"grant_type": "refresh_token", "refresh_token": oauth.web_token, **app}, None),
+        ("/token", {"grant_type": "refresh_token", **app}, None),
+        (
+            "/token",
+            {"grant_type": "authorization_code", "code": "made-up", "code_verifier": "v" * 43}
+            | {"redirect_uri": CALLBACK, **app},
+            None,
+        ),
+        ("/token", FORM, (oauth.job[0], "wrong")),
+        ("/sessions", {"username": "alice", "password": "wrong"}, None),
+        ("/sessions", {"username": "nobody", "password": "a-long-enough-password"}, None),
+    ):
+        url = f"{server.url}{path}"
+        body = {"json": form} if path == "/sessions" else {"data": form}
+        nonce = prover.ask(server, FORM, auth=oauth.job).headers["dpop-nonce"]
+        before = proofs_kept(server)
+        proof = prover.proof(url, nonce=nonce)
+        answer = server.client.post(path, headers={"DPoP": proof}, auth=auth, **body)
+        assert answer.status_code in (400, 401)
+        assert proofs_kept(server) == before, form
+
+
+@pytest.mark.parametrize("grant", ["client_credentials", "refresh_token", "password"])
+def test_a_proof_is_used_up_with_what_it_brings(oauth, grant):
+    server, prover = oauth.server, oauth.prover
+    path, more = {
+        "client_credentials": ("/token", {"data": FORM, "auth": oauth.job}),
+        "refresh_token": (
+            "/token",
+            {
+                "data": {
+                    "grant_type": "refresh_token",
+                    "refresh_token": oauth.app_token,
+                    "client_id": oauth.app[0],
+                }
+            },
+        ),
+        "password": (
+            "/sessions",
+            {"json": {"username": "alice", "password": "a-long-enough-password"}},
+        ),
+    }[grant]
+    nonce = prover.ask(server, FORM, auth=oauth.job).headers["dpop-nonce"]
+    before = proofs_kept(server)
+    headers = {"DPoP": prover.proof(f"{server.url}{path}", nonce=nonce)}
+    assert server.client.post(path, headers=headers, **more).is_success
+    assert proofs_kept(server) == before + 1
+    assert refused(server.client.post(path, headers=headers, **more)) == (400, "invalid_dpop_proof")
+
+
+def test_a_proof_is_used_up_with_a_code(oauth):
+    server, prover = oauth.server, oauth.prover
+    nonce = prover.ask(server, FORM, auth=oauth.job).headers["dpop-nonce"]
+    headers = {"DPoP": prover.proof(f"{server.url}/token", nonce=nonce)}
+    callback = "https://app.example.com/callback"
+    asked = Request(client_id=oauth.web[0], redirect_uri=callback, scope="orders:read")
+    code = Person(server).authorize(**asked.parameters)["code"]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback}
+    form["code_verifier"] = asked.verifier
+    before = proofs_kept(server)
+    answer = server.client.post("/token", data=form, auth=oauth.web, headers=headers)
+    assert answer.json()["token_type"] == "DPoP"
+    assert proofs_kept(server) == before + 1
+    again = server.client.post("/token", data=form, auth=oauth.web, headers=headers)
+    assert refused(again) == (400, "invalid_dpop_proof")

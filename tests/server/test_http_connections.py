@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from carnet.server.http_connections import _Gathering
+from carnet.http_connections import _Gathering
 
 FORM = b"grant_type=refresh_token&refresh_token=x"
 HEAD = (

@@ -12,8 +12,8 @@ from typing import Any
 import click
 import uvicorn
 
-from carnet.listening import listen
-from carnet.server.http_connections import HttpConnection
+from carnet.http_connections import CONNECTIONS, http_connections
+from carnet.listening import listen, room_for
 from carnet.verifier.gate import Gate
 
 __all__ = ["gate"]
@@ -102,7 +102,8 @@ async def _serve(gate: Gate, host: str, port: int) -> None:
         host, port = listener.getsockname()[:2]
         config = uvicorn.Config(
             gate.app,
-            http=HttpConnection,
+            http=http_connections(room_for(CONNECTIONS)),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

@@ -119,6 +119,13 @@ class AuthorizationCodes:
         )
         return code
 
+    async def is_known(self, code: str, client: Client) -> bool:
+        """Tell whether a code was given to a client, whether or not it is still good."""
+        rows = await self._store.read(sql.CODE_BY_HASH, _hash(code))
+        if not rows:
+            return False
+        return msgspec.json.decode(rows[0][1], type=_Granted).request.client_id == client.id
+
     async def read(
         self,
         code: str,

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from carnet.server.failures import EXPECTED, answer_failure
-from carnet.server.http import header_values
+from carnet.server.http import RequestRefused, header_values
 from carnet.server.metrics import count
 
 __all__ = ["DirectEndpoint", "Dispatcher"]
+
+MOST_PARAMETERS: Final = 100
 
 
 class DirectEndpoint(NamedTuple):
@@ -31,6 +34,18 @@ class DirectEndpoint(NamedTuple):
 
     answer: Callable[[Request], Awaitable[Response]]
     cross_origin: Mapping[str, str] = {}
+
+
+async def _nothing(_request: Request) -> Response:
+    raise HTTPException(404)
+
+
+async def _too_many(_request: Request) -> Response:
+    raise RequestRefused("invalid_request", "the address has too many parameters")
+
+
+NOTHING: Final = DirectEndpoint(_nothing)
+TOO_MANY: Final = DirectEndpoint(_too_many)
 
 
 class Dispatcher:
@@ -48,7 +63,12 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         endpoint = None
-        if scope["type"] == "http" and scope["method"] == "POST":
+        if scope["type"] == "http" and "\0" in scope["path"]:
+            # No database holds a zero byte in a text: it names nothing.
+            endpoint = NOTHING
+        elif scope["type"] == "http" and scope["query_string"].count(b"&") >= MOST_PARAMETERS:
+            endpoint = TOO_MANY
+        elif scope["type"] == "http" and scope["method"] == "POST":
             endpoint = self._endpoints.get(scope["path"])
         if endpoint is None:
             await self._app(scope, receive, send)
@@ -64,7 +84,9 @@ class Dispatcher:
             failure = None if isinstance(error, EXPECTED) else error
         if endpoint.cross_origin and header_values(request, b"origin"):
             response.headers.update(endpoint.cross_origin)
-        count(endpoint.answer.__name__, response.status_code, time.perf_counter() - start)
+        count(
+            endpoint.answer.__name__.lstrip("_"), response.status_code, time.perf_counter() - start
+        )
         await response(scope, receive, send)
         if failure is not None:
             # The server writes it down.

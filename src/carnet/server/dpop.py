@@ -2,7 +2,8 @@
 
 At the token endpoint a proof carries a nonce of the server's, so that none can be made ahead of
 time. A nonce is a time step and its MAC under a key that comes from the peppers: every replica
-makes and knows the same ones, and nothing is kept. A proof is taken once, by its ``jti``.
+makes and knows the same ones, and nothing is kept. A proof is taken once, by its ``jti``; that is
+kept only once everything else about the request is good, for anybody can make proofs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ from carnet.server.clock import SECOND
 from carnet.server.http import RequestRefused, header_values
 from carnet.server.service import Service
 
-__all__ = ["NONCE_HEADER", "new_nonce", "prove_at_token_endpoint", "prove_with_token"]
+__all__ = [
+    "NONCE_HEADER",
+    "new_nonce",
+    "prove_at_token_endpoint",
+    "prove_with_token",
+    "use_proof",
+]
 
 HEADER: Final = b"dpop"
 NONCE_HEADER: Final = "DPoP-Nonce"
@@ -30,28 +37,39 @@ STEPS_ACCEPTED: Final = 5
 _NONCE = struct.Struct(">Q16s")
 
 
-async def prove_at_token_endpoint(request: Request) -> str:
-    """Give the thumbprint of the key that a request for tokens proves to hold, or "".
+def prove_at_token_endpoint(request: Request) -> Proof | None:
+    """Give the proof that comes with a request for tokens, or None; it is not used up yet.
 
     Raises:
         RequestRefused: ``invalid_dpop_proof``, or ``use_dpop_nonce`` with the nonce to use.
     """
     service: Service = request.app.state.service
     if not header_values(request, HEADER):
-        return ""
+        return None
     try:
         proof = _read(request)
-        if proof.nonce is None or not _knows(service, proof.nonce):
-            raise RequestRefused(
-                "use_dpop_nonce",
-                "make the DPoP proof anew, with the nonce of the header DPoP-Nonce",
-                400,
-                {NONCE_HEADER: new_nonce(service)},
-            )
+    except InvalidToken as error:
+        raise _refused(error) from None
+    if proof.nonce is None or not _knows(service, proof.nonce):
+        raise RequestRefused(
+            "use_dpop_nonce",
+            "make the DPoP proof anew, with the nonce of the header DPoP-Nonce",
+            400,
+            {NONCE_HEADER: new_nonce(service)},
+        )
+    return proof
+
+
+async def use_proof(service: Service, proof: Proof) -> None:
+    """Use a proof up, once what else comes with it is good.
+
+    Raises:
+        RequestRefused: ``invalid_dpop_proof`` if it was used before.
+    """
+    try:
         await _spend(service, proof)
     except InvalidToken as error:
-        raise RequestRefused("invalid_dpop_proof", _ascii(error)) from None
-    return proof.thumbprint
+        raise _refused(error) from None
 
 
 async def prove_with_token(request: Request, token: str, thumbprint: str) -> None:
@@ -115,5 +133,5 @@ async def _spend(service: Service, proof: Proof) -> None:
         )
 
 
-def _ascii(error: InvalidToken) -> str:
-    return str(error).replace('"', "'")
+def _refused(error: InvalidToken) -> RequestRefused:
+    return RequestRefused("invalid_dpop_proof", str(error).replace('"', "'"))

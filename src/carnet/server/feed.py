@@ -27,6 +27,7 @@ from carnet.server.settings import Settings
 from carnet.server.signing_keys import SigningKeys
 from carnet.server.store import Store
 from carnet.server.store import statements as sql
+from carnet.server.stream_places import StreamPlaces
 
 __all__ = ["Feed"]
 
@@ -54,6 +55,7 @@ class Feed:
     Attributes:
         seq: the newest number that this process knows of.
         readers: how many streams are open.
+        places: of which each stream of an endpoint takes one.
     """
 
     def __init__(self, store: Store, keys: SigningKeys, settings: Settings, clock: Clock) -> None:
@@ -69,6 +71,9 @@ class Feed:
         self._closed = False
         self.seq = 0
         self.readers = 0
+        self.places = StreamPlaces(
+            settings.revocation_streams, settings.revocation_streams_per_address
+        )
 
     def advance(self, seq: int) -> None:
         """Wake the readers, where there is something after the position known so far."""

@@ -119,6 +119,9 @@ async def read_form(request: Request) -> dict[str, str]:
         raise RequestRefused("invalid_request", "the body is not a well-formed form") from None
     if len(form) != len(pairs):
         raise RequestRefused("invalid_request", "a parameter is given more than once")
+    # No parameter means something by it, and no database holds it in a text.
+    if any("\0" in value for value in form.values()):
+        raise RequestRefused("invalid_request", "a parameter holds a zero byte")
     # A parameter without a value counts as not given (RFC 6749 section 3.2).
     return {name: value for name, value in form.items() if value}
 

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import msgspec
 import uvicorn
 
-from carnet.listening import listen
+from carnet.http_connections import http_connections
+from carnet.listening import listen, room_for
 from carnet.server.app import build_app
-from carnet.server.http_connections import HttpConnection
 from carnet.server.log import configure_log
 from carnet.server.service import Service, open_service
 from carnet.server.settings import Settings
@@ -103,7 +103,8 @@ async def _serve(
         await service.background.follow()
         config = uvicorn.Config(
             build_app(service),
-            http=HttpConnection,
+            http=http_connections(room_for(settings.connections)),
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -74,6 +74,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         revocation_heartbeat: how often the revocation stream says that it is alive.
         trusted_proxies: addresses of proxies whose X-Forwarded-For is believed.
         workers: how many processes serve.
+        connections: how many connections each of them holds.
+        revocation_streams: how many revocation streams each of them serves.
+        revocation_streams_per_address: how many of those for one address.
         sign_up: whether people may make accounts for themselves.
         brand_name: what the pages call the service.
         brand_logo: an .svg or .png file for the pages.
@@ -102,6 +105,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
     trusted_proxies: tuple[str, ...] = ()
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    connections: Annotated[int, Meta(ge=10, le=100_000)] = 1000
+    revocation_streams: Annotated[int, Meta(ge=1, le=100_000)] = 500
+    revocation_streams_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 100
     sign_up: bool = False
     brand_name: Annotated[str, Meta(min_length=1, max_length=60)] = "Carnet"
     brand_logo: str = ""

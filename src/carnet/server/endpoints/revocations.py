@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from carnet.errors import InvalidToken
 from carnet.server.authentication import origin_of
@@ -13,6 +14,7 @@ from carnet.server.client_authentication import authenticate
 from carnet.server.http import NO_STORE, RequestRefused, read_form
 from carnet.server.metrics import READERS
 from carnet.server.service import Service
+from carnet.server.stream_places import StreamPlaces
 
 __all__ = ["revoke_token", "stream_revocations"]
 
@@ -21,6 +23,23 @@ STREAM = {
     # A buffering proxy would hold back what must arrive within a moment.
     "X-Accel-Buffering": "no",
 }
+RETRY_SECONDS = 5
+
+
+class _Stream(StreamingResponse):
+    """A stream that gives its place back when it ends, also before it has begun."""
+
+    def __init__(self, events: AsyncIterator[bytes], places: StreamPlaces, address: str) -> None:
+        super().__init__(events, headers=STREAM, media_type="text/event-stream")
+        self._places = places
+        self._address = address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._places.give_back(self._address)
 
 
 async def stream_revocations(request: Request) -> Response:
@@ -38,7 +57,16 @@ async def stream_revocations(request: Request) -> Response:
         finally:
             READERS.dec()
 
-    return StreamingResponse(events(), headers=STREAM, media_type="text/event-stream")
+    places, address = service.feed.places, origin_of(request).address
+    if not places.take(address):
+        raise RequestRefused(
+            "temporarily_unavailable",
+            "there are as many revocation streams as this service gives at a time, or as it gives "
+            "to one address; end some, or try again later",
+            503,
+            {"Retry-After": str(RETRY_SECONDS)},
+        )
+    return _Stream(events(), places, address)
 
 
 async def revoke_token(request: Request) -> Response:

@@ -18,7 +18,7 @@ from carnet.server.cookie_mode import (
     token_response,
 )
 from carnet.server.devices import known_device
-from carnet.server.dpop import prove_at_token_endpoint
+from carnet.server.dpop import prove_at_token_endpoint, use_proof
 from carnet.server.endpoints.tokens import check_resource, token_answer
 from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
 from carnet.server.metrics import SIGN_INS
@@ -60,13 +60,16 @@ async def begin_session(request: Request) -> Response:
     in_cookies = cookie_mode(request)
     given = await read_json(request, SignIn)
     check_resource(service, given.resource)
-    thumbprint = await prove_at_token_endpoint(request)
+    proof = prove_at_token_endpoint(request)
     origin = origin_of(request)
     device = known_device(request, given.username)
     try:
         account = await check_password(service, given.username, given.password, origin, device)
     except SignInRefused as error:
         raise _refused(error) from None
+    if proof is not None:
+        await use_proof(service, proof)
+    thumbprint = "" if proof is None else proof.thumbprint
     audience = given.resource or service.settings.audiences[0]
     wanted = Wanted(FIRST_PARTY, audience, key_thumbprint=thumbprint)
     grant = await service.sessions.begin(account, wanted, origin)

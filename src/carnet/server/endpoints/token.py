@@ -10,14 +10,14 @@ from starlette.responses import Response
 
 from carnet.server.authentication import origin_of
 from carnet.server.client_authentication import authenticate
-from carnet.server.clients import FIRST_PARTY_CLIENT
+from carnet.server.clients import FIRST_PARTY_CLIENT, Client
 from carnet.server.cookie_mode import (
     cookie_mode,
     forget_tokens,
     held_refresh_token,
     token_response,
 )
-from carnet.server.dpop import NONCE_HEADER, new_nonce, prove_at_token_endpoint
+from carnet.server.dpop import NONCE_HEADER, new_nonce, prove_at_token_endpoint, use_proof
 from carnet.server.grants.authorization_code import grant_authorization_code
 from carnet.server.grants.client_credentials import grant_client_credentials
 from carnet.server.grants.refresh import grant_refresh
@@ -54,9 +54,12 @@ async def issue_token(request: Request) -> Response:
         if client is FIRST_PARTY_CLIENT:
             raise RequestRefused("invalid_client", f"the grant {name} needs a client", 401)
         raise RequestRefused("unauthorized_client", f"this client may not use the grant {name}")
-    thumbprint = await prove_at_token_endpoint(request)
-    if client.metadata.dpop_bound_access_tokens and not thumbprint:
+    proof = prove_at_token_endpoint(request)
+    if client.metadata.dpop_bound_access_tokens and proof is None:
         raise RequestRefused("invalid_dpop_proof", "this client gets tokens with a DPoP proof only")
+    if proof is not None and await _presents_something(service, form, client):
+        await use_proof(service, proof)
+    thumbprint = "" if proof is None else proof.thumbprint
     asked = TokenRequest(service, form, client, origin_of(request), thumbprint)
     if in_cookies:
         return await _refresh_cookies(request, asked)
@@ -75,6 +78,18 @@ def _take_from_cookie(request: Request, form: dict[str, str]) -> None:
     if held is None:
         raise RequestRefused("invalid_grant", "there is no cookie of a session: sign in")
     form["refresh_token"] = held
+
+
+async def _presents_something(service: Service, form: dict[str, str], client: Client) -> bool:
+    """Tell whether a client presents what it was given; the grant is what judges that further."""
+    name = form["grant_type"]
+    if name == "authorization_code":
+        return await service.codes.is_known(form.get("code", ""), client)
+    if name == "refresh_token":
+        token = form.get("refresh_token", "")
+        return await service.sessions.granted(token, client.id) is not None
+    # The client has proved who it is.
+    return True
 
 
 async def _refresh_cookies(request: Request, asked: TokenRequest) -> Response:

@@ -1,0 +1,68 @@
+"""Revocation streams have a number, in all and for one address."""
+
+import json
+
+import pytest
+
+from carnet.server.stream_places import StreamPlaces, network_of
+
+
+def opened(client):
+    """Open a stream, or give the refusal."""
+    request = client.build_request("GET", "/revocations")
+    return client.send(request, stream=True)
+
+
+def test_more_streams_than_are_given_to_an_address_are_told_to_come_again(start):
+    server = start(env={"CARNET_REVOCATION_STREAMS_PER_ADDRESS": "2"})
+    streams = [opened(server.client) for _ in range(3)]
+    assert [stream.status_code for stream in streams] == [200, 200, 503]
+    refused = streams.pop()
+    assert json.loads(refused.read())["error"] == "temporarily_unavailable"
+    assert int(refused.headers["retry-after"]) > 0
+    # What is wrong with a request takes no place.
+    wrong = server.client.get("/revocations", headers={"Last-Event-ID": "x"})
+    assert wrong.status_code == 400
+    for _ in range(3):
+        streams.pop().close()
+        # The server learns of it a moment later.
+        for _ in range(1000):
+            streams.append(opened(server.client))
+            if streams[-1].status_code == 200:
+                break
+            streams.pop().close()
+        assert [stream.status_code for stream in streams] == [200, 200]
+    for stream in streams:
+        stream.close()
+
+
+def test_a_process_gives_a_number_of_streams():
+    places = StreamPlaces(3, 2)
+    assert [places.take(f"192.0.2.{number}") for number in range(4)] == [True, True, True, False]
+    places.give_back("192.0.2.1")
+    assert places.take("192.0.2.2")
+    assert not places.take("192.0.2.3")
+
+
+def test_an_address_gives_back_what_it_has_taken():
+    places = StreamPlaces(10, 2)
+    taken = [places.take("2001:db8:1:2::1"), places.take("2001:db8:1:2:ffff::2")]
+    assert taken == [True, True]
+    assert not places.take("2001:db8:1:2::3")
+    assert places.take("2001:db8:1:3::1")
+    places.give_back("2001:db8:1:2::3")
+    assert places.take("2001:db8:1:2::4")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("testclient", "testclient"),
+    ],
+)
+def test_a_customer_of_a_provider_has_one_address_or_half_of_one(address, network):
+    assert network_of(address) == network
