@@ -13,7 +13,6 @@ from carnet import InvalidToken, IssuerUnavailable, Key, KeySet
 from carnet.jose import jws
 from carnet.verifier.revocations import RevocationList, read_event
 
-
 # What the clocks say at the beginning of each test: the one that never jumps, and the other one.
 START = 1_800_000_000
 
