@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+from contextlib import suppress
 
 import pytest
 import structlog
@@ -99,16 +100,14 @@ def test_a_failure_and_a_success_are_each_tasks_own():
 
 
 def test_a_run_that_does_not_end_is_a_failure_even_if_it_can_not_be_cancelled():
-    async def stubborn():
-        while not over.is_set():
-            try:
-                await over.wait()
-            except asyncio.CancelledError:
-                continue
-
     async def scene():
-        global over
         over = asyncio.Event()
+
+        async def stubborn():
+            while not over.is_set():
+                with suppress(asyncio.CancelledError):
+                    await over.wait()
+
         one = task(stubborn, longest_run=0.05)
         await one.attempt()
         over.set()

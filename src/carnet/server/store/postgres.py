@@ -182,6 +182,8 @@ class PostgresStore:
                 timeout=CONNECT_SECONDS,
                 command_timeout=COMMAND_SECONDS,
                 max_cached_statement_lifetime=0,
+                # A standby may lag behind, and what it says is no proof of anything.
+                target_session_attrs="read-write",
             )
         except FAILURES as error:
             raise _unreachable(place, _reason(error)) from None
