@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
 from tests.server.flows import Person, add_client, signed_in
 from tests.system.waiting import followed, refusal, until
 
@@ -19,7 +18,7 @@ POISON = "https://xn--/l"
 
 
 @contextmanager
-def hanging(postgres):  # noqa: F811 - the fixture's value
+def hanging(postgres):
     """Let PostgreSQL hang: it takes connections, and answers nothing."""
     parent = postgres.process.pid
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
@@ -34,7 +33,7 @@ def hanging(postgres):  # noqa: F811 - the fixture's value
 
 
 @contextmanager
-def away(postgres):  # noqa: F811
+def away(postgres):
     """Let PostgreSQL refuse connections."""
     postgres.stop()
     try:
@@ -53,7 +52,7 @@ def test_without_its_database_an_issuer_proves_nothing_and_recovers_by_itself(
     postgres_url,
     monkeypatch,
     trouble,
-    workers,  # noqa: F811
+    workers,
 ):
     monkeypatch.setenv("CARNET_DATABASE", postgres_url)
     add_user()
@@ -90,7 +89,7 @@ def test_a_database_that_is_only_read_is_not_taken_for_the_one_that_is_written(
     carnet,
     tmp_path,
     postgres,
-    postgres_url,  # noqa: F811
+    postgres_url,
 ):
     name = postgres_url.rpartition("/")[2]
     postgres.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
