@@ -68,9 +68,13 @@ class Issuer:
         """The stream: a snapshot of what was revoked by its beginning, then a steady pulse."""
         entries = [["sid", sid] for sid in self.revoked]
         common = {"iss": self.url, "prev": 1, "seq": 1}
-        yield {**common, "event": "snapshot", "part": 0, "last": True, "entries": entries}
+
+        def event(kind, **more):
+            return {**common, "iat": int(time.time()), "event": kind, **more}
+
+        yield event("snapshot", part=0, last=True, entries=entries)
         while not self.closing.wait(0.5):
-            yield {**common, "event": "heartbeat", "entries": []}
+            yield event("heartbeat", entries=[])
 
     def asked(self, path):
         return self.requests.count(path)

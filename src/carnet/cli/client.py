@@ -14,6 +14,8 @@ from carnet.errors import ConfigurationError
 from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.server.audit import OPERATOR
 from carnet.server.clients import Client, ClientMetadata, ClientRefused
+from carnet.server.clock import SECOND
+from carnet.server.logout_notices import LogoutFailure
 from carnet.server.service import Service
 
 __all__ = ["client", "client_document"]
@@ -161,10 +163,16 @@ def add(
 def list_clients(as_json: bool, config: Path | None, **given: Any) -> None:
     """List the clients."""
 
-    async def work(service: Service) -> list[Client]:
-        return service.directory.clients()
+    async def work(service: Service) -> tuple[list[Client], dict[str, str]]:
+        return service.directory.clients(), service.directory.unreadable_clients
 
-    clients = with_service(settings_from(config, **given), work)
+    clients, unreadable = with_service(settings_from(config, **given), work)
+    for name in sorted(unreadable):
+        click.echo(
+            f"carnet: the row of the client {name} can't be read ({unreadable[name]}): it gets no "
+            "tokens; remove it, or put the row right",
+            err=True,
+        )
     if as_json:
         echo_json([client_document(one) for one in clients])
         return
@@ -182,13 +190,16 @@ def list_clients(as_json: bool, config: Path | None, **given: Any) -> None:
 def show(client_id: str, as_json: bool, config: Path | None, **given: Any) -> None:
     """Show what is known of a client."""
 
-    async def work(service: Service) -> Client | None:
-        return next((one for one in service.directory.clients() if one.id == client_id), None)
+    async def work(service: Service) -> tuple[Client | None, LogoutFailure | None]:
+        clients = {one.id: one for one in service.directory.clients()}
+        return clients.get(client_id), (await service.notices.failures()).get(client_id)
 
-    found = with_service(settings_from(config, **given), work)
+    found, failure = with_service(settings_from(config, **given), work)
     if found is None:
         raise ClientRefused(f"there is no client {client_id!r}", code="unknown_client")
     document = client_document(found)
+    if failure is not None:
+        document["logout_failure"] = {"since": failure.since // SECOND, "cause": failure.cause}
     if as_json:
         echo_json(document)
         return

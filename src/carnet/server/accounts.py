@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 
 from carnet.errors import CarnetError
 from carnet.server.audit import OPERATOR, Event, Origin, record
@@ -28,6 +29,8 @@ __all__ = ["Account", "AccountRefused", "Accounts", "account_of", "account_stand
 
 MAX_CLAIMS = 4096
 SKELETONS_AT_ONCE = 500
+
+_log = structlog.get_logger()
 
 _decode_roles = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
@@ -161,15 +164,14 @@ class Accounts:
 
     async def page(self, after: str = "", limit: int = 1000) -> list[Account]:
         """Give accounts by username, from the one after ``after``."""
-        return [account_of(row) for row in await self._store.read(sql.ACCOUNTS, after, limit)]
+        return _readable(await self._store.read(sql.ACCOUNTS, after, limit))
 
     async def search(self, text: str, after: str = "", limit: int = 1000) -> list[Account]:
         """Give the accounts with a text in their usernames, from the one after ``after``."""
         wanted = unicodedata.normalize("NFKC", text).casefold()
         for special in "!%_":
             wanted = wanted.replace(special, "!" + special)
-        rows = await self._store.read(sql.SEARCH_ACCOUNTS, after, f"%{wanted}%", limit)
-        return [account_of(row) for row in rows]
+        return _readable(await self._store.read(sql.SEARCH_ACCOUNTS, after, f"%{wanted}%", limit))
 
     async def prepare(self) -> None:
         """Work out what the usernames look like that were made before anybody asked.
@@ -399,6 +401,17 @@ def account_of(row: tuple[Any, ...]) -> Account:
         *(account_id, username, _decode_roles(roles), _decode_claims(claims)),
         *(version, disabled_at is not None),
     )
+
+
+def _readable(rows: Rows) -> list[Account]:
+    """Read the rows of a list; one that can't be read is left out, and hides no other."""
+    found = []
+    for row in rows:
+        try:
+            found.append(account_of(row))
+        except msgspec.MsgspecError as error:
+            _log.error("row_unreadable", kind="account", name=row[0], exc_info=error)
+    return found
 
 
 def account_standing(text: str) -> tuple[int, tuple[str, ...], dict[str, Any]]:

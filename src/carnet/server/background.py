@@ -1,34 +1,48 @@
 """What the service does by itself: follow the other processes, keep its keys up, sweep.
 
 One statement every few milliseconds asks for the counters that change with every revocation,
-every key and every client; everything else follows from what they say.
+every key and every client; everything else follows from what they say. Each piece of work is
+supervised by itself (``recurring``):
+
+    task            work                                            the service is not ready without
+    ──────────────  ──────────────────────────────────────────────  ────────────────────────────────
+    follow          reads the counters                              for 10 seconds
+    keys            rotates the keys, takes over those of others    for 60 seconds
+    directory       reads the clients and the resources             for 60 seconds
+    logout_notices  tells clients which sessions have ended         goes on: figures and log
+    sweep           deletes what nobody needs any more              goes on: figures and log
+    activity        samples this process's own counters             goes on: figures and log
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
 
 import structlog
 
-from carnet.errors import CarnetError
 from carnet.server.activity import MINUTE, Activity
 from carnet.server.clock import SECOND, Clock
 from carnet.server.directory import Directory
 from carnet.server.feed import Feed
 from carnet.server.logout_notices import LogoutNotices
+from carnet.server.recurring import Recurring
 from carnet.server.signing_keys import SigningKeys
 from carnet.server.store import Store
 from carnet.server.store import statements as sql
 
 __all__ = ["Background"]
 
-POLL_SECONDS = 0.025
-NOTICES_SECONDS = 1
-KEYS_SECONDS = 10
-SWEEP_SECONDS = 60
-BATCH = 500
-ENDED_KEPT = 86_400 * SECOND
+POLL_SECONDS: Final = 0.025
+NOTICES_SECONDS: Final = 1
+KEYS_SECONDS: Final = 10
+DIRECTORY_SECONDS: Final = 10
+SWEEP_SECONDS: Final = 60
+BATCH: Final = 500
+ENDED_KEPT: Final = 86_400 * SECOND
+RESTART_SECONDS: Final = 1.0
+CLOSE_SECONDS: Final = 5.0
 
 _log = structlog.get_logger()
 
@@ -45,8 +59,8 @@ class Background:
         clock: gives the microseconds since 1970.
 
     Attributes:
-        failing: why the database could not be asked last, or None.
         activity: what this process has done in the last hour.
+        tasks: the pieces of work, by their names.
     """
 
     def __init__(
@@ -64,37 +78,85 @@ class Background:
         self._notices = notices
         self._clock = clock
         self._directory = directory
-        self._key_counter = -1
-        self._directory_counter = -1
-        self.failing: str | None = None
+        # What the counters say, and what of it has been taken over.
+        self._counters: dict[str, int] = {}
+        self._directory_counter: int | None = -1
         self.activity = Activity(clock)
+        self.tasks = {
+            task.name: task
+            for task in (
+                Recurring(
+                    *("follow", self._read_counters),
+                    every=POLL_SECONDS,
+                    longest_run=10,
+                    longest_pause=1,
+                    needed_within=10,
+                ),
+                Recurring(
+                    *("keys", keys.keep_up),
+                    every=KEYS_SECONDS,
+                    longest_run=30,
+                    longest_pause=10,
+                    needed_within=60,
+                ),
+                Recurring(
+                    *("directory", self._load_directory),
+                    every=DIRECTORY_SECONDS,
+                    longest_run=30,
+                    longest_pause=10,
+                    needed_within=60,
+                ),
+                Recurring("logout_notices", notices.tell, every=NOTICES_SECONDS, longest_run=600),
+                Recurring(
+                    *("sweep", self.sweep),
+                    every=SWEEP_SECONDS,
+                    longest_run=600,
+                    first=SWEEP_SECONDS,
+                ),
+                Recurring("activity", self.activity.sample, every=MINUTE, longest_run=60),
+            )
+        }
+
+    @property
+    def late(self) -> list[str]:
+        """The names of the tasks that the service needs and that have not succeeded for long."""
+        return [task.name for task in self.tasks.values() if task.is_late]
 
     async def run(self) -> None:
-        """Work until cancelled; an error is logged and the work goes on."""
+        """Work until cancelled."""
+        running: dict[asyncio.Task[None], Recurring] = {}
+        waiting = list(self.tasks.values())
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._repeat(self.follow, POLL_SECONDS))
-                group.create_task(self._repeat(self._keys.keep_up, KEYS_SECONDS))
-                group.create_task(self._repeat(self._notices.tell, NOTICES_SECONDS))
-                group.create_task(self._repeat(self.sweep, SWEEP_SECONDS, first=SWEEP_SECONDS))
-                group.create_task(self._repeat(self.activity.sample, MINUTE))
+            while True:
+                running |= {asyncio.create_task(task.run()): task for task in waiting}
+                ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                # None ever does by itself. Should one, it begins anew, and the others don't notice.
+                waiting = [running.pop(one) for one in ended]
+                for one, task in zip(ended, waiting, strict=True):
+                    error = None if one.cancelled() else one.exception()
+                    with suppress(Exception):
+                        _log.error("background_task_ended", task=task.name, exc_info=error)
+                await asyncio.sleep(RESTART_SECONDS)
         finally:
+            for one in running:
+                one.cancel()
+            if running:
+                await asyncio.wait(running, timeout=CLOSE_SECONDS)
             await self._notices.close()
 
     async def follow(self) -> None:
         """Take over what other processes, or this one, have changed."""
-        counters: dict[str, int] = dict(await self._store.read(sql.COUNTERS))
-        self._feed.advance(counters["revocation"])
-        if counters["signing_key"] != self._key_counter:
-            self._key_counter = counters["signing_key"]
-            await self._keys.keep_up()
-        if counters["directory"] != self._directory_counter:
-            await self._directory.load()
-            self._directory_counter = counters["directory"]
+        await self._read_counters()
+        await self._keys.keep_up()
+        await self._load_directory()
 
     async def sweep(self) -> None:
-        """Delete what nobody needs any more, in small batches."""
-        now = self._clock()
+        """Delete what nobody needs any more, in small batches.
+
+        Raises:
+            ExceptionGroup: what failed; the rest is swept all the same.
+        """
+        now, failures = self._clock(), []
         for statement, before in (
             (sql.SWEEP_SESSIONS, now - ENDED_KEPT),
             (sql.SWEEP_REVOCATIONS, now),
@@ -103,21 +165,23 @@ class Background:
             (sql.SWEEP_SPENT, now),
             (sql.SWEEP_CODES, now - ENDED_KEPT),
         ):
-            swept = BATCH
-            while swept == BATCH:
-                swept = len(await self._store.write(statement, before, BATCH))
-
-    async def _repeat(
-        self, work: Callable[[], Awaitable[None]], seconds: float, *, first: float = 0
-    ) -> None:
-        await asyncio.sleep(first)
-        while True:
             try:
-                await work()
-                self.failing = None
-            except CarnetError as error:
-                if self.failing is None:
-                    _log.error("background_failed", reason=str(error))
-                self.failing = str(error)
-                await asyncio.sleep(0.5)
-            await asyncio.sleep(seconds)
+                swept = BATCH
+                while swept == BATCH:
+                    swept = len(await self._store.write(statement, before, BATCH))
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise ExceptionGroup("not everything could be swept", failures)
+
+    async def _read_counters(self) -> None:
+        before, self._counters = self._counters, await self._feed.catch_up()
+        for name, task in (("signing_key", "keys"), ("directory", "directory")):
+            if before.get(name) != self._counters.get(name):
+                self.tasks[task].wake()
+
+    async def _load_directory(self) -> None:
+        counter = self._counters.get("directory")
+        if counter != self._directory_counter:
+            await self._directory.load()
+            self._directory_counter = counter

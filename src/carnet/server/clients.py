@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, NamedTuple
-from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,12 @@ from carnet.errors import CarnetError, InvalidKey
 from carnet.jose.algorithms import ALGORITHMS, ENCRYPTIONS
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
+from carnet.server.addresses import (
+    LOOPBACK_HOST,
+    BadAddress,
+    check_private_address,
+    check_web_address,
+)
 from carnet.server.sessions import FIRST_PARTY
 
 __all__ = [
@@ -41,15 +47,8 @@ Names = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=512)], ...], Meta(max_length=64)
 ]
 
-LOOPBACK_HOST: Final = re.compile(r"(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?")
-"""Host and port of an address on this machine, where any port will do (RFC 8252 section 7.3)."""
-
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+)(:[0-9]{1,5})?")
-
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~][A-Za-z0-9._~:\-]{0,127}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
-_ADDRESS = re.compile(r"[\x21-\x7e]+")
-_PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+\-]*(\.[a-z0-9+\-]+)+")
 
 
 class ClientRefused(CarnetError):
@@ -190,13 +189,12 @@ def check_metadata(metadata: ClientMetadata) -> None:
     Raises:
         ClientRefused: naming the member at fault and what was expected.
     """
-    for name in ("redirect_uris", "post_logout_redirect_uris"):
-        for address in getattr(metadata, name):
-            _check_redirect(name, address)
+    for address in metadata.redirect_uris:
+        _check_address("redirect_uris", address, check_private_address, "invalid_redirect_uri")
+    for address in metadata.post_logout_redirect_uris:
+        _check_address("post_logout_redirect_uris", address, check_private_address)
     if metadata.backchannel_logout_uri is not None:
-        name = "backchannel_logout_uri"
-        if not _is_web(_split(name, metadata.backchannel_logout_uri)):
-            raise _bad_address(name, "an https URL, or http on this machine only")
+        _check_address("backchannel_logout_uri", metadata.backchannel_logout_uri, check_web_address)
     if metadata.scope and _SCOPE.fullmatch(metadata.scope) is None:
         raise ClientRefused("scope is a list of names with one space between them")
     if not metadata.grant_types:
@@ -216,39 +214,16 @@ def check_metadata(metadata: ClientMetadata) -> None:
     _check_keys(metadata)
 
 
-def _check_redirect(name: str, address: str) -> None:
-    """Check an address that browsers are sent to (RFC 9700 section 4.1, RFC 8252 section 7)."""
-    parts = _split(name, address)
-    if any(part in (".", "..") for part in parts.path.lower().replace("%2e", ".").split("/")):
-        raise _bad_address(name, "a URL whose path has no . or .. in it")
-    scheme = address.partition(":")[0]
-    if not _is_web(parts) and _PRIVATE_SCHEME.fullmatch(scheme) is None:
-        raise _bad_address(
-            name,
-            "https://…, or http:// with 127.0.0.1, [::1] or localhost, or has a scheme of the "
-            "app's own with a dot in it, such as com.example.app:/callback",
-        )
-
-
-def _split(name: str, address: str) -> SplitResult:
-    if _ADDRESS.fullmatch(address) is None or "\\" in address or "*" in address:
-        raise _bad_address(name, "a URL of printable ASCII, without wildcards or backslashes")
+def _check_address(
+    name: str,
+    address: str,
+    check: Callable[[str], None],
+    code: str = "invalid_client_metadata",
+) -> None:
     try:
-        parts = urlsplit(address)
-    except ValueError:
-        raise _bad_address(name, "a well-formed URL") from None
-    if "#" in address or "@" in parts.netloc:
-        raise _bad_address(name, "a URL without fragment and without user information")
-    return parts
-
-
-def _is_web(parts: SplitResult) -> bool:
-    hosts = {"https": _HOST, "http": LOOPBACK_HOST}.get(parts.scheme)
-    return hosts is not None and hosts.fullmatch(parts.netloc) is not None
-
-
-def _bad_address(name: str, expected: str) -> ClientRefused:
-    return ClientRefused(f"{name} is {expected}", code="invalid_redirect_uri")
+        check(address)
+    except BadAddress as error:
+        raise ClientRefused(f"{name} is {error}", code=code) from None
 
 
 def _check_keys(metadata: ClientMetadata) -> None:

@@ -3,14 +3,20 @@
 They change rarely and are asked for with every token, so a process holds all of them. A change
 raises a counter in its own transaction; each process asks for the counters many times a second and
 reads the directory again when this one has moved.
+
+A row that can't be read harms itself alone: it is left out, logged, counted and shown to
+administrators. Its client gets no tokens and its resource is given none, until it is removed or a
+version of Carnet that understands it runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import msgspec
+import structlog
 
 from carnet.server.audit import Event, Origin, record
 from carnet.server.clients import (
@@ -25,6 +31,7 @@ from carnet.server.clients import (
 )
 from carnet.server.clock import Clock
 from carnet.server.identifiers import new_identifier
+from carnet.server.metrics import UNREADABLE_ROWS
 from carnet.server.resources import (
     Resource,
     ResourceMetadata,
@@ -35,13 +42,17 @@ from carnet.server.resources import (
 from carnet.server.scopes import ALWAYS_GRANTABLE, ScopeTable
 from carnet.server.sessions import Sessions
 from carnet.server.settings import Settings
-from carnet.server.store import Store, Transaction
+from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
 
 __all__ = ["Directory"]
 
 COUNTER = "directory"
 SECRET_SIZE = 32
+
+T = TypeVar("T")
+
+_log = structlog.get_logger()
 
 
 class Directory:
@@ -57,6 +68,8 @@ class Directory:
         audiences: every other service that tokens may be for; the first is the default.
         scopes: what scopes release of an account.
         generation: grows whenever something in the directory changes.
+        unreadable_clients: why each client whose row can't be read is left out, by its id.
+        unreadable_resources: the same for resources, by their audience.
     """
 
     def __init__(self, store: Store, sessions: Sessions, settings: Settings, clock: Clock) -> None:
@@ -73,6 +86,12 @@ class Directory:
         self.audiences: tuple[str, ...] = settings.audiences
         self.scopes = ScopeTable(settings)
         self.generation = 0
+        self.unreadable_clients: dict[str, str] = {}
+        self.unreadable_resources: dict[str, str] = {}
+
+    def is_unreadable(self, client_id: str) -> bool:
+        """Tell whether there is such a client, but its row can't be read."""
+        return client_id in self.unreadable_clients
 
     def client(self, client_id: str) -> Client | None:
         """Give a client, or None where there is none of this id."""
@@ -142,12 +161,20 @@ class Directory:
         async with self._loading:
             clients = await self._store.read(sql.CLIENTS)
             resources = await self._store.read(sql.RESOURCES)
-            self._clients = {row[0]: client_of(row) for row in clients}
-            self._resources = {row[0]: resource_of(row) for row in resources}
-        self._known = {**self._own, **self._resources}
+            self._clients, self.unreadable_clients = _read(
+                "client", clients, client_of, self.unreadable_clients
+            )
+            self._resources, self.unreadable_resources = _read(
+                "resource", resources, resource_of, self.unreadable_resources
+            )
+        known = {**self._own, **self._resources}
         # One that was made before the issuer had this address is not the API.
-        self._known.pop(self._issuer.audience, None)
-        self.audiences = tuple(self._known)
+        known.pop(self._issuer.audience, None)
+        self.audiences = tuple(known)
+        # What the settings name is no way around a row that may ask for more, such as encryption.
+        for audience in self.unreadable_resources:
+            known.pop(audience, None)
+        self._known = known
         self.generation += 1
 
     async def add_client(
@@ -241,7 +268,6 @@ class Directory:
         Raises:
             ClientRefused: ``unknown_client``.
         """
-        self._find(client_id)
         ended = 0
 
         def work() -> Transaction[bool]:
@@ -249,6 +275,7 @@ class Directory:
             if not (yield sql.REMOVE_CLIENT, (client_id,)):
                 return False
             yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
+            yield sql.LOGOUT_WORKS, (client_id,)
             ended = yield from self._sessions.ending_of_client(
                 client_id, "client_removed", self._clock(), origin
             )
@@ -309,8 +336,6 @@ class Directory:
         Raises:
             ClientRefused: ``unknown_resource``.
         """
-        if audience not in self._resources:
-            raise _unknown_resource(audience)
 
         def work() -> Transaction[bool]:
             if not (yield sql.REMOVE_RESOURCE, (audience,)):
@@ -347,6 +372,24 @@ class Directory:
     def _changed(self, event: Event, name: str, origin: Origin) -> Transaction[None]:
         yield sql.NEXT_NUMBER, (COUNTER,)
         yield from record(self._clock(), event, origin, reason=name)
+
+
+def _read(
+    kind: str, rows: Rows, make: Callable[[tuple[object, ...]], T], known: dict[str, str]
+) -> tuple[dict[str, T], dict[str, str]]:
+    """Make something of each row by its name, and tell which rows can't be read, and why."""
+    good: dict[str, T] = {}
+    unreadable: dict[str, str] = {}
+    for row in rows:
+        try:
+            good[row[0]] = make(row)
+        except Exception as error:
+            # Only the kind of the error: its words may quote what stands there.
+            unreadable[str(row[0])] = type(error).__name__
+            if str(row[0]) not in known:
+                _log.error("row_unreadable", kind=kind, name=str(row[0]), exc_info=error)
+    UNREADABLE_ROWS.labels(kind).set(len(unreadable))
+    return good, unreadable
 
 
 def _text(metadata: ClientMetadata | ResourceMetadata) -> str:

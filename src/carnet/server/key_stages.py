@@ -5,6 +5,8 @@ signing     the newest of its algorithm whose time to sign has come; where a clo
             key's has, the earliest: a service always has a key to sign with
 retired     a newer one signs: it stays in the key set until its last token has expired
 removed     nothing needs it any more
+unreadable  its row can't be decrypted or parsed: it signs nothing, is not published, and counts for
+            nothing else; it stays for an operator to look at, and to retire
 
 created_at ──published── signs_from ──signing── the next one's signs_from ──retired── removed
 """
@@ -25,6 +27,7 @@ class Stage(StrEnum):
     SIGNING = "signing"
     RETIRED = "retired"
     REMOVED = "removed"
+    UNREADABLE = "unreadable"
 
 
 class KeyDates(NamedTuple):
@@ -87,10 +90,11 @@ def rotation_due(
         lead: microseconds that a key is published before it signs.
 
     Returns:
-        When the new key signs from, or None where none is due. Without any key it is at once.
+        When the new key signs from, or None where none is due. Where none can sign, as without any
+        key, or where the clock was set back behind the first, it is at once.
     """
     own = [key for key in keys if key.alg == alg and key.retired_at is None]
-    if not own:
+    if not any(key.signs_from <= now for key in own):
         return now
     newest = max(own, key=_order)
     if newest.signs_from + lifetime - lead > now:

@@ -1,13 +1,59 @@
-"""Structured logs: one JSON object a line on standard error, never with a token or a password."""
+"""Structured logs: one JSON object a line on standard error, never with a token or a password.
+
+A traceback shows where it happened, and nothing of what the program held in its hands there: no
+local variables, and the words of an error only where it is one of ours. Those of others quote what
+they failed on.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from types import TracebackType
+from typing import Any, Final
 
 import structlog
 
-__all__ = ["configure_log"]
+from carnet.errors import CarnetError
+
+__all__ = ["configure_log", "tell_error"]
+
+MOST_FRAMES: Final = 50
+MOST_ERRORS: Final = 20
+
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+def tell_error(exc_info: _ExcInfo) -> list[dict[str, Any]]:
+    """Tell of an exception, of those that it holds and of those that caused it, without secrets."""
+    told: list[dict[str, Any]] = []
+    waiting = [exc_info[1]]
+    seen: set[int] = set()
+    while waiting and len(told) < MOST_ERRORS:
+        error = waiting.pop(0)
+        if id(error) in seen:
+            continue
+        seen.add(id(error))
+        told.append(_tell_one(error))
+        if isinstance(error, BaseExceptionGroup):
+            waiting += error.exceptions
+        cause = error.__cause__
+        if cause is None and not error.__suppress_context__:
+            cause = error.__context__
+        if cause is not None:
+            waiting.append(cause)
+    return told
+
+
+def _tell_one(error: BaseException) -> dict[str, Any]:
+    # The last are the innermost. Only the places: a frame's locals may be secrets.
+    frames = traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
+    one: dict[str, Any] = {"type": type(error).__name__}
+    if isinstance(error, CarnetError):
+        one["message"] = str(error)
+    one["frames"] = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+    return one
 
 
 def configure_log() -> None:
@@ -19,7 +65,7 @@ def configure_log() -> None:
     structlog.configure(
         processors=[
             *shared,
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(tell_error),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -31,7 +77,7 @@ def configure_log() -> None:
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                structlog.processors.ExceptionRenderer(tell_error),
                 structlog.processors.JSONRenderer(),
             ],
             foreign_pre_chain=shared,

@@ -19,10 +19,14 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = [
+    "BACKGROUND_FAILURES",
+    "BACKGROUND_SUCCESS",
     "CONTENT_TYPE_LATEST",
+    "LOGOUT_NOTICES",
     "READERS",
     "REFRESHES",
     "SIGN_INS",
+    "UNREADABLE_ROWS",
     "CountRequests",
     "count",
     "exposition",
@@ -34,6 +38,27 @@ READERS = Gauge(
     "carnet_revocation_readers",
     "Open revocation streams.",
     multiprocess_mode="livesum",
+)
+# Of several workers, the one that has succeeded longest ago counts.
+BACKGROUND_SUCCESS = Gauge(
+    "carnet_background_last_success_timestamp_seconds",
+    "When a task that runs by itself last succeeded, by task; 0 is never.",
+    ["task"],
+    multiprocess_mode="livemin",
+)
+BACKGROUND_FAILURES = Counter(
+    "carnet_background_failures_total", "Failed runs of what runs by itself, by task.", ["task"]
+)
+LOGOUT_NOTICES = Counter(
+    "carnet_logout_notices_total",
+    "Sign-out notices to clients, by outcome: told, failed, given_up.",
+    ["outcome"],
+)
+UNREADABLE_ROWS = Gauge(
+    "carnet_unreadable_rows",
+    "Rows of the database that can't be read and are left out, by kind.",
+    ["kind"],
+    multiprocess_mode="livemax",
 )
 REQUESTS = Counter("carnet_requests_total", "Requests, by endpoint and status.", ["at", "status"])
 SECONDS = Histogram(

@@ -37,6 +37,15 @@ class Revocation(NamedTuple):
     version: int | None
     expires_at: int
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is an entry that verifiers understand."""
+        if not isinstance(self.value, str):
+            return False
+        if self.kind == "sub":
+            return isinstance(self.version, int)
+        return self.kind in ("sid", "jti") and self.version is None
+
 
 class Revoker:
     """Adds entries, as a part of somebody's transaction.

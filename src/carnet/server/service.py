@@ -52,6 +52,7 @@ class Service:
         codes: what the authorization endpoint gives clients.
         consents: which client may do what for whom.
         feed: tells verifiers what is refused.
+        notices: tells clients which sessions have ended.
         background: what the service does by itself, once it is run.
         folder: where the master key is.
     """
@@ -71,6 +72,7 @@ class Service:
     codes: AuthorizationCodes
     consents: Consents
     feed: Feed
+    notices: LogoutNotices
     background: Background
     folder: DataFolder
 
@@ -127,6 +129,7 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
             AuthorizationCodes(store, sessions, clock),
             Consents(store, clock),
             feed,
+            notices,
             Background(store, keys, directory, feed, notices, clock),
             folder,
         )

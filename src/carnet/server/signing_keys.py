@@ -1,4 +1,8 @@
-"""The service's own keys, kept in the database encrypted under the master key."""
+"""The service's own keys, kept in the database encrypted under the master key.
+
+A row that can't be decrypted or parsed harms itself alone: its key is left out, logged, counted and
+shown to administrators, and another one takes its place.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,9 @@ import secrets
 from collections.abc import Iterable
 from typing import cast
 
+import structlog
+
+from carnet.errors import ServerError
 from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.encoding import json_encode
 from carnet.jose.key import Key
@@ -15,6 +22,7 @@ from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import reads_as_option
 from carnet.server.key_stages import KeyDates, Stage, rotation_due, stages
 from carnet.server.master_key import MasterKey
+from carnet.server.metrics import UNREADABLE_ROWS
 from carnet.server.settings import Settings
 from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
@@ -22,6 +30,8 @@ from carnet.server.store import statements as sql
 __all__ = ["SigningKeys"]
 
 COUNTER = "signing_key"
+
+_log = structlog.get_logger()
 
 
 class SigningKeys:
@@ -50,6 +60,7 @@ class SigningKeys:
         self._lead = settings.key_publish_lead * SECOND
         self._kept = (settings.access_token_lifetime + 60) * SECOND
         self._dates: list[KeyDates] = []
+        self._unreadable: dict[str, KeyDates] = {}
         self._private: dict[str, Key] = {}
         self._stages: dict[str, Stage] = {}
         self.published = KeySet()
@@ -71,8 +82,11 @@ class SigningKeys:
         return self._private[kid]
 
     def overview(self) -> list[tuple[KeyDates, Stage]]:
-        """Give every key with its stage, the oldest first."""
-        return [(dates, self._stages[dates.kid]) for dates in self._dates]
+        """Give every key with its stage, the oldest first; at the end those that can't be read."""
+        return [
+            *((dates, self._stages[dates.kid]) for dates in self._dates),
+            *((dates, Stage.UNREADABLE) for dates in self._unreadable.values()),
+        ]
 
     async def load(self) -> None:
         """Read the keys from the database; at the first start, make them.
@@ -81,8 +95,7 @@ class SigningKeys:
             ServerError: ``master_key_wrong``.
         """
         await self._store.transact(self._make_pepper)
-        rows = await self._store.read(sql.PEPPERS)
-        self.peppers = {number: self._master_key.decrypt(token) for number, token in rows}
+        self.peppers = self._decrypt_peppers(await self._store.read(sql.PEPPERS))
         self._take(await self._store.read(sql.SIGNING_KEYS))
         await self.keep_up()
 
@@ -91,13 +104,15 @@ class SigningKeys:
         for alg in self._algorithms:
             # In this order: a key that another replica makes after the count fails our own.
             seen = await self._counter()
-            dates = _dates(await self._store.read(sql.SIGNING_KEYS))
+            dates = _dates(self._read(await self._store.read(sql.SIGNING_KEYS)))
             due = rotation_due(dates, alg, self._clock(), self._lifetime, self._lead)
             if due is not None:
                 await self._make(alg, due, SERVICE, seen)
-        dates = _dates(await self._store.read(sql.SIGNING_KEYS))
+        dates = _dates(self._read(await self._store.read(sql.SIGNING_KEYS)))
         found = stages(dates, self._clock(), self._kept)
         for kid in [kid for kid, stage in found.items() if stage is Stage.REMOVED]:
+            await self._remove(kid)
+        for kid in [kid for kid, key in self._unreadable.items() if key.retired_at is not None]:
             await self._remove(kid)
         self._take(await self._store.read(sql.SIGNING_KEYS))
 
@@ -149,7 +164,7 @@ class SigningKeys:
         alg = await self._store.transact(work)
         if alg is None:
             return False
-        rows = await self._store.read(sql.SIGNING_KEYS)
+        rows = self._read(await self._store.read(sql.SIGNING_KEYS))
         found = stages(_dates(rows), now, self._kept)
         if not any(found[row[0]] is Stage.SIGNING for row in rows if row[1] == alg):
             await self._make(alg, now, origin, seen=None)
@@ -162,6 +177,8 @@ class SigningKeys:
 
         def work() -> Transaction[None]:
             for row in (yield sql.SIGNING_KEYS, ()):
+                if row[0] in self._unreadable:
+                    continue
                 jwk = self._master_key.decrypt(row[2])
                 yield sql.ENCRYPT_SIGNING_KEY, (new.encrypt(jwk), row[0])
             for number, token in (yield sql.PEPPERS, ()):
@@ -210,16 +227,46 @@ class SigningKeys:
         counters: dict[str, int] = dict(await self._store.read(sql.COUNTERS))
         return counters[COUNTER]
 
+    def _decrypt_peppers(self, rows: Rows) -> dict[int, bytes]:
+        """Decrypt the peppers, without those that can't be; where none can, the key is wrong."""
+        found: dict[int, bytes] = {}
+        failure: ServerError | None = None
+        for number, token in rows:
+            try:
+                found[number] = self._master_key.decrypt(token)
+            except ServerError as error:
+                failure = error
+                _log.error("row_unreadable", kind="pepper", name=str(number))
+        if not found and failure is not None:
+            raise failure
+        return found
+
+    def _read(self, rows: Rows) -> Rows:
+        """Decrypt what is new among the rows, and give those that can be read."""
+        good: Rows = []
+        unreadable: dict[str, KeyDates] = {}
+        for row in rows:
+            kid = row[0]
+            try:
+                if kid not in self._private:
+                    self._private[kid] = Key.from_jwk(self._master_key.decrypt(row[2]))
+                good.append(row)
+            except Exception as error:
+                unreadable[kid] = _dates([row])[0]
+                if kid not in self._unreadable:
+                    _log.error("row_unreadable", kind="signing_key", name=kid, exc_info=error)
+        self._unreadable = unreadable
+        UNREADABLE_ROWS.labels("signing_key").set(len(unreadable))
+        return good
+
     def _take(self, rows: Rows) -> None:
         """Make of the rows what signs and what is published, where it is something else."""
+        rows = self._read(rows)
         dates = _dates(rows)
         found = stages(dates, self._clock(), self._kept)
         if dates == self._dates and found == self._stages:
             return
-        self._private = {
-            row[0]: self._private.get(row[0]) or Key.from_jwk(self._master_key.decrypt(row[2]))
-            for row in rows
-        }
+        self._private = {row[0]: self._private[row[0]] for row in rows}
         self._dates, self._stages = dates, found
         shown = (kid for kid, stage in found.items() if stage is not Stage.REMOVED)
         self.published = KeySet(self._private[kid].public for kid in sorted(shown))

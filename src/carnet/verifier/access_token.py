@@ -29,6 +29,7 @@ from carnet.verifier.dpop import Presented, Proofs
 from carnet.verifier.fetch import check_address, refresh, refresh_async
 from carnet.verifier.follower import Follower
 from carnet.verifier.key_source import Health, KeySource
+from carnet.verifier.revocations import LEEWAY
 
 __all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier"]
 
@@ -60,10 +61,17 @@ class _Issuer:
         self.beginning = threading.Lock()
         self.task: asyncio.Task[None] | None = None
         self.fetch: Future[None] | None = None
-        self.follower = (
-            None if revocations.mode == "off" else Follower(source, self.refresh_for_unknown_key)
-        )
         self._clock: Callable[[], float] = options.get("clock", time.time)
+        self.follower = (
+            None
+            if revocations.mode == "off"
+            else Follower(
+                source,
+                self.refresh_for_unknown_key,
+                self._clock,
+                max(LEEWAY, seconds(options.get("leeway", 0), "leeway")),
+            )
+        )
         self._options = options
         self._revocations = revocations
         self._verifier: tuple[KeySet, Verifier[Claims]] | None = None
@@ -93,20 +101,27 @@ class _Issuer:
         follower = self.follower
         if follower is None:
             return health
+        age = follower.age()
         return replace(
             health,
-            revocations_age=follower.age(),
+            ready=health.ready and self._is_recent(age),
+            revocations_age=age,
             revocations=len(follower.list),
             revocations_error=follower.last_error,
         )
 
+    def _is_recent(self, age: float | None) -> bool:
+        """Tell whether an age of what is known lets tokens in."""
+        mode, max_age = self._revocations
+        return mode != "required" or (age is not None and age <= max_age)
+
     def _require_news(self, follower: Follower) -> None:
         age = follower.age()
-        if age is None or age > self._revocations.max_age:
+        if not self._is_recent(age):
             told = "never" if age is None else f"{age:.0f} seconds ago"
             raise IssuerUnavailable(
                 f"what {self.source.issuer} has revoked was confirmed {told}, which is too long: "
-                f"{follower.last_error or 'the stream is silent'}"
+                f"{follower.last_error or 'the stream is silent, or what it says is old'}"
             )
 
     def refresh_for_unknown_key(self) -> bool:

@@ -17,7 +17,7 @@ from carnet.errors import ConfigurationError, IssuerUnavailable
 from carnet.verifier.connections import Connections
 from carnet.verifier.fetch import check_address, on_loopback, tls_context
 from carnet.verifier.key_source import KeySource
-from carnet.verifier.revocations import RevocationList, read_event
+from carnet.verifier.revocations import LEEWAY, RevocationList, read_event
 
 if TYPE_CHECKING:
     import httpx
@@ -41,17 +41,26 @@ class Follower:
     Args:
         source: the issuer's keys, and its metadata with the stream's address.
         refresh_for_unknown_key: fetches the keys, unless that was done just before; tells which.
+        clock: gives the seconds since 1970.
+        leeway: seconds by which the issuer's clock may differ from that one.
 
     Attributes:
         list: what is known.
         last_error: why the stream broke last, or None while it is followed.
     """
 
-    def __init__(self, source: KeySource, refresh_for_unknown_key: Callable[[], bool]) -> None:
-        self.list = RevocationList()
+    def __init__(
+        self,
+        source: KeySource,
+        refresh_for_unknown_key: Callable[[], bool],
+        clock: Callable[[], float] = time.time,
+        leeway: float = LEEWAY,
+    ) -> None:
+        self.list = RevocationList(leeway)
         self.last_error: str | None = None
         self._source = source
         self._refresh_for_unknown_key = refresh_for_unknown_key
+        self._clock = clock
         self._lock = threading.Lock()
         self._pid: int | None = None
         self._began_at = 0.0
@@ -70,13 +79,14 @@ class Follower:
             # Those of the parent are not ours, where this is a fork.
             self._connections = Connections()
             thread = threading.Thread(target=self._follow, name="carnet-revocations", daemon=True)
+            self._began_at = time.monotonic()
+            # Before the thread begins, since its end takes it back.
+            self._pid = os.getpid()
             try:
                 thread.start()
             except RuntimeError:
+                self._pid = None
                 self.last_error = "this process can't start another thread"
-                return
-            self._began_at = time.monotonic()
-            self._pid = os.getpid()
 
     def patience(self) -> float:
         """Give the seconds for which a token still waits for the first snapshot.
@@ -93,9 +103,8 @@ class Follower:
         self._synced.wait(self.patience())
 
     def age(self) -> float | None:
-        """Give the seconds since the issuer confirmed what is known, or None before that."""
-        heard_at = self.list.heard_at
-        return None if heard_at is None else time.monotonic() - heard_at
+        """Give the seconds since the moment for which the issuer has proved what is known."""
+        return self.list.age(time.monotonic(), self._clock())
 
     def close(self) -> None:
         """Stop following; a read that waits for the issuer's next word ends at once."""
@@ -103,22 +112,29 @@ class Follower:
         self._connections.end()
 
     def _follow(self) -> None:
-        pause = SHORTEST_PAUSE
-        while not self._stop.is_set():
-            heard_at = self.list.heard_at
-            try:
-                self._follow_once()
-            except IssuerUnavailable as error:
-                self.last_error = str(error)
-            # The address is the issuer's: httpx, idna, ssl and the rest raise what they like for
-            # it, and none of that may end the following.
-            except Exception as error:
-                self.last_error = f"following the revocations failed ({type(error).__name__})"
-            if self.list.heard_at != heard_at:
-                pause = SHORTEST_PAUSE
-            # Many verifiers lose the same issuer at the same moment: they come back spread out.
-            self._stop.wait(_jitter.uniform(pause / 2, pause))
-            pause = min(pause * 2, LONGEST_PAUSE)
+        try:
+            pause = SHORTEST_PAUSE
+            while not self._stop.is_set():
+                heard_at = self.list.heard_at
+                self._try_to_follow()
+                if self.list.heard_at != heard_at:
+                    pause = SHORTEST_PAUSE
+                # Many verifiers lose the same issuer at once: they come back spread out.
+                self._stop.wait(_jitter.uniform(pause / 2, pause))
+                pause = min(pause * 2, LONGEST_PAUSE)
+        finally:
+            # Should this thread end before it is told to, the next token begins another.
+            self._pid = None
+
+    def _try_to_follow(self) -> None:
+        try:
+            self._follow_once()
+        except IssuerUnavailable as error:
+            self.last_error = str(error)
+        # The address and the events are the issuer's: httpx, idna, ssl and the rest raise what they
+        # like for them, and cryptography's panics are no Exception. None of it ends the following.
+        except BaseException as error:
+            self.last_error = f"following the revocations failed ({type(error).__name__})"
 
     def _follow_once(self) -> None:
         """Connect and follow until the stream breaks.
@@ -143,14 +159,20 @@ class Follower:
                     raise
                 event = read_event(data, self._source.keys, self._source.issuer)
             try:
-                self.list.apply(event, time.monotonic())
-            except IssuerUnavailable:
+                self.list.apply(event, time.monotonic(), self._clock())
+            except BaseException:
                 self.list.restart()
                 raise
-            self.last_error = None
+            self.last_error = self._clocks_differ() if self.list.ahead else None
             if self.list.position is not None:
                 self._synced.set()
         raise IssuerUnavailable("the revocation stream ended")
+
+    def _clocks_differ(self) -> str:
+        return (
+            f"its events are signed {self.list.ahead:.0f} seconds ahead of the clock here, which "
+            "proves nothing: set both clocks right, or give the verifier more leeway"
+        )
 
 
 def events(address: str, position: int | None, connections: Connections) -> Iterator[str]:

@@ -83,12 +83,14 @@ class Health:
 
     Attributes:
         issuer: the issuer.
-        ready: whether there are keys to check tokens with.
+        ready: whether tokens can be accepted: there are keys to check them with, and where the
+            revocations are required, what is known of them is recent enough.
         keys: how many.
         age: seconds since they were fetched, or None.
         last_error: why the last fetch failed, or None where it did not.
         fetches: how many fetches there have been.
-        revocations_age: seconds since the issuer confirmed what is known to be revoked, or None.
+        revocations_age: seconds since the moment for which the issuer has proved what is known to
+            be revoked, or None.
         revocations: how many entries are known.
         revocations_error: why the stream broke, or None while it is followed.
     """
@@ -185,6 +187,13 @@ class KeySource:
             if self.keys is None:
                 self._due_at = now
             raise
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        # What an issuer publishes may make a library fail as nobody foresaw, and cryptography's
+        # panics are no Exception: it is told, the keys held before stay, and it is tried again.
+        except BaseException as error:
+            self._last_error = f"reading what it publishes failed ({type(error).__name__})"
+            self._jwks_uri = self._configured
 
     def _accept(self, document: Mapping[str, Any], cache_control: str, now: float) -> None:
         if self.keys is None or document.get("keys") != self._published:

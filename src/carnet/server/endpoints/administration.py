@@ -20,6 +20,7 @@ from carnet.server.authentication import administrator, origin_of
 from carnet.server.clients import Client, ClientMetadata, ClientRefused
 from carnet.server.clock import SECOND
 from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
+from carnet.server.logout_notices import LogoutFailure
 from carnet.server.passwords import MAX_PASSWORD, TooBusy
 from carnet.server.resources import Resource, ResourceMetadata
 from carnet.server.service import Service
@@ -27,6 +28,8 @@ from carnet.server.service import Service
 __all__ = ["OPERATIONS", "Operation", "administer"]
 
 MISSING: Final = frozenset(("unknown_client", "unknown_resource", "account_unknown"))
+REGISTRATION_ERRORS: Final = frozenset(("invalid_redirect_uri", "invalid_client_metadata"))
+"""Those of RFC 7591 section 3.2.2."""
 MOST_ACCOUNTS: Final = 1000
 
 Text = Annotated[str, Meta(max_length=1024)]
@@ -38,18 +41,38 @@ class NewClient(ClientMetadata, frozen=True, kw_only=True, forbid_unknown_fields
     client_id: Text | None = None
 
 
+class LogoutFailureDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a client can't be told of ended sessions."""
+
+    since: int
+    cause: str
+
+
 class ClientDocument(ClientMetadata, frozen=True, kw_only=True):
-    """A client; its secret stands here only where it was made just now."""
+    """A client; its secret stands here only where it was made just now.
+
+    ``logout_failure`` says that sign-out notices to it fail, since when (seconds since 1970) and
+    why; it is not there where they don't.
+    """
 
     client_id: str
     client_id_issued_at: int
     client_secret: str | msgspec.UnsetType = msgspec.UNSET
+    logout_failure: LogoutFailureDocument | msgspec.UnsetType = msgspec.UNSET
+
+
+class UnreadableClient(msgspec.Struct, frozen=True, kw_only=True):
+    """A client whose row in the database can't be read: it gets no tokens, and can be removed."""
+
+    client_id: str
+    reason: str
 
 
 class ClientList(msgspec.Struct, frozen=True, kw_only=True):
     """Every client."""
 
     clients: list[ClientDocument]
+    unreadable: list[UnreadableClient] = []
 
 
 class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +191,8 @@ def administer(operation: Operation) -> Callable[[Request], Awaitable[Response]]
         except (ClientRefused, AccountRefused) as error:
             status = 404 if error.code in MISSING else 400
             text = str(error).replace('"', "'")
-            raise RequestRefused("invalid_request", text, status) from None
+            code = error.code if error.code in REGISTRATION_ERRORS else "invalid_request"
+            raise RequestRefused(code, text, status) from None
         except TooBusy as error:
             raise RequestRefused(
                 "temporarily_unavailable", str(error), 429, {"Retry-After": "2"}
@@ -183,8 +207,15 @@ def administer(operation: Operation) -> Callable[[Request], Awaitable[Response]]
 
 
 async def _list_clients(asked: Asked) -> ClientList:
-    clients = asked.service.directory.clients()
-    return ClientList(clients=[_client_document(one) for one in clients])
+    directory = asked.service.directory
+    failures = await asked.service.notices.failures()
+    unreadable = sorted(directory.unreadable_clients.items())
+    return ClientList(
+        clients=[
+            _client_document(one, failure=failures.get(one.id)) for one in directory.clients()
+        ],
+        unreadable=[UnreadableClient(client_id=one, reason=reason) for one, reason in unreadable],
+    )
 
 
 async def _add_client(asked: Asked) -> ClientDocument:
@@ -199,7 +230,8 @@ async def _show_client(asked: Asked) -> ClientDocument:
     found = {one.id: one for one in asked.service.directory.clients()}.get(asked.name)
     if found is None:
         raise ClientRefused("there is no such client", code="unknown_client")
-    return _client_document(found)
+    failures = await asked.service.notices.failures()
+    return _client_document(found, failure=failures.get(found.id))
 
 
 async def _replace_client(asked: Asked) -> ClientDocument:
@@ -280,12 +312,18 @@ async def _account(asked: Asked) -> Account:
     return account
 
 
-def _client_document(client: Client, secret: str | None = None) -> ClientDocument:
+def _client_document(
+    client: Client, secret: str | None = None, failure: LogoutFailure | None = None
+) -> ClientDocument:
+    told: LogoutFailureDocument | msgspec.UnsetType = msgspec.UNSET
+    if failure is not None:
+        told = LogoutFailureDocument(since=failure.since // SECOND, cause=failure.cause)
     return ClientDocument(
         **msgspec.structs.asdict(client.metadata),
         client_id=client.id,
         client_id_issued_at=client.created_at // SECOND,
         client_secret=msgspec.UNSET if secret is None else secret,
+        logout_failure=told,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.server.deadline import within
 from carnet.server.http import answer
 from carnet.server.metrics import CONTENT_TYPE_LATEST, exposition
 from carnet.server.service import Service
@@ -13,6 +14,8 @@ from carnet.server.store import statements as sql
 
 __all__ = ["health", "metrics", "readiness"]
 
+READ_SECONDS = 2.0
+
 
 async def health(_request: Request) -> Response:
     """Say that the process answers."""
@@ -20,13 +23,20 @@ async def health(_request: Request) -> Response:
 
 
 async def readiness(request: Request) -> Response:
-    """Say whether the service can do its work: the database answers, and there is a key."""
+    """Say whether the service can do its work: the database answers, and what must run does."""
     service: Service = request.app.state.service
     try:
-        await service.store.read(sql.COUNTERS)
-    except StoreUnavailable:
-        return answer({"status": "unavailable", "reason": "the database does not answer"}, 503)
+        await within(READ_SECONDS, service.store.read(sql.COUNTERS))
+    except (StoreUnavailable, TimeoutError):
+        return _unavailable("the database does not answer")
+    if late := service.background.late:
+        return _unavailable(f"has not succeeded for too long: {', '.join(late)}", late)
     return answer({"status": "ready"})
+
+
+def _unavailable(reason: str, tasks: list[str] | None = None) -> Response:
+    content: dict[str, object] = {"status": "unavailable", "reason": reason}
+    return answer(content if tasks is None else {**content, "tasks": tasks}, 503)
 
 
 async def metrics(_request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -14,6 +15,7 @@ from carnet.server.client_authentication import authenticate
 from carnet.server.http import NO_STORE, RequestRefused, read_form
 from carnet.server.metrics import READERS
 from carnet.server.service import Service
+from carnet.server.store import StoreUnavailable
 from carnet.server.stream_places import StreamPlaces
 
 __all__ = ["revoke_token", "stream_revocations"]
@@ -49,11 +51,20 @@ async def stream_revocations(request: Request) -> Response:
     if text is not None and not (text.isascii() and text.isdigit() and len(text) < 19):
         raise RequestRefused("invalid_request", "Last-Event-ID must be the id of an event")
 
+    stream = service.feed.read(None if text is None else int(text))
+    # Where the database does not answer, this says so, and no stream begins.
+    first = await anext(stream)
+
     async def events() -> AsyncIterator[bytes]:
         READERS.inc()
         try:
-            async for event in service.feed.read(None if text is None else int(text)):
-                yield event
+            async with aclosing(stream):
+                yield first
+                async for event in stream:
+                    yield event
+        except StoreUnavailable:
+            # The stream ends; whoever reads it connects anew and is told.
+            return
         finally:
             READERS.dec()
 

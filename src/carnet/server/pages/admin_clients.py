@@ -15,6 +15,7 @@ from carnet.server.authentication import origin_of
 from carnet.server.browser_session import BrowserSession
 from carnet.server.clients import Client, ClientMetadata, ClientRefused
 from carnet.server.identifiers import new_identifier
+from carnet.server.logout_notices import LogoutFailure
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import NO_ERRORS, in_words
@@ -92,17 +93,26 @@ async def list_clients(request: Request) -> Response:
         "admin_clients.html",
         session=session,
         clients=service.directory.clients(),
+        failures=await service.notices.failures(),
+        unreadable=sorted(service.directory.unreadable_clients.items()),
+        unreadable_resources=sorted(service.directory.unreadable_resources.items()),
         resources=made,
-        settled=[name for name in service.settings.audiences if name not in names],
+        settled=[
+            name
+            for name in service.settings.audiences
+            if name not in names and name not in service.directory.unreadable_resources
+        ],
         done=DONE.get(request.query_params.get("done", ""), ""),
     )
 
 
 async def show_client(request: Request) -> Response:
-    """Show a client."""
+    """Show a client, and whether it can be told of ended sessions."""
+    service: Service = request.app.state.service
     session = await administrator(request)
     client = _client(request, request.query_params.get("id", ""))
-    return _client_page(request, session, client, None)
+    failure = (await service.notices.failures()).get(client.id)
+    return _client_page(request, session, client, None, failure=failure)
 
 
 async def show_new_client(request: Request) -> Response:
@@ -148,10 +158,13 @@ async def ask(request: Request) -> Response:
         raise HTTPException(404)
     back = f"/admin/clients/client?{urlencode({'id': name})}"
     shown = name
+    directory = service.directory
     if change == "remove-resource":
         back = "/admin/clients"
-        if service.directory.resource(name) is None:
+        if directory.resource(name) is None and name not in directory.unreadable_resources:
             raise HTTPException(404)
+    elif change == "remove" and directory.is_unreadable(name):
+        back = "/admin/clients"
     else:
         shown = _client(request, name).metadata.client_name or name
     title, text, button = QUESTIONS[change]
@@ -186,13 +199,12 @@ async def remove_client(request: Request) -> Response:
     service: Service = request.app.state.service
     form = await Form.read(request)
     session = await administrator(request)
-    if service.directory.client(form["id"]) is not None:
-        try:
-            origin = origin_of(request, session.account.id)
-            await service.directory.remove_client(form["id"], origin)
-        except ClientRefused as error:
-            if error.code != "unknown_client":
-                raise
+    try:
+        origin = origin_of(request, session.account.id)
+        await service.directory.remove_client(form["id"], origin)
+    except ClientRefused as error:
+        if error.code != "unknown_client":
+            raise
     return redirect(request, "/admin/clients?done=removed")
 
 
@@ -265,6 +277,7 @@ def _client_page(
     status: int = 200,
     *,
     again: bool = False,
+    failure: LogoutFailure | None = None,
 ) -> Response:
     return render(
         request,
@@ -274,6 +287,7 @@ def _client_page(
         client=client,
         secret=secret,
         again=again,
+        failure=failure,
     )
 
 

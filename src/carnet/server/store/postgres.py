@@ -200,6 +200,7 @@ class PostgresStore:
         session = {
             "timeout": CONNECT_SECONDS,
             "command_timeout": COMMAND_SECONDS,
+            # A standby may lag behind, and what it says is no proof of anything.
             "target_session_attrs": "read-write",
         }
         try:

@@ -506,3 +506,16 @@ UPDATE session SET logout_uri = NULL WHERE id = $1
 LOGOUT_NOT_TOLD = """
 UPDATE session SET logout_due_at = $1 WHERE id = $2
 """
+
+LOGOUT_FAILED = """
+INSERT INTO logout_failure (client_id, since, failed_at, cause) VALUES ($1, $2, $2, $3)
+ON CONFLICT (client_id) DO UPDATE SET failed_at = excluded.failed_at, cause = excluded.cause
+"""
+
+LOGOUT_WORKS = """
+DELETE FROM logout_failure WHERE client_id = $1
+"""
+
+LOGOUT_FAILURES = """
+SELECT client_id, since, failed_at, cause FROM logout_failure
+"""
