@@ -12,7 +12,7 @@ import time
 
 from argon2 import PasswordHasher, Type
 
-from carnet.server.passwords import LANES, MEMORY_KIB, TIME_COST
+from carnet.server.accounts.passwords import LANES, MEMORY_KIB, TIME_COST
 
 PASSWORD = "paper-boat-harbour"
 

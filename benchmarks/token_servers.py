@@ -20,9 +20,9 @@ import httpx
 from carnet import child_processes
 from carnet.jwt.inspection import inspect
 from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientMetadata
+from carnet.server.clients.clients import ClientMetadata
 from carnet.server.service import open_service
-from carnet.server.sessions import Wanted
+from carnet.server.sessions.sessions import Wanted
 from carnet.server.settings import Settings
 
 HERE = Path(__file__).resolve().parent

@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 import httpx
 from tests.server.conftest import PASSWORD
 
-from carnet.server.accounts import AccountRefused
+from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientMetadata
+from carnet.server.clients.clients import ClientMetadata
 from carnet.server.service import open_service
 from carnet.server.settings import Settings
 

@@ -9,7 +9,7 @@ from tests.server.flows import CALLBACK, Request, hidden
 
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientMetadata
+from carnet.server.clients.clients import ClientMetadata
 
 
 async def register(service, client_id="app", **metadata):

@@ -14,10 +14,10 @@ from carnet import Key
 from carnet.jose import jws
 from carnet.jose.encoding import b64url_encode, json_encode
 from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientMetadata
-from carnet.server.resources import ResourceMetadata
+from carnet.server.clients.clients import ClientMetadata
+from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.service import open_service
-from carnet.server.sessions import Wanted
+from carnet.server.sessions.sessions import Wanted
 from carnet.server.settings import Settings
 
 MACHINE = ("client_credentials",)

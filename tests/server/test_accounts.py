@@ -6,10 +6,10 @@ import functools
 import pytest
 from argon2 import PasswordHasher
 
-from carnet.server.accounts import AccountRefused
+from carnet.server.accounts.accounts import AccountRefused
+from carnet.server.accounts.passwords import Passwords, TooBusy
 from carnet.server.audit import OPERATOR, newest
-from carnet.server.passwords import Passwords, TooBusy
-from carnet.server.sessions import Wanted
+from carnet.server.sessions.sessions import Wanted
 
 PASSWORD = "paper-boat-harbour"
 

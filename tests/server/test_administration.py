@@ -6,7 +6,7 @@ import pytest
 from tests import processes
 
 from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientMetadata, ClientRefused
+from carnet.server.clients.clients import ClientMetadata, ClientRefused
 
 
 @pytest.fixture

@@ -239,7 +239,7 @@ def test_both_metadata_documents_tell_the_same(server):
 
 
 def test_the_hash_of_the_access_token_is_the_algorithms_own():
-    from carnet.server.id_tokens import _half_hash
+    from carnet.server.tokens.id_tokens import _half_hash
 
     assert _half_hash("x", "EdDSA") == _half_hash("x", "ES512") != _half_hash("x", "ES384")
     digest = hashlib.shake_256(b"x").digest(114)[:57]

@@ -8,7 +8,7 @@ import pytest
 from tests.server.conftest import PASSWORD
 from tests.server.flows import CALLBACK, Person, Request, add_client, hidden, signed_in
 
-from carnet.server.authorization_request import redirect_matches
+from carnet.server.oauth.authorization_request import redirect_matches
 
 LOOPBACK = "http://127.0.0.1/native"
 
@@ -150,10 +150,10 @@ def test_4_5_of_many_uses_at_once_at_most_one_is_answered(server):
 
 
 def test_4_5_a_code_is_good_for_a_minute(play):
-    from carnet.server.authorization_codes import CodeRefused
-    from carnet.server.authorization_request import read_authorization_request
-    from carnet.server.clients import Client, ClientMetadata
-    from carnet.server.sessions import BROWSER, Wanted
+    from carnet.server.clients.clients import Client, ClientMetadata
+    from carnet.server.oauth.authorization_codes import CodeRefused
+    from carnet.server.oauth.authorization_request import read_authorization_request
+    from carnet.server.sessions.sessions import BROWSER, Wanted
 
     asked = Request()
 

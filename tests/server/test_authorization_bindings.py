@@ -13,7 +13,7 @@ from tests.server.oauth import Prover
 from carnet import inspect
 from carnet.server.applications import connected, disconnect
 from carnet.server.audit import OPERATOR
-from carnet.server.resources import ResourceMetadata
+from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.store import statements as sql
 
 AUDIENCES = ("orders", "billing")

@@ -3,7 +3,9 @@
 import pytest
 from tests.server.flows import CALLBACK, Request
 
-from carnet.server.authorization_request import (
+from carnet.server.clients.clients import Client, ClientMetadata
+from carnet.server.clients.resources import Resource, ResourceMetadata
+from carnet.server.oauth.authorization_request import (
     MAX_PARAMETERS,
     MAX_QUERY,
     MAX_TEXT,
@@ -13,8 +15,6 @@ from carnet.server.authorization_request import (
     read_query,
     with_parameters,
 )
-from carnet.server.clients import Client, ClientMetadata
-from carnet.server.resources import Resource, ResourceMetadata
 
 AUDIENCES = ("orders", "billing", "vault")
 LONG = "x" * (MAX_TEXT + 1)

@@ -15,8 +15,8 @@ from carnet import Key, KeySet, Signer, Verifier, inspect
 from carnet.jose import jws
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientMetadata
-from carnet.server.sessions import Wanted
+from carnet.server.clients.clients import ClientMetadata
+from carnet.server.sessions.sessions import Wanted
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from tests.server.flows import CALLBACK, Request
 
+from carnet.server.accounts.throttle import Delayed
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientMetadata
-from carnet.server.throttle import Delayed
+from carnet.server.clients.clients import ClientMetadata
 
 PASSWORD = "paper-boat-harbour"
 

@@ -9,7 +9,7 @@ import pytest
 
 from carnet import KeySet
 from carnet.jose import jws
-from carnet.server.sessions import Wanted
+from carnet.server.sessions.sessions import Wanted
 
 
 class Reader:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carnet.server.key_stages import KeyDates, Stage, rotation_due, stages
+from carnet.server.keys.stages import KeyDates, Stage, rotation_due, stages
 
 KEPT = 100
 

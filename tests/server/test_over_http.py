@@ -10,7 +10,7 @@ import jwt as pyjwt
 import pytest
 
 from carnet import KeySet, Verifier, inspect
-from carnet.server.refresh_token import parse
+from carnet.server.sessions.refresh_token import parse
 
 
 def test_signing_in_answers_with_both_tokens(server):

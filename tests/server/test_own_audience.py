@@ -8,12 +8,15 @@ from carnet import inspect
 from carnet.errors import ConfigurationError
 from carnet.server.app import ROUTES, build_app
 from carnet.server.audit import OPERATOR
-from carnet.server.authorization_request import AuthorizationRefused, read_authorization_request
-from carnet.server.clients import ClientMetadata, ClientRefused
+from carnet.server.clients.clients import ClientMetadata, ClientRefused
+from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.endpoints.administration import OPERATIONS
+from carnet.server.oauth.authorization_request import (
+    AuthorizationRefused,
+    read_authorization_request,
+)
 from carnet.server.pages.routes import PAGES
-from carnet.server.resources import ResourceMetadata
-from carnet.server.sessions import FIRST_PARTY, Wanted
+from carnet.server.sessions.sessions import FIRST_PARTY, Wanted
 from carnet.server.settings import load_settings
 from carnet.server.store import statements as sql
 

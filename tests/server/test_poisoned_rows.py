@@ -5,14 +5,14 @@ import json
 import pytest
 
 from carnet.jose import jws
-from carnet.server import logout_notices
 from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientMetadata
+from carnet.server.clients.clients import ClientMetadata
+from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.metrics import UNREADABLE_ROWS
-from carnet.server.resources import ResourceMetadata
-from carnet.server.sessions import Wanted
+from carnet.server.sessions.sessions import Wanted
 from carnet.server.store import StoreUnavailable
 from carnet.server.store import statements as sql
+from carnet.server.tokens import logout_notices
 
 HOUR = 3600
 PASSWORD = "paper-boat-harbour"

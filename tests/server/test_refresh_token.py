@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carnet import InvalidToken
-from carnet.server.refresh_token import MAX_GENERATION, RefreshToken, mint, new_secret, parse
+from carnet.server.sessions.refresh_token import (
+    MAX_GENERATION,
+    RefreshToken,
+    mint,
+    new_secret,
+    parse,
+)
 
 PEPPERS = {1: b"p" * 32, 7: b"q" * 32}
 

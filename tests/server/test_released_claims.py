@@ -8,13 +8,13 @@ import pytest
 
 from carnet import inspect
 from carnet.errors import ConfigurationError
-from carnet.server.accounts import AccountRefused
+from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.claim_names import RESERVED_CLAIMS
-from carnet.server.clients import ClientMetadata, ClientRefused
-from carnet.server.resources import ResourceMetadata
-from carnet.server.sessions import FIRST_PARTY, Wanted
+from carnet.server.clients.clients import ClientMetadata, ClientRefused
+from carnet.server.clients.resources import ResourceMetadata
+from carnet.server.sessions.sessions import FIRST_PARTY, Wanted
 from carnet.server.settings import ScopeRelease, load_settings
 
 ISSUER = "https://auth.example.com"

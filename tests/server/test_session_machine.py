@@ -22,9 +22,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from carnet.server.refresh_token import parse
 from carnet.server.service import open_service
-from carnet.server.sessions import RefreshRefused, Wanted
+from carnet.server.sessions.refresh_token import parse
+from carnet.server.sessions.sessions import RefreshRefused, Wanted
 from carnet.server.settings import Settings
 
 GRACE, IDLE, LIFETIME = 30, 1000, 5000

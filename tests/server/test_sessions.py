@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from carnet.server.audit import SERVICE
-from carnet.server.refresh_token import mint, parse
-from carnet.server.sessions import RefreshRefused, Wanted
+from carnet.server.sessions.refresh_token import mint, parse
+from carnet.server.sessions.sessions import RefreshRefused, Wanted
 
 PASSWORD = "paper-boat-harbour"
 

@@ -6,9 +6,9 @@ import pytest
 
 from carnet import inspect
 from carnet.server.audit import OPERATOR
-from carnet.server.key_stages import Stage
-from carnet.server.master_key import create_master_key
-from carnet.server.sessions import Wanted
+from carnet.server.keys.master_key import create_master_key
+from carnet.server.keys.stages import Stage
+from carnet.server.sessions.sessions import Wanted
 
 HOUR, DAY = 3600, 86_400
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from carnet.server.stream_places import StreamPlaces, network_of
+from carnet.server.revocations.stream_places import StreamPlaces, network_of
 
 
 def opened(client):

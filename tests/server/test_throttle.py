@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from carnet.server import throttle
+from carnet.server.accounts import throttle
+from carnet.server.accounts.throttle import Delayed, network_of
 from carnet.server.audit import Origin, newest
-from carnet.server.signing_in import SignInRefused, change_password, check_password
-from carnet.server.throttle import Delayed, network_of
+from carnet.server.web.password_sign_in import SignInRefused, change_password, check_password
 
 PASSWORD = "paper-boat-harbour"
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.7"

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from tests import processes
 
-from carnet.server.sessions import RefreshRefused, Wanted
+from carnet.server.sessions.sessions import RefreshRefused, Wanted
 
 PASSWORD = "paper-boat-harbour"
 HOUR = 3600

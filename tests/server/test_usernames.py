@@ -6,9 +6,9 @@ import unicodedata
 
 import pytest
 
-from carnet.server.accounts import AccountRefused
+from carnet.server.accounts.accounts import AccountRefused
+from carnet.server.accounts.usernames import canonical_username, is_acceptable, skeleton
 from carnet.server.audit import OPERATOR
-from carnet.server.usernames import canonical_username, is_acceptable, skeleton
 
 PASSWORD = "paper-boat-harbour"
 

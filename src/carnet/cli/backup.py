@@ -11,7 +11,7 @@ import click
 
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.errors import ConfigurationError
-from carnet.server.master_key import read_master_key
+from carnet.server.keys.master_key import read_master_key
 from carnet.server.settings import Settings
 
 __all__ = ["backup", "restore"]

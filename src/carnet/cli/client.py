@@ -13,10 +13,10 @@ from carnet.cli.running import with_service
 from carnet.errors import ConfigurationError
 from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.server.audit import OPERATOR
-from carnet.server.clients import Client, ClientMetadata, ClientRefused
+from carnet.server.clients.clients import Client, ClientMetadata, ClientRefused
 from carnet.server.clock import SECOND
-from carnet.server.logout_notices import LogoutFailure
 from carnet.server.service import Service
+from carnet.server.tokens.logout_notices import LogoutFailure
 
 __all__ = ["client", "client_document"]
 

@@ -12,8 +12,8 @@ from carnet.cli.options import data_options, echo_json, json_option, settings_fr
 from carnet.cli.running import with_service
 from carnet.errors import ConfigurationError
 from carnet.server.audit import OPERATOR
-from carnet.server.clients import ClientRefused
-from carnet.server.resources import Resource, ResourceMetadata
+from carnet.server.clients.clients import ClientRefused
+from carnet.server.clients.resources import Resource, ResourceMetadata
 from carnet.server.service import Service
 
 __all__ = ["resource"]

@@ -10,7 +10,7 @@ import msgspec
 
 from carnet.cli.options import data_options, settings_from
 from carnet.cli.running import with_service
-from carnet.server.program import serve as run
+from carnet.server.running.program import serve as run
 from carnet.server.service import Service
 from carnet.server.settings import Settings
 

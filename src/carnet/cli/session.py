@@ -13,7 +13,7 @@ from carnet.cli.times import when
 from carnet.errors import ConfigurationError
 from carnet.server.audit import OPERATOR
 from carnet.server.service import Service
-from carnet.server.sessions import Session
+from carnet.server.sessions.sessions import Session
 
 __all__ = ["session"]
 

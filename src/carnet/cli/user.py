@@ -12,7 +12,7 @@ import msgspec
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
 from carnet.errors import ConfigurationError
-from carnet.server.accounts import Account
+from carnet.server.accounts.accounts import Account
 from carnet.server.audit import OPERATOR
 from carnet.server.service import Service
 

@@ -11,16 +11,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from carnet.server.dispatcher import DirectEndpoint, Dispatcher
-from carnet.server.endpoints import accounts, authorize, consents, logout, operations, sessions
+from carnet.server.endpoints import accounts, consents, sessions
+from carnet.server.endpoints import probes as operations
 from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.openapi import openapi
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
-from carnet.server.endpoints.token import issue_token
+from carnet.server.endpoints.token.endpoint import issue_token
 from carnet.server.endpoints.userinfo import user_info
 from carnet.server.failures import EXPECTED, answer_failure
 from carnet.server.metrics import CountRequests
+from carnet.server.pages import authorize, logout
 from carnet.server.pages.brand import check_brand
 from carnet.server.pages.routes import PAGES
 from carnet.server.service import Service

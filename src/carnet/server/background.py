@@ -23,14 +23,14 @@ from typing import Final
 import structlog
 
 from carnet.server.activity import MINUTE, Activity
+from carnet.server.clients.registry import Directory
 from carnet.server.clock import SECOND, Clock
-from carnet.server.directory import Directory
-from carnet.server.feed import Feed
-from carnet.server.logout_notices import LogoutNotices
+from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.recurring import Recurring
-from carnet.server.signing_keys import SigningKeys
+from carnet.server.revocations.feed import Feed
 from carnet.server.store import Store
 from carnet.server.store import statements as sql
+from carnet.server.tokens.logout_notices import LogoutNotices
 
 __all__ = ["Background"]
 

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from carnet.server.failures import EXPECTED, answer_failure
-from carnet.server.http import RequestRefused, header_values
 from carnet.server.metrics import count
+from carnet.server.web.requests import RequestRefused, header_values
 
 __all__ = ["DirectEndpoint", "Dispatcher"]
 

@@ -8,10 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.http import RequestRefused, refusal
-from carnet.server.pages.failures import failure_page
+from carnet.server.pages.error_page import failure_page
 from carnet.server.pages.rendering import wants_page
 from carnet.server.store import StoreUnavailable
+from carnet.server.web.requests import RequestRefused, refusal
 
 __all__ = ["EXPECTED", "answer_failure"]
 

@@ -7,27 +7,27 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from carnet.errors import ServerError
-from carnet.server.access_tokens import AccessTokens
-from carnet.server.accounts import Accounts
+from carnet.server.accounts.accounts import Accounts
+from carnet.server.accounts.passwords import Passwords
+from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import Origin
-from carnet.server.authorization_codes import AuthorizationCodes
 from carnet.server.background import Background
+from carnet.server.clients.consents import Consents
+from carnet.server.clients.registry import Directory
 from carnet.server.clock import Clock, now
-from carnet.server.consents import Consents
-from carnet.server.data_folder import NEXT_KEY, DataFolder, open_folder
-from carnet.server.directory import Directory
-from carnet.server.feed import Feed
-from carnet.server.id_tokens import IdTokens
-from carnet.server.logout_notices import LogoutNotices
-from carnet.server.master_key import create_master_key, read_master_key
-from carnet.server.passwords import Passwords
-from carnet.server.revocations import Revoker
-from carnet.server.sessions import Sessions
+from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder
+from carnet.server.keys.master_key import create_master_key, read_master_key
+from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.oauth.authorization_codes import AuthorizationCodes
+from carnet.server.revocations.feed import Feed
+from carnet.server.revocations.revoker import Revoker
+from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
-from carnet.server.signing_keys import SigningKeys
-from carnet.server.spent import Spent
 from carnet.server.store import Store, open_store
-from carnet.server.throttle import Throttle
+from carnet.server.tokens.access_tokens import AccessTokens
+from carnet.server.tokens.id_tokens import IdTokens
+from carnet.server.tokens.logout_notices import LogoutNotices
+from carnet.server.tokens.used_once import Spent
 
 __all__ = ["Service", "open_service"]
 

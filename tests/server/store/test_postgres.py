@@ -12,7 +12,7 @@ from tests.postgres import ESCAPED, PASSWORD
 
 from carnet.errors import ServerError
 from carnet.server.service import open_service
-from carnet.server.sessions import Wanted
+from carnet.server.sessions.sessions import Wanted
 from carnet.server.settings import Settings
 from carnet.server.store import StoreUnavailable, open_store, statements
 from carnet.server.store import postgres as engine

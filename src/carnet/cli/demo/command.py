@@ -15,7 +15,7 @@ import uvicorn  # noqa: F401
 from carnet.cli import ink
 from carnet.cli.demo.processes import Processes, check_ports
 from carnet.cli.demo.walk import Addresses, walk
-from carnet.server.accounts import AccountRefused
+from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.service import open_service
 from carnet.server.settings import Settings
 

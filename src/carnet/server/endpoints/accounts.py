@@ -9,14 +9,14 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server import signing_in
-from carnet.server.accounts import AccountRefused
-from carnet.server.authentication import administrator, origin_of, signed_in
+from carnet.server.accounts.accounts import AccountRefused
+from carnet.server.accounts.passwords import MAX_PASSWORD
 from carnet.server.endpoints.sessions import session_document
-from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
-from carnet.server.passwords import MAX_PASSWORD
 from carnet.server.service import Service
-from carnet.server.signing_in import SignInRefused
+from carnet.server.web import password_sign_in as signing_in
+from carnet.server.web.bearer import administrator, origin_of, signed_in
+from carnet.server.web.password_sign_in import SignInRefused
+from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
 __all__ = [
     "change_password",

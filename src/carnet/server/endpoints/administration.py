@@ -14,16 +14,16 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.accounts import Account, AccountRefused
+from carnet.server.accounts.accounts import Account, AccountRefused
+from carnet.server.accounts.passwords import MAX_PASSWORD, TooBusy
 from carnet.server.audit import Origin
-from carnet.server.authentication import administrator, origin_of
-from carnet.server.clients import Client, ClientMetadata, ClientRefused
+from carnet.server.clients.clients import Client, ClientMetadata, ClientRefused
+from carnet.server.clients.resources import Resource, ResourceMetadata
 from carnet.server.clock import SECOND
-from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
-from carnet.server.logout_notices import LogoutFailure
-from carnet.server.passwords import MAX_PASSWORD, TooBusy
-from carnet.server.resources import Resource, ResourceMetadata
 from carnet.server.service import Service
+from carnet.server.tokens.logout_notices import LogoutFailure
+from carnet.server.web.bearer import administrator, origin_of
+from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
 __all__ = ["OPERATIONS", "Operation", "administer"]
 

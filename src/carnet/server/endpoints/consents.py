@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.applications import connected, disconnect
-from carnet.server.authentication import origin_of, signed_in
 from carnet.server.clock import SECOND
-from carnet.server.http import NO_STORE, answer
 from carnet.server.service import Service
+from carnet.server.web.bearer import origin_of, signed_in
+from carnet.server.web.requests import NO_STORE, answer
 
 __all__ = ["list_consents", "withdraw_consent"]
 

@@ -15,12 +15,12 @@ from carnet.errors import InvalidToken
 from carnet.jose import jws
 from carnet.jose.encoding import json_encode
 from carnet.jwt.claims import Claims
-from carnet.server.client_authentication import authenticate_confidential
-from carnet.server.clients import Client
+from carnet.server.clients.clients import Client
 from carnet.server.clock import SECOND
-from carnet.server.http import NO_STORE, RequestRefused, answer, header_values, read_form
 from carnet.server.service import Service
 from carnet.server.store import statements as sql
+from carnet.server.web.client_authentication import authenticate_confidential
+from carnet.server.web.requests import NO_STORE, RequestRefused, answer, header_values, read_form
 
 __all__ = ["introspect_token"]
 

@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from carnet.jose.algorithms import ALGORITHMS, ENCRYPTIONS
 from carnet.jwt.dpop import ALGORITHMS_ACCEPTED
-from carnet.server.client_authentication import METHODS
-from carnet.server.endpoints.token import GRANTS
-from carnet.server.http import answer
-from carnet.server.id_tokens import ACR
+from carnet.server.endpoints.token.endpoint import GRANTS
 from carnet.server.service import Service
+from carnet.server.tokens.id_tokens import ACR
+from carnet.server.web.client_authentication import METHODS
+from carnet.server.web.requests import answer
 
 __all__ = ["key_set", "metadata"]
 

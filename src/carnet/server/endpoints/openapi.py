@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from carnet import __version__
 from carnet.server.endpoints.administration import OPERATIONS, Operation
-from carnet.server.http import answer
 from carnet.server.service import Service
+from carnet.server.web.requests import answer
 
 __all__ = ["openapi"]
 

@@ -10,13 +10,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from carnet.errors import InvalidToken
-from carnet.server.authentication import origin_of
-from carnet.server.client_authentication import authenticate
-from carnet.server.http import NO_STORE, RequestRefused, read_form
 from carnet.server.metrics import READERS
+from carnet.server.revocations.stream_places import StreamPlaces
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
-from carnet.server.stream_places import StreamPlaces
+from carnet.server.web.bearer import origin_of
+from carnet.server.web.client_authentication import authenticate
+from carnet.server.web.requests import NO_STORE, RequestRefused, read_form
 
 __all__ = ["revoke_token", "stream_revocations"]
 

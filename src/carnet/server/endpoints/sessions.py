@@ -9,23 +9,23 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.authentication import origin_of, signed_in, verified
+from carnet.server.accounts.passwords import MAX_PASSWORD
 from carnet.server.clock import SECOND
-from carnet.server.cookie_mode import (
+from carnet.server.endpoints.token.answer import check_resource, token_answer
+from carnet.server.metrics import SIGN_INS
+from carnet.server.service import Service
+from carnet.server.sessions.sessions import FIRST_PARTY, Session, Wanted
+from carnet.server.web.bearer import origin_of, signed_in, verified
+from carnet.server.web.cookie_mode import (
     cookie_mode,
     forget_tokens,
     held_refresh_token,
     token_response,
 )
-from carnet.server.devices import known_device
-from carnet.server.dpop import prove_at_token_endpoint, use_proof
-from carnet.server.endpoints.tokens import check_resource, token_answer
-from carnet.server.http import NO_STORE, RequestRefused, answer, read_json
-from carnet.server.metrics import SIGN_INS
-from carnet.server.passwords import MAX_PASSWORD
-from carnet.server.service import Service
-from carnet.server.sessions import FIRST_PARTY, Session, Wanted
-from carnet.server.signing_in import SignInRefused, account_changing, check_password
+from carnet.server.web.devices import known_device
+from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
+from carnet.server.web.password_sign_in import SignInRefused, account_changing, check_password
+from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
 __all__ = [
     "begin_session",

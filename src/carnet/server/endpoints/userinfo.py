@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.authentication import insufficient_scope, signed_in
-from carnet.server.http import answer
 from carnet.server.service import Service
+from carnet.server.web.bearer import insufficient_scope, signed_in
+from carnet.server.web.requests import answer
 
 __all__ = ["user_info"]
 

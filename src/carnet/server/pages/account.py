@@ -7,18 +7,19 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server import applications, signing_in
-from carnet.server.accounts import AccountRefused
-from carnet.server.authentication import origin_of
-from carnet.server.browser_session import BrowserSession
+from carnet.server import applications
+from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.pages.devices import device_name
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.visitors import visitor
 from carnet.server.service import Service
-from carnet.server.sessions import BROWSER, FIRST_PARTY, Session
-from carnet.server.signing_in import SignInRefused
+from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Session
+from carnet.server.web import password_sign_in as signing_in
+from carnet.server.web.bearer import origin_of
+from carnet.server.web.browser_session import BrowserSession
+from carnet.server.web.password_sign_in import SignInRefused
 
 __all__ = [
     "change_password",

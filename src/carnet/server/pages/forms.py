@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 
-from carnet.server.browser_session import check_same_origin
-from carnet.server.http import read_form
+from carnet.server.web.browser_session import check_same_origin
+from carnet.server.web.requests import read_form
 
 __all__ = ["Form", "local_path", "typed"]
 

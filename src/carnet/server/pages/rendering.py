@@ -14,11 +14,11 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from carnet.server.browser_session import BrowserSession
 from carnet.server.clock import SECOND
 from carnet.server.pages.brand import LOGO, SHEET, files
 from carnet.server.pages.static_files import static_url
 from carnet.server.service import Service
+from carnet.server.web.browser_session import BrowserSession
 
 __all__ = ["PAGE_HEADERS", "error_page", "redirect", "render", "wants_page"]
 

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from carnet.server.pages import (
-    account,
-    admin,
-    admin_clients,
-    admin_keys,
-    admin_users,
-    debugger,
-    sign_in,
-    sign_up,
-)
+from carnet.server.pages import account, debugger, sign_in, sign_up
+from carnet.server.pages.admin import clients as admin_clients
+from carnet.server.pages.admin import keys as admin_keys
+from carnet.server.pages.admin import overview as admin
+from carnet.server.pages.admin import users as admin_users
 from carnet.server.pages.static_files import serve_static
 
 __all__ = ["PAGES"]

@@ -9,16 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.errors import CarnetError
-from carnet.server.accounts import Account
-from carnet.server.authentication import origin_of
-from carnet.server.browser_session import begin, check_same_origin, current, end
-from carnet.server.devices import known_device, remember_device
+from carnet.server.accounts.accounts import Account
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.service import Service
-from carnet.server.signing_in import SignInRefused, account_changing, check_password
 from carnet.server.store import StoreUnavailable
+from carnet.server.web.bearer import origin_of
+from carnet.server.web.browser_session import begin, check_same_origin, current, end
+from carnet.server.web.devices import known_device, remember_device
+from carnet.server.web.password_sign_in import SignInRefused, account_changing, check_password
 
 __all__ = ["HOME", "NO_ERRORS", "enter", "in_words", "show_sign_in", "sign_in", "sign_out"]
 

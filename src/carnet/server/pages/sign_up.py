@@ -9,15 +9,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.accounts import AccountRefused
-from carnet.server.authentication import origin_of
-from carnet.server.devices import known_device
+from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import render
 from carnet.server.pages.sign_in import HOME, NO_ERRORS, enter, in_words
 from carnet.server.service import Service
-from carnet.server.signing_in import SignInRefused, check_password, make_account
 from carnet.server.store import StoreUnavailable
+from carnet.server.web.bearer import origin_of
+from carnet.server.web.devices import known_device
+from carnet.server.web.password_sign_in import SignInRefused, check_password, make_account
 
 __all__ = ["show_sign_up", "sign_up"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from carnet.server.browser_session import BrowserSession, current
-from carnet.server.http import RequestRefused
 from carnet.server.service import Service
+from carnet.server.web.browser_session import BrowserSession, current
+from carnet.server.web.requests import RequestRefused
 
 __all__ = ["administrator", "visitor"]
 

@@ -1,0 +1,118 @@
+"""Password hashing: Argon2id in a bounded pool, so that a flood never slows the service down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import resources
+from typing import TypeVar
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from carnet.errors import CarnetError
+
+__all__ = ["MAX_PASSWORD", "MIN_PASSWORD", "Passwords", "TooBusy", "is_common"]
+
+T = TypeVar("T")
+
+MIN_PASSWORD = 8
+MAX_PASSWORD = 1024
+
+# OWASP's first recommendation for Argon2id: 19 MiB, two passes, one lane.
+TIME_COST, MEMORY_KIB, LANES = 2, 19 * 1024, 1
+WAITING_PER_WORKER = 16
+
+
+class TooBusy(CarnetError):
+    """More passwords wait to be checked than will be soon."""
+
+    code = "too_busy"
+
+
+class Passwords:
+    """Makes and checks password hashes; at most a bounded number wait.
+
+    Args:
+        workers: how many hashes are computed at the same time; by default one a core.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._hasher = PasswordHasher(TIME_COST, MEMORY_KIB, LANES, type=Type.ID)
+        self._workers = workers or _cores()
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="carnet-password")
+        self._pending = 0
+        self._nobodys = self._hasher.hash(secrets.token_urlsafe(32))
+
+    async def hash(self, password: str) -> str:
+        """Hash a new password, as a PHC string.
+
+        Raises:
+            TooBusy: if too many wait already.
+        """
+        return await self._run(lambda: self._hasher.hash(_prepared(password)))
+
+    async def check(self, password: str, encoded: str | None) -> bool:
+        """Tell whether a password belongs to a hash.
+
+        Args:
+            password: what was typed.
+            encoded: the account's hash; None, where there is no such account, costs the same.
+
+        Raises:
+            TooBusy: if too many wait already.
+        """
+
+        def verify() -> bool:
+            try:
+                return self._hasher.verify(encoded or self._nobodys, _prepared(password))
+            except (VerificationError, InvalidHashError):
+                return False
+
+        return await self._run(verify) and encoded is not None
+
+    def is_outdated(self, encoded: str) -> bool:
+        """Tell whether a hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(encoded)
+
+    def close(self) -> None:
+        """Let what is under way finish."""
+        self._pool.shutdown()
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._pending >= self._workers * (1 + WAITING_PER_WORKER):
+            raise TooBusy("too many people are signing in at this moment; try again shortly")
+        self._pending += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._pending -= 1
+
+
+def _cores() -> int:
+    """Count the cores that this process may use; a container may have fewer than its machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def is_common(password: str) -> bool:
+    """Tell whether a password is one of those that are tried first."""
+    return password.casefold() in _common_passwords()
+
+
+@cache
+def _common_passwords() -> frozenset[str]:
+    file = resources.files("carnet.server.accounts").joinpath("common_passwords.txt")
+    text = file.read_text("utf-8")
+    return frozenset(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def _prepared(password: str) -> bytes:
+    # The same password typed on another keyboard may be composed otherwise (RFC 8265 section 4.2).
+    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")

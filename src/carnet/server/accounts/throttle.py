@@ -1,0 +1,305 @@
+"""Slowing down those who guess passwords, without locking anybody else out.
+
+An attempt takes a slot in each allowance that it counts against, before its password is looked at:
+however many come at once, no more are looked at than there are slots. A right password gives its
+slots back. What counts depends on who asks:
+
+    who asks                                      allowances, by
+    ────────────────────────────────────────────  ────────────────────────────────────────────────
+    anybody                                       address; account and address; account
+    an address that the account has signed in     address; account and address, apart from others;
+    from                                          account, apart from others
+    a browser that the account has signed in      account and browser; account, apart from others
+    with, by its cookie
+    whoever is signed in, changing the password   account, apart from others
+    whoever makes an account                      address
+
+So those who have never signed in can use up only what others like them have.
+
+An allowance is a single moment, the one when the next failure would come on time (the generic cell
+rate algorithm): a slot moves it on by an interval, and there is none while it lies a burst of
+intervals ahead. The moments are in the database, so a restart forgives nothing. They are kept by
+number, of which there are not many, and which name has which only the service can tell: whether
+there is an account makes no difference, and no flood of made-up names fills the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+from carnet.errors import CarnetError
+from carnet.server.accounts.usernames import canonical_username
+from carnet.server.clock import SECOND, Clock
+from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.store import Statement, Store, Transaction
+from carnet.server.store import statements as sql
+
+__all__ = ["Attempt", "Delayed", "Throttle", "network_of"]
+
+DAY: Final = 86_400 * SECOND
+FAMILIAR_FOR: Final = 90 * DAY
+BUCKETS: Final = 2**16
+MAX_WAITING: Final = 64
+
+# With these, addresses of IPv4 are written in those of IPv6 (RFC 6052).
+_TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class Allowance(NamedTuple):
+    """How many failures are taken at once, and how fast more are allowed again."""
+
+    burst: int
+    interval: int
+
+
+ADDRESS: Final = Allowance(30, 4 * SECOND)
+ACCOUNT_HERE: Final = Allowance(8, 15 * SECOND)
+ACCOUNT: Final = Allowance(100, 2 * SECOND)
+AUDITED_HERE: Final = Allowance(20, 60 * SECOND)
+AUDITED: Final = Allowance(1000, 10 * SECOND)
+
+_Slots = dict[str, Allowance]
+
+
+class Delayed(CarnetError):
+    """There is no slot for an attempt now.
+
+    Args:
+        seconds: how long to wait before the next attempt.
+    """
+
+    code = "too_many_failures"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("there were too many failed attempts; wait before the next one")
+        self.seconds = seconds
+
+
+class Attempt:
+    """An attempt that has its slots.
+
+    Attributes:
+        forgiven: whether they are given back at its end.
+        succeeded: whether it was also right.
+    """
+
+    def __init__(self) -> None:
+        self.forgiven = False
+        self.succeeded = False
+
+    def forgive(self) -> None:
+        """Give the slots back at the end: nothing was looked at."""
+        self.forgiven = True
+
+    def succeed(self) -> None:
+        """Give the slots back at the end: what was looked at was right."""
+        self.forgiven = self.succeeded = True
+
+
+class _Refused(Exception):
+    """A slot that was not there, which undoes the others."""
+
+    def __init__(self, name: str, seconds: int) -> None:
+        self.name = name
+        self.seconds = seconds
+
+
+class Throttle:
+    """Gives attempts their slots.
+
+    Args:
+        store: where the moments are kept.
+        keys: of which a pepper hides what the moments belong to.
+        clock: gives the microseconds since 1970.
+    """
+
+    def __init__(self, store: Store, keys: SigningKeys, clock: Clock) -> None:
+        self._store = store
+        self._keys = keys
+        self._clock = clock
+        self._under_way: Counter[str] = Counter()
+        self._waiting: defaultdict[str, deque[asyncio.Future[bool]]] = defaultdict(deque)
+
+    @asynccontextmanager
+    async def sign_in(
+        self, username: str, address: str, device: str = ""
+    ) -> AsyncIterator[Attempt]:
+        """Look at a username and a password.
+
+        Args:
+            username: as it was typed.
+            address: from where.
+            device: names a browser that the account has signed in with, or "".
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        account, network = _name_of(username), network_of(address)
+        now, name = self._clock(), self._hide("familiar", account, network).hex()
+        known = await self._store.read(sql.FAMILIAR, name, now)
+        own = self._slot("known account", account)
+        if device:
+            wanted = {self._slot("device", account, device): ACCOUNT_HERE, own: ACCOUNT}
+        elif known:
+            here = self._slot("known address", account, network)
+            wanted = {self._slot("address", network): ADDRESS, here: ACCOUNT_HERE, own: ACCOUNT}
+        else:
+            wanted = {
+                self._slot("address", network): ADDRESS,
+                self._slot("account and address", account, network): ACCOUNT_HERE,
+                self._slot("account", account): ACCOUNT,
+            }
+        # It is not written with every sign-in.
+        until = now + FAMILIAR_FOR
+        remembering = sql.ADD_FAMILIAR, (name, until, until - DAY)
+        async with self._attempt(wanted, remembering) as attempt:
+            yield attempt
+
+    @asynccontextmanager
+    async def password_change(self, account_id: str) -> AsyncIterator[Attempt]:
+        """Look at the password of somebody who is signed in and changes it.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        async with self._attempt({self._slot("change", account_id): ACCOUNT_HERE}) as attempt:
+            yield attempt
+
+    @asynccontextmanager
+    async def sign_up(self, address: str) -> AsyncIterator[Attempt]:
+        """Make an account.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        slot = self._slot("address", network_of(address))
+        async with self._attempt({slot: ADDRESS}) as attempt:
+            yield attempt
+
+    def audited(self, address: str) -> Transaction[bool]:
+        """Tell, in somebody's transaction, whether a refusal is to stand in the audit log.
+
+        A flood of them would fill the database, and hide everything else.
+        """
+        now = self._clock()
+        here = self._slot("audited", network_of(address))
+        for name, allowance in ((here, AUDITED_HERE), ("audited", AUDITED)):
+            if not (yield sql.TAKE_SLOT, _taking(name, allowance, now)):
+                return False
+        return True
+
+    @asynccontextmanager
+    async def _attempt(
+        self, wanted: _Slots, remembering: Statement | None = None
+    ) -> AsyncIterator[Attempt]:
+        await self._enter(wanted)
+        attempt = Attempt()
+
+        def end() -> Transaction[None]:
+            for name, allowance in sorted(wanted.items()):
+                yield sql.GIVE_SLOT_BACK, (allowance.interval, name)
+            if attempt.succeeded and remembering is not None:
+                yield remembering
+
+        try:
+            yield attempt
+        finally:
+            try:
+                if attempt.forgiven:
+                    await self._store.transact(end)
+            finally:
+                self._leave(wanted, is_free=attempt.forgiven)
+
+    async def _enter(self, wanted: _Slots) -> None:
+        while True:
+            try:
+                await self._store.transact(lambda: self._take(wanted))
+            except _Refused as refused:
+                if not await self._turn(refused.name):
+                    raise Delayed(refused.seconds) from None
+            else:
+                self._under_way.update(wanted.keys())
+                return
+
+    async def _turn(self, name: str) -> bool:
+        """Wait until an attempt ends that may give its slot back, and tell whether it did.
+
+        Many programs may sign in with one account, and the right password, at the same moment.
+        """
+        if not self._under_way[name] or len(self._waiting[name]) >= MAX_WAITING:
+            return False
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[name].append(turn)
+        return await turn
+
+    def _leave(self, wanted: _Slots, *, is_free: bool) -> None:
+        self._under_way.subtract(wanted.keys())
+        for name in wanted:
+            waiting = self._waiting[name]
+            is_last = self._under_way[name] <= 0
+            # Nobody else will tell those who wait behind the last one.
+            count = len(waiting) if is_last else int(is_free)
+            while waiting and count:
+                turn = waiting.popleft()
+                if not turn.done():
+                    turn.set_result(is_free)
+                    count -= 1
+            if is_last:
+                del self._under_way[name], self._waiting[name]
+
+    def _take(self, wanted: _Slots) -> Transaction[None]:
+        now = self._clock()
+        # Always in the same order, so that two attempts never wait for each other.
+        for name, allowance in sorted(wanted.items()):
+            if not (yield sql.TAKE_SLOT, _taking(name, allowance, now)):
+                rows = yield sql.SLOT_DUE, (name,)
+                raise _Refused(name, _seconds(rows[0][0], allowance, now) if rows else 1)
+
+    def _slot(self, kind: str, *parts: str) -> str:
+        number = int.from_bytes(self._hide(kind, *parts)[:8], "big") % BUCKETS
+        return f"{kind} {number:04x}"
+
+    def _hide(self, *parts: str) -> bytes:
+        pepper = self._keys.peppers[self._keys.pepper_id]
+        said = b"".join(
+            len(text).to_bytes(4, "big") + text
+            for text in (part.encode("utf-8", "surrogatepass") for part in parts)
+        )
+        return hmac.digest(hmac.digest(pepper, b"carnet throttle", "sha256"), said, "sha256")
+
+
+def network_of(address: str) -> str:
+    """Give what somebody has who has an address: the address itself, or the /64 of an IPv6 one."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    if found in _TRANSLATED:
+        return str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
+    return str(ipaddress.IPv6Network((found, 64), strict=False))
+
+
+def _name_of(username: str) -> str:
+    # What can be nobody's name counts too, by what was typed.
+    return canonical_username(username) or username
+
+
+def _taking(name: str, allowance: Allowance, now: int) -> tuple[str, int, int, int, int, int]:
+    full = allowance.burst * allowance.interval
+    latest = now + full - allowance.interval
+    return (name, now + allowance.interval, now, now + 2 * full, allowance.interval, latest)
+
+
+def _seconds(due_at: int, allowance: Allowance, now: int) -> int:
+    free_at = due_at - (allowance.burst - 1) * allowance.interval
+    return max(1, -(-(free_at - now) // SECOND))

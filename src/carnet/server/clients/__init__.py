@@ -1,0 +1,1 @@
+"""Clients, the resources and scopes that they may ask for, and consents."""

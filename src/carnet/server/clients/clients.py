@@ -1,0 +1,251 @@
+"""Clients: the programs that ask for tokens, and what each of them may ask for."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from carnet.errors import CarnetError, InvalidKey
+from carnet.jose.algorithms import ALGORITHMS, ENCRYPTIONS
+from carnet.jose.key import Key
+from carnet.jose.key_set import KeySet
+from carnet.server.clients.addresses import (
+    LOOPBACK_HOST,
+    BadAddress,
+    check_private_address,
+    check_web_address,
+)
+from carnet.server.sessions.sessions import FIRST_PARTY
+
+__all__ = [
+    "FIRST_PARTY_CLIENT",
+    "LOOPBACK_HOST",
+    "AuthenticationMethod",
+    "Client",
+    "ClientMetadata",
+    "ClientRefused",
+    "GrantType",
+    "check_client_id",
+    "check_metadata",
+    "client_of",
+    "hash_secret",
+]
+
+AuthenticationMethod = Literal[
+    "none", "client_secret_basic", "client_secret_post", "private_key_jwt"
+]
+GrantType = Literal["authorization_code", "refresh_token", "client_credentials"]
+Name = Annotated[str, Meta(max_length=256)]
+Address = Annotated[str, Meta(min_length=1, max_length=2048)]
+Addresses = Annotated[tuple[Address, ...], Meta(max_length=64)]
+Names = Annotated[
+    tuple[Annotated[str, Meta(min_length=1, max_length=512)], ...], Meta(max_length=64)
+]
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._~][A-Za-z0-9._~:\-]{0,127}")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
+
+
+class ClientRefused(CarnetError):
+    """A client or a resource can't be made or changed as asked; the code says why.
+
+    Codes: ``invalid_client_metadata``, ``invalid_redirect_uri`` (RFC 7591 section 3.2.2),
+    ``id_taken``, ``id_reserved``, ``unknown_client``, ``unknown_resource``, ``no_secret``.
+    """
+
+    code = "invalid_client_metadata"
+
+
+class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of a client; the names are those of RFC 7591 where it has one.
+
+    Attributes:
+        client_name: what people are shown.
+        redirect_uris: where the answers of the authorization endpoint may go.
+        grant_types: what it may ask tokens with.
+        scope: the scopes that it may ask for, with spaces between them.
+        token_endpoint_auth_method: how it proves who it is.
+        jwks: its public keys: those that sign its assertions, and with ``use`` ``enc`` the one that
+            its ID tokens are encrypted to.
+        post_logout_redirect_uris: where people may be sent after they have signed out.
+        backchannel_logout_uri: where it is told that a session has ended.
+        dpop_bound_access_tokens: whether it gets only tokens that are bound to its key (RFC 9449).
+        first_party: whether nobody is asked for consent, and access tokens carry roles and claims
+            whatever their scope.
+        resources: the audiences that it may ask tokens for; the first is its default. The issuer
+            may be among them, for the service's own API. Empty is all, for a first-party client
+            the issuer, too.
+        introspects: the audiences that it serves itself, and whose tokens it may ask about
+            (RFC 7662).
+        id_token_encrypted_response_alg: encrypts its ID tokens, to its key of this algorithm.
+        id_token_encrypted_response_enc: the content encryption for that.
+    """
+
+    client_name: Name = ""
+    redirect_uris: Addresses = ()
+    grant_types: tuple[GrantType, ...] = ("authorization_code", "refresh_token")
+    scope: Annotated[str, Meta(max_length=2048)] = ""
+    token_endpoint_auth_method: AuthenticationMethod = "client_secret_basic"
+    jwks: dict[str, Any] | None = None
+    post_logout_redirect_uris: Addresses = ()
+    backchannel_logout_uri: Address | None = None
+    dpop_bound_access_tokens: bool = False
+    first_party: bool = False
+    resources: Names = ()
+    introspects: Names = ()
+    id_token_encrypted_response_alg: str | None = None
+    id_token_encrypted_response_enc: str = "A128CBC-HS256"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the client can't keep a secret, and so proves nothing about itself."""
+        return self.token_endpoint_auth_method == "none"
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the client proves who it is with a secret."""
+        return self.token_endpoint_auth_method.startswith("client_secret_")
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes that the client may ask for."""
+        return frozenset(self.scope.split())
+
+
+class Client(NamedTuple):
+    """A program that asks for tokens.
+
+    Attributes:
+        id: its ``client_id``.
+        secret_hash: of its secret, or None where it has none.
+        metadata: what is known of it.
+        created_at: when it was made, in microseconds since 1970.
+        keys: its public keys.
+    """
+
+    id: str
+    secret_hash: bytes | None
+    metadata: ClientMetadata
+    created_at: int = 0
+    keys: KeySet = KeySet()
+
+    @property
+    def encryption_key(self) -> Key | None:
+        """The key that its ID tokens are encrypted to, or None."""
+        alg = self.metadata.id_token_encrypted_response_alg
+        return next((key for key in self.keys if key.alg == alg), None) if alg else None
+
+
+FIRST_PARTY_CLIENT: Final = Client(
+    FIRST_PARTY,
+    None,
+    ClientMetadata(
+        grant_types=("refresh_token",),
+        token_endpoint_auth_method="none",  # noqa: S106  # no password
+        first_party=True,
+    ),
+)
+"""Whoever asks without a ``client_id``, for a session that began with a password."""
+
+
+def client_of(row: tuple[Any, ...]) -> Client:
+    """Make a client of its row in the database."""
+    client_id, secret_hash, metadata, created_at = row
+    known = msgspec.json.decode(metadata, type=ClientMetadata)
+    return Client(client_id, secret_hash, known, created_at, _keys(known))
+
+
+def hash_secret(secret: str) -> bytes:
+    """Give what the database holds of a secret; it is random, so one pass of a hash is enough."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def check_client_id(client_id: str) -> None:
+    """Check an identifier that somebody has chosen for a client.
+
+    Raises:
+        ClientRefused: if it has another form, or is the service's own.
+    """
+    if _CLIENT_ID.fullmatch(client_id) is None:
+        raise ClientRefused(
+            "a client's id has up to 128 of the characters A-Z a-z 0-9 . _ ~ : - and does not "
+            "begin with - or :"
+        )
+    if client_id == FIRST_PARTY or client_id.startswith(f"{FIRST_PARTY}:"):
+        raise ClientRefused(
+            f"the id {FIRST_PARTY}, and all that begin with {FIRST_PARTY}:, are the service's own",
+            code="id_reserved",
+        )
+
+
+def check_metadata(metadata: ClientMetadata) -> None:
+    """Check that a client's metadata make sense together.
+
+    Raises:
+        ClientRefused: naming the member at fault and what was expected.
+    """
+    for address in metadata.redirect_uris:
+        _check_address("redirect_uris", address, check_private_address, "invalid_redirect_uri")
+    for address in metadata.post_logout_redirect_uris:
+        _check_address("post_logout_redirect_uris", address, check_private_address)
+    if metadata.backchannel_logout_uri is not None:
+        _check_address("backchannel_logout_uri", metadata.backchannel_logout_uri, check_web_address)
+    if metadata.scope and _SCOPE.fullmatch(metadata.scope) is None:
+        raise ClientRefused("scope is a list of names with one space between them")
+    if not metadata.grant_types:
+        raise ClientRefused("grant_types names at least one grant")
+    if "authorization_code" in metadata.grant_types and not metadata.redirect_uris:
+        raise ClientRefused(
+            "a client with the grant authorization_code needs at least one of redirect_uris",
+            code="invalid_redirect_uri",
+        )
+    if "client_credentials" in metadata.grant_types and metadata.is_public:
+        raise ClientRefused(
+            "the grant client_credentials needs a token_endpoint_auth_method other than none: "
+            "a public client can't prove who it is"
+        )
+    if metadata.introspects and metadata.is_public:
+        raise ClientRefused("introspects needs a token_endpoint_auth_method other than none")
+    _check_keys(metadata)
+
+
+def _check_address(
+    name: str,
+    address: str,
+    check: Callable[[str], None],
+    code: str = "invalid_client_metadata",
+) -> None:
+    try:
+        check(address)
+    except BadAddress as error:
+        raise ClientRefused(f"{name} is {error}", code=code) from None
+
+
+def _check_keys(metadata: ClientMetadata) -> None:
+    try:
+        keys = _keys(metadata)
+    except InvalidKey as error:
+        raise ClientRefused(f"jwks is a JWK Set: {error}") from None
+    if metadata.jwks is not None and (keys.skipped or not len(keys)):
+        told = f": {keys.skipped[0].reason}" if keys.skipped else ""
+        raise ClientRefused(f"jwks holds no key, or one that can't be used{told}")
+    signs = any(ALGORITHMS[key.alg].use == "sig" for key in keys)
+    if metadata.token_endpoint_auth_method == "private_key_jwt" and not signs:
+        raise ClientRefused("private_key_jwt needs jwks with a public key that verifies signatures")
+    alg = metadata.id_token_encrypted_response_alg
+    encrypts = any(key.alg == alg and ALGORITHMS[key.alg].use == "enc" for key in keys)
+    if alg is not None and not encrypts:
+        raise ClientRefused(
+            "id_token_encrypted_response_alg needs jwks with an encryption key of the same alg"
+        )
+    if metadata.id_token_encrypted_response_enc not in ENCRYPTIONS:
+        raise ClientRefused(f"id_token_encrypted_response_enc is one of {', '.join(ENCRYPTIONS)}")
+
+
+def _keys(metadata: ClientMetadata) -> KeySet:
+    return KeySet() if metadata.jwks is None else KeySet.from_jwks(metadata.jwks, public=True)

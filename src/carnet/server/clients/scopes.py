@@ -1,0 +1,134 @@
+"""Scopes: which claims of an account each releases, where to, and how people are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from carnet.server.accounts.accounts import Account
+from carnet.server.claim_names import RESERVED_CLAIMS, STANDARD_CLAIMS
+from carnet.server.clients.resources import ANY_RESOURCE, Resource
+from carnet.server.sessions.sessions import Grant
+from carnet.server.settings import ScopeRelease, Settings, TokenKind
+
+__all__ = ["ALWAYS_GRANTABLE", "ScopeTable", "add_claims", "every_claim"]
+
+ALWAYS_GRANTABLE: Final = frozenset(("openid", "offline_access"))
+"""What a client may ask for that is narrowed to other scopes: no claim but ``sub`` goes with it."""
+
+_TO_CLIENTS: Final[tuple[TokenKind, ...]] = ("id_token", "userinfo")
+
+_READY_MADE: Final[Mapping[str, ScopeRelease]] = {
+    "profile": ScopeRelease(
+        claims=STANDARD_CLAIMS["profile"],
+        tokens=_TO_CLIENTS,
+        words="read your username and your profile: names, picture, links, gender, birthday, "
+        "language and time zone",
+    ),
+    "email": ScopeRelease(
+        claims=STANDARD_CLAIMS["email"], tokens=_TO_CLIENTS, words="read your e-mail address"
+    ),
+    "address": ScopeRelease(
+        claims=STANDARD_CLAIMS["address"], tokens=_TO_CLIENTS, words="read your postal address"
+    ),
+    "phone": ScopeRelease(
+        claims=STANDARD_CLAIMS["phone"], tokens=_TO_CLIENTS, words="read your telephone number"
+    ),
+    "roles": ScopeRelease(claims=("roles",), words="read which roles you have"),
+    "groups": ScopeRelease(claims=("groups",), words="read which groups you belong to"),
+}
+
+_WORDS: Final = {
+    "openid": "see that it is you",
+    "offline_access": "stay signed in while you are away",
+    "carnet:admin": "administer this service in your name: accounts, clients and resources",
+}
+
+
+class ScopeTable:
+    """The scopes that mean something to the service itself: the ready-made and the settings'.
+
+    Args:
+        settings: whose ``scopes`` come on top.
+
+    Attributes:
+        names: what any client may ask for, unless its own list says otherwise.
+        claims: every claim that one of them releases.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._releases = {**_READY_MADE, **settings.scopes}
+        self.names = ("openid", *self._releases, "offline_access")
+        self.claims = tuple(
+            dict.fromkeys(name for one in self._releases.values() for name in one.claims)
+        )
+
+    def released(
+        self,
+        person: Account | Grant,
+        scopes: Iterable[str],
+        into: TokenKind,
+        resource: Resource = ANY_RESOURCE,
+    ) -> dict[str, Any]:
+        """Give the claims of an account that scopes release, besides ``sub``.
+
+        Args:
+            person: the account, or a session of it.
+            scopes: what was granted.
+            into: where the claims go.
+            resource: for an access token, what it is for: scopes may release more to that.
+        """
+        claims: dict[str, Any] = {}
+        for scope in scopes:
+            release = self._releases.get(scope)
+            if release is not None and into in release.tokens:
+                add_claims(claims, person, release.claims)
+            if into == "access_token":
+                add_claims(claims, person, resource.metadata.scope_claims.get(scope, ()))
+        return claims
+
+    def describe(
+        self, scopes: Iterable[str], resource: Resource | None = None
+    ) -> list[tuple[str, str]]:
+        """Give each scope with the words that a person is shown.
+
+        They say what is released; "" where that is nothing, and what the scope means is known to
+        the resource alone.
+        """
+        return [(scope, self._words(scope, resource or ANY_RESOURCE)) for scope in scopes]
+
+    def _words(self, scope: str, resource: Resource) -> str:
+        release = self._releases.get(scope)
+        words = _WORDS.get(scope, "")
+        if release is not None:
+            words = release.words or f"read your {_listed(release.claims)}"
+        told = resource.metadata.scope_claims.get(scope, ())
+        if told and scope not in _WORDS:
+            more = f"tell {resource.audience} your {_listed(told)}"
+            words = f"{words}, and {more}" if words else more
+        return words
+
+
+def add_claims(claims: dict[str, Any], person: Account | Grant, names: Iterable[str]) -> None:
+    """Add claims of an account to others, as far as it has them."""
+    for name in names:
+        if name == "roles":
+            claims[name] = list(person.roles)
+        elif name == "preferred_username":
+            if isinstance(person, Account):
+                claims[name] = person.username
+        elif name in person.claims:
+            claims[name] = person.claims[name]
+
+
+def every_claim(person: Account | Grant) -> dict[str, Any]:
+    """Give the roles and all claims of an account's own."""
+    claims = person.claims
+    if not RESERVED_CLAIMS.isdisjoint(claims):
+        # Stored before its name was reserved.
+        claims = {name: value for name, value in claims.items() if name not in RESERVED_CLAIMS}
+    return {**claims, "roles": list(person.roles)}
+
+
+def _listed(claims: tuple[str, ...]) -> str:
+    return ", ".join(name.replace("_", " ") for name in claims)

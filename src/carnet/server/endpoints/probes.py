@@ -1,0 +1,44 @@
+"""For those who run the service: is it up, is it ready, how is it doing."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.deadline import within
+from carnet.server.metrics import CONTENT_TYPE_LATEST, exposition
+from carnet.server.service import Service
+from carnet.server.store import StoreUnavailable
+from carnet.server.store import statements as sql
+from carnet.server.web.requests import answer
+
+__all__ = ["health", "metrics", "readiness"]
+
+READ_SECONDS = 2.0
+
+
+async def health(_request: Request) -> Response:
+    """Say that the process answers."""
+    return answer({"status": "ok"})
+
+
+async def readiness(request: Request) -> Response:
+    """Say whether the service can do its work: the database answers, and what must run does."""
+    service: Service = request.app.state.service
+    try:
+        await within(READ_SECONDS, service.store.read(sql.COUNTERS))
+    except (StoreUnavailable, TimeoutError):
+        return _unavailable("the database does not answer")
+    if late := service.background.late:
+        return _unavailable(f"has not succeeded for too long: {', '.join(late)}", late)
+    return answer({"status": "ready"})
+
+
+def _unavailable(reason: str, tasks: list[str] | None = None) -> Response:
+    content: dict[str, object] = {"status": "unavailable", "reason": reason}
+    return answer(content if tasks is None else {**content, "tasks": tasks}, 503)
+
+
+async def metrics(_request: Request) -> Response:
+    """Give the figures for Prometheus."""
+    return Response(exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,1 @@
+"""The signing keys and the master key that encrypts them."""

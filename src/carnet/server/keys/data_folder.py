@@ -1,0 +1,53 @@
+"""The data folder: the master key, and the database where it is SQLite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from carnet.errors import ServerError
+from carnet.server.keys.master_key import MasterKey, create_master_key, read_master_key
+from carnet.server.settings import Settings
+
+__all__ = ["NEXT_KEY", "DataFolder", "open_folder"]
+
+
+NEXT_KEY = "master.key.next"
+"""The file of a new master key, until the database has taken it."""
+
+
+class DataFolder(NamedTuple):
+    """What stands in the folder.
+
+    Attributes:
+        database: the path of the SQLite database, whether it is used or not.
+        master_key: what the private keys are encrypted under.
+        key_path: the file of the master key.
+        is_new: whether the master key was made just now.
+    """
+
+    database: Path
+    master_key: MasterKey
+    key_path: Path
+    is_new: bool
+
+
+def open_folder(settings: Settings) -> DataFolder:
+    """Open the data folder; at the first start it is made, with a new master key.
+
+    Raises:
+        ServerError: if the folder or the master key can't be used.
+    """
+    folder = settings.folder
+    database, path = folder / "carnet.db", folder / "master.key"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        begun = database.exists() and database.stat().st_size > 0
+    except OSError as error:
+        raise ServerError(
+            f"can't make the data folder {folder}: {error.strerror}; name another one with --data",
+            code="data_unwritable",
+        ) from None
+    if path.exists() or (begun and not settings.database):
+        return DataFolder(database, read_master_key(path), path, False)
+    return DataFolder(database, create_master_key(path), path, True)

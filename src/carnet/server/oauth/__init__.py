@@ -1,0 +1,1 @@
+"""Authorization requests, and the codes that answer them."""

@@ -1,0 +1,238 @@
+"""Authorization codes: known by their hash alone, good for a minute, once (RFC 6749 section 4.1).
+
+A second use is told from an unknown code, for it ends the session that the first one gave
+(section 4.1.2): one of the two users has stolen it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Final, NamedTuple
+
+import msgspec
+
+from carnet.errors import CarnetError
+from carnet.jose.encoding import b64url_encode
+from carnet.server.accounts.accounts import Account, account_of
+from carnet.server.audit import Origin
+from carnet.server.clients.clients import Client
+from carnet.server.clients.consents import hold_consent
+from carnet.server.clock import SECOND, Clock
+from carnet.server.oauth.authorization_request import AuthorizationRequest
+from carnet.server.sessions.sessions import Grant, Sessions, Wanted
+from carnet.server.store import Store, Transaction
+from carnet.server.store import statements as sql
+
+__all__ = ["AuthorizationCodes", "CodeRefused", "Exchanged", "Presented"]
+
+LIFETIME: Final = 60 * SECOND
+
+
+class CodeRefused(CarnetError):
+    """A code is not good; the reason is for the operator's log, not for the client.
+
+    Codes: ``unknown``, ``expired``, ``used``, ``client_mismatch``, ``redirect_mismatch``,
+    ``verifier_wrong``, ``key_mismatch``, ``login_ended``, ``account_disabled``,
+    ``consent_withdrawn``.
+    """
+
+    code = "code_refused"
+
+
+class Presented(NamedTuple):
+    """A code that is good for whoever has presented it, and not used yet.
+
+    Attributes:
+        code_hash: what the database knows it by.
+        request: what was granted.
+        login_id: the session of the browser in which it was.
+        authenticated_at: when the password was given, in microseconds since 1970.
+        account: who has granted it.
+    """
+
+    code_hash: bytes
+    request: AuthorizationRequest
+    login_id: str
+    authenticated_at: int
+    account: Account
+
+
+class Exchanged(NamedTuple):
+    """What a code was exchanged for.
+
+    Attributes:
+        grant: the session that it began.
+        account: whose it is.
+        nonce: what the client asked to find in the ID token, or None.
+    """
+
+    grant: Grant
+    account: Account
+    nonce: str | None
+
+
+class _Granted(msgspec.Struct, frozen=True):
+    """What the row of a code says of the request that it was given for."""
+
+    request: AuthorizationRequest
+    authenticated_at: int
+
+
+class AuthorizationCodes:
+    """The codes that the authorization endpoint gives and the token endpoint takes.
+
+    Args:
+        store: where they are kept.
+        sessions: what they are exchanged for.
+        clock: gives the microseconds since 1970.
+    """
+
+    def __init__(self, store: Store, sessions: Sessions, clock: Clock) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._clock = clock
+
+    async def issue(
+        self,
+        request: AuthorizationRequest,
+        account_id: str,
+        login_id: str,
+        authenticated_at: int,
+    ) -> str:
+        """Make a code for a request that somebody has granted.
+
+        Args:
+            request: what was granted.
+            account_id: who has granted it.
+            login_id: the session of the browser in which it was.
+            authenticated_at: when the password was given, in microseconds since 1970.
+        """
+        code = secrets.token_urlsafe(32)
+        # What is only for the way to the code is not needed after it, and may be long.
+        kept = msgspec.structs.replace(request, state=None, id_token_hint=None, login_hint=None)
+        granted = msgspec.json.encode(_Granted(kept, authenticated_at)).decode()
+        await self._store.write(
+            sql.ADD_CODE,
+            *(_hash(code), login_id, granted, self._clock() + LIFETIME),
+            account_id,
+        )
+        return code
+
+    async def is_known(self, code: str, client: Client) -> bool:
+        """Tell whether a code was given to a client, whether or not it is still good."""
+        rows = await self._store.read(sql.CODE_BY_HASH, _hash(code))
+        if not rows:
+            return False
+        return msgspec.json.decode(rows[0][1], type=_Granted).request.client_id == client.id
+
+    async def read(
+        self,
+        code: str,
+        client: Client,
+        *,
+        redirect_uri: str | None,
+        verifier: str,
+        key_thumbprint: str,
+        origin: Origin,
+    ) -> Presented:
+        """Judge a code that was presented, and leave it as it is.
+
+        Args:
+            code: as the client sent it.
+            client: who sent it, authenticated.
+            redirect_uri: as the client sent it, or None.
+            verifier: the ``code_verifier``.
+            key_thumbprint: of the key that the client has proved to hold, or "".
+            origin: from where it came.
+
+        Raises:
+            CodeRefused: with the reason as its code.
+        """
+        code_hash = _hash(code)
+        rows = await self._store.read(sql.CODE_BY_HASH, code_hash)
+        if not rows:
+            raise CodeRefused("the code is unknown", code="unknown")
+        login_id, text, expires_at, session_id, *row = rows[0]
+        granted = msgspec.json.decode(text, type=_Granted)
+        request = granted.request
+        # Another client has nothing to do with the session, and can't end it either.
+        if request.client_id != client.id:
+            raise CodeRefused("the code is another client's", code="client_mismatch")
+        if session_id is not None:
+            # Whatever else is sent with it: the code is in two hands.
+            raise await self._used(session_id, origin)
+        if redirect_uri != (request.redirect_uri if request.redirect_given else None):
+            raise CodeRefused("the redirect_uri is another one", code="redirect_mismatch")
+        if not secrets.compare_digest(_challenge(verifier), request.challenge):
+            raise CodeRefused("the code_verifier is wrong", code="verifier_wrong")
+        if request.key_thumbprint not in ("", key_thumbprint):
+            raise CodeRefused("the code is bound to another key", code="key_mismatch")
+        if expires_at <= self._clock():
+            raise CodeRefused("the code has expired", code="expired")
+        account = account_of(tuple(row))
+        return Presented(code_hash, request, login_id, granted.authenticated_at, account)
+
+    async def exchange(
+        self, presented: Presented, client: Client, key_thumbprint: str, origin: Origin
+    ) -> Exchanged:
+        """Begin the session that a code was given for, and use the code up.
+
+        Args:
+            presented: the code, judged.
+            client: who sent it, authenticated.
+            key_thumbprint: of the key that the client has proved to hold, or "".
+            origin: from where it came.
+
+        Raises:
+            CodeRefused: with the reason as its code; only ``used`` is for good.
+        """
+        code_hash, request, login_id, authenticated_at, account = presented
+        wanted = Wanted(
+            client.id,
+            request.audience,
+            request.scope,
+            # What a confidential client's refresh tokens are bound to is the client
+            # (RFC 9449 section 5).
+            key_thumbprint if client.metadata.is_public else "",
+            login_id,
+            authenticated_at,
+            client.metadata.backchannel_logout_uri,
+        )
+        withdrawn = False
+
+        def take(session_id: str) -> Transaction[bool]:
+            nonlocal withdrawn
+            consent = (account.id, client.id, request.audience, request.scope)
+            withdrawn = not client.metadata.first_party and not (yield from hold_consent(*consent))
+            return not withdrawn and bool((yield sql.TAKE_CODE, (session_id, code_hash)))
+
+        grant = await self._sessions.begin(account, wanted, origin, take)
+        if grant is not None:
+            return Exchanged(grant, account, request.nonce)
+        if withdrawn:
+            raise CodeRefused("the consent was withdrawn", code="consent_withdrawn")
+        [(_, _, _, session_id, *row)] = await self._store.read(sql.CODE_BY_HASH, code_hash)
+        if session_id is not None:
+            raise await self._used(session_id, origin)
+        now = account_of(tuple(row))
+        if now.disabled:
+            raise CodeRefused("the account is disabled", code="account_disabled")
+        if now.version != account.version:
+            # It was given other roles, say, between the reading and the writing.
+            again = presented._replace(account=now)
+            return await self.exchange(again, client, key_thumbprint, origin)
+        raise CodeRefused("the sign-in that gave the code has ended", code="login_ended")
+
+    async def _used(self, session_id: str, origin: Origin) -> CodeRefused:
+        await self._sessions.end(session_id, "code_reused", origin)
+        return CodeRefused("the code was used before", code="used")
+
+
+def _hash(code: str) -> bytes:
+    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).digest()
+
+
+def _challenge(verifier: str) -> str:
+    """Compute the challenge of a verifier (RFC 7636 section 4.6)."""
+    return b64url_encode(_hash(verifier))

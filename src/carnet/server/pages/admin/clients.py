@@ -1,0 +1,305 @@
+"""For administrators: what asks for tokens and what they are for, ``/admin/clients``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.clients.clients import Client, ClientMetadata, ClientRefused
+from carnet.server.clients.resources import ResourceMetadata
+from carnet.server.identifiers import new_identifier
+from carnet.server.pages.forms import Form
+from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.sign_in import NO_ERRORS, in_words
+from carnet.server.pages.visitors import administrator
+from carnet.server.service import Service
+from carnet.server.tokens.logout_notices import LogoutFailure
+from carnet.server.web.bearer import origin_of
+from carnet.server.web.browser_session import BrowserSession
+
+__all__ = [
+    "add_client",
+    "add_resource",
+    "ask",
+    "list_clients",
+    "make_secret",
+    "remove_client",
+    "remove_resource",
+    "show_client",
+    "show_new_client",
+    "show_new_resource",
+]
+
+DONE: Final = {
+    "removed": "The client is removed, and its sessions have ended.",
+    "resource": "The resource is made.",
+    "resource-removed": "The resource is removed; no more tokens are made for it.",
+}
+RESOURCE: Final = "admin_resource_new.html"
+NO_CLAIMS: Final = "-"
+CODE: Final = ("authorization_code", "refresh_token")
+KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "web": (
+        "A web application on a server, with a secret",
+        {"grant_types": CODE, "token_endpoint_auth_method": "client_secret_basic"},
+    ),
+    "app": (
+        "An app in a browser or on a phone, which can't keep a secret",
+        {"grant_types": CODE, "token_endpoint_auth_method": "none"},
+    ),
+    "service": (
+        "A service that acts for itself",
+        {
+            "grant_types": ("client_credentials",),
+            "token_endpoint_auth_method": "client_secret_basic",
+        },
+    ),
+}
+# What is asked before it is done: title, text, button.
+QUESTIONS: Final = {
+    "remove": (
+        "Remove the client {}?",
+        "It gets no more tokens, and every session with it ends. This can't be undone.",
+        "Remove the client",
+    ),
+    "secret": (
+        "Make a new secret for {}?",
+        "The secret until now is good no more, so the client can't ask for tokens until it has the "
+        "new one.",
+        "Make a new secret",
+    ),
+    "remove-resource": (
+        "Remove the resource {}?",
+        "No more tokens are made for it. This can't be undone.",
+        "Remove the resource",
+    ),
+}
+
+
+async def list_clients(request: Request) -> Response:
+    """Show the clients and the resources."""
+    service: Service = request.app.state.service
+    session = await administrator(request)
+    made = service.directory.resources()
+    names = {resource.audience for resource in made}
+    return render(
+        request,
+        "admin_clients.html",
+        session=session,
+        clients=service.directory.clients(),
+        failures=await service.notices.failures(),
+        unreadable=sorted(service.directory.unreadable_clients.items()),
+        unreadable_resources=sorted(service.directory.unreadable_resources.items()),
+        resources=made,
+        settled=[
+            name
+            for name in service.settings.audiences
+            if name not in names and name not in service.directory.unreadable_resources
+        ],
+        done=DONE.get(request.query_params.get("done", ""), ""),
+    )
+
+
+async def show_client(request: Request) -> Response:
+    """Show a client, and whether it can be told of ended sessions."""
+    service: Service = request.app.state.service
+    session = await administrator(request)
+    client = _client(request, request.query_params.get("id", ""))
+    failure = (await service.notices.failures()).get(client.id)
+    return _client_page(request, session, client, None, failure=failure)
+
+
+async def show_new_client(request: Request) -> Response:
+    """Ask what a new client is."""
+    return _new_page(request, await administrator(request), {"id": new_identifier()})
+
+
+async def add_client(request: Request) -> Response:
+    """Make a client, once for each form; its secret is shown with the answer and never again."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await administrator(request)
+    members = {
+        "client_name": form["client_name"],
+        "redirect_uris": form["redirect_uris"].split(),
+        "scope": " ".join(form["scope"].split()),
+        "resources": form["resources"].split(),
+        "first_party": form["first_party"] == "yes",
+        **KINDS.get(form["kind"], KINDS["web"])[1],
+    }
+    origin = origin_of(request, session.account.id)
+    try:
+        metadata = msgspec.convert(members, ClientMetadata)
+        client, secret = await service.directory.add_client(metadata, origin, form["id"] or None)
+    except msgspec.ValidationError as error:
+        text = f"{str(error).replace('`', '')}."
+        return _new_page(request, session, form.values, 422, {"form": text})
+    except ClientRefused as error:
+        made = service.directory.client(form["id"])
+        if error.code == "id_taken" and made is not None:
+            return _client_page(request, session, made, None, again=True)
+        field = "redirect_uris" if error.code == "invalid_redirect_uri" else "form"
+        return _new_page(request, session, form.values, 422, {field: in_words(error)})
+    return _client_page(request, session, client, secret, 201)
+
+
+async def ask(request: Request) -> Response:
+    """Ask once more, before what can't be undone."""
+    service: Service = request.app.state.service
+    session = await administrator(request)
+    change, name = request.path_params["change"], request.query_params.get("id", "")
+    if change not in QUESTIONS:
+        raise HTTPException(404)
+    back = f"/admin/clients/client?{urlencode({'id': name})}"
+    shown = name
+    directory = service.directory
+    if change == "remove-resource":
+        back = "/admin/clients"
+        if directory.resource(name) is None and name not in directory.unreadable_resources:
+            raise HTTPException(404)
+    elif change == "remove" and directory.is_unreadable(name):
+        back = "/admin/clients"
+    else:
+        shown = _client(request, name).metadata.client_name or name
+    title, text, button = QUESTIONS[change]
+    return render(
+        request,
+        "confirm.html",
+        session=session,
+        title=title.format(shown),
+        text=text,
+        button=button,
+        values={"id": name},
+        back=back,
+        action=f"/admin/clients/{change}",
+    )
+
+
+async def make_secret(request: Request) -> Response:
+    """Give a client another secret, and show it once."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await administrator(request)
+    client = _client(request, form["id"])
+    if not client.metadata.has_secret:
+        raise HTTPException(404)
+    origin = origin_of(request, session.account.id)
+    secret = await service.directory.new_secret(client.id, origin)
+    return _client_page(request, session, client, secret)
+
+
+async def remove_client(request: Request) -> Response:
+    """Remove a client; done already, it is answered alike."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await administrator(request)
+    try:
+        origin = origin_of(request, session.account.id)
+        await service.directory.remove_client(form["id"], origin)
+    except ClientRefused as error:
+        if error.code != "unknown_client":
+            raise
+    return redirect(request, "/admin/clients?done=removed")
+
+
+async def show_new_resource(request: Request) -> Response:
+    """Ask what a new resource is."""
+    return _new_page(request, await administrator(request), {}, template=RESOURCE)
+
+
+async def add_resource(request: Request) -> Response:
+    """Make a resource."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await administrator(request)
+    origin = origin_of(request, session.account.id)
+    try:
+        metadata = msgspec.convert(_resource_members(form), ResourceMetadata)
+        await service.directory.add_resource(form["audience"], metadata, origin)
+    except msgspec.ValidationError as error:
+        text = f"{str(error).replace('`', '')}."
+        return _new_page(request, session, form.values, 422, {"scopes": text}, RESOURCE)
+    except ClientRefused as error:
+        field = next((name for name in ("scope", "claims") if name in str(error)), "audience")
+        field = "scopes" if field == "scope" else field
+        errors = {field: in_words(error)}
+        return _new_page(request, session, form.values, 422, errors, RESOURCE)
+    return redirect(request, "/admin/clients?done=resource")
+
+
+async def remove_resource(request: Request) -> Response:
+    """Remove a resource; done already, it is answered alike."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await administrator(request)
+    origin = origin_of(request, session.account.id)
+    try:
+        await service.directory.remove_resource(form["id"], origin)
+    except ClientRefused as error:
+        if error.code != "unknown_resource":
+            raise
+    return redirect(request, "/admin/clients?done=resource-removed")
+
+
+def _resource_members(form: Form) -> dict[str, Any]:
+    """Read what a resource is to be: a scope stands with the claims that it releases."""
+    released, scopes = {}, []
+    for text in form["scopes"].split():
+        scope, _, claims = text.partition("=")
+        scopes.append(scope)
+        if claims:
+            released[scope] = [name for name in claims.split(",") if name]
+    members: dict[str, Any] = {"scopes": scopes, "scope_claims": released}
+    if form["claims"].strip():
+        members["claims"] = [name for name in form["claims"].split() if name != NO_CLAIMS]
+    return members
+
+
+def _client(request: Request, client_id: str) -> Client:
+    service: Service = request.app.state.service
+    found = next((one for one in service.directory.clients() if one.id == client_id), None)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _client_page(
+    request: Request,
+    session: BrowserSession,
+    client: Client,
+    secret: str | None,
+    status: int = 200,
+    *,
+    again: bool = False,
+    failure: LogoutFailure | None = None,
+) -> Response:
+    return render(
+        request,
+        "admin_client.html",
+        status,
+        session=session,
+        client=client,
+        secret=secret,
+        again=again,
+        failure=failure,
+    )
+
+
+def _new_page(
+    request: Request,
+    session: BrowserSession,
+    values: Mapping[str, str],
+    status: int = 200,
+    errors: Mapping[str, str] = NO_ERRORS,
+    template: str = "admin_client_new.html",
+) -> Response:
+    kinds = {name: text for name, (text, _) in KINDS.items()}
+    return render(
+        request, template, status, session=session, values=values, errors=errors, kinds=kinds
+    )

@@ -1,0 +1,137 @@
+"""For administrators: the signing keys, their stages on a time line: ``/admin/keys``."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.clock import SECOND
+from carnet.server.keys.stages import KeyDates, Stage
+from carnet.server.pages.forms import Form
+from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.visitors import administrator
+from carnet.server.service import Service
+from carnet.server.web.bearer import origin_of
+
+__all__ = ["ask_about_key", "retire_key", "rotate_keys", "show_keys"]
+
+DAY: Final = 86_400 * SECOND
+WIDTH: Final = 1000
+DONE: Final = {
+    "rotated": "The next key is made; it signs as soon as verifiers have had time to learn it.",
+    "waiting": "The next key is made already, and waits for its time to sign.",
+    "retired": "The key is taken out of use, with every token that it signed.",
+}
+
+
+class Span(NamedTuple):
+    """A stretch of the time line, in units of which the whole has 1000."""
+
+    kind: str
+    start: int
+    width: int
+
+
+class Line(NamedTuple):
+    """A key on the time line."""
+
+    key: KeyDates
+    stage: Stage
+    ends_at: int
+    spans: list[Span]
+
+
+async def show_keys(request: Request) -> Response:
+    """Show the keys, each on its line: published, signing, retired."""
+    service: Service = request.app.state.service
+    session = await administrator(request)
+    now = service.clock()
+    overview = service.keys.overview()
+    begin = min([key.created_at for key, _ in overview], default=now)
+    lines = [_line(service, key, stage) for key, stage in overview]
+    end = max([line.ends_at for line in lines], default=now) + DAY
+    begin = min(begin, now) - (end - begin) // 50
+    return render(
+        request,
+        "admin_keys.html",
+        session=session,
+        lines=[_placed(line, begin, end) for line in lines],
+        now_at=_position(now, begin, end),
+        begin=begin,
+        end=end,
+        now=now,
+        algorithms=service.settings.signing_algorithms,
+        waiting={key.alg for key, stage in overview if stage is Stage.PUBLISHED},
+        done=DONE.get(request.query_params.get("done", ""), ""),
+    )
+
+
+async def rotate_keys(request: Request) -> Response:
+    """Make the next key of an algorithm, where none is waiting already."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await administrator(request)
+    alg = form["alg"]
+    if alg not in service.settings.signing_algorithms:
+        raise HTTPException(404)
+    made = await service.keys.prepare_next(alg, origin_of(request, session.account.id))
+    return redirect(request, f"/admin/keys?done={'rotated' if made else 'waiting'}")
+
+
+async def ask_about_key(request: Request) -> Response:
+    """Ask once more before a key is retired."""
+    service: Service = request.app.state.service
+    session = await administrator(request)
+    kid = request.query_params.get("id", "")
+    if kid not in {key.kid for key, _ in service.keys.overview()}:
+        raise HTTPException(404)
+    return render(
+        request,
+        "confirm.html",
+        session=session,
+        title="Retire this key?",
+        text=f"The key {kid} leaves the key set at once, and every token that it signed is refused "
+        "as soon as verifiers notice. Do this only where the key is not trusted any more; this "
+        "can't be undone.",
+        button="Retire the key",
+        values={"id": kid},
+        back="/admin/keys",
+        action="/admin/keys/retire",
+    )
+
+
+async def retire_key(request: Request) -> Response:
+    """Take a key out of use; done already, it is answered alike."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await administrator(request)
+    await service.keys.retire(form["id"], origin_of(request, session.account.id))
+    return redirect(request, "/admin/keys?done=retired")
+
+
+def _line(service: Service, key: KeyDates, stage: Stage) -> Line:
+    """Tell until when a key signs: until its successor does, or for its whole life."""
+    following = [
+        other.signs_from
+        for other, _ in service.keys.overview()
+        if other.alg == key.alg and other.signs_from > key.signs_from
+    ]
+    ends_at = min(following, default=key.signs_from + service.settings.key_lifetime * SECOND)
+    return Line(key, stage, ends_at, [])
+
+
+def _placed(line: Line, begin: int, end: int) -> Line:
+    moments = (line.key.created_at, line.key.signs_from, line.ends_at)
+    published, signs, over = (_position(moment, begin, end) for moment in moments)
+    spans = [
+        Span("published", published, signs - published),
+        Span("signing", signs, max(over - signs, 3)),
+    ]
+    return line._replace(spans=[span for span in spans if span.width > 0])
+
+
+def _position(moment: int, begin: int, end: int) -> int:
+    return (moment - begin) * WIDTH // (end - begin)

@@ -1,0 +1,252 @@
+"""For administrators: the accounts of the service, ``/admin/users``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.accounts.accounts import Account, AccountRefused
+from carnet.server.accounts.passwords import TooBusy
+from carnet.server.pages.account import through
+from carnet.server.pages.devices import device_name
+from carnet.server.pages.forms import Form
+from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.sign_in import NO_ERRORS, in_words
+from carnet.server.pages.visitors import administrator
+from carnet.server.service import Service
+from carnet.server.web.bearer import origin_of
+from carnet.server.web.browser_session import BrowserSession
+
+__all__ = [
+    "ask_about_user",
+    "change_user",
+    "create_user",
+    "list_users",
+    "show_new_user",
+    "show_user",
+]
+
+PAGE: Final = 50
+REASON: Final = "ended_by_administrator"
+CHANGED: Final = {
+    "roles": "The roles are changed; older tokens are refused from now on.",
+    "claims": "The claims are changed; older tokens are refused from now on.",
+    "disable": "The account is disabled and signed out everywhere.",
+    "enable": "The account may sign in again.",
+    "end": "The session has ended.",
+    "sign-out": "All sessions of the account have ended.",
+}
+QUESTIONS: Final = {
+    "disable": (
+        "Disable {}?",
+        "All sessions of the account end at once and can't be brought back. It can't sign in until "
+        "it is enabled again.",
+        "Disable the account",
+    ),
+    "sign-out": (
+        "Sign {} out everywhere?",
+        "All sessions of the account end at once and can't be brought back.",
+        "End all sessions",
+    ),
+}
+
+
+async def list_users(request: Request) -> Response:
+    """Show the accounts, or those with a text in their usernames."""
+    service: Service = request.app.state.service
+    session = await administrator(request)
+    search, after = (request.query_params.get(name, "") for name in ("search", "after"))
+    found: list[Account] = []
+    if search.isprintable() and after.isprintable():
+        found = await service.accounts.search(search, after, PAGE + 1)
+    return render(
+        request,
+        "admin_users.html",
+        session=session,
+        search=search,
+        first=not after,
+        users=found[:PAGE],
+        following=found[PAGE - 1].username if len(found) > PAGE else "",
+    )
+
+
+async def show_new_user(request: Request) -> Response:
+    """Ask for a new account's username and password."""
+    return _new_page(request, await administrator(request), {})
+
+
+async def create_user(request: Request) -> Response:
+    """Make an account."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await administrator(request)
+    origin = origin_of(request, session.account.id)
+    try:
+        account = await service.accounts.create(
+            form["username"],
+            form["new_password"],
+            form["roles"].split(),
+            _claims(form["claims"]),
+            origin,
+        )
+    except AccountRefused as error:
+        field = _field(error)
+        text = in_words(error)
+        if error.code == "username_taken":
+            text = (
+                "There is an account of this name already; where you have sent this form twice, it "
+                "is the one that you have just made. Else choose another name."
+            )
+        return _new_page(request, session, form.values, 422, {field: text})
+    except TooBusy as error:
+        return _new_page(request, session, form.values, 503, {"new_password": in_words(error)})
+    return redirect(request, f"/admin/users/{quote(account.id)}?done=created")
+
+
+async def show_user(request: Request) -> Response:
+    """Show an account, with what can be changed about it."""
+    session = await administrator(request)
+    account = await _account(request)
+    return await _user_page(request, session, account)
+
+
+async def ask_about_user(request: Request) -> Response:
+    """Ask once more, before what can't be undone."""
+    session = await administrator(request)
+    account = await _account(request)
+    change = request.path_params["change"]
+    if change not in QUESTIONS:
+        raise HTTPException(404)
+    title, text, button = QUESTIONS[change]
+    return render(
+        request,
+        "confirm.html",
+        session=session,
+        title=title.format(account.username),
+        text=text,
+        button=button,
+        values={},
+        back=f"/admin/users/{account.id}",
+        action=f"/admin/users/{account.id}/{change}",
+    )
+
+
+async def change_user(request: Request) -> Response:
+    """Change one thing about an account; done already, it is answered alike."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await administrator(request)
+    account = await _account(request)
+    origin = origin_of(request, session.account.id)
+    change = request.path_params["change"]
+    if change not in CHANGED:
+        raise HTTPException(404)
+    try:
+        if change == "roles":
+            roles = form["roles"].split()
+            _keep_own_role(service, session, account, roles)
+            await service.accounts.set_roles(account.id, roles, origin)
+        elif change == "claims":
+            await service.accounts.set_claims(account.id, _claims(form["claims"]), origin)
+        elif change == "disable":
+            _keep_own_account(session, account)
+            await service.accounts.disable(account.id, origin)
+        elif change == "enable":
+            await service.accounts.enable(account.id, origin)
+        elif change == "end":
+            await service.sessions.end_of_account(account.id, form["id"], REASON, origin)
+        else:
+            await service.sessions.end_all(account.id, REASON, origin)
+    except AccountRefused as error:
+        errors = {_field(error): in_words(error)}
+        return await _user_page(request, session, account, 422, form.values, errors)
+    return redirect(request, f"/admin/users/{quote(account.id)}?done={change}")
+
+
+def _keep_own_role(
+    service: Service, session: BrowserSession, account: Account, roles: list[str]
+) -> None:
+    role = service.settings.admin_role
+    if account.id == session.account.id and role not in roles:
+        raise AccountRefused(
+            f"you would lose the role {role} with which you are here; let another administrator "
+            "take it from you",
+            code="role_own",
+        )
+
+
+def _keep_own_account(session: BrowserSession, account: Account) -> None:
+    if account.id == session.account.id:
+        raise AccountRefused(
+            "you can't disable the account that you are signed in with", code="account_own"
+        )
+
+
+def _claims(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text or "{}", type=dict[str, Any])
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise AccountRefused(
+            'claims are a JSON object, such as {"department": "sales"}', code="claims_invalid"
+        ) from None
+
+
+def _field(error: AccountRefused) -> str:
+    """Tell which field of a form an error is about."""
+    kind = error.code.partition("_")[0]
+    fields = {"username": "username", "password": "new_password", "role": "roles"}
+    return {**fields, "claim": "claims", "claims": "claims"}.get(kind, "account")
+
+
+async def _account(request: Request) -> Account:
+    service: Service = request.app.state.service
+    account_id = request.path_params["account_id"]
+    account = await service.accounts.by_id(account_id) if account_id.isprintable() else None
+    if account is None:
+        raise HTTPException(404)
+    return account
+
+
+def _new_page(
+    request: Request,
+    session: BrowserSession,
+    values: Mapping[str, str],
+    status: int = 200,
+    errors: Mapping[str, str] = NO_ERRORS,
+) -> Response:
+    return render(
+        request, "admin_user_new.html", status, session=session, values=values, errors=errors
+    )
+
+
+async def _user_page(
+    request: Request,
+    session: BrowserSession,
+    account: Account,
+    status: int = 200,
+    values: Mapping[str, str] = NO_ERRORS,
+    errors: Mapping[str, str] = NO_ERRORS,
+) -> Response:
+    service: Service = request.app.state.service
+    claims = msgspec.json.format(msgspec.json.encode(account.claims), indent=2).decode()
+    return render(
+        request,
+        "admin_user.html",
+        status,
+        session=session,
+        user=account,
+        sessions=await service.sessions.of_account(account.id),
+        values={"roles": " ".join(account.roles), "claims": claims, **values},
+        errors=errors,
+        device_name=device_name,
+        through=through,
+        done={"created": "The account is made.", **CHANGED}.get(
+            request.query_params.get("done", ""), ""
+        ),
+    )

@@ -1,0 +1,71 @@
+"""The pages of what went wrong: in words, and with what was typed still there."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.pages.forms import typed
+from carnet.server.pages.rendering import error_page, redirect, render
+from carnet.server.web.requests import RequestRefused
+
+__all__ = ["failure_page", "resend_page"]
+
+WORDS = {
+    "cross_site": (
+        "This came from another site",
+        "Forms of this service are only taken from its own pages. Open the page here and try "
+        "again.",
+    ),
+    404: ("There is nothing here", "The address may be misspelt, or what it led to is gone."),
+    405: ("This can't be opened", "The address is only for forms. Go back and use the form."),
+    408: ("That took too long", "The form arrived too slowly. Go back and send it again."),
+    413: (
+        "That was too much",
+        "What was sent is longer than this form takes. Go back, shorten it and send it again.",
+    ),
+    500: ("Something went wrong", "It is not your doing. Go back and try again in a moment."),
+}
+UNAVAILABLE = (
+    "The service can't do this at the moment",
+    "Its database does not answer. Try again in a moment; sending it twice does no harm.",
+)
+EXPIRED = (
+    "Your session has ended",
+    "Nothing has been changed. Sign in again, come back to this page and send what you have typed.",
+)
+
+
+def failure_page(request: Request, error: RequestRefused) -> Response:
+    """Show a person why a request was refused."""
+    if error.code == "sign_in_needed":
+        if request.method == "POST":
+            return resend_page(request, *EXPIRED, 401)
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return redirect(request, f"/sign-in?{urlencode({'continue': path})}")
+    if error.status == 503:
+        return resend_page(request, *UNAVAILABLE, 503)
+    title, text = WORDS.get(error.code) or WORDS.get(error.status) or ("This can't be done", "")
+    if not text:
+        text = f"{str(error)[:1].upper()}{str(error)[1:]}."
+    return error_page(request, title, text, error.status, error.headers)
+
+
+def resend_page(request: Request, title: str, text: str, status: int) -> Response:
+    """Show what was typed, ready to be sent again to where it was sent; no password is kept."""
+    secrets = [name for name in getattr(request.state, "typed", {}) if "password" in name]
+    return render(
+        request,
+        "resend.html",
+        status,
+        {"Retry-After": "2"} if status == 503 else None,
+        title=title,
+        text=text,
+        values=typed(request),
+        secrets=secrets,
+        posted=request.method == "POST",
+        sign_in_again=status == 401,
+        action=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+    )

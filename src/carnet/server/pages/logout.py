@@ -1,0 +1,112 @@
+"""Signing out at a client's wish (OpenID Connect RP-Initiated Logout 1.0)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from carnet.errors import InvalidToken
+from carnet.server.oauth.authorization_request import NotTheClient, read_query, with_parameters
+from carnet.server.pages.forms import Form
+from carnet.server.pages.rendering import error_page, redirect, render
+from carnet.server.service import Service
+from carnet.server.web.browser_session import current, end
+from carnet.server.web.requests import NO_STORE, read_form
+
+__all__ = ["confirm_logout", "forward_logout", "log_out"]
+
+
+class _Wish(NamedTuple):
+    """What a client wishes.
+
+    Attributes:
+        subject: whom its ID token names, or None where it has sent none that is good.
+        address: where to go on to, or None.
+    """
+
+    subject: str | None
+    address: str | None
+
+
+async def log_out(request: Request) -> Response:
+    """Sign the browser out; first ask whoever has no ID token to prove that it may wish that."""
+    try:
+        wish = _read(request, request.url.query)
+    except NotTheClient as error:
+        return _told(request, error)
+    session = await current(request)
+    # A page elsewhere can't have the ID token, and so can't sign anybody out (section 6).
+    if session is not None and wish.subject != session.account.id:
+        query = request.url.query
+        return render(request, "sign_out.html", session=session, query=query)
+    return await _finish(request, wish)
+
+
+async def forward_logout(request: Request) -> Response:
+    """Take a wish in a form to where it is one in a query.
+
+    A browser does not send the cookie with another site's form, and would look signed out.
+    """
+    return redirect(request, f"/logout?{urlencode(await read_form(request))}")
+
+
+async def confirm_logout(request: Request) -> Response:
+    """Sign the browser out, as the person has confirmed."""
+    form = await Form.read(request)
+    try:
+        return await _finish(request, _read(request, form["request"]))
+    except NotTheClient as error:
+        return _told(request, error)
+
+
+def _read(request: Request, query: str) -> _Wish:
+    """Check a wish; an address must be one that the client has registered, exactly.
+
+    Raises:
+        NotTheClient: if it is not.
+    """
+    service: Service = request.app.state.service
+    given = read_query(query)
+    if any(len(values) > 1 for values in given.values()):
+        raise NotTheClient("a parameter is given more than once")
+    one = {name: values[0] for name, values in given.items()}
+    client_id, subject = one.get("client_id"), None
+    if "id_token_hint" in one:
+        try:
+            hint = service.id_tokens.read_hint(one["id_token_hint"])
+        except InvalidToken:
+            pass  # as if there were none: the person is asked
+        else:
+            if client_id not in (None, hint["aud"]):
+                raise NotTheClient("the ID token is another client's")
+            client_id, subject = hint["aud"], hint.subject
+    address = one.get("post_logout_redirect_uri")
+    if address is None:
+        return _Wish(subject, None)
+    client = None if client_id is None else service.directory.client(client_id)
+    if client is None or address not in client.metadata.post_logout_redirect_uris:
+        raise NotTheClient("the address to go on to is not one that a known client has registered")
+    return _Wish(subject, with_parameters(address, {"state": one.get("state")}))
+
+
+async def _finish(request: Request, wish: _Wish) -> Response:
+    if wish.address is None:
+        response = render(request, "signed_out.html")
+    else:
+        response = RedirectResponse(wish.address, 303, NO_STORE)
+        response.headers["location"] = wish.address
+    await end(request, response)
+    return response
+
+
+def _told(request: Request, error: NotTheClient) -> Response:
+    text = str(error)
+    return error_page(
+        request,
+        "You are not signed out",
+        f"{text[:1].upper()}{text[1:]}. To sign out here, open the page of your account.",
+        400,
+    )

@@ -1,0 +1,1 @@
+"""What is refused before its time, and the stream that tells verifiers."""

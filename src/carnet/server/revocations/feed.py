@@ -1,0 +1,246 @@
+"""The revocation stream: how verifiers learn, within a moment, which tokens to refuse.
+
+Server-sent events, each a compact JWS (``typ`` ``revocations+jwt``) of this service:
+
+    snapshot    all entries that some token could still need, in parts; the first thing that a
+                verifier without a position gets
+    increment   the entries after ``prev``, up to ``seq``; where ``prev`` is not the position that a
+                verifier is at, it has missed something and connects anew
+    heartbeat   nothing has changed since: the position is still ``seq``
+
+What an event claims is what the database said: its ``iat`` is the moment before the counters were
+read, not the one at which it was signed or sent. A heartbeat goes out only where that was within
+the last heartbeat period; while the database does not answer, the stream is silent. An increment
+that is one of several carries ``more``: with it the verifier does not know everything yet. Where
+the counter has gone back, since the database was restored, each reader gets a snapshot.
+
+The event's id is its position, so a client that reconnects with ``Last-Event-ID`` goes on where it
+was. Positions are the numbers of the entries, given in commit order: nothing can appear behind a
+position that was already told. Up-to-date readers share one signature for each increment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+import structlog
+
+from carnet.jose import jws
+from carnet.jose.encoding import json_encode
+from carnet.server.clock import SECOND, Clock
+from carnet.server.deadline import within
+from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.metrics import UNREADABLE_ROWS
+from carnet.server.revocations.revoker import MARGIN_SECONDS, Revocation
+from carnet.server.revocations.stream_places import StreamPlaces
+from carnet.server.settings import Settings
+from carnet.server.store import Rows, Store, StoreUnavailable
+from carnet.server.store import statements as sql
+
+__all__ = ["Feed"]
+
+PAGE: Final = 5000
+TYPE: Final = "revocations+jwt"
+READ_SECONDS: Final = 5.0
+
+_log = structlog.get_logger()
+
+
+class _Increment(NamedTuple):
+    """A signed event that leads from one position to another."""
+
+    prev: int
+    seq: int
+    event: bytes
+
+
+class Feed:
+    """Gives the revocations to any number of readers.
+
+    Args:
+        store: where they are kept.
+        keys: of which one signs the events.
+        settings: the issuer and the heartbeat.
+        clock: gives the microseconds since 1970.
+
+    Attributes:
+        seq: the newest number that this process knows of.
+        readers: how many streams are open.
+        places: of which each stream of an endpoint takes one.
+    """
+
+    def __init__(self, store: Store, keys: SigningKeys, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._keys = keys
+        self._issuer = settings.own_url
+        self._alg = settings.signing_algorithms[0]
+        self._heartbeat = settings.revocation_heartbeat
+        self._kept = settings.access_token_lifetime + MARGIN_SECONDS
+        self._clock = clock
+        self._changed = asyncio.Event()
+        self._latest: _Increment | None = None
+        self._closed = False
+        # When the counters were read, by the clock that never jumps and by the other one: the
+        # moment before, since what they say may be over by the time that it is here.
+        self._read_began = float("-inf")
+        self._read_at = 0
+        # How often the counter has gone back.
+        self._restores = 0
+        self.seq = 0
+        self.readers = 0
+        self.places = StreamPlaces(
+            settings.revocation_streams, settings.revocation_streams_per_address
+        )
+
+    async def catch_up(self) -> dict[str, int]:
+        """Read the counters from the database, wake the readers, and give what they say.
+
+        Raises:
+            StoreUnavailable: if the database does not answer in time.
+        """
+        began, at = time.monotonic(), self._clock()
+        counters: dict[str, int] = dict(await self._read(sql.COUNTERS))
+        self._advance(counters["revocation"], began, at)
+        return counters
+
+    def close(self) -> None:
+        """End every stream."""
+        self._closed = True
+        self._wake()
+
+    async def read(self, position: int | None) -> AsyncGenerator[bytes, None]:
+        """Give the events from a position on, without end.
+
+        Args:
+            position: of the last event that the reader has seen, or None.
+
+        Raises:
+            StoreUnavailable: before the first event, if the database does not answer. Later it
+                makes the stream silent, or ends it.
+        """
+        self.readers += 1
+        try:
+            await self.catch_up()
+            restores, loop = self._restores, asyncio.get_running_loop()
+            if position is None or position > self.seq:
+                position = self.seq
+                async for event in self._snapshot(position):
+                    yield event
+            elif position == self.seq:
+                # The reader is told at once where it stands, as it is by what it lacks.
+                yield self._event("heartbeat", position, position, [], self._read_at)
+            due = loop.time() + self._heartbeat
+            while not self._closed:
+                changed = self._changed
+                if restores != self._restores:
+                    restores, position = self._restores, self.seq
+                    async for event in self._snapshot(position):
+                        yield event
+                elif position < self.seq:
+                    increment = await self._increment(position)
+                    position = increment.seq
+                    yield increment.event
+                elif loop.time() >= due and self._has_read():
+                    yield self._event("heartbeat", position, position, [], self._read_at)
+                else:
+                    left = due - loop.time()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(left if left > 0 else self._heartbeat):
+                            await changed.wait()
+                    continue
+                due = loop.time() + self._heartbeat
+        finally:
+            self.readers -= 1
+
+    def _advance(self, seq: int, began: float, at: int) -> None:
+        """Take over the newest number, and wake the readers where they have waited for it."""
+        if began < self._read_began:
+            # Another read that began later was faster.
+            return
+        was_silent = not self._has_read()
+        self._read_began, self._read_at = began, at
+        if seq < self.seq:
+            self._restores += 1
+            self._latest = None
+        if seq != self.seq or was_silent:
+            self.seq = seq
+            self._wake()
+
+    def _has_read(self) -> bool:
+        """Tell whether the database was read just now."""
+        return time.monotonic() - self._read_began <= self._heartbeat
+
+    async def _snapshot(self, seq: int) -> AsyncIterator[bytes]:
+        after, part, at = 0, 0, self._read_at
+        while True:
+            rows = await self._rows(after)
+            last = len(rows) < PAGE or rows[-1][0] >= seq
+            shown = _entries(rows, seq)
+            yield self._event("snapshot", after, seq, shown, at, part=part, last=last)
+            if last:
+                return
+            after, part = rows[-1][0], part + 1
+
+    async def _increment(self, position: int) -> _Increment:
+        latest = self._latest
+        if latest is not None and latest.prev == position:
+            return latest
+        seq, at, more = self.seq, self._read_at, {}
+        rows = await self._rows(position)
+        if len(rows) == PAGE and rows[-1][0] < seq:
+            seq, more = rows[-1][0], {"more": True}
+        event = self._event("increment", position, seq, _entries(rows, seq), at, **more)
+        made = _Increment(position, seq, event)
+        self._latest = made
+        return made
+
+    async def _rows(self, after: int) -> Rows:
+        return await self._read(sql.REVOCATIONS_AFTER, after, self._clock(), PAGE)
+
+    async def _read(self, statement: str, *values: Any) -> Rows:
+        try:
+            return await within(READ_SECONDS, self._store.read(statement, *values))
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"the database did not answer within {READ_SECONDS:g} seconds"
+            ) from None
+
+    def _event(
+        self, kind: str, prev: int, seq: int, entries: list[Revocation], at: int, **more: Any
+    ) -> bytes:
+        payload = {
+            "iss": self._issuer,
+            "iat": at // SECOND,
+            "event": kind,
+            "prev": prev,
+            "seq": seq,
+            "kept": self._kept,
+            **more,
+            "entries": [
+                [entry.kind, entry.value]
+                if entry.version is None
+                else [entry.kind, entry.value, entry.version]
+                for entry in entries
+            ],
+        }
+        text = jws.sign(json_encode(payload), self._keys.signing(self._alg), {"typ": TYPE})
+        return f"id: {seq}\nevent: {kind}\ndata: {text}\n\n".encode()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _entries(rows: Rows, seq: int) -> list[Revocation]:
+    """Give the entries up to a number, without those that no verifier would understand."""
+    found = [Revocation(*row) for row in rows if row[0] <= seq]
+    good = [entry for entry in found if entry.is_whole]
+    UNREADABLE_ROWS.labels("revocation").set(len(found) - len(good))
+    if len(good) < len(found):
+        broken = [entry.seq for entry in found if not entry.is_whole]
+        _log.error("revocation_unreadable", seq=broken[:10], rows=len(broken))
+    return good

@@ -1,0 +1,1 @@
+"""Running the service as a program: sockets, processes, signals."""

@@ -1,0 +1,123 @@
+"""Several processes on one socket: started together, replaced when one dies, stopped together."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+
+import structlog
+from prometheus_client import multiprocess
+
+from carnet.child_processes import end_with_parent
+from carnet.errors import ServerError
+from carnet.server.settings import Settings
+
+__all__ = ["supervise"]
+
+CHECK_SECONDS = 0.2
+STOP_SECONDS = 15
+SHORT_LIFE_SECONDS = 5
+SHORT_LIVES = 5
+
+_log = structlog.get_logger()
+
+
+def supervise(
+    listener: socket.socket, settings: Settings, ready: str, *, lifeline: int | None
+) -> None:
+    """Run ``settings.workers`` processes until SIGINT or SIGTERM.
+
+    Args:
+        listener: the socket that they share.
+        settings: what the service is told.
+        ready: the line to print once they are started.
+        lifeline: a file whose end of input is a signal to stop too.
+
+    Raises:
+        ServerError: ``workers_die`` where workers end as fast as they are started.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if lifeline is not None:
+        threading.Thread(target=_wait_for_end, args=(lifeline, stop), daemon=True).start()
+    # Workers read from the pipe until it ends, which is when this process does.
+    theirs, ours = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    with tempfile.TemporaryDirectory(prefix="carnet-metrics-") as figures:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+        workers = [_start(listener, settings, theirs) for _ in range(settings.workers)]
+        try:
+            print(ready, file=sys.stderr, flush=True)
+            _watch(workers, listener, settings, theirs, stop)
+        finally:
+            _stop(workers)
+            ours.close()
+
+
+def _start(listener: socket.socket, settings: Settings, lifeline: Connection) -> SpawnProcess:
+    context = multiprocessing.get_context("spawn")
+    worker = context.Process(target=_work, args=(listener, settings, lifeline, os.getpid()))
+    worker.start()
+    return worker
+
+
+def _work(
+    listener: socket.socket, settings: Settings, lifeline: Connection, supervisor: int
+) -> None:
+    # The lifeline ends too, but is read only once the worker serves.
+    end_with_parent(supervisor)
+    from carnet.server.log import configure_log
+    from carnet.server.running.program import serve_on
+
+    configure_log()
+    serve_on(listener, settings, "", lifeline=lifeline.fileno())
+
+
+def _watch(
+    workers: list[SpawnProcess],
+    listener: socket.socket,
+    settings: Settings,
+    lifeline: Connection,
+    stop: threading.Event,
+) -> None:
+    short_lives, replaced_at = 0, 0.0
+    while not stop.wait(CHECK_SECONDS):
+        for place, worker in enumerate(workers):
+            if worker.is_alive():
+                continue
+            _log.error("worker_died", pid=worker.pid, status=worker.exitcode)
+            multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # has no types
+            now = time.monotonic()
+            short_lives = short_lives + 1 if now - replaced_at < SHORT_LIFE_SECONDS else 0
+            replaced_at = now
+            if short_lives >= SHORT_LIVES:
+                raise ServerError(
+                    "the workers end as soon as they are started; the lines above say why",
+                    code="workers_die",
+                )
+            workers[place] = _start(listener, settings, lifeline)
+
+
+def _stop(workers: list[SpawnProcess]) -> None:
+    for worker in workers:
+        worker.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for worker in workers:
+        worker.join(max(0.1, deadline - time.monotonic()))
+        if worker.is_alive():
+            worker.kill()
+            worker.join()
+
+
+def _wait_for_end(lifeline: int, stop: threading.Event) -> None:
+    while os.read(lifeline, 1024):
+        continue
+    stop.set()

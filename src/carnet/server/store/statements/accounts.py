@@ -1,0 +1,137 @@
+"""Statements on accounts and on failed sign-ins."""
+
+ADD_ACCOUNT = """
+INSERT INTO account (id, username, password_hash, roles, claims, version, created_at, skeleton)
+VALUES ($1, $2, $3, $4, $5, 1, $6, $7)
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+ACCOUNTS_WITHOUT_SKELETON = """
+SELECT id, username FROM account WHERE skeleton IS NULL ORDER BY id LIMIT $1
+"""
+
+# Of accounts that looked alike before anybody asked, the first has the skeleton as it is.
+SET_SKELETON = """
+UPDATE account SET skeleton =
+  CASE WHEN EXISTS (SELECT 1 FROM account AS other WHERE other.skeleton = $1)
+  THEN $1 || ' ' || id ELSE $1 END
+WHERE id = $2 AND skeleton IS NULL
+"""
+
+ACCOUNT_BY_USERNAME = """
+SELECT id, username, roles, claims, version, disabled_at, password_hash
+FROM account WHERE username = $1
+"""
+
+ACCOUNT_BY_ID = """
+SELECT id, username, roles, claims, version, disabled_at, password_hash
+FROM account WHERE id = $1
+"""
+
+ACCOUNTS = """
+SELECT id, username, roles, claims, version, disabled_at, password_hash
+FROM account WHERE username > $1 ORDER BY username LIMIT $2
+"""
+
+SEARCH_ACCOUNTS = """
+SELECT id, username, roles, claims, version, disabled_at, password_hash
+FROM account WHERE username > $1 AND username LIKE $2 ESCAPE '!' ORDER BY username LIMIT $3
+"""
+
+# Everything that makes older tokens stale also takes the next version.
+SET_PASSWORD = """
+UPDATE account SET password_hash = $1, version = version + 1 WHERE id = $2
+RETURNING version
+"""
+
+# Decides all at once: the password that was checked is still the account's, nothing else about it
+# has changed, and the session that asked lives. HOLD_ACCOUNT and HOLD_LOGIN come before it.
+CHANGE_PASSWORD = """
+UPDATE account SET password_hash = $1, version = version + 1
+WHERE id = $2 AND password_hash = $3 AND version = $4 AND disabled_at IS NULL
+  AND EXISTS (
+    SELECT 1 FROM session
+    WHERE session.id = $5 AND account_id = account.id AND ended_at IS NULL AND expires_at > $6
+  )
+RETURNING version
+"""
+
+SET_ROLES = """
+UPDATE account SET roles = $1, version = version + 1 WHERE id = $2 AND roles <> $1
+RETURNING version
+"""
+
+SET_CLAIMS = """
+UPDATE account SET claims = $1, version = version + 1 WHERE id = $2 AND claims <> $1
+RETURNING version
+"""
+
+DISABLE_ACCOUNT = """
+UPDATE account SET disabled_at = $1, version = version + 1 WHERE id = $2 AND disabled_at IS NULL
+RETURNING version
+"""
+
+ENABLE_ACCOUNT = """
+UPDATE account SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL
+RETURNING version
+"""
+
+RAISE_VERSION = """
+UPDATE account SET version = version + 1 WHERE id = $1
+RETURNING version
+"""
+
+REHASH_PASSWORD = """
+UPDATE account SET password_hash = $1 WHERE id = $2 AND password_hash = $3
+RETURNING id
+"""
+
+# An account that a session is begun for can't change until the session is there: PostgreSQL would
+# read it as it was, and the change would not see the session.
+HOLD_ACCOUNT = """
+UPDATE account SET version = version WHERE id = $1 AND version = $2 AND disabled_at IS NULL
+RETURNING id
+"""
+
+# Takes a slot: the moment moves on by one interval, from now or from where it was. No row, and
+# nothing changed, where it already lies as far ahead as it may. It lies farther than that only
+# where the clock was set back, and then begins anew.
+TAKE_SLOT = """
+INSERT INTO throttle (name, due_at) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET due_at =
+  CASE WHEN throttle.due_at > $3 AND throttle.due_at <= $4
+  THEN throttle.due_at + $5 ELSE excluded.due_at END
+WHERE throttle.due_at <= $6 OR throttle.due_at > $4
+RETURNING due_at
+"""
+
+SLOT_DUE = """
+SELECT due_at FROM throttle WHERE name = $1
+"""
+
+GIVE_SLOT_BACK = """
+UPDATE throttle SET due_at = due_at - $1 WHERE name = $2
+"""
+
+FAMILIAR = """
+SELECT expires_at FROM familiar WHERE name = $1 AND expires_at > $2
+"""
+
+ADD_FAMILIAR = """
+INSERT INTO familiar (name, expires_at) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at
+WHERE familiar.expires_at < $3
+"""
+
+SWEEP_FAMILIAR = """
+DELETE FROM familiar WHERE name IN (
+  SELECT name FROM familiar WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+)
+RETURNING name
+"""
+
+SWEEP_THROTTLES = """
+DELETE FROM throttle WHERE name IN (SELECT name FROM throttle WHERE due_at < $1 LIMIT $2)
+RETURNING name
+"""

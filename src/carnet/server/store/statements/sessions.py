@@ -1,0 +1,173 @@
+"""Statements on sessions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# No row where the account has changed while its password was being checked.
+ADD_SESSION = """
+INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
+                     generation, created_at, rotated_at, expires_at,
+                     scope, key_thumbprint, login_id, authenticated_at, logout_uri)
+SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8, $9, $10, $11, $12, $13
+FROM account WHERE account.id = $14 AND disabled_at IS NULL AND version = $15
+RETURNING id
+"""
+
+# A browser's session can't end between the question whether it lives and what is granted in it.
+HOLD_LOGIN = """
+UPDATE session SET login_id = login_id WHERE id = $1 AND ended_at IS NULL
+RETURNING id
+"""
+
+# The account comes as one JSON array: a RETURNING of SQLite's can't join.
+ROTATE = """
+UPDATE session SET generation = generation + 1, rotated_at = $1, address = $2
+WHERE secret_hash = $3 AND generation = $4 AND ended_at IS NULL
+  AND expires_at > $1 AND rotated_at > $5 AND client_id = $6 AND key_thumbprint = $7
+RETURNING secret_hash,
+  id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
+  (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
+   FROM account WHERE account.id = session.account_id)
+"""
+
+# What so many ask for at once that an engine may run several together. The number is the place of
+# the value that tells them apart: it comes back as the first of the row.
+GROUPED: Final = {ROTATE: 2}
+
+HEAL = """
+UPDATE session SET generation = $1, rotated_at = $2
+WHERE secret_hash = $3 AND generation < $1 AND ended_at IS NULL
+RETURNING id
+"""
+
+SESSION_BY_SECRET = """
+SELECT secret_hash,
+  id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
+  (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
+   FROM account WHERE account.id = session.account_id), expires_at, rotated_at, ended_at
+FROM session WHERE secret_hash = $1
+"""
+
+LOGIN_BY_SECRET = """
+SELECT session.id, authenticated_at, rotated_at,
+       account.id, username, roles, claims, version, disabled_at
+FROM session JOIN account ON account.id = session.account_id
+WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NULL
+  AND expires_at > $4 AND rotated_at > $5 AND disabled_at IS NULL
+"""
+
+# Whoever has given the password again gets the next token of the session. A second tab that did so
+# at the same moment still sent the token before, and gets the same one: they share a cookie. Where
+# the database has lost writes, the session heals.
+RENEW_LOGIN = """
+UPDATE session SET generation = CASE WHEN generation <= $1 THEN $1 + 1 ELSE generation END,
+  authenticated_at = $2, rotated_at = $2, address = $3, expires_at = $4
+WHERE secret_hash = $5 AND client_id = $6 AND account_id = $7
+  AND ended_at IS NULL AND expires_at > $2 AND rotated_at > $8
+RETURNING id, generation
+"""
+
+TOUCH_SESSION = """
+UPDATE session SET rotated_at = $1, address = $2 WHERE id = $3 AND ended_at IS NULL
+"""
+
+# Of the session that a token is from, and of the token itself.
+TOKEN_STATE = """
+SELECT ended_at, version, disabled_at,
+  (SELECT MAX(seq) FROM revocation WHERE value = $1 AND kind = 'jti')
+FROM session JOIN account ON account.id = session.account_id
+WHERE session.id = $2
+"""
+
+SESSIONS_OF_ACCOUNT = """
+SELECT id, client_id, user_agent, address, created_at, rotated_at, expires_at
+FROM session
+WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2 AND rotated_at > $3
+ORDER BY rotated_at DESC, id
+"""
+
+END_SESSION = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE id = $3 AND ended_at IS NULL
+RETURNING account_id, client_id
+"""
+
+END_SESSION_OF_ACCOUNT = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE id = $3 AND account_id = $4 AND ended_at IS NULL
+RETURNING account_id, client_id
+"""
+
+END_SESSIONS_OF_LOGIN = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE login_id = $3 AND ended_at IS NULL
+RETURNING id
+"""
+
+END_SESSIONS_OF_CLIENT = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE id IN (
+  SELECT id FROM session WHERE client_id = $3 AND account_id = $4 AND ended_at IS NULL
+)
+RETURNING id
+"""
+
+END_SESSIONS_OF_ACCOUNT = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE account_id = $3 AND id <> $4 AND ended_at IS NULL
+RETURNING id
+"""
+
+# The reason why a session ended is told for a while after it.
+SWEEP_SESSIONS = """
+DELETE FROM session WHERE id IN (
+  SELECT id FROM session WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+)
+RETURNING id
+"""
+
+# Looks through all sessions: a client is removed rarely.
+END_ALL_SESSIONS_OF_CLIENT = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE client_id = $3 AND ended_at IS NULL
+RETURNING id, account_id
+"""
+
+LOGOUTS_DUE = """
+SELECT id FROM session
+WHERE logout_uri IS NOT NULL AND ended_at IS NOT NULL AND COALESCE(logout_due_at, 0) <= $1
+LIMIT 1
+"""
+
+# Whoever tells a client that its session has ended has it for a while; then another may try.
+LOGOUTS_TO_TELL = """
+UPDATE session SET logout_due_at = $1
+WHERE id IN (
+  SELECT id FROM session
+  WHERE logout_uri IS NOT NULL AND ended_at IS NOT NULL AND COALESCE(logout_due_at, 0) <= $2
+  ORDER BY ended_at LIMIT $3
+) AND logout_uri IS NOT NULL AND COALESCE(logout_due_at, 0) <= $2
+RETURNING id, account_id, client_id, logout_uri, ended_at
+"""
+
+LOGOUT_TOLD = """
+UPDATE session SET logout_uri = NULL WHERE id = $1
+"""
+
+LOGOUT_NOT_TOLD = """
+UPDATE session SET logout_due_at = $1 WHERE id = $2
+"""
+
+LOGOUT_FAILED = """
+INSERT INTO logout_failure (client_id, since, failed_at, cause) VALUES ($1, $2, $2, $3)
+ON CONFLICT (client_id) DO UPDATE SET failed_at = excluded.failed_at, cause = excluded.cause
+"""
+
+LOGOUT_WORKS = """
+DELETE FROM logout_failure WHERE client_id = $1
+"""
+
+LOGOUT_FAILURES = """
+SELECT client_id, since, failed_at, cause FROM logout_failure
+"""

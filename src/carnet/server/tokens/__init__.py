@@ -1,0 +1,1 @@
+"""The tokens that the service signs, and what may be used only once."""

@@ -1,0 +1,150 @@
+"""Access tokens: short-lived, signed, for one audience (RFC 9068)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from carnet.jwt.claims import Claims
+from carnet.jwt.policy import UNCHECKED
+from carnet.jwt.signer import Signer
+from carnet.jwt.verifier import Verifier
+from carnet.server.clients.registry import Directory
+from carnet.server.clients.resources import ANY_RESOURCE
+from carnet.server.clients.scopes import add_claims, every_claim
+from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.sessions.sessions import Grant
+from carnet.server.settings import Settings
+
+__all__ = ["AccessTokens"]
+
+VERIFIED_BYTES = 4 * 1024 * 1024
+
+
+class AccessTokens:
+    """Makes access tokens, and reads those that come back to the service itself.
+
+    Args:
+        keys: the service's own keys; when they change, so do the signers.
+        directory: what tokens may be for, and how it wants them.
+        settings: issuer, algorithms and lifetime.
+    """
+
+    def __init__(self, keys: SigningKeys, directory: Directory, settings: Settings) -> None:
+        self._keys = keys
+        self._directory = directory
+        self._settings = settings
+        self._lifetime = settings.access_token_lifetime
+        self._generation = (-1, -1)
+        self._follow_changes()
+
+    def issue(
+        self, grant: Grant, audience: str, lifetime: int | None, key_thumbprint: str = ""
+    ) -> tuple[str, int]:
+        """Make an access token for a session.
+
+        Args:
+            grant: the session.
+            audience: the one service that it is for.
+            lifetime: seconds that are wanted; never more than the setting.
+            key_thumbprint: of the key that it is bound to, or "" (RFC 9449 section 6).
+
+        Returns:
+            The token, and the seconds that it is good for.
+        """
+        claims = {
+            **self._of_account(grant, audience),
+            "sub": grant.account_id,
+            "client_id": grant.client_id,
+            "sid": grant.session_id,
+            "sub_ver": grant.version,
+        }
+        if grant.scope:
+            claims["scope"] = grant.scope
+        return self.sign(claims, audience, lifetime, key_thumbprint)
+
+    def sign(
+        self,
+        claims: dict[str, Any],
+        audience: str,
+        lifetime: int | None = None,
+        key_thumbprint: str = "",
+    ) -> tuple[str, int]:
+        """Make an access token for an audience, which is added to the claims that are given."""
+        self._follow_changes()
+        span = min(lifetime or self._lifetime, self._lifetime)
+        claims["aud"] = audience
+        if key_thumbprint:
+            claims["cnf"] = {"jkt": key_thumbprint}
+        signer = self._signers.get(audience)
+        if signer is None:
+            signer = self._signers[audience] = self._signer(audience)
+        return signer.sign(claims, lifetime=span), span
+
+    def verify(self, token: str) -> Claims:
+        """Check an access token that this service has issued, for whichever audience.
+
+        Raises:
+            InvalidToken: if it is not good.
+        """
+        self._follow_changes()
+        return self._verifier.verify(token)
+
+    def verify_own(self, token: str) -> Claims:
+        """Check an access token that this service has issued for itself (RFC 9068 section 4).
+
+        Raises:
+            InvalidToken: if it is not good, or for another service.
+        """
+        self._follow_changes()
+        return self._own_verifier.verify(token)
+
+    def _of_account(self, grant: Grant, audience: str) -> dict[str, Any]:
+        """Give the claims of an account that a token of its session carries for an audience."""
+        resource = self._directory.resource(audience) or ANY_RESOURCE
+        client, demanded = self._directory.client(grant.client_id), resource.metadata.claims
+        first_party = client is not None and client.metadata.first_party
+        if first_party and demanded is None:
+            return every_claim(grant)
+        scopes = grant.scope.split()
+        claims = self._directory.scopes.released(grant, scopes, "access_token", resource)
+        if first_party and demanded:
+            add_claims(claims, grant, demanded)
+        return claims
+
+    def _signer(self, audience: str) -> Signer:
+        settings, resource = self._settings, self._directory.resource(audience)
+        alg = settings.audience_algorithms.get(audience)
+        encrypt_to, enc = None, "A256GCM"
+        if resource is not None:
+            alg = resource.metadata.signing_alg or alg
+            encrypt_to, enc = resource.key, resource.metadata.encryption_enc
+        if alg not in settings.signing_algorithms:
+            alg = settings.signing_algorithms[0]
+        return Signer(
+            self._keys.signing(alg),
+            issuer=settings.own_url,
+            audience=UNCHECKED,
+            lifetime=settings.access_token_lifetime,
+            type="at+jwt",
+            encrypt_to=encrypt_to,
+            enc=enc,
+        )
+
+    def _verifier_for(self, audiences: tuple[str, ...]) -> Verifier[Claims]:
+        return Verifier(
+            self._keys.published,
+            issuer=self._settings.own_url,
+            audience=audiences,
+            type="at+jwt",
+            cache=VERIFIED_BYTES,
+        )
+
+    def _follow_changes(self) -> None:
+        generation = (self._keys.generation, self._directory.generation)
+        if self._generation == generation:
+            return
+        self._signers: dict[str, Signer] = {}
+        issuer = self._settings.own_url
+        self._verifier = self._verifier_for((*self._directory.audiences, issuer))
+        self._own_verifier = self._verifier_for((issuer,))
+        self._generation = generation

@@ -1,0 +1,139 @@
+"""ID tokens, which tell a client who has signed in, and logout tokens, which tell that it is over.
+
+OpenID Connect Core section 2, and OpenID Connect Back-Channel Logout section 2.4.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+from carnet.errors import InvalidToken
+from carnet.jose import jws
+from carnet.jose.encoding import b64url_encode, json_decode
+from carnet.jwt.claims import Claims
+from carnet.jwt.signer import Signer
+from carnet.server.accounts.accounts import Account
+from carnet.server.clients.clients import Client
+from carnet.server.clients.scopes import ScopeTable
+from carnet.server.clock import SECOND
+from carnet.server.identifiers import new_identifier
+from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.sessions.sessions import Grant
+from carnet.server.settings import Settings
+
+__all__ = ["ACR", "LOGOUT_EVENT", "IdTokens"]
+
+ACR: Final = "aal1"
+"""What a sign-in with a password alone amounts to (NIST SP 800-63B)."""
+
+LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_TOKEN_LIFETIME: Final = 120
+MAX_HINT: Final = 16 * 1024
+
+
+class IdTokens:
+    """Makes ID tokens and logout tokens, and reads those ID tokens that come back as hints.
+
+    Args:
+        keys: the service's own keys.
+        settings: issuer, algorithm, lifetime, and what scopes release.
+    """
+
+    def __init__(self, keys: SigningKeys, settings: Settings) -> None:
+        self._keys = keys
+        self._scopes = ScopeTable(settings)
+        self._issuer = settings.own_url
+        self._alg = settings.signing_algorithms[0]
+        self._lifetime = settings.access_token_lifetime
+
+    def issue(
+        self,
+        grant: Grant,
+        account: Account,
+        client: Client,
+        access_token: str,
+        nonce: str | None = None,
+    ) -> str:
+        """Make the ID token of a session.
+
+        Args:
+            grant: the session.
+            account: whose it is.
+            client: for whom; where it has registered a key, the token is encrypted to that.
+            access_token: the access token that is given with it.
+            nonce: what the client asked to get back, or None.
+        """
+        claims: dict[str, Any] = {
+            **self._scopes.released(account, grant.scope.split(), "id_token"),
+            "sub": grant.account_id,
+            "aud": client.id,
+            "azp": client.id,
+            "sid": grant.session_id,
+            "acr": ACR,
+            "amr": ["pwd"],
+            "at_hash": _half_hash(access_token, self._alg),
+        }
+        if grant.authenticated_at is not None:
+            claims["auth_time"] = grant.authenticated_at // SECOND
+        if nonce is not None:
+            claims["nonce"] = nonce
+        return self._signer(client, "JWT", self._lifetime).sign(claims)
+
+    def logout(self, client: Client, account_id: str, session_id: str) -> str:
+        """Make the token that tells a client that a session has ended."""
+        claims = {
+            "sub": account_id,
+            "aud": client.id,
+            "sid": session_id,
+            "jti": new_identifier(),
+            "events": {LOGOUT_EVENT: {}},
+        }
+        return self._signer(client, "logout+jwt", LOGOUT_TOKEN_LIFETIME).sign(claims)
+
+    def read_hint(self, token: str) -> Claims:
+        """Read an ID token that this service has made, however long ago.
+
+        Raises:
+            InvalidToken: if it is none, or if its key is published no more.
+        """
+        if len(token) > MAX_HINT:
+            raise _no_hint()
+        verified = jws.verify(token, self._keys.published)
+        claims = json_decode(verified.payload, "the payload")
+        # Access tokens and logout tokens are signed with the same keys.
+        if verified.header.get("typ") != "JWT" or claims.get("iss") != self._issuer:
+            raise _no_hint()
+        if not isinstance(claims.get("sub"), str) or not isinstance(claims.get("aud"), str):
+            raise _no_hint()
+        return Claims(claims)
+
+    def _signer(self, client: Client, type: str, lifetime: int) -> Signer:
+        return Signer(
+            self._keys.signing(self._alg),
+            issuer=self._issuer,
+            lifetime=lifetime,
+            type=type,
+            encrypt_to=client.encryption_key,
+            enc=client.metadata.id_token_encrypted_response_enc,
+        )
+
+
+def _half_hash(text: str, alg: str) -> str:
+    """Hash the way ``at_hash`` wants it: the left half, of the hash that the algorithm uses."""
+    data = text.encode("ascii")
+    if alg == "Ed448":
+        digest = hashlib.shake_256(data).digest(114)
+    else:
+        name = f"sha{alg[-3:]}" if alg[-3:].isdigit() else "sha512"
+        digest = hashlib.new(name, data).digest()
+    return b64url_encode(digest[: len(digest) // 2])
+
+
+def _no_hint() -> InvalidToken:
+    return InvalidToken(
+        "the hint is no ID token of this service",
+        code="claim_invalid",
+        claim="iss",
+        expected="an ID token that this service has made",
+    )

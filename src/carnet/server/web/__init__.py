@@ -1,0 +1,1 @@
+"""What endpoints and pages share: reading requests and knowing who sends them."""

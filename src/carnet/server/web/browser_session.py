@@ -1,0 +1,133 @@
+"""The session of a browser that somebody has signed in with, on the service's own pages.
+
+It is a session like any other, with a client of its own that can't ask for tokens. The cookie holds
+what a refresh token holds, and is not rotated: it never leaves the browser's cookie store, and no
+script can read it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.browser.cookies import read_cookie
+from carnet.browser.headers import joined
+from carnet.browser.origin import comes_from_own_pages
+from carnet.server.accounts.accounts import Account
+from carnet.server.service import Service
+from carnet.server.sessions.sessions import BROWSER, Wanted
+from carnet.server.web.bearer import origin_of
+from carnet.server.web.requests import RequestRefused, header_values
+
+__all__ = ["BrowserSession", "begin", "check_same_origin", "current", "end", "forget"]
+
+
+class BrowserSession(NamedTuple):
+    """Who is signed in with a browser.
+
+    Attributes:
+        session_id: of the browser's session.
+        account: who it is.
+        authenticated_at: when the password was given, in microseconds since 1970.
+    """
+
+    session_id: str
+    account: Account
+    authenticated_at: int
+
+
+async def current(request: Request) -> BrowserSession | None:
+    """Give the session of the browser that sends a request, or None where nobody is signed in."""
+    service: Service = request.app.state.service
+    text = read_cookie(header_values(request, b"cookie"), _cookie(service))
+    if not text:
+        return None
+    found = await service.sessions.by_token(text, BROWSER, origin_of(request).address)
+    return None if found is None else BrowserSession(*found)
+
+
+async def begin(request: Request, account: Account, response: Response) -> BrowserSession | None:
+    """Sign an account in with this browser, by a cookie in the response.
+
+    An account that was signed in with it already keeps its session, and so the applications that
+    it has signed in to by that; the cookie is another one all the same. Somebody else's session
+    ends.
+
+    Returns:
+        The session, or None where the account has changed since it was read.
+    """
+    service: Service = request.app.state.service
+    origin = origin_of(request)
+    before = request.cookies.get(_cookie(service), "")
+    renewed = await service.sessions.renew(before, account, BROWSER, origin)
+    if renewed is not None:
+        _set_cookie(service, response, renewed.token)
+        return BrowserSession(renewed.session_id, account, renewed.authenticated_at)
+    wanted = Wanted(BROWSER, service.settings.audiences[0])
+    grant = await service.sessions.begin(account, wanted, origin)
+    if grant is None or grant.authenticated_at is None:
+        return None
+    await service.sessions.end_by_refresh_token(before, "signed_in_again", origin, BROWSER)
+    _set_cookie(service, response, grant.refresh_token)
+    return BrowserSession(grant.session_id, account, grant.authenticated_at)
+
+
+def _set_cookie(service: Service, response: Response, token: str) -> None:
+    response.set_cookie(
+        _cookie(service),
+        token,
+        max_age=service.settings.session_lifetime,
+        path="/",
+        secure=_secure(service),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+async def end(request: Request, response: Response) -> None:
+    """Sign the browser out: end its session, with those granted in it, and forget its cookie."""
+    service: Service = request.app.state.service
+    session = await current(request)
+    if session is not None:
+        origin = origin_of(request, session.account.id)
+        await service.sessions.end(session.session_id, "signed_out", origin)
+    else:
+        # Where the answer to a sign-in was lost, the cookie is the one from before it.
+        text, origin = request.cookies.get(_cookie(service), ""), origin_of(request)
+        await service.sessions.end_by_refresh_token(text, "signed_out", origin, BROWSER)
+    forget(request, response)
+
+
+def forget(request: Request, response: Response) -> None:
+    """Take the cookie away."""
+    service: Service = request.app.state.service
+    response.delete_cookie(
+        _cookie(service), path="/", secure=_secure(service), httponly=True, samesite="lax"
+    )
+
+
+def check_same_origin(request: Request) -> None:
+    """Refuse what another site's page sends, by Fetch Metadata, or else by the Origin header.
+
+    Raises:
+        RequestRefused: ``cross_site``, with 403.
+    """
+    service: Service = request.app.state.service
+    parts = urlsplit(service.settings.own_url)
+    headers = joined(request.headers.items())
+    # As if it were a POST: whatever the method, nothing else may send this.
+    allowed = comes_from_own_pages("POST", headers, f"{parts.scheme}://{parts.netloc}")
+    if not allowed:
+        raise RequestRefused("cross_site", "this can only be sent from a page of this service", 403)
+
+
+def _secure(service: Service) -> bool:
+    return service.settings.own_url.startswith("https://")
+
+
+def _cookie(service: Service) -> str:
+    # Browsers refuse the prefix on a connection without TLS, which only loopback may use.
+    return "__Host-carnet" if _secure(service) else "carnet"

@@ -1,0 +1,158 @@
+"""Which client sends a request, proved in the way that it is registered with, and no other.
+
+An unknown client, a wrong secret and a method that is not the client's get the same answer.
+"""
+
+from __future__ import annotations
+
+import hmac
+from binascii import a2b_base64
+from typing import Final, NoReturn
+from urllib.parse import unquote_plus
+
+from starlette.requests import Request
+
+from carnet.errors import InvalidToken
+from carnet.jwt.inspection import inspect
+from carnet.jwt.verifier import Verifier
+from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, hash_secret
+from carnet.server.clock import SECOND
+from carnet.server.service import Service
+from carnet.server.web.requests import RequestRefused, header_values
+
+__all__ = ["METHODS", "authenticate", "authenticate_confidential"]
+
+METHODS: Final = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+# An hour is what Authlib's clients take; each assertion is taken once, however long it is good.
+LONGEST_ASSERTION: Final = 3600
+LEEWAY: Final = 30
+NO_SECRET: Final = bytes(32)
+
+
+async def authenticate(request: Request, form: dict[str, str]) -> Client:
+    """Give the client that sends a request (RFC 6749 section 2.3, RFC 7523 section 2.2).
+
+    Args:
+        request: of which the Authorization header counts.
+        form: the request's parameters.
+
+    Returns:
+        The client; the first-party one where no client is named.
+
+    Raises:
+        RequestRefused: ``invalid_client``, or ``invalid_request`` where more than one method is
+            used.
+    """
+    service: Service = request.app.state.service
+    header = header_values(request, b"authorization")
+    assertion = form.get("client_assertion") or form.get("client_assertion_type")
+    if bool(header) + ("client_secret" in form) + (assertion is not None) > 1 or len(header) > 1:
+        raise RequestRefused("invalid_request", "use one way of client authentication, once")
+    if header:
+        return _by_basic(service, header[0], form)
+    if assertion is not None:
+        return await _by_assertion(service, form)
+    client_id, secret = form.get("client_id"), form.get("client_secret")
+    if client_id is None:
+        if secret is not None:
+            raise RequestRefused("invalid_request", "client_secret needs a client_id")
+        return FIRST_PARTY_CLIENT
+    client = service.directory.client(client_id)
+    if secret is not None:
+        return _check_secret(client, "client_secret_post", secret)
+    if client is None or not client.metadata.is_public:
+        _refuse()
+    return client
+
+
+async def authenticate_confidential(request: Request, form: dict[str, str]) -> Client:
+    """Give the client that sends a request, one that has proved who it is.
+
+    Raises:
+        RequestRefused: as ``authenticate``, also for public clients.
+    """
+    client = await authenticate(request, form)
+    if client.metadata.is_public:
+        _refuse()
+    return client
+
+
+def _by_basic(service: Service, header: str, form: dict[str, str]) -> Client:
+    """Read HTTP Basic; id and secret are each form-encoded (RFC 6749 section 2.3.1)."""
+    scheme, _, credentials = header.partition(" ")
+    try:
+        if scheme.lower() != "basic":
+            raise ValueError
+        pair = a2b_base64(credentials.strip(), strict_mode=True).decode("ascii")
+        name, colon, secret = pair.partition(":")
+        if not colon:
+            raise ValueError
+        client_id = unquote_plus(name, errors="strict")
+        secret = unquote_plus(secret, errors="strict")
+    except ValueError:
+        _refuse(basic=True)
+    if form.get("client_id", client_id) != client_id:
+        raise RequestRefused("invalid_request", "client_id differs from the Authorization header")
+    client = service.directory.client(client_id)
+    return _check_secret(client, "client_secret_basic", secret)
+
+
+def _check_secret(client: Client | None, method: str, secret: str) -> Client:
+    """Compare a secret, for unknown clients too, so that time tells nothing."""
+    known = NO_SECRET if client is None or client.secret_hash is None else client.secret_hash
+    right = hmac.compare_digest(hash_secret(secret), known)
+    if not right or client is None or client.metadata.token_endpoint_auth_method != method:
+        _refuse(basic=method == "client_secret_basic")
+    return client
+
+
+async def _by_assertion(service: Service, form: dict[str, str]) -> Client:
+    """Check a JWT that the client has signed (RFC 7523 section 3)."""
+    text = form.get("client_assertion", "")
+    if form.get("client_assertion_type") != ASSERTION_TYPE or not text:
+        raise RequestRefused(
+            "invalid_request",
+            f"client_assertion goes with the client_assertion_type {ASSERTION_TYPE}",
+        )
+    said = inspect(text)
+    client_id = (said.claims or {}).get("sub")
+    client = service.directory.client(client_id) if isinstance(client_id, str) else None
+    if client is None or client.metadata.token_endpoint_auth_method != "private_key_jwt":
+        _refuse()
+    issuer = service.settings.own_url
+    typed = str(said.header.get("typ", "")).lower() == "client-authentication+jwt"
+    try:
+        claims = Verifier(
+            client.keys,
+            issuer=client.id,
+            audience=(issuer, f"{issuer}/token"),
+            type="client-authentication+jwt" if typed else "JWT",
+            leeway=LEEWAY,
+            required=("sub", "jti"),
+            clock=lambda: service.clock() / SECOND,
+        ).verify(text)
+        expires_at, token_id = claims.expires_at, claims.token_id
+        several = len(claims.audience) != 1
+    except InvalidToken:
+        _refuse()
+    left = (expires_at or 0) - service.clock() / SECOND
+    # An assertion that is for somebody else too could be passed on by them.
+    if several or not token_id or left > LONGEST_ASSERTION + LEEWAY:
+        _refuse()
+    if form.get("client_id", client.id) != client.id:
+        raise RequestRefused("invalid_request", "client_id differs from the assertion's sub")
+    kept = int(left + 2 * LEEWAY) * SECOND
+    if not await service.spent.spend("assertion", client.id, token_id, microseconds=kept):
+        _refuse()
+    return client
+
+
+def _refuse(*, basic: bool = False) -> NoReturn:
+    raise RequestRefused(
+        "invalid_client",
+        "the client is unknown, or has not proved who it is in the way that it is registered with",
+        401,
+        {"WWW-Authenticate": 'Basic realm="carnet", charset="UTF-8"'} if basic else None,
+    )
