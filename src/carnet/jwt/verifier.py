@@ -147,7 +147,7 @@ class Verifier(Generic[T]):
         self._policy = Policy(
             issuer=issuer,
             audience=audience,
-            access_token=self._types == {"at+jwt"},
+            access_token=self._types == frozenset(("at+jwt",)),
             leeway=leeway,
             nbf_leeway=nbf_leeway,
             max_age=max_age,
