@@ -56,7 +56,7 @@ __all__ = ["gate"]
 @click.option("--origin", metavar="URL", help="The origin whose pages may send that cookie.")
 @click.option(
     "--claim",
-    "claims",
+    "passed_claims",
     multiple=True,
     metavar="NAME",
     help="Hand this claim over too, as X-Auth-Claim-NAME; may be repeated.",

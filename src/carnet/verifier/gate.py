@@ -62,7 +62,7 @@ class Gate:
         audience: the name, or names, in ``aud`` of the services behind the gate.
         cookie: a cookie that holds the access token where there is no Authorization header.
         origin: the origin whose pages may send that cookie with more than a GET.
-        claims: names of further claims to hand over.
+        passed_claims: names of further claims to hand over.
         prefix: what the names of the headers begin with.
         options: as for ``carnet.verifier.AsyncAccessTokenVerifier``.
 
@@ -77,7 +77,7 @@ class Gate:
         *,
         cookie: str | None = None,
         origin: str | None = None,
-        claims: Collection[str] = (),
+        passed_claims: Collection[str] = (),
         prefix: str = "X-Auth-",
         **options: Unpack[Options],
     ) -> None:
@@ -86,7 +86,7 @@ class Gate:
                 "a gate that reads a cookie needs the origin of the pages that may send it, such "
                 "as https://app.example.com"
             )
-        for name in (prefix, *claims):
+        for name in (prefix, *passed_claims):
             if not name or not all(part.isalnum() and part.isascii() for part in _parts(name)):
                 raise ConfigurationError(
                     "the prefix and the claims become names of headers: letters, digits, '-', '_'"
@@ -95,7 +95,9 @@ class Gate:
         self._cookie = cookie
         self._origin = origin or ""
         self._prefix = prefix
-        self._claims = {name: f"{prefix}Claim-{'-'.join(_parts(name)).title()}" for name in claims}
+        self._claims = {
+            name: f"{prefix}Claim-{'-'.join(_parts(name)).title()}" for name in passed_claims
+        }
         self.app = Starlette(
             routes=[
                 Route("/verify", self._verify, methods=list(METHODS)),
