@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from carnet.errors import CarnetError, ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jwt.claims import Claims
+from carnet.jwt.policy import UNCHECKED, Names
 from carnet.verifier.access_token import (
     AccessTokenVerifier,
     AsyncAccessTokenVerifier,
@@ -18,6 +19,7 @@ from carnet.verifier.access_token import (
     Options,
 )
 from carnet.verifier.dpop import Presented
+from carnet.verifier.options import check_names
 
 __all__ = [
     "Need",
@@ -27,6 +29,7 @@ __all__ = [
     "bearer_token",
     "check_role",
     "check_scope",
+    "described",
     "needs_role",
     "needs_scope",
     "not_installed",
@@ -229,7 +232,7 @@ def present(claims: Claims | None) -> Claims:
 
 
 def options_of(settings: object, place: str) -> dict[str, Any]:
-    """Check that settings name an issuer and an audience, and give them as a verifier's arguments.
+    """Check that settings name an issuer, and give them as a verifier's arguments.
 
     Args:
         settings: what an app was given.
@@ -238,17 +241,21 @@ def options_of(settings: object, place: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: saying what was expected.
     """
-    if not isinstance(settings, Mapping) or not settings.keys() >= {"issuer", "audience"}:
+    if not isinstance(settings, Mapping) or "issuer" not in settings:
         raise ConfigurationError(
             f"{place} must be a mapping with 'issuer' and 'audience', such as "
             "{'issuer': 'https://auth.example.com', 'audience': 'orders'}"
         )
-    known = {"issuer", "audience", "claims_type", *Options.__annotations__}
-    if unknown := sorted(str(name) for name in settings.keys() - known):
-        raise ConfigurationError(
-            f"{place} has {', '.join(unknown)}, which is none of {', '.join(sorted(known))}"
-        )
+    check_names(settings, ("issuer", "audience", "claims_type", *Options.__annotations__), place)
     return dict(settings)
+
+
+def described(audience: Names | None) -> str:
+    """Describe the tokens that are accepted, for an OpenAPI document."""
+    if audience is None or audience is UNCHECKED:
+        return "An access token."
+    names = (audience,) if isinstance(audience, str) else audience
+    return f"An access token for {' or '.join(names)}."  # type: ignore[arg-type]  # no UNCHECKED
 
 
 def not_installed(extra: str) -> ConfigurationError:

@@ -31,7 +31,9 @@ from carnet.verifier.bearer import (
     check_role,
     check_scope,
     not_installed,
+    typed,
 )
+from carnet.verifier.issuer import Trusted
 
 try:
     from starlette.applications import Starlette
@@ -58,12 +60,13 @@ class Gate:
     """The gate's ASGI app, as ``app``.
 
     Args:
-        issuer: the issuer, or several, exactly as they stand in their tokens.
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
         audience: the name, or names, in ``aud`` of the services behind the gate.
         cookie: a cookie that holds the access token where there is no Authorization header.
         origin: the origin whose pages may send that cookie with more than a GET.
         passed_claims: names of further claims to hand over.
         prefix: what the names of the headers begin with.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit.
         options: as for ``carnet.verifier.AsyncAccessTokenVerifier``.
 
     Raises:
@@ -72,9 +75,10 @@ class Gate:
 
     def __init__(
         self,
-        issuer: str | Collection[str],
-        audience: Names,
+        issuer: Trusted,
+        audience: Names | None = None,
         *,
+        claims_type: type[Any] | None = None,
         cookie: str | None = None,
         origin: str | None = None,
         passed_claims: Collection[str] = (),
@@ -91,7 +95,9 @@ class Gate:
                 raise ConfigurationError(
                     "the prefix and the claims become names of headers: letters, digits, '-', '_'"
                 )
-        self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
+        self._verifier = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
         self._cookie = cookie
         self._origin = origin or ""
         self._prefix = prefix
@@ -129,6 +135,7 @@ class Gate:
     async def _verify(self, request: Request) -> Response:
         try:
             claims = await authenticate_async(self._verifier, self._presented(request))
+            typed(self._verifier, claims)
             for role in request.query_params.getlist("role"):
                 check_role(claims, role)
             for scope in request.query_params.getlist("scope"):
