@@ -96,9 +96,9 @@ class Shape:
     """
 
     def __init__(self, roles: Where | None, scopes: Where | None, client_id: Where | None) -> None:
-        self._roles = reader(roles or "roles", "roles_claim")
-        self._scopes = reader(scopes or "scope", "scope_claim")
-        self._client_id = reader(client_id or "client_id", "client_id_claim")
+        self._roles = reader("roles" if roles is None else roles, "roles_claim")
+        self._scopes = reader("scope" if scopes is None else scopes, "scope_claim")
+        self._client_id = reader("client_id" if client_id is None else client_id, "client_id_claim")
 
     def claims(self, claims: dict[str, Any]) -> ForeignClaims:
         """Give verified claims with the properties that this shape has.

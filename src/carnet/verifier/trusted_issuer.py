@@ -181,8 +181,9 @@ def _source(issuer: Issuer, names: Names, given: Mapping[str, Any]) -> tuple[Acc
         raise ConfigurationError(
             "metadata names an issuer, which a function can't be compared with: give jwks_uri"
         )
-    if max_stale := given.get("max_stale"):
-        seconds(max_stale, "max_stale")
+    max_stale = given.get("max_stale")
+    if max_stale is not None:
+        max_stale = seconds(max_stale, "max_stale")
     addresses = [first] if finds_itself else [one for one in (jwks_uri, metadata) if one]
     access = Access.make(
         addresses,
