@@ -73,11 +73,8 @@ def test_tokens_of_the_issuer_that_are_not_meant_are_refused(provider):
     verifier.verify(provider.token())
     for code, changes in provider.wrong:
         assert refusal(verifier, provider.token(**changes)) == code, changes
-    stranger = Key.generate("RS256", size=2048, kid="key-1")
-    assert refusal(verifier, provider.token(stranger)) in (
-        "signature_invalid",
-        "algorithm_mismatch",
-    )
+    stranger = Key.generate(provider.key.alg, kid="key-1")
+    assert refusal(verifier, provider.token(stranger)) == "signature_invalid"
     assert refusal(verifier, provider.token(header={"typ": "secevent+jwt"})) == "type_mismatch"
 
 
@@ -186,9 +183,9 @@ def test_what_is_asked_for_nearer_counts_and_checks_add_up(internet):
         lambda: Issuer.cognito("eu-central-1_AbCdEf123", "c", claims={"client_id": "d"}),
         lambda: Issuer.keycloak("sso.example.com", "shop"),
         lambda: Issuer.google([]),
-        lambda: Issuer.github_actions(),
+        Issuer.github_actions,
         lambda: Issuer.github_actions(claims={}),
-        lambda: Issuer.gitlab(),
+        Issuer.gitlab,
         lambda: Issuer.clerk("clerk.example.com", ""),
         lambda: Issuer.keycloak("https://sso.example.com", "shop", role_claim="groups"),
     ],
@@ -201,7 +198,7 @@ def test_a_profile_refuses_what_can_not_be_right_or_would_be_open(make):
 def test_a_mistyped_option_is_told_with_the_nearest_that_there_is():
     with pytest.raises(ConfigurationError, match="did you mean 'roles_claim'"):
         Issuer.keycloak("https://sso.example.com", "shop", role_claim="groups")
-    with pytest.raises(ConfigurationError, match="did you mean 'audience'|did you mean 'leeway'"):
+    with pytest.raises(ConfigurationError, match="did you mean 'leeway'"):
         AccessTokenVerifier("https://auth.example.com", "orders", leway=3)
 
 
