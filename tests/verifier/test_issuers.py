@@ -5,14 +5,13 @@ import json
 from inspect import signature
 
 import pytest
-from tests.verifier.internet import Internet
+from tests.verifier.internet import Internet, on_the_internet
 from tests.verifier.providers import EC, LOGIN, OTHER_TENANT, PROVIDERS, RSA, TENANT, entra, google
 from tests.verifier.providers import kubernetes as in_kubernetes
 
 from carnet import ConfigurationError, InvalidToken, Key
 from carnet.jwt import UNCHECKED
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuer
-from carnet.verifier.fetch import tls_context
 from carnet.verifier.issuer_profiles import PROFILES
 
 
@@ -25,15 +24,8 @@ def net(tmp_path_factory):
 
 @pytest.fixture
 def internet(net, monkeypatch):
-    net.pages.clear()
-    net.requests.clear()
-    for name in ("NO_PROXY", "no_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HTTPS_PROXY", net.proxy)
-    monkeypatch.setenv("SSL_CERT_FILE", str(net.ca_file))
-    tls_context.cache_clear()
-    yield net
-    tls_context.cache_clear()
+    with on_the_internet(net, monkeypatch):
+        yield net
 
 
 @pytest.fixture(params=PROVIDERS, ids=lambda make: make.__name__)

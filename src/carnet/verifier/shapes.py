@@ -87,7 +87,8 @@ class Shape:
     """Where an issuer's tokens have roles, scopes and the client.
 
     Args:
-        roles: a list of texts, or one text that is one role; ``roles`` unless given.
+        roles: a list of texts, or, where the place was given, one text that is one role; ``roles``
+            unless given.
         scopes: a list of texts, or one text with spaces; ``scope`` unless given.
         client_id: a text; ``client_id`` unless given.
 
@@ -96,6 +97,7 @@ class Shape:
     """
 
     def __init__(self, roles: Where | None, scopes: Where | None, client_id: Where | None) -> None:
+        self._one_role = roles is not None
         self._roles = reader("roles" if roles is None else roles, "roles_claim")
         self._scopes = reader("scope" if scopes is None else scopes, "scope_claim")
         self._client_id = reader("client_id" if client_id is None else client_id, "client_id_claim")
@@ -120,7 +122,7 @@ class Shape:
             ) from None
         return ForeignClaims(
             claims,
-            (roles,) if isinstance(roles, str) and roles else _texts(roles),
+            (roles,) if self._one_role and isinstance(roles, str) and roles else _texts(roles),
             frozenset(scopes.split() if isinstance(scopes, str) else _texts(scopes)),
             client_id if isinstance(client_id, str) and client_id else None,
         )
