@@ -87,7 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.issuer.requests.append(self.path)
-        if self.path == "/revocations" and self.issuer.revoked is not None:
+        demanded = all(self.headers.get(n) == v for n, v in self.issuer.demands.items())
+        if self.path == "/revocations" and self.issuer.revoked is not None and demanded:
             self._stream()
             return
         time.sleep(self.issuer.delay)
@@ -95,9 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.issuer.closing.wait(20)
             return
         status, body = self.issuer.answer(self.path)
-        for name, value in self.issuer.demands.items():
-            if self.headers.get(name) != value:
-                status, body = 403, b"{}"
+        if not demanded:
+            status, body = 403, b"{}"
         try:
             self.send_response(status)
             if status in (301, 302):

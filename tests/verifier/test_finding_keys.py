@@ -239,6 +239,32 @@ def test_headers_go_to_the_configured_origin_by_scheme_host_and_port():
         assert access.headers_for(other) == {}
 
 
+def test_the_revocations_are_followed_by_the_same_way_as_the_keys(issuer):
+    issuer.revoked = ["ended"]
+    address = issuer.url.replace("127.0.0.1", "0.0.0.0")
+    # The stream's events are signed in the name that the issuer has.
+    metadata = json.loads(issuer.answer(METADATA)[1])
+    issuer.replies[METADATA] = (
+        200,
+        json.dumps(
+            {
+                **metadata,
+                "issuer": address,
+                "jwks_uri": f"{address}/jwks",
+                "revocations_uri": f"{address}/revocations",
+            }
+        ).encode(),
+    )
+    issuer.url = address
+    options = {"insecure_http": True, "headers": {"X-Api-Key": "k"}, "revocations": "required"}
+    issuer.demands = {"X-Api-Key": "k"}
+    with AccessTokenVerifier(address, "orders", **options) as verifier:
+        assert verifier.verify(issuer.token(sid="lives"))
+        with pytest.raises(InvalidToken) as refused:
+            verifier.verify(issuer.token(sid="ended"))
+        assert refused.value.code == "revoked"
+
+
 # Compression
 
 

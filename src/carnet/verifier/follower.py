@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
+from carnet.verifier.access import DIRECT, Access, check_address, on_loopback
 from carnet.verifier.connections import Connections
-from carnet.verifier.fetch import check_address, on_loopback, tls_context
+from carnet.verifier.fetch import tls_context
 from carnet.verifier.key_source import KeySource
 from carnet.verifier.revocations import RevocationList, read_event
 
@@ -45,7 +46,10 @@ class Follower:
     Attributes:
         list: what is known.
         last_error: why the stream broke last, or None while it is followed.
+        access: how the issuer is reached.
     """
+
+    access: Access = DIRECT
 
     def __init__(self, source: KeySource, refresh_for_unknown_key: Callable[[], bool]) -> None:
         self.list = RevocationList()
@@ -132,7 +136,7 @@ class Follower:
             raise self._source.unavailable()
         if address is None:
             raise IssuerUnavailable(f"{self._source.issuer} publishes no revocations_uri")
-        for data in events(address, self.list.position, self._connections):
+        for data in events(address, self.list.position, self._connections, self.access):
             if self._stop.is_set():
                 break
             try:
@@ -153,15 +157,21 @@ class Follower:
         raise IssuerUnavailable("the revocation stream ended")
 
 
-def events(address: str, position: int | None, connections: Connections) -> Iterator[str]:
+def events(
+    address: str, position: int | None, connections: Connections, access: Access = DIRECT
+) -> Iterator[str]:
     """Give the data of each server-sent event (HTML standard, section 9.2.6)."""
     import httpx
 
     try:
-        check_address(address)
+        check_address(address, access.plain_hosts)
     except ConfigurationError as error:
         raise IssuerUnavailable(str(error)) from None
-    headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+    headers = {
+        "Accept": "text/event-stream",
+        "Accept-Encoding": "identity",
+        **access.headers_for(address),
+    }
     if position is not None:
         headers["Last-Event-ID"] = str(position)
     timeout = httpx.Timeout(CONNECT_SECONDS, read=SILENCE_SECONDS)
@@ -169,7 +179,9 @@ def events(address: str, position: int | None, connections: Connections) -> Iter
         with (
             connections,
             httpx.Client(
-                timeout=timeout, trust_env=not on_loopback(address), verify=tls_context()
+                timeout=timeout,
+                trust_env=not on_loopback(address),
+                verify=access.context or tls_context(),
             ) as client,
             client.stream(
                 "GET", address, headers=headers, extensions={"trace": connections.trace}

@@ -70,6 +70,8 @@ class TrustedIssuer:
             if self._revocations.mode == "off"
             else Follower(self.source, self.refresh_for_unknown_key)
         )
+        if self.follower is not None:
+            self.follower.access = self.access
         type_ = given.get("type", ACCESS_TOKEN)
         leeway = seconds(given.get("leeway", 0), "leeway")
         self._options: dict[str, Any] = {
