@@ -216,6 +216,7 @@ def okta():
         header={},
         published={
             f"{name}/.well-known/oauth-authorization-server": metadata(name, f"{name}/v1/keys"),
+            f"{name}/.well-known/openid-configuration": metadata(name, f"{name}/v1/keys"),
             f"{name}/v1/keys": jwks(),
         },
         wrong=[

@@ -60,11 +60,13 @@ class Refusal(Exception):
         status: the HTTP status.
         headers: ``WWW-Authenticate``, or ``Retry-After`` where the issuer can't be reached.
         content: the JSON object of the body, with our stable ``code``.
+        reason: what the log is told and the client is not, or "".
     """
 
     status: int
     headers: dict[str, str]
     content: dict[str, Any]
+    reason: str = ""
 
     @property
     def body(self) -> bytes:
@@ -77,10 +79,17 @@ class Refusal(Exception):
         return str(self.content["code"])
 
     def log(self, path: str) -> None:
-        """Tell the log ``carnet.verifier`` of it, at the level INFO: never the token."""
+        """Tell the log ``carnet.verifier`` of it: never the token.
+
+        The level is INFO; WARNING with the reason, where the service itself can't go on.
+        """
         claim = self.content.get("claim", "-")
         # What a client writes into its path begins no line of the log.
-        _log.info("refused %d %s claim=%s path=%.200s", self.status, self.code, claim, ascii(path))
+        text = f"refused {self.status} {self.code} claim={claim} path={path!a:.200}"
+        if self.reason:
+            _log.warning("%s: %s", text, _one_line(self.reason))
+        else:
+            _log.info("%s", text)
 
 
 _log = logging.getLogger("carnet.verifier")
@@ -277,8 +286,13 @@ def refusal_of(error: CarnetError) -> Refusal:
             "error_description": "tokens can't be checked at this moment; try again shortly",
             "code": error.code,
         }
-        return Refusal(503, {"Retry-After": str(RETRY_SECONDS)}, content)
+        return Refusal(503, {"Retry-After": str(RETRY_SECONDS)}, content, str(error))
     raise error
+
+
+def _one_line(text: str) -> str:
+    """Make a line of what may hold an issuer's own words."""
+    return "".join(char if char.isprintable() else "?" for char in text)[:500]
 
 
 def _forbidden(code: str, claim: str, expected: str, text: str, scope: str | None) -> Refusal:

@@ -244,6 +244,7 @@ def _answer(response: httpx.Response, body: bytearray, address: str) -> Answer:
         headers.get("cache-control", ""),
         _content(bytes(body), headers.get("content-encoding", "identity").lower(), address),
         headers.get("retry-after", ""),
+        headers.get("date", ""),
     )
 
 

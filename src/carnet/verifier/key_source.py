@@ -78,12 +78,14 @@ class Answer:
         cache_control: the header, or "".
         body: the content; it may hold secrets.
         retry_after: the header, or "".
+        date: the header, or "".
     """
 
     status: int
     cache_control: str
     body: bytes = field(repr=False)
     retry_after: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
