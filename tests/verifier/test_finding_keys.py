@@ -349,6 +349,16 @@ def test_a_key_that_is_of_another_issuer_is_left_out():
     assert len(source.keys) == 2
 
 
+def test_keys_that_name_no_algorithm_are_told_with_the_argument_that_helps():
+    jwk = {name: value for name, value in RSA.public.to_jwk().items() if name != "alg"}
+    source = KeySource(ISSUER, JWKS)
+    run(source, 0, ok({"keys": [jwk]}))
+    assert "give the verifier algorithms=['RS256']" in source.health(0).last_error
+    source = KeySource(ISSUER, JWKS, ["RS256"])
+    run(source, 0, ok({"keys": [jwk]}))
+    assert len(source.keys) == 1
+
+
 # New keys
 
 

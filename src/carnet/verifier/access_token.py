@@ -199,16 +199,13 @@ class AccessTokenVerifier(Issuers[T]):
         """
         issuer = self._choose(token)
         source = issuer.source
-        if (
-            source.keys is not None
-            and source.due(self._clock())
-            and not source.drop_stale(self._clock())
-        ):
-            self._refresh_behind(issuer)
         if source.keys is None:
-            with issuer.fetching:
-                if source.keys is None and source.due(self._clock()):
-                    issuer.refresh()
+            self._wait_for_keys(issuer)
+        elif source.due(self._clock()):
+            if source.drop_stale(self._clock()):
+                self._wait_for_keys(issuer)
+            else:
+                self._refresh_behind(issuer)
         verifier = issuer.verifier()
         if verifier is None:
             raise source.unavailable()
@@ -225,6 +222,11 @@ class AccessTokenVerifier(Issuers[T]):
         if follower := issuer.awaits_revocations():
             follower.wait()
         return issuer.admit(claims, token, presented)
+
+    def _wait_for_keys(self, issuer: TrustedIssuer) -> None:
+        with issuer.fetching:
+            if issuer.source.keys is None and issuer.source.due(self._clock()):
+                issuer.refresh()
 
     def _refresh_behind(self, issuer: TrustedIssuer) -> None:
         if not issuer.fetching.acquire(blocking=False):

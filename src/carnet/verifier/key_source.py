@@ -254,6 +254,10 @@ class KeySource:
             reasons = {skipped.reason for skipped in published.skipped}
             if published:
                 reasons.add("a private key or a secret that is published proves nothing")
+            if self._algorithms is None and published.skipped:
+                reasons.add(
+                    "for keys that name no algorithm, give the verifier algorithms=['RS256']"
+                )
             raise IssuerUnavailable(
                 f"{self._jwks_uri} holds no usable key{': ' if reasons else ''}"
                 f"{'; '.join(sorted(reasons))}"

@@ -109,8 +109,9 @@ class TrustedIssuer:
     def admit(self, claims: Claims, token: str | bytes, presented: Presented | None) -> Claims:
         """Refuse what is not for this service, is revoked, or not proved; give the claims."""
         said, follower = claims._claims, self.follower
-        for rule in self._rules:
-            rule(said)
+        if self._rules:
+            for rule in self._rules:
+                rule(said)
         self.proofs.check(claims, token, presented, self._clock())
         if follower is not None:
             if self._revocations.mode == "required":
