@@ -94,6 +94,12 @@ def test_leeway_lets_a_token_begin_earlier_by_exactly_that_much():
     refused("not_yet_valid", "nbf", {"nbf": NOW + 31}, leeway=30)
 
 
+def test_the_beginning_may_have_a_leeway_of_its_own():
+    accepted({"nbf": NOW + 60}, nbf_leeway=60)
+    refused("not_yet_valid", "nbf", {"nbf": NOW + 61}, nbf_leeway=60, leeway=90)
+    refused("expired", "exp", {"exp": NOW}, nbf_leeway=60)
+
+
 # iat and max_age
 
 
@@ -274,6 +280,7 @@ def test_the_period_of_a_claim_set_is_when_it_is_accepted():
         ({}, {}),
         ({"nbf": NOW - 5}, {}),
         ({"nbf": NOW - 5}, {"leeway": 3}),
+        ({"nbf": NOW + 5}, {"nbf_leeway": 60}),
         ({"iat": NOW + 20, "nbf": NOW}, {"leeway": 90}),
         ({}, {"max_age": 30}),
         ({"iat": NOW - 29.5}, {"max_age": 30, "leeway": 7}),

@@ -140,6 +140,19 @@ def test_an_access_token_must_say_that_it_is_one():
     refused(signed(header={"typ": "JWT"}), "type_mismatch", "typ", type="at+jwt")
 
 
+def test_several_types_may_be_accepted_and_any_only_in_so_many_words():
+    one = verifier(type=["JWT", "application/at+jwt"])
+    for header in (None, {"typ": "jwt"}, {"typ": "AT+JWT"}):
+        assert one.verify(signed(header=header)) == FULL
+    error = refused(signed(header={"typ": "secevent+jwt"}), "type_mismatch", "typ", keys=one)
+    assert error.expected == "at+jwt or JWT"
+    refused(signed(), "type_mismatch", "typ", type=["at+jwt", "logout+jwt"])
+    assert verifier(type=UNCHECKED).verify(signed(header={"typ": "anything"})) == FULL
+    for wrong in ("", [], [""], [7], None, 7, {"JWT": 1}):
+        with pytest.raises(ConfigurationError, match="type is"):
+            verifier(type=wrong)
+
+
 def test_a_type_that_is_no_text_is_refused():
     head = b64url_encode(b'{"alg":"HS256","kid":"k1","typ":["JWT"]}')
     refused(f"{head}.e30.AA", "header_invalid", "typ")

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from carnet import UNCHECKED, Claims, Inspection, Key, KeySet, Signer, Verifier, inspect
 from carnet.jose import jwe, jws
-from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier
+from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuer
 from carnet.verifier import asgi as for_asgi
 from carnet.verifier import fastapi as for_fastapi
 from carnet.verifier import grpc as for_grpc
@@ -55,6 +55,19 @@ trusting = AccessTokenVerifier("https://auth.example.com", "orders", revocations
 assert_type(trusting.verify(token), Claims)
 into = AsyncAccessTokenVerifier("https://auth.example.com", "orders", claims_type=Ticket)
 
+of_the_world = AccessTokenVerifier(
+    [
+        "https://auth.example.com",
+        Issuer.keycloak("https://sso.example.com", "shop", claims={"azp": ["web", "app"]}),
+        Issuer("https://a.example/{tid}", metadata="https://a.example/metadata", type=UNCHECKED),
+    ],
+    "orders",
+    roles_claim=["groups", ("resource_access", "a.b", "roles")],
+    client_id_claim=lambda said: said["client"],
+    type=["JWT", "at+jwt"],
+)
+assert_type(of_the_world.verify(token), Claims)
+
 
 async def check() -> Ticket:
     return assert_type(await into.verify(token), Ticket)
@@ -83,5 +96,6 @@ app = Starlette(
     ]
 )
 wrapped = for_asgi.BearerMiddleware(app, "https://auth.example.com", "orders", exempt=["/health"])
+for_fastapi.Bearer(Issuer.google("client"))
 assert_type(for_grpc.current_claims(), Claims)
 for_wsgi.BearerMiddleware(lambda _, start: [], "https://auth.example.com", "orders", leeway=3)

@@ -21,12 +21,18 @@ METADATA = "/.well-known/oauth-authorization-server"
 
 
 class Issuer:
-    """An issuer with one key; `replies` replaces what an address answers."""
+    """An issuer with one key; `replies` replaces what an address answers.
+
+    Addresses that are `hanging` never answer; `demands` are headers that requests must have.
+    """
 
     def __init__(self):
         self.requests = []
         self.replies = {}
         self.delay = 0.0
+        self.hanging = set()
+        self.demands = {}
+        self.encoding = None
         self.cache_control = "max-age=300"
         self.key = Key.generate("ES256")
         self.revoked = None
@@ -85,17 +91,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.issuer.requests.append(self.path)
-        if self.path == "/revocations" and self.issuer.revoked is not None:
+        demanded = all(self.headers.get(n) == v for n, v in self.issuer.demands.items())
+        if self.path == "/revocations" and self.issuer.revoked is not None and demanded:
             self._stream()
             return
         time.sleep(self.issuer.delay)
+        if self.path in self.issuer.hanging:
+            self.issuer.closing.wait(20)
+            return
         status, body = self.issuer.answer(self.path)
+        if not demanded:
+            status, body = 403, b"{}"
         try:
             self.send_response(status)
             if status in (301, 302):
                 self.send_header("Location", f"{self.issuer.url}/elsewhere")
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Cache-Control", self.issuer.cache_control)
+            if self.issuer.encoding is not None:
+                self.send_header("Content-Encoding", self.issuer.encoding)
             self.end_headers()
             self.wfile.write(body)
         except (BrokenPipeError, ConnectionResetError):

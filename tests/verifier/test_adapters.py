@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from tests import processes
 
-from carnet import ConfigurationError
+from carnet import ConfigurationError, IssuerUnavailable
 from carnet.verifier import asgi, bearer, wsgi
 from carnet.verifier import django as for_django
 from carnet.verifier import fastapi as for_fastapi
@@ -239,3 +239,13 @@ def test_importing_the_verifier_loads_no_framework():
     )
     run = processes.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout == "[]\n", run.stderr
+
+
+def test_a_503_tells_the_log_its_reason_as_a_warning_and_the_client_nothing(caplog):
+    unavailable = IssuerUnavailable("no keys of https://a.example: it answered\n500")
+    refusal = bearer.refusal_of(unavailable)
+    refusal.log("/orders")
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.message.endswith("path='/orders': no keys of https://a.example: it answered?500")
+    assert b"a.example" not in refusal.body

@@ -12,6 +12,9 @@ JWKS = f"{ISSUER}/jwks"
 METADATA = {"issuer": ISSUER, "jwks_uri": JWKS}
 
 
+GONE = Answer(404, "", b"")
+
+
 def key_set(*keys):
     return KeySet(keys or [Key.generate("ES256").public]).to_jwks()
 
@@ -28,7 +31,7 @@ def run(source, now, *answers):
                 asked.append(steps.send(answer))
     except StopIteration:
         pass
-    return asked
+    return [getattr(call, "address", call) for call in asked]
 
 
 def ok(document, cache_control=""):
@@ -108,10 +111,12 @@ def test_a_clock_that_jumps_back_does_not_stop_the_fetches():
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        ([ok({"issuer": "https://other.example", "jwks_uri": JWKS})], "of another issuer"),
-        ([ok({"issuer": ISSUER + "/", "jwks_uri": JWKS})], "of another issuer"),
-        ([ok({"issuer": ISSUER})], "names no jwks_uri"),
-        ([ok({"issuer": ISSUER, "jwks_uri": 1})], "names no jwks_uri"),
+        ([ok({"issuer": "https://other.example", "jwks_uri": JWKS}), GONE], "of another issuer"),
+        ([ok({"issuer": ISSUER + "/", "jwks_uri": JWKS}), GONE], f"another issuer, {ISSUER}/;"),
+        ([ok({"issuer": "a\nb", "jwks_uri": JWKS}), GONE], "of another issuer; the issuer must"),
+        ([ok({"issuer": ISSUER}), GONE], "names no jwks_uri"),
+        ([ok({"issuer": ISSUER, "jwks_uri": 1}), GONE], "names no jwks_uri"),
+        ([GONE, ok({"issuer": ISSUER})], "names no jwks_uri"),
         ([Answer(500, "", b""), Answer(404, "", b"")], "answered 404"),
         ([Answer(200, "", b"<html>"), Answer(200, "", b"<html>")], "not a JSON object"),
         ([ok(METADATA), Answer(302, "", b"")], "answered 302"),

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "encrypt": ("carnet.cli.encrypt:encrypt", "Encrypt for whoever holds a private key."),
     "decrypt": ("carnet.cli.encrypt:decrypt", "Decrypt what was encrypted for a key."),
     "key": ("carnet.cli.key:key", "Make, convert and name keys."),
+    "issuer": ("carnet.cli.issuer:issuer", "Say what a service needs to trust an issuer."),
     "revocations": ("carnet.cli.revocations:revocations", "Watch what an issuer revokes."),
     "completion": ("carnet.cli.completion:completion", "Print a shell's completions."),
     "demo": ("carnet.cli.demo.command:demo", "Run the whole system, with a narrated walk."),

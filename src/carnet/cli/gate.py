@@ -12,6 +12,8 @@ from typing import Any
 import click
 import uvicorn
 
+from carnet.cli.durations import parse_duration
+from carnet.cli.verifier_options import issuer_of, options_of, verifier_options
 from carnet.http_connections import CONNECTIONS, http_connections
 from carnet.listening import listen, room_for
 from carnet.verifier.gate import Gate
@@ -26,13 +28,12 @@ __all__ = ["gate"]
     multiple=True,
     required=True,
     metavar="URL",
-    help="Whom to trust; may be repeated.",
+    help="Whom to trust, an address or such as auth0:acme.eu.auth0.com; may be repeated.",
 )
 @click.option(
     "--audience",
     "audiences",
     multiple=True,
-    required=True,
     metavar="NAME",
     help="What the tokens must be for; may be repeated.",
 )
@@ -59,7 +60,7 @@ __all__ = ["gate"]
 @click.option("--origin", metavar="URL", help="The origin whose pages may send that cookie.")
 @click.option(
     "--claim",
-    "claims",
+    "passed_claims",
     multiple=True,
     metavar="NAME",
     help="Hand this claim over too, as X-Auth-Claim-NAME; may be repeated.",
@@ -78,8 +79,15 @@ __all__ = ["gate"]
     show_default=True,
     help="Whether ended sessions are refused, and what happens when the issuer is silent.",
 )
+@click.option("--leeway", default="0", metavar="TIME", help="How much clocks may differ: 30s.")
+@verifier_options
 def gate(
-    issuers: tuple[str, ...], audiences: tuple[str, ...], host: str, port: int, **given: Any
+    issuers: tuple[str, ...],
+    audiences: tuple[str, ...],
+    host: str,
+    port: int,
+    leeway: str,
+    **given: Any,
 ) -> None:
     """Answer nginx, Traefik, Caddy or Envoy whether a request may pass.
 
@@ -89,10 +97,13 @@ def gate(
     \b
     Examples:
       carnet gate --issuer https://auth.example.com --audience orders
+      carnet gate --issuer keycloak:https://sso.example.com,shop --audience orders
       carnet gate --issuer https://auth.example.com --audience orders \\
         --cookie __Host-carnet-access --origin https://app.example.com
     """
-    asyncio.run(_serve(Gate(issuers, audiences, **given), host, port))
+    options = {**options_of(given), "leeway": parse_duration(leeway)}
+    trusted = [issuer_of(issuer) for issuer in issuers]
+    asyncio.run(_serve(Gate(trusted, audiences or None, **given, **options), host, port))
 
 
 async def _serve(gate: Gate, host: str, port: int) -> None:

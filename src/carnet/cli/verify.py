@@ -12,6 +12,7 @@ from carnet.cli.files import read_text
 from carnet.cli.inspect import show_claims
 from carnet.cli.key_files import load_key, load_keys
 from carnet.cli.options import echo_json, json_option
+from carnet.cli.verifier_options import issuer_of, options_of, verifier_options
 from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jose.header import media_type
 from carnet.jose.key_set import KeySet
@@ -19,6 +20,9 @@ from carnet.jwt.policy import UNCHECKED
 from carnet.jwt.verifier import Verifier
 
 __all__ = ["verify"]
+
+# What the library's own Verifier takes.
+PLAIN = {"type", "leeway", "audience", "required"}
 
 # What would change the verdict, for the checks whose code alone does not say it.
 ADVICE = {
@@ -30,6 +34,7 @@ ADVICE = {
     "issuer_mismatch": "compare the issuer letter by letter, with its scheme and slashes",
     "type_mismatch": "an access token is checked with --type at+jwt",
     "algorithm_mismatch": "the key is for another algorithm than the token names",
+    "claim_mismatch": "the token is meant for another use, client or tenant",
     "malformed": "the text is no token of the strict kind; see `carnet inspect`",
     "revoked": "the session has ended or the account has changed: sign in or refresh",
 }
@@ -44,8 +49,8 @@ ADVICE = {
 @click.option("--any-issuer", is_flag=True, help="Don't check who made it.")
 @click.option("--audience", "audiences", multiple=True, metavar="NAME", help="Whom it is for.")
 @click.option("--any-audience", is_flag=True, help="Don't check whom it is for.")
-@click.option("--type", "type_", metavar="TYP", help="The token's typ: JWT, or at+jwt.")
 @click.option("--leeway", default="0", metavar="TIME", help="How much clocks may differ: 30s.")
+@verifier_options
 @json_option
 def verify(
     token: str,
@@ -56,18 +61,20 @@ def verify(
     any_issuer: bool,
     audiences: tuple[str, ...],
     any_audience: bool,
-    type_: str | None,
     leeway: str,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Check a token as a service would, and say which check failed.
 
     TOKEN is the token's text, or - for a pipe. Its keys come from --key, from --jwks, or from the
-    issuer itself, whose metadata is found by its URL.
+    issuer itself, whose metadata is found by its URL. An issuer may be one that Carnet knows, such
+    as auth0:acme.eu.auth0.com.
 
     \b
     Examples:
       carnet verify --issuer https://auth.example.com --audience orders < token.txt
+      carnet verify --issuer okta:acme.okta.com --audience api://default < token.txt
       carnet verify --key public.jwk --issuer https://auth.example.com --audience orders -
       carnet verify --key public.pem --alg RS256 --any-issuer --any-audience -
 
@@ -76,21 +83,26 @@ def verify(
     """
     if (issuer is None) != any_issuer:
         raise ConfigurationError("name the issuer with --issuer, or say --any-issuer")
-    if bool(audiences) == any_audience:
+    trusted = None if issuer is None else issuer_of(issuer)
+    is_known = trusted is not None and not isinstance(trusted, str)
+    if (audiences and any_audience) or not (audiences or any_audience or is_known):
         raise ConfigurationError("name the audience with --audience, or say --any-audience")
     if key_file is not None and jwks is not None:
         raise ConfigurationError("give --key or --jwks, not both")
     text = read_text(token, "a token")
-    said_by: Any = UNCHECKED if issuer is None else issuer
-    said_for: Any = UNCHECKED if any_audience else audiences
-    options = {"audience": said_for, "leeway": parse_duration(leeway)}
+    options = options_of(given)
+    options["leeway"] = parse_duration(leeway)
+    if audiences or any_audience:
+        options["audience"] = UNCHECKED if any_audience else audiences
+    keys = None if key_file is None and jwks is None else _keys(key_file, jwks, alg)
+    if not is_known:
+        options.setdefault("type", _type_of(text))
     try:
-        if key_file is not None or jwks is not None:
-            keys = _keys(key_file, jwks, alg)
-            checker = Verifier(keys, issuer=said_by, type=type_ or _type_of(text), **options)
-            claims = checker.verify(text)
-        elif issuer is not None:
-            claims = _by_discovery(text, issuer, alg, type_, options)
+        if keys is not None and not is_known and options.keys() <= PLAIN:
+            said_by: Any = UNCHECKED if issuer is None else issuer
+            claims = Verifier(keys, issuer=said_by, **options).verify(text)
+        elif trusted is not None or keys is not None:
+            claims = _as_a_service(text, trusted, keys, alg, options)
         else:
             raise ConfigurationError("give --key, --jwks, or an --issuer whose keys are fetched")
     except InvalidToken as error:
@@ -110,15 +122,19 @@ def _keys(key_file: str | None, jwks: str | None, alg: str | None) -> KeySet:
     return load_keys(jwks or "-", alg)
 
 
-def _by_discovery(
-    text: bytes, issuer: str, alg: str | None, type_: str | None, options: dict[str, Any]
+def _as_a_service(
+    text: bytes, trusted: Any, keys: KeySet | None, alg: str | None, options: dict[str, Any]
 ) -> Any:
-    from carnet.verifier import AccessTokenVerifier
+    """Decide as a service with the same options would, but for what the issuer has revoked."""
+    from carnet.verifier import AccessTokenVerifier, Issuer
 
-    algorithms = None if alg is None else [alg]
-    with AccessTokenVerifier(
-        issuer, algorithms=algorithms, type=type_ or _type_of(text), revocations="off", **options
-    ) as checker:
+    if alg is not None and keys is None:
+        options.setdefault("algorithms", [alg])
+    if keys is not None:
+        options["keys"] = keys
+    if trusted is None:
+        trusted = Issuer(lambda _: True)
+    with AccessTokenVerifier(trusted, revocations="off", **options) as checker:
         try:
             return checker.verify(text)
         except IssuerUnavailable as error:

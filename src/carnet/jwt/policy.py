@@ -90,6 +90,7 @@ class Policy:
         leeway: seconds by which clocks may differ, for ``exp`` and ``nbf``.
         max_age: seconds since ``iat`` that a token may live, or None.
         required: names of further claims that must be there.
+        nbf_leeway: seconds that ``nbf`` may lie ahead; None is ``leeway``.
     """
 
     __slots__ = (
@@ -101,6 +102,7 @@ class Policy:
         "_issuers",
         "_leeway",
         "_max_age",
+        "_nbf_leeway",
         "_required",
     )
 
@@ -113,6 +115,7 @@ class Policy:
         leeway: float | timedelta,
         max_age: float | timedelta | None,
         required: Collection[str],
+        nbf_leeway: float | timedelta | None = None,
     ) -> None:
         self._issuers = names(issuer, "issuer")
         self._audiences = names(audience, "audience")
@@ -120,6 +123,7 @@ class Policy:
         self._audience = _only(self._audiences)
         self._access_token = access_token
         self._leeway = seconds(leeway, "leeway")
+        self._nbf_leeway = self._leeway if nbf_leeway is None else seconds(nbf_leeway, "nbf_leeway")
         self._ahead = max(self._leeway, ISSUED_AHEAD)
         self._max_age = None if max_age is None else seconds(max_age, "max_age")
         if (
@@ -153,7 +157,7 @@ class Policy:
         issued = get("iat")
         if issued.__class__ is not int or self._max_age is not None or not 0 <= issued <= now:
             self._check_issue(claims, now)
-        if "nbf" in claims and not now >= number(claims, "nbf") - self._leeway:
+        if "nbf" in claims and not now >= number(claims, "nbf") - self._nbf_leeway:
             raise refused(
                 "not_yet_valid", "nbf", "a time that has come", "the token is not valid yet"
             )
@@ -170,7 +174,7 @@ class Policy:
 
     def period(self, claims: Mapping[str, Any]) -> tuple[float, float]:
         """Give the moments from which and until which ``check`` accepts a claim set it accepted."""
-        since = claims["nbf"] - self._leeway if "nbf" in claims else 0.0
+        since = claims["nbf"] - self._nbf_leeway if "nbf" in claims else 0.0
         until = claims["exp"] + self._leeway
         if "iat" in claims:
             since = max(since, claims["iat"] - self._ahead)

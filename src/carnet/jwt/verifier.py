@@ -28,7 +28,7 @@ from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.jose.serialization import read_header, segments, token_bytes
 from carnet.jwt.claims import Claims
-from carnet.jwt.policy import Names, Policy, wrong_clock
+from carnet.jwt.policy import Names, Policy, names, wrong_clock
 from carnet.jwt.token_cache import TokenCache
 
 __all__ = ["MAX_TOKEN", "Verifier"]
@@ -50,9 +50,11 @@ class Verifier(Generic[T]):
         issuer: the accepted issuer or issuers, compared exactly; UNCHECKED accepts any.
         audience: the audience or audiences of which the token must name one; UNCHECKED accepts
             any, and none.
-        type: the token's ``typ`` (RFC 8725 section 3.11). ``JWT`` takes tokens without one too;
-            ``at+jwt`` is for access tokens (RFC 9068).
+        type: the token's ``typ``, or several of which it must have one (RFC 8725 section 3.11).
+            ``JWT`` takes tokens without one too; ``at+jwt`` is for access tokens (RFC 9068);
+            UNCHECKED accepts any.
         leeway: seconds, or a timedelta, by which clocks may differ.
+        nbf_leeway: the same for ``nbf`` alone, where it is not ``leeway``.
         max_age: seconds, or a timedelta, since ``iat`` that a token may live.
         required: names of claims that must be there, besides ``exp``.
         claims_type: a msgspec Struct, dataclass or TypedDict that the claims are decoded into;
@@ -76,8 +78,9 @@ class Verifier(Generic[T]):
         *,
         issuer: Names,
         audience: Names,
-        type: str = ...,
+        type: Names = ...,
         leeway: float | timedelta = ...,
+        nbf_leeway: float | timedelta | None = ...,
         max_age: float | timedelta | None = ...,
         required: Collection[str] = ...,
         claims_type: None = ...,
@@ -94,8 +97,9 @@ class Verifier(Generic[T]):
         *,
         issuer: Names,
         audience: Names,
-        type: str = ...,
+        type: Names = ...,
         leeway: float | timedelta = ...,
+        nbf_leeway: float | timedelta | None = ...,
         max_age: float | timedelta | None = ...,
         required: Collection[str] = ...,
         claims_type: type[T],
@@ -111,8 +115,9 @@ class Verifier(Generic[T]):
         *,
         issuer: Names,
         audience: Names,
-        type: str = "JWT",
+        type: Names = "JWT",
         leeway: float | timedelta = 0,
+        nbf_leeway: float | timedelta | None = None,
         max_age: float | timedelta | None = None,
         required: Collection[str] = (),
         claims_type: Any = None,
@@ -121,18 +126,17 @@ class Verifier(Generic[T]):
         max_size: int = MAX_TOKEN,
         decryption: Key | KeySet | None = None,
     ) -> None:
-        if not isinstance(type, str) or not type:
-            raise ConfigurationError("type is the token's 'typ', such as 'JWT' or 'at+jwt'")
         check_count(cache, "cache", "bytes")
         check_count(max_size, "max_size", "characters", 1)
         if not callable(clock):
             raise ConfigurationError("clock is a function that gives the seconds since 1970")
-        self._type = media_type(type)
+        self._types = _media_types(type)
         self._policy = Policy(
             issuer=issuer,
             audience=audience,
-            access_token=self._type == "at+jwt",
+            access_token=self._types == frozenset(("at+jwt",)),
             leeway=leeway,
+            nbf_leeway=nbf_leeway,
             max_age=max_age,
             required=required,
         )
@@ -243,17 +247,14 @@ class Verifier(Generic[T]):
         check_crit(header, ())
         if header.get("b64", True) is not True:
             raise invalid("b64", "no 'b64': a JWT's payload is always encoded (RFC 7797 section 7)")
-        given = header.get("typ")
-        if given is None:
-            accepted = self._type == "jwt"
-        else:
-            accepted = media_type(given) == self._type
-        if not accepted:
+        if self._types is not None and media_type(header.get("typ", "JWT")) not in self._types:
             raise InvalidToken(
                 "the token is of another type",
                 code="type_mismatch",
                 claim="typ",
-                expected=self._type.upper() if self._type == "jwt" else self._type,
+                expected=" or ".join(
+                    "JWT" if type == "jwt" else type for type in sorted(self._types)
+                ),
             )
 
     def _type_claims(self, payload: bytes) -> Any:
@@ -292,6 +293,17 @@ def _decoder(claims_type: Any) -> Callable[[bytes], Any]:
         raise ConfigurationError(
             "claims_type is a msgspec Struct, a dataclass or a TypedDict, of types that JSON has"
         ) from None
+
+
+def _media_types(type: Names) -> frozenset[str] | None:
+    try:
+        found = names(type, "type")
+    except ConfigurationError:
+        raise ConfigurationError(
+            "type is the token's 'typ', such as 'JWT' or 'at+jwt', or a list of those; pass "
+            "carnet.jwt.UNCHECKED to accept any"
+        ) from None
+    return None if found is None else frozenset(map(media_type, found))
 
 
 def _first_of(keys: tuple[Key, ...]) -> Check:

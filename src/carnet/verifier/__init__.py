@@ -1,6 +1,7 @@
 """What a service needs that trusts an issuer: its keys, kept fresh, and a check of every token."""
 
 from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier
+from carnet.verifier.issuer import Issuer
 from carnet.verifier.key_source import Health
 
-__all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier", "Health"]
+__all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier", "Health", "Issuer"]

@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.bearer import Refusal, authenticate_async
+from carnet.verifier.bearer import Refusal, authenticate_async, typed
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
+from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 
 __all__ = ["BearerMiddleware", "answer", "authorization", "presented"]
@@ -28,15 +29,18 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class BearerMiddleware:
     """Refuses requests and WebSockets without a good token; gives its claims to the app.
 
-    They are in ``scope["carnet.claims"]``, and in ``scope["state"]["claims"]`` for frameworks. The
-    app may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they raise
+    They are in ``scope["carnet.claims"]``; in the form of ``claims_type``, where that is given, in
+    ``scope["carnet.typed_claims"]``, and for frameworks in ``scope["state"]["claims"]``. The app
+    may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they raise
     before the app has begun its answer is answered here.
 
     Args:
         app: what is protected.
-        issuer: the issuer, or several, exactly as they stand in their tokens.
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
         audience: this service's name, or names, in ``aud``.
         exempt: paths that need no token, such as ``/health`` or ``/static/*``.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
+            given in its form as ``carnet.typed_claims``.
         options: as for ``carnet.verifier.AccessTokenVerifier``.
 
     Raises:
@@ -46,15 +50,18 @@ class BearerMiddleware:
     def __init__(
         self,
         app: App,
-        issuer: str | Collection[str],
-        audience: Names,
+        issuer: Trusted,
+        audience: Names | None = None,
         *,
+        claims_type: type[Any] | None = None,
         exempt: Collection[str] = (),
         **options: Unpack[Options],
     ) -> None:
         self._app = app
         self._exempt = Exempt(exempt)
-        self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
+        self._verifier = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let it through to the app."""
@@ -66,11 +73,17 @@ class BearerMiddleware:
                 claims = await authenticate_async(
                     self._verifier, authorization(scope), presented(scope)
                 )
+                fitting = typed(self._verifier, claims)
             except Refusal as refusal:
                 await answer(refusal, scope, send)
                 return
-            state = {**scope.get("state", {}), "claims": claims}
-            scope = {**scope, "carnet.claims": claims, "state": state}
+            state = {**scope.get("state", {}), "claims": fitting}
+            scope = {
+                **scope,
+                "carnet.claims": claims,
+                "carnet.typed_claims": fitting,
+                "state": state,
+            }
         try:
             await self._app(scope, receive, send)
         except Refusal as refusal:

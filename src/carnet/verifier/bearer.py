@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from carnet.errors import CarnetError, ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jwt.claims import Claims
+from carnet.jwt.policy import UNCHECKED, Names
 from carnet.verifier.access_token import (
     AccessTokenVerifier,
     AsyncAccessTokenVerifier,
@@ -18,6 +19,7 @@ from carnet.verifier.access_token import (
     Options,
 )
 from carnet.verifier.dpop import Presented
+from carnet.verifier.options import check_names
 
 __all__ = [
     "Need",
@@ -27,6 +29,7 @@ __all__ = [
     "bearer_token",
     "check_role",
     "check_scope",
+    "described",
     "needs_role",
     "needs_scope",
     "not_installed",
@@ -57,11 +60,13 @@ class Refusal(Exception):
         status: the HTTP status.
         headers: ``WWW-Authenticate``, or ``Retry-After`` where the issuer can't be reached.
         content: the JSON object of the body, with our stable ``code``.
+        reason: what the log is told and the client is not, or "".
     """
 
     status: int
     headers: dict[str, str]
     content: dict[str, Any]
+    reason: str = ""
 
     @property
     def body(self) -> bytes:
@@ -74,10 +79,17 @@ class Refusal(Exception):
         return str(self.content["code"])
 
     def log(self, path: str) -> None:
-        """Tell the log ``carnet.verifier`` of it, at the level INFO: never the token."""
+        """Tell the log ``carnet.verifier`` of it: never the token.
+
+        The level is INFO; WARNING with the reason, where the service itself can't go on.
+        """
         claim = self.content.get("claim", "-")
         # What a client writes into its path begins no line of the log.
-        _log.info("refused %d %s claim=%s path=%.200s", self.status, self.code, claim, ascii(path))
+        text = f"refused {self.status} {self.code} claim={claim} path={path!a:.200}"
+        if self.reason:
+            _log.warning("%s: %s", text, _one_line(self.reason))
+        else:
+            _log.info("%s", text)
 
 
 _log = logging.getLogger("carnet.verifier")
@@ -229,7 +241,7 @@ def present(claims: Claims | None) -> Claims:
 
 
 def options_of(settings: object, place: str) -> dict[str, Any]:
-    """Check that settings name an issuer and an audience, and give them as a verifier's arguments.
+    """Check that settings name an issuer, and give them as a verifier's arguments.
 
     Args:
         settings: what an app was given.
@@ -238,17 +250,21 @@ def options_of(settings: object, place: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: saying what was expected.
     """
-    if not isinstance(settings, Mapping) or not settings.keys() >= {"issuer", "audience"}:
+    if not isinstance(settings, Mapping) or "issuer" not in settings:
         raise ConfigurationError(
             f"{place} must be a mapping with 'issuer' and 'audience', such as "
             "{'issuer': 'https://auth.example.com', 'audience': 'orders'}"
         )
-    known = {"issuer", "audience", "claims_type", *Options.__annotations__}
-    if unknown := sorted(str(name) for name in settings.keys() - known):
-        raise ConfigurationError(
-            f"{place} has {', '.join(unknown)}, which is none of {', '.join(sorted(known))}"
-        )
+    check_names(settings, ("issuer", "audience", "claims_type", *Options.__annotations__), place)
     return dict(settings)
+
+
+def described(audience: Names | None) -> str:
+    """Describe the tokens that are accepted, for an OpenAPI document."""
+    if audience is None or audience is UNCHECKED:
+        return "An access token."
+    names = (audience,) if isinstance(audience, str) else audience
+    return f"An access token for {' or '.join(names)}."  # type: ignore[arg-type]  # no UNCHECKED
 
 
 def not_installed(extra: str) -> ConfigurationError:
@@ -270,8 +286,13 @@ def refusal_of(error: CarnetError) -> Refusal:
             "error_description": "tokens can't be checked at this moment; try again shortly",
             "code": error.code,
         }
-        return Refusal(503, {"Retry-After": str(RETRY_SECONDS)}, content)
+        return Refusal(503, {"Retry-After": str(RETRY_SECONDS)}, content, str(error))
     raise error
+
+
+def _one_line(text: str) -> str:
+    """Make a line of what may hold an issuer's own words."""
+    return "".join(char if char.isprintable() else "?" for char in text)[:500]
 
 
 def _forbidden(code: str, claim: str, expected: str, text: str, scope: str | None) -> Refusal:

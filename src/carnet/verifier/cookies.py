@@ -58,6 +58,7 @@ from carnet.verifier.cookie_answers import (
     values_of,
 )
 from carnet.verifier.fetch import check_address, run_async
+from carnet.verifier.options import check_names
 from carnet.verifier.token_endpoint import Client, IssuerBusy, TokenEndpoint, Tokens
 
 __all__ = ["CookieSessions"]
@@ -124,6 +125,8 @@ class CookieSessions:
         scope: str | None = None,
         **options: Unpack[Options],
     ) -> None:
+        # The app's own verifier gives the claims their type.
+        check_names(options, Options.__annotations__, "cookie mode")
         check_address(origin)
         parts = urlsplit(origin)
         if origin != f"{parts.scheme}://{parts.netloc}":

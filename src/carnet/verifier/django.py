@@ -27,6 +27,7 @@ from carnet.verifier.bearer import (
     not_installed,
     options_of,
     present,
+    typed,
 )
 from carnet.verifier.dpop import Presented
 from carnet.verifier.user import BearerUser
@@ -67,9 +68,10 @@ def _options() -> dict[str, Any]:
 class BearerMiddleware:
     """Sets ``request.claims``, and ``request.user`` where there is a good token.
 
-    Without an Authorization header, or with one of another scheme, ``request.claims`` is None: it
-    is the view's decorator that asks for a token. A bad token is refused everywhere. It stands
-    after Django's AuthenticationMiddleware, where that is used.
+    ``request.claims`` is Claims, or of the setting's ``claims_type``; ``request.user.claims`` is
+    always Claims. Without an Authorization header, or with one of another scheme,
+    ``request.claims`` is None: it is the view's decorator that asks for a token. A bad token is
+    refused everywhere. It stands after Django's AuthenticationMiddleware, where that is used.
 
     Args:
         get_response: the next handler.
@@ -95,21 +97,23 @@ class BearerMiddleware:
         if self._is_async:
             return self._call_async(request)
         try:
-            _admit(request, authenticate(verifier(), authorization(request.META), _proof(request)))
+            claims = authenticate(verifier(), authorization(request.META), _proof(request))
+            _admit(request, claims, typed(verifier(), claims))
         except Refusal as refusal:
             if refusal.code != "token_missing":
                 return _answer(request, refusal)
-            request.claims = None
+            request.claims = request.carnet_claims = None
         return self._get_response(request)
 
     async def _call_async(self, request: HttpRequest) -> Any:
         try:
             values = authorization(request.META)
-            _admit(request, await authenticate_async(_async_verifier(), values, _proof(request)))
+            claims = await authenticate_async(_async_verifier(), values, _proof(request))
+            _admit(request, claims, typed(_async_verifier(), claims))
         except Refusal as refusal:
             if refusal.code != "token_missing":
                 return _answer(request, refusal)
-            request.claims = None
+            request.claims = request.carnet_claims = None
         return await self._get_response(request)
 
 
@@ -152,12 +156,12 @@ def _requiring(need: Need | None) -> Callable[[View], View]:
 
 
 def _refusal(request: HttpRequest, need: Need | None) -> HttpResponse | None:
-    if not hasattr(request, "claims"):
+    if not hasattr(request, "carnet_claims"):
         raise ImproperlyConfigured(
             "MIDDLEWARE does not name 'carnet.verifier.django.BearerMiddleware'"
         )
     try:
-        claims = present(request.claims)
+        claims = present(request.carnet_claims)
         if need is not None:
             need(claims)
     except Refusal as refusal:
@@ -165,9 +169,9 @@ def _refusal(request: HttpRequest, need: Need | None) -> HttpResponse | None:
     return None
 
 
-def _admit(request: HttpRequest, claims: Claims) -> None:
-    request.claims = claims
-    request.user = BearerUser(claims)
+def _admit(request: HttpRequest, claims: Claims, fitting: Any) -> None:
+    request.claims, request.carnet_claims = fitting, claims
+    request.user = BearerUser(claims, fitting)
 
 
 def _answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:

@@ -11,7 +11,6 @@ FastAPI's own ``Security(bearer, scopes=["orders:read"])``, which the OpenAPI do
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Generic, Unpack
 
 from carnet.jwt.policy import Names
@@ -22,11 +21,13 @@ from carnet.verifier.bearer import (
     Refusal,
     authenticate_async,
     check_scope,
+    described,
     needs_role,
     needs_scope,
     not_installed,
     typed,
 )
+from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 
 try:
@@ -57,7 +58,7 @@ class Bearer(SecurityBase, Generic[T]):
     """A dependency that gives the Claims of a request's access token.
 
     Args:
-        issuer: the issuer, or several, exactly as they stand in their tokens.
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
         audience: this service's name, or names, in ``aud``.
         claims_type: a msgspec Struct, dataclass or TypedDict that is given instead of Claims.
         scheme_name: the security scheme's name in the OpenAPI document.
@@ -69,14 +70,14 @@ class Bearer(SecurityBase, Generic[T]):
 
     def __init__(
         self,
-        issuer: str | Collection[str],
-        audience: Names,
+        issuer: Trusted,
+        audience: Names | None = None,
         *,
         claims_type: type[T] | None = None,
         scheme_name: str = "Bearer",
         **options: Unpack[Options],
     ) -> None:
-        self.model = HTTPBearer(bearerFormat="JWT", description=f"An access token for {audience}.")
+        self.model = HTTPBearer(bearerFormat="JWT", description=described(audience))
         self.scheme_name = scheme_name
         self._needs: tuple[Need, ...] = ()
         self._verifier: AsyncAccessTokenVerifier[T] = AsyncAccessTokenVerifier(
@@ -98,11 +99,12 @@ class Bearer(SecurityBase, Generic[T]):
             claims = await authenticate_async(
                 self._verifier, authorization(request.scope), presented(request.scope)
             )
+            fitting = typed(self._verifier, claims)
             for need in self._needs:
                 need(claims)
             if security_scopes.scopes:
                 check_scope(claims, security_scopes.scope_str)
-            return typed(self._verifier, claims)
+            return fitting
         except Refusal as refusal:
             raise refused(request, refusal) from None
 

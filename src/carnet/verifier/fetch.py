@@ -1,8 +1,10 @@
 """Asking an issuer over HTTP, within limits.
 
-Only https, except on loopback; no redirect is followed; an answer has a size and a time limit. The
-time is that of the whole answer: httpx bounds each read, and an answer that trickles in would never
-end by that.
+Only https, except on loopback and where ``Access`` allows more; no redirect is followed; an answer
+has a size and a time limit. The time is that of the whole answer: httpx bounds each read, and an
+answer that trickles in would never end by that. A fetch of keys has one limit for all its requests,
+so that a fallback adds none. Compression is not asked for; a server that compresses all the same is
+understood (gzip), and the size limit is one of the content.
 """
 
 from __future__ import annotations
@@ -10,14 +12,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import time
+import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
-from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
+from carnet.verifier.access import DIRECT, Access, check_address, on_loopback
 from carnet.verifier.connections import Connections
 from carnet.verifier.key_source import Answer, Call, KeySource
 
@@ -38,44 +44,38 @@ T = TypeVar("T")
 
 MAX_ANSWER: Final = 512 * 1024
 SECONDS: Final = 5.0
+"""What one request may take."""
+
+REFRESH_SECONDS: Final = 8.0
+"""What a fetch of keys may take, whatever it asks for."""
 
 
-def check_address(address: str) -> None:
-    """Check that an address is https, or on this machine, and fit for a line of text.
-
-    Raises:
-        ConfigurationError: saying what was expected.
-    """
-    if isinstance(address, str) and address.isprintable() and " " not in address:
-        try:
-            parts = urlsplit(address)
-            secure = parts.scheme == "https" or (parts.scheme == "http" and on_loopback(address))
-            if secure and parts.hostname and parts.port != 0 and "@" not in parts.netloc:
-                return
-        except ValueError:
-            pass
-    raise ConfigurationError(
-        "an issuer's address begins with https://, or with http:// and a loopback address"
-    )
-
-
-def refresh(source: KeySource, now: float) -> None:
+def refresh(source: KeySource, now: float, access: Access = DIRECT) -> None:
     """Run a source's fetch; what went wrong is in its ``health``."""
-    run(source.refresh(now))
+    run(source.refresh(now), access, REFRESH_SECONDS)
 
 
-async def refresh_async(source: KeySource, now: float) -> None:
+async def refresh_async(source: KeySource, now: float, access: Access = DIRECT) -> None:
     """Run a source's fetch without blocking; what went wrong is in its ``health``."""
-    await run_async(source.refresh(now))
+    await run_async(source.refresh(now), access, REFRESH_SECONDS)
 
 
-def run(steps: Generator[str | Call, Answer, T]) -> T:
-    """Send what the steps yield, give them what came back, and give what they return."""
+def run(
+    steps: Generator[str | Call, Answer, T], access: Access = DIRECT, limit: float | None = None
+) -> T:
+    """Send what the steps yield, give them what came back, and give what they return.
+
+    Args:
+        steps: yield what to send.
+        access: how the issuer is reached.
+        limit: seconds that all of it may take; without one, each request has its own limit only.
+    """
+    until = None if limit is None else time.monotonic() + limit
     try:
         call = next(steps)
         while True:
             try:
-                answer = _send(call)
+                answer = _send(_call(call), access, until)
             except IssuerUnavailable as error:
                 call = steps.throw(error)
             else:
@@ -86,13 +86,16 @@ def run(steps: Generator[str | Call, Answer, T]) -> T:
         steps.close()
 
 
-async def run_async(steps: Generator[str | Call, Answer, T]) -> T:
+async def run_async(
+    steps: Generator[str | Call, Answer, T], access: Access = DIRECT, limit: float | None = None
+) -> T:
     """Do as ``run`` does, without blocking."""
+    until = None if limit is None else time.monotonic() + limit
     try:
         call = next(steps)
         while True:
             try:
-                answer = await _send_async(call)
+                answer = await _send_async(_call(call), access, until)
             except IssuerUnavailable as error:
                 call = steps.throw(error)
             else:
@@ -103,72 +106,70 @@ async def run_async(steps: Generator[str | Call, Answer, T]) -> T:
         steps.close()
 
 
-def _send(call: str | Call) -> Answer:
+def _send(call: Call, access: Access, until: float | None) -> Answer:
     import httpx
 
-    call = _call(call)
     address = call.address
-    _check(address)
+    if address == access.file:
+        return _read(address)
+    headers, seconds = _headers(call, access), _seconds(call, until)
     connections = Connections()
     try:
         with (
-            _within_seconds(connections),
+            _within(seconds, connections),
             httpx.Client(
-                timeout=SECONDS, trust_env=not on_loopback(address), verify=tls_context()
+                timeout=seconds,
+                trust_env=not on_loopback(address),
+                verify=access.context or tls_context(),
             ) as client,
             client.stream(
                 call.method,
                 address,
-                headers={**_HEADERS, **call.headers},
+                headers=headers,
                 content=call.content,
                 extensions={"trace": connections.trace},
             ) as response,
         ):
-            _check_form(response, address)
             body = bytearray()
             for chunk in response.iter_raw():
                 body += chunk
                 _check_size(body, address)
+            return _answer(response, body, address)
     except IssuerUnavailable:
         raise
     # The address may be the issuer's: httpx, idna, ssl and the rest raise what they like for it.
     except Exception as error:
-        if not connections.ended:
-            raise _unreachable(address, error) from None
-    if connections.ended:
-        raise _too_slow(address)
-    return _answer(response, body)
+        if connections.ended:
+            raise _too_slow(address, seconds) from None
+        raise _unreachable(address, error) from None
 
 
-async def _send_async(call: str | Call) -> Answer:
+async def _send_async(call: Call, access: Access, until: float | None) -> Answer:
     import httpx
 
-    call = _call(call)
     address = call.address
-    _check(address)
+    if address == access.file:
+        return _read(address)
+    headers, seconds = _headers(call, access), _seconds(call, until)
     try:
         async with (
-            asyncio.timeout(SECONDS),
+            asyncio.timeout(seconds),
             httpx.AsyncClient(
-                timeout=SECONDS, trust_env=not on_loopback(address), verify=tls_context()
+                timeout=seconds,
+                trust_env=not on_loopback(address),
+                verify=access.context or tls_context(),
             ) as client,
-            client.stream(
-                call.method,
-                address,
-                headers={**_HEADERS, **call.headers},
-                content=call.content,
-            ) as response,
+            client.stream(call.method, address, headers=headers, content=call.content) as response,
         ):
-            _check_form(response, address)
             body = bytearray()
             async for chunk in response.aiter_raw():
                 body += chunk
                 _check_size(body, address)
-            return _answer(response, body)
+            return _answer(response, body, address)
     except IssuerUnavailable:
         raise
     except TimeoutError:
-        raise _too_slow(address) from None
+        raise _too_slow(address, seconds) from None
     except Exception as error:
         raise _unreachable(address, error) from None
 
@@ -189,9 +190,9 @@ _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 @contextmanager
-def _within_seconds(connections: Connections) -> Iterator[None]:
+def _within(seconds: float, connections: Connections) -> Iterator[None]:
     """End a blocking request when its time is over, whatever it is waiting for."""
-    timer = threading.Timer(SECONDS, connections.end)
+    timer = threading.Timer(seconds, connections.end)
     timer.daemon = True
     timer.start()
     try:
@@ -201,33 +202,68 @@ def _within_seconds(connections: Connections) -> Iterator[None]:
         timer.cancel()
 
 
-def _check(address: str) -> None:
+def _seconds(call: Call, until: float | None) -> float:
+    """Give the seconds that a request may take."""
+    seconds = SECONDS if call.seconds is None else call.seconds
+    if until is not None:
+        seconds = min(seconds, until - time.monotonic())
+    if seconds <= 0:
+        raise IssuerUnavailable(f"there was no time left to ask {call.address}")
+    return seconds
+
+
+def _headers(call: Call, access: Access) -> dict[str, str]:
     try:
-        check_address(address)
+        check_address(call.address, access.plain_hosts)
     except ConfigurationError as error:
         raise IssuerUnavailable(str(error)) from None
+    return {**_HEADERS, **access.headers_for(call.address), **call.headers}
 
 
-def _check_form(response: httpx.Response, address: str) -> None:
-    # A small compressed answer may be a large one: without compression, the size limit is one of
-    # memory and work too.
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise IssuerUnavailable(f"{address} answered in a compressed form, which was not asked for")
+def _read(address: str) -> Answer:
+    """Read a key set's file as if it had been fetched."""
+    path = Path(url2pathname(urlsplit(address).path))
+    try:
+        with path.open("rb") as file:
+            body = file.read(MAX_ANSWER + 1)
+    except OSError:
+        raise IssuerUnavailable(f"the file {path} can't be read") from None
+    _check_size(body, address)
+    return Answer(200, "", body)
 
 
-def _check_size(body: bytearray, address: str) -> None:
+def _check_size(body: bytes | bytearray, address: str) -> None:
     if len(body) > MAX_ANSWER:
         raise IssuerUnavailable(f"{address} answered more than {MAX_ANSWER} bytes")
 
 
-def _answer(response: httpx.Response, body: bytearray) -> Answer:
+def _answer(response: httpx.Response, body: bytearray, address: str) -> Answer:
     headers = response.headers
     return Answer(
         response.status_code,
         headers.get("cache-control", ""),
-        bytes(body),
+        _content(bytes(body), headers.get("content-encoding", "identity").lower(), address),
         headers.get("retry-after", ""),
+        headers.get("date", ""),
     )
+
+
+def _content(body: bytes, encoding: str, address: str) -> bytes:
+    """Give what an answer holds, decompressed within the size limit."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise IssuerUnavailable(f"{address} answered in a compressed form other than gzip")
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        # A small compressed answer may be a large one: no more than the limit is ever unpacked.
+        content = unpack.decompress(body, MAX_ANSWER + 1)
+    except zlib.error:
+        content = b""
+    _check_size(content, address)
+    if not unpack.eof or unpack.unused_data:
+        raise IssuerUnavailable(f"{address} answered in a broken compressed form")
+    return content
 
 
 def _unreachable(address: str, error: Exception) -> IssuerUnavailable:
@@ -237,14 +273,5 @@ def _unreachable(address: str, error: Exception) -> IssuerUnavailable:
     )
 
 
-def _too_slow(address: str) -> IssuerUnavailable:
-    return IssuerUnavailable(f"{address} did not answer in full within {SECONDS:.0f} seconds")
-
-
-def on_loopback(address: str) -> bool:
-    """Tell whether an address is on this machine: 127.0.0.0/8, ::1 or localhost."""
-    host = urlsplit(address).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _too_slow(address: str, seconds: float) -> IssuerUnavailable:
+    return IssuerUnavailable(f"{address} did not answer in full within {seconds:.0f} seconds")

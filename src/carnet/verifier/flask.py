@@ -119,9 +119,10 @@ def _check(need: Need | None) -> None:
         claims: Claims = authenticate(
             verifier, authorization(request.environ), presented(request.environ)
         )
+        fitting = typed(verifier, claims)
         if need is not None:
             need(claims)
-        g.claims = typed(verifier, claims)
+        g.claims = fitting
     except Refusal as refusal:
         refusal.log(request.path)
         abort(Response(refusal.body, refusal.status, refusal.headers, mimetype="application/json"))

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
+from carnet.verifier.access import DIRECT, Access, check_address, on_loopback
 from carnet.verifier.connections import Connections
-from carnet.verifier.fetch import check_address, on_loopback, tls_context
+from carnet.verifier.fetch import tls_context
 from carnet.verifier.key_source import KeySource
 from carnet.verifier.revocations import LEEWAY, RevocationList, read_event
 
@@ -43,6 +44,7 @@ class Follower:
         refresh_for_unknown_key: fetches the keys, unless that was done just before; tells which.
         clock: gives the seconds since 1970.
         leeway: seconds by which the issuer's clock may differ from that one.
+        access: how the issuer is reached.
 
     Attributes:
         list: what is known.
@@ -55,8 +57,10 @@ class Follower:
         refresh_for_unknown_key: Callable[[], bool],
         clock: Callable[[], float] = time.time,
         leeway: float = LEEWAY,
+        access: Access = DIRECT,
     ) -> None:
         self.list = RevocationList(leeway)
+        self._access = access
         self.last_error: str | None = None
         self._source = source
         self._refresh_for_unknown_key = refresh_for_unknown_key
@@ -148,7 +152,7 @@ class Follower:
             raise self._source.unavailable()
         if address is None:
             raise IssuerUnavailable(f"{self._source.issuer} publishes no revocations_uri")
-        for data in events(address, self.list.position, self._connections):
+        for data in events(address, self.list.position, self._connections, self._access):
             if self._stop.is_set():
                 break
             try:
@@ -175,15 +179,21 @@ class Follower:
         )
 
 
-def events(address: str, position: int | None, connections: Connections) -> Iterator[str]:
+def events(
+    address: str, position: int | None, connections: Connections, access: Access = DIRECT
+) -> Iterator[str]:
     """Give the data of each server-sent event (HTML standard, section 9.2.6)."""
     import httpx
 
     try:
-        check_address(address)
+        check_address(address, access.plain_hosts)
     except ConfigurationError as error:
         raise IssuerUnavailable(str(error)) from None
-    headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+    headers = {
+        "Accept": "text/event-stream",
+        "Accept-Encoding": "identity",
+        **access.headers_for(address),
+    }
     if position is not None:
         headers["Last-Event-ID"] = str(position)
     timeout = httpx.Timeout(CONNECT_SECONDS, read=SILENCE_SECONDS)
@@ -191,7 +201,9 @@ def events(address: str, position: int | None, connections: Connections) -> Iter
         with (
             connections,
             httpx.Client(
-                timeout=timeout, trust_env=not on_loopback(address), verify=tls_context()
+                timeout=timeout,
+                trust_env=not on_loopback(address),
+                verify=access.context or tls_context(),
             ) as client,
             client.stream(
                 "GET", address, headers=headers, extensions={"trace": connections.trace}

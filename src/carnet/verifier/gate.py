@@ -37,7 +37,9 @@ from carnet.verifier.bearer import (
     check_role,
     check_scope,
     not_installed,
+    typed,
 )
+from carnet.verifier.issuer import Trusted
 
 try:
     from starlette.applications import Starlette
@@ -74,12 +76,13 @@ class Gate:
     """The gate's ASGI app, as ``app``.
 
     Args:
-        issuer: the issuer, or several, exactly as they stand in their tokens.
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
         audience: the name, or names, in ``aud`` of the services behind the gate.
         cookie: a cookie that holds the access token where there is no Authorization header.
         origin: the origin whose pages may send that cookie with more than a GET.
-        claims: names of further claims to hand over.
+        passed_claims: names of further claims to hand over.
         prefix: what the names of the headers begin with.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit.
         options: as for ``carnet.verifier.AsyncAccessTokenVerifier``.
 
     Raises:
@@ -88,12 +91,13 @@ class Gate:
 
     def __init__(
         self,
-        issuer: str | Collection[str],
-        audience: Names,
+        issuer: Trusted,
+        audience: Names | None = None,
         *,
+        claims_type: type[Any] | None = None,
         cookie: str | None = None,
         origin: str | None = None,
-        claims: Collection[str] = (),
+        passed_claims: Collection[str] = (),
         prefix: str = "X-Auth-",
         **options: Unpack[Options],
     ) -> None:
@@ -102,18 +106,22 @@ class Gate:
                 "a gate that reads a cookie needs the origin of the pages that may send it, such "
                 "as https://app.example.com"
             )
-        for name in (prefix, *claims):
+        for name in (prefix, *passed_claims):
             if not name or not all(part.isalnum() and part.isascii() for part in _parts(name)):
                 raise ConfigurationError(
                     "the prefix and the claims become names of headers: letters, digits, '-', '_'"
                 )
-        self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
+        self._verifier = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
         self._cookie = cookie
         self._origin = origin or ""
-        self._claims = {name: f"{prefix}Claim-{'-'.join(_parts(name)).title()}" for name in claims}
+        self._claims = {
+            name: f"{prefix}Claim-{'-'.join(_parts(name)).title()}" for name in passed_claims
+        }
         self._told = {f"{prefix}{name}": read for name, read in TOLD.items()}
-        names = (*self._told, *self._claims.values())
-        self._names = {_folded(name): name.lower() for name in names}
+        told = (*self._told, *self._claims.values())
+        self._names = {_folded(name): name.lower() for name in told}
         self.app = Starlette(
             routes=[
                 Route("/verify", self._verify, methods=list(METHODS)),
@@ -146,6 +154,7 @@ class Gate:
         try:
             self._check_names(request)
             claims = await authenticate_async(self._verifier, self._presented(request))
+            typed(self._verifier, claims)
             for role in request.query_params.getlist("role"):
                 check_role(claims, role)
             for scope in request.query_params.getlist("scope"):

@@ -30,8 +30,10 @@ from carnet.verifier.bearer import (
     needs_role,
     needs_scope,
     not_installed,
+    typed,
 )
 from carnet.verifier.exempt import Exempt
+from carnet.verifier.issuer import Trusted
 
 try:
     import grpc
@@ -39,9 +41,9 @@ try:
 except ModuleNotFoundError:
     raise not_installed("grpc") from None
 
-__all__ = ["AsyncBearerInterceptor", "BearerInterceptor", "current_claims"]
+__all__ = ["AsyncBearerInterceptor", "BearerInterceptor", "current_claims", "current_typed_claims"]
 
-_claims: ContextVar[Claims] = ContextVar("carnet_claims")
+_claims: ContextVar[tuple[Claims, Any]] = ContextVar("carnet_claims")
 
 
 def current_claims() -> Claims:
@@ -50,7 +52,16 @@ def current_claims() -> Claims:
     Raises:
         LookupError: outside of a call that was checked.
     """
-    return _claims.get()
+    return _claims.get()[0]
+
+
+def current_typed_claims() -> Any:
+    """Give the same in the form of the interceptor's ``claims_type``.
+
+    Raises:
+        LookupError: outside of a call that was checked.
+    """
+    return _claims.get()[1]
 
 
 class _Rules:
@@ -78,11 +89,13 @@ class BearerInterceptor(grpc.ServerInterceptor):
     """The interceptor for ``grpc.server``.
 
     Args:
-        issuer: the issuer, or several, exactly as they stand in their tokens.
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
         audience: this service's name, or names, in ``aud``.
         exempt: methods that need no token, in full, or ``/package.Service/*``.
         scopes: the scope that a method needs, by the method's full name.
         roles: the role that a method needs, by the method's full name.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
+            given in its form as ``current_typed_claims()``.
         options: as for ``carnet.verifier.AccessTokenVerifier``.
 
     Raises:
@@ -91,16 +104,17 @@ class BearerInterceptor(grpc.ServerInterceptor):
 
     def __init__(
         self,
-        issuer: str | Collection[str],
-        audience: Names,
+        issuer: Trusted,
+        audience: Names | None = None,
         *,
+        claims_type: type[Any] | None = None,
         exempt: Collection[str] = (),
         scopes: Mapping[str, str] | None = None,
         roles: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> None:
         self._rules = _Rules(exempt, scopes or {}, roles or {})
-        self._verifier = AccessTokenVerifier(issuer, audience, **options)
+        self._verifier = AccessTokenVerifier(issuer, audience, claims_type=claims_type, **options)
 
     def intercept_service(
         self, continuation: Callable[[Any], Any], handler_call_details: Any
@@ -111,11 +125,12 @@ class BearerInterceptor(grpc.ServerInterceptor):
             return continuation(handler_call_details)
         try:
             claims = authenticate(self._verifier, _authorization(handler_call_details))
+            fitting = typed(self._verifier, claims)
             self._rules.check(method, claims)
         except Refusal as refusal:
             refusal.log(method)
             return _aborting(refusal, continuation(handler_call_details))
-        return _with_claims(claims, continuation(handler_call_details))
+        return _with_claims((claims, fitting), continuation(handler_call_details))
 
     def close(self) -> None:
         """Stop following the revocations."""
@@ -131,16 +146,19 @@ class AsyncBearerInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(
         self,
-        issuer: str | Collection[str],
-        audience: Names,
+        issuer: Trusted,
+        audience: Names | None = None,
         *,
+        claims_type: type[Any] | None = None,
         exempt: Collection[str] = (),
         scopes: Mapping[str, str] | None = None,
         roles: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> None:
         self._rules = _Rules(exempt, scopes or {}, roles or {})
-        self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
+        self._verifier = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
@@ -152,12 +170,13 @@ class AsyncBearerInterceptor(grpc.aio.ServerInterceptor):
         try:
             values = _authorization(handler_call_details)
             claims = await authenticate_async(self._verifier, values)
+            fitting = typed(self._verifier, claims)
             self._rules.check(method, claims)
         except Refusal as refusal:
             refusal.log(method)
             return _aborting_async(refusal, await continuation(handler_call_details))
         # Each call is a task of its own, and so has a context of its own.
-        _claims.set(claims)
+        _claims.set((claims, fitting))
         return await continuation(handler_call_details)
 
     async def aclose(self) -> None:
@@ -198,7 +217,7 @@ def _aborting_async(refusal: Refusal, handler: Any) -> Any:
     return _replace(handler, lambda _behavior, streams: abort_stream if streams else abort)
 
 
-def _with_claims(claims: Claims, handler: Any) -> Any:
+def _with_claims(claims: tuple[Claims, Any], handler: Any) -> Any:
     def wrap(behavior: Callable[..., Any], streams: bool) -> Callable[..., Any]:
         def behave(request: Any, context: Any) -> Any:
             held = copy_context()

@@ -9,6 +9,9 @@ what came back; ``fetch`` runs it over HTTP, a test runs it by hand. Time is pas
     fresh     held   nothing, until four fifths of the set's lifetime have passed
     ageing    held   a fetch is due in the background; tokens are checked with what is held
     failing   held   the same, tried again each RETRY seconds: an issuer that is down harms nobody
+    stale     none   only with ``max_stale``: keys that could not be confirmed for so long are
+                     dropped, and the state is empty
+    static    held   keys that were given count for ever, and nothing is fetched
 
 A set that says the same as the one held is not taken in: the Verifier made of it, and all the
 tokens that this one remembers, stay. After a failure the metadata is read anew, since the key set
@@ -16,13 +19,14 @@ may have moved; a clock that was set back makes a fetch due.
 
 A token with an unknown ``kid`` may mean that the issuer has a new key: it makes a fetch due, at
 most one each COOLDOWN seconds, whatever became of the last one, so that tokens with random ``kid``
-values can't be used to flood the issuer.
+values can't be used to flood the issuer. So does a bad signature: a provider may have put a new key
+under an old ``kid``, or name none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,6 +35,7 @@ from carnet.errors import ConfigurationError, InvalidKey, InvalidToken, IssuerUn
 from carnet.jose.algorithms import ALGORITHMS
 from carnet.jose.encoding import json_decode
 from carnet.jose.key_set import KeySet
+from carnet.verifier.published_keys import read_published
 
 __all__ = ["Answer", "Call", "Health", "KeySource", "discover", "document_of"]
 
@@ -39,6 +44,8 @@ SHORTEST: Final = 60
 LONGEST: Final = 86_400
 RETRY: Final = 5
 COOLDOWN: Final = 30
+FALLBACK_SECONDS: Final = 2.0
+"""What an address may take while there is another one to ask."""
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 
@@ -52,12 +59,14 @@ class Call:
         method: the HTTP method.
         headers: more headers; they may hold secrets.
         content: the body; it may hold secrets.
+        seconds: what it may take, where it is less than usual.
     """
 
     address: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     content: bytes | None = field(default=None, repr=False)
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +78,14 @@ class Answer:
         cache_control: the header, or "".
         body: the content; it may hold secrets.
         retry_after: the header, or "".
+        date: the header, or "".
     """
 
     status: int
     cache_control: str
     body: bytes = field(repr=False)
     retry_after: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +124,45 @@ class KeySource:
         issuer: as it stands in its tokens.
         jwks_uri: where the key set is; None finds it by the issuer's metadata.
         algorithms: binds keys that name no algorithm (RFC 8725 section 3.1).
+        says: tells whether a name, of metadata or of a key, is the issuer's; by default it is
+            ``issuer``.
+        metadata: where the metadata is; None is where the standards put it.
+        keys: the keys themselves, where nothing is to be fetched.
+        max_stale: seconds for which keys count that could not be fetched again; None is for ever.
 
     Raises:
         ConfigurationError: if ``algorithms`` holds anything but names of public-key signatures.
     """
 
     def __init__(
-        self, issuer: str, jwks_uri: str | None = None, algorithms: Collection[str] | None = None
+        self,
+        issuer: str,
+        jwks_uri: str | None = None,
+        algorithms: Collection[str] | None = None,
+        *,
+        says: Callable[[object], bool] | None = None,
+        metadata: str | None = None,
+        keys: KeySet | None = None,
+        max_stale: float | None = None,
     ) -> None:
         if algorithms is not None:
             _check_algorithms(algorithms)
         self.issuer = issuer
-        self.keys: KeySet | None = None
+        self.keys = keys
         self.fetches = 0
         self.cut_short = False
         self.revocations_uri: str | None = None
+        self._static = keys is not None
+        self._says = says or (lambda name: name == issuer)
+        self._metadata = metadata
+        self._max_stale = max_stale
         self._configured = jwks_uri
         self._jwks_uri = jwks_uri
         self._algorithms = algorithms
         self._published: Any = None
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
-        self._due_at = float("-inf")
+        self._due_at = float("inf" if self._static else "-inf")
         self._last_error: str | None = None
 
     def due(self, now: float) -> bool:
@@ -142,8 +170,20 @@ class KeySource:
         set_back = self._tried_at is not None and now < self._tried_at - RETRY
         return set_back or now >= self._due_at
 
+    def drop_stale(self, now: float) -> bool:
+        """Drop keys that are too old, where a fetch is due; tell whether that was done."""
+        if self._max_stale is None or self.keys is None or self._fetched_at is None:
+            return False
+        # A clock that was set back says nothing about how old they are.
+        if self._fetched_at <= now < self._fetched_at + self._max_stale:
+            return False
+        self.keys = self._published = None
+        return True
+
     def due_for_unknown_key(self, now: float) -> bool:
         """Tell whether a token with an unknown key may cause a fetch now."""
+        if self._static:
+            return False
         return self._tried_at is None or abs(now - self._tried_at) >= COOLDOWN
 
     def unavailable(self) -> IssuerUnavailable:
@@ -162,7 +202,7 @@ class KeySource:
             fetches=self.fetches,
         )
 
-    def refresh(self, now: float) -> Generator[str, Answer, None]:
+    def refresh(self, now: float) -> Generator[str | Call, Answer, None]:
         """Fetch the keys: yields the addresses to GET, and is sent the answers.
 
         A failure to get one is thrown in as IssuerUnavailable. It raises nothing: what went wrong
@@ -172,7 +212,7 @@ class KeySource:
         self.fetches += 1
         self.cut_short = False
         self._tried_at = now
-        self._due_at = now + RETRY
+        self._due_at = self._no_later(now + RETRY, now)
         try:
             if self._jwks_uri is None:
                 self._jwks_uri = yield from self._discover()
@@ -202,29 +242,38 @@ class KeySource:
         found = _MAX_AGE.search(cache_control)
         lifetime = min(max(int(found[1]), SHORTEST), LONGEST) if found else LIFETIME
         self._fetched_at = now
-        self._due_at = now + 0.8 * lifetime
+        self._due_at = self._no_later(now + 0.8 * lifetime, now)
         self._last_error = None
+
+    def _no_later(self, due_at: float, now: float) -> float:
+        """Make a fetch due no later than the moment when the keys are too old."""
+        if self._max_stale is None or self.keys is None or self._fetched_at is None:
+            return due_at
+        stale_at = self._fetched_at + self._max_stale
+        return min(due_at, stale_at) if stale_at > now else due_at
 
     def _read(self, document: Mapping[str, Any]) -> KeySet:
         try:
-            # Whoever reads a secret or a private key here could sign with it.
-            keys = KeySet.from_jwks(document, self._algorithms, public=True)
+            # Whoever reads a secret or a private key here could sign with it: they don't count.
+            keys = read_published(document, self._algorithms, self._says)
         except InvalidKey as error:
             raise IssuerUnavailable(f"{self._jwks_uri} is not a key set: {error}") from None
         if not keys:
             reasons = {skipped.reason for skipped in keys.skipped}
+            if self._algorithms is None and keys.skipped:
+                reasons.add(
+                    "for keys that name no algorithm, give the verifier algorithms=['RS256']"
+                )
             raise IssuerUnavailable(
                 f"{self._jwks_uri} holds no usable key{': ' if reasons else ''}"
                 f"{'; '.join(sorted(reasons))}"
             )
         return keys
 
-    def _discover(self) -> Generator[str, Answer, str]:
+    def _discover(self) -> Generator[str | Call, Answer, str]:
         """Find the key set's address in the issuer's metadata."""
-        address, document = yield from discover(self.issuer)
-        jwks_uri = document.get("jwks_uri")
-        if not isinstance(jwks_uri, str):
-            raise IssuerUnavailable(f"the metadata at {address} names no jwks_uri")
+        _, document = yield from discover(self.issuer, "jwks_uri", self._says, self._metadata)
+        jwks_uri: str = document["jwks_uri"]
         revocations_uri = document.get("revocations_uri")
         if isinstance(revocations_uri, str):
             # One that is missing does not end what is followed: that could only let more in.
@@ -232,26 +281,48 @@ class KeySource:
         return jwks_uri
 
 
-def discover(issuer: str) -> Generator[str, Answer, tuple[str, dict[str, Any]]]:
+def discover(
+    issuer: str,
+    member: str | None = None,
+    says: Callable[[object], bool] | None = None,
+    metadata: str | None = None,
+) -> Generator[str | Call, Answer, tuple[str, dict[str, Any]]]:
     """Get an issuer's metadata, and where it was found (RFC 8414 section 3, OpenID).
+
+    A document that can't be used, or does not come, leads on to the next address.
+
+    Args:
+        issuer: as it stands in its tokens.
+        member: what the document has to name, or None.
+        says: tells whether the name in the document is the issuer's; by default it is ``issuer``.
+        metadata: the document's address, where it is not one of the standards'.
 
     Raises:
         IssuerUnavailable: if there is none, or another issuer's.
     """
-    failure = IssuerUnavailable(f"{issuer} publishes no metadata")
-    for address in metadata_addresses(issuer):
+    addresses = metadata_addresses(issuer) if metadata is None else [metadata]
+    last = addresses[-1]
+    failure: IssuerUnavailable | None = None
+    for address in addresses:
         try:
-            document = document_of((yield address), address)
+            answer = yield Call(address, seconds=None if address == last else FALLBACK_SECONDS)
+            document = document_of(answer, address)
         except IssuerUnavailable as error:
-            failure = error
+            # A document that is there says more about what is wrong than one that is not.
+            failure = failure or (error if address == last else None)
             continue
-        if document.get("issuer") != issuer:
-            raise IssuerUnavailable(
-                f"the metadata at {address} is of another issuer; the issuer must be given "
-                "exactly as it stands there"
+        named = document.get("issuer")
+        if not (says(named) if says else named == issuer):
+            failure = IssuerUnavailable(
+                f"the metadata at {address} is of another issuer"
+                f"{f', {named}' if _is_telling(named) else ''}; the issuer must be given exactly "
+                "as it stands there"
             )
-        return address, document
-    raise failure
+        elif member is not None and not isinstance(document.get(member), str):
+            failure = IssuerUnavailable(f"the metadata at {address} names no {member}")
+        else:
+            return address, document
+    raise failure or IssuerUnavailable(f"{issuer} publishes no metadata")
 
 
 def metadata_addresses(issuer: str) -> list[str]:
@@ -292,3 +363,7 @@ def document_of(answer: Answer, address: str) -> dict[str, Any]:
         return json_decode(answer.body, "the answer")
     except InvalidToken:
         raise IssuerUnavailable(f"{address} answered something that is not a JSON object") from None
+
+
+def _is_telling(name: object) -> bool:
+    return isinstance(name, str) and name.isprintable() and 0 < len(name) <= 200

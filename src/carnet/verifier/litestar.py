@@ -10,7 +10,6 @@ app = Litestar([list_orders], plugins=[bearer])
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from copy import copy
 from typing import Any, Unpack
 
@@ -22,11 +21,14 @@ from carnet.verifier.bearer import (
     Need,
     Refusal,
     authenticate_async,
+    described,
     needs_role,
     needs_scope,
     not_installed,
     present,
+    typed,
 )
+from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.user import BearerUser
 
@@ -70,9 +72,11 @@ class BearerAuth(InitPluginProtocol):
     or by ``exclude_from_auth=True`` on its handler.
 
     Args:
-        issuer: the issuer, or several, exactly as they stand in their tokens.
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
         audience: this service's name, or names, in ``aud``.
         exclude: a pattern, or several, of paths that need no token, such as ``^/health$``.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
+            given in its form as ``request.auth``.
         options: as for ``carnet.verifier.AccessTokenVerifier``.
 
     Raises:
@@ -81,9 +85,10 @@ class BearerAuth(InitPluginProtocol):
 
     def __init__(
         self,
-        issuer: str | Collection[str],
-        audience: Names,
+        issuer: Trusted,
+        audience: Names | None = None,
         *,
+        claims_type: type[Any] | None = None,
         exclude: str | list[str] | None = None,
         **options: Unpack[Options],
     ) -> None:
@@ -92,8 +97,10 @@ class BearerAuth(InitPluginProtocol):
             # Litestar looks for a pattern anywhere in the path.
             raise ConfigurationError("a pattern of exclude begins with '^/', such as '^/health$'")
         self._exclude = patterns or None
-        self._description = f"An access token for {audience}."
-        self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
+        self._description = described(audience)
+        self._verifier = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add the middleware, the exception's handler and the OpenAPI security scheme."""
@@ -134,9 +141,10 @@ class _Middleware(AbstractAuthenticationMiddleware):
                 authorization(connection.scope),  # type: ignore[arg-type]  # a TypedDict
                 presented(connection.scope),  # type: ignore[arg-type]
             )
+            fitting = typed(self._verifier, claims)
         except Refusal as refusal:
             raise _refused(connection, refusal) from None
-        return AuthenticationResult(user=BearerUser(claims), auth=claims)
+        return AuthenticationResult(user=BearerUser(claims, fitting), auth=fitting)
 
 
 def require_role(role: str) -> Guard:

@@ -8,14 +8,13 @@ REST_FRAMEWORK = {
 class Orders(APIView):
     permission_classes = [require_scope("orders:read")]
 
-``request.user`` is a BearerUser, ``request.auth`` the Claims.
+``request.user`` is a BearerUser, ``request.auth`` the Claims, or the settings' ``claims_type``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from carnet.jwt.claims import Claims
 from carnet.verifier.bearer import (
     RETRY_SECONDS,
     Need,
@@ -25,6 +24,7 @@ from carnet.verifier.bearer import (
     needs_scope,
     not_installed,
     present,
+    typed,
 )
 from carnet.verifier.django import verifier
 from carnet.verifier.user import BearerUser
@@ -67,7 +67,7 @@ class BearerRefused(APIException):
 class BearerAuthentication(BaseAuthentication):
     """Checks a request's access token; without one, the request is anonymous."""
 
-    def authenticate(self, request: Request) -> tuple[BearerUser, Claims] | None:
+    def authenticate(self, request: Request) -> tuple[BearerUser, Any] | None:
         """Give the user and the claims.
 
         Raises:
@@ -80,11 +80,12 @@ class BearerAuthentication(BaseAuthentication):
                 authorization(request.META),
                 presented(request.META, lambda: str(request.build_absolute_uri(request.path))),
             )
+            fitting = typed(verifier(), claims)
         except Refusal as refusal:
             if refusal.code == "token_missing":
                 return None
             raise _refused(request, refusal) from None
-        return BearerUser(claims), claims
+        return BearerUser(claims, fitting), fitting
 
     def authenticate_header(self, request: Request) -> str:
         """Give the challenge of the framework's own 401."""

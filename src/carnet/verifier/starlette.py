@@ -12,7 +12,7 @@ async def list_orders(request): ...request.user.claims...
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, Unpack
 
@@ -29,7 +29,9 @@ from carnet.verifier.bearer import (
     needs_scope,
     not_installed,
     present,
+    typed,
 )
+from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.user import BearerUser
 
@@ -94,8 +96,10 @@ class BearerBackend(AuthenticationBackend):
     the endpoint's decorator that asks for a token. A bad token is refused everywhere.
 
     Args:
-        issuer: the issuer, or several, exactly as they stand in their tokens.
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
         audience: this service's name, or names, in ``aud``.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
+            given in its form as ``user.typed_claims``.
         options: as for ``carnet.verifier.AccessTokenVerifier``.
 
     Raises:
@@ -103,9 +107,16 @@ class BearerBackend(AuthenticationBackend):
     """
 
     def __init__(
-        self, issuer: str | Collection[str], audience: Names, **options: Unpack[Options]
+        self,
+        issuer: Trusted,
+        audience: Names | None = None,
+        *,
+        claims_type: type[Any] | None = None,
+        **options: Unpack[Options],
     ) -> None:
-        self._verifier = AsyncAccessTokenVerifier(issuer, audience, **options)
+        self._verifier = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         """Check the request's token, if it has one."""
@@ -115,7 +126,8 @@ class BearerBackend(AuthenticationBackend):
             )
             # A scope that is no text is refused here, before an endpoint asks for it.
             check_scope(claims, "")
-            return AuthCredentials(sorted(claims.scopes)), StarletteUser(claims)
+            user = StarletteUser(claims, typed(self._verifier, claims))
+            return AuthCredentials(sorted(claims.scopes)), user
         except Refusal as refusal:
             if refusal.code == "token_missing":
                 return None

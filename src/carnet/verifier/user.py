@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from carnet.jwt.claims import Claims
 
 __all__ = ["BearerUser"]
@@ -12,6 +14,7 @@ class BearerUser:
 
     Attributes:
         claims: what the token says.
+        typed_claims: the same in the form of the verifier's ``claims_type``.
         is_authenticated: always true.
         is_anonymous: always false.
         is_active: always true: the token of an account that was disabled is refused.
@@ -21,8 +24,9 @@ class BearerUser:
     is_anonymous = False
     is_active = True
 
-    def __init__(self, claims: Claims) -> None:
+    def __init__(self, claims: Claims, typed_claims: Any = None) -> None:
         self.claims = claims
+        self.typed_claims = claims if typed_claims is None else typed_claims
 
     def __str__(self) -> str:
         return self.identity

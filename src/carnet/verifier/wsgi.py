@@ -12,9 +12,10 @@ from wsgiref.util import request_uri
 
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AccessTokenVerifier, Options
-from carnet.verifier.bearer import Refusal, authenticate
+from carnet.verifier.bearer import Refusal, authenticate, typed
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
+from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 
 if TYPE_CHECKING:
@@ -31,9 +32,11 @@ class BearerMiddleware:
 
     Args:
         app: what is protected.
-        issuer: the issuer, or several, exactly as they stand in their tokens.
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
         audience: this service's name, or names, in ``aud``.
         exempt: paths that need no token, such as ``/health`` or ``/static/*``.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
+            given in its form as ``carnet.typed_claims``.
         options: as for ``carnet.verifier.AccessTokenVerifier``.
 
     Raises:
@@ -43,24 +46,25 @@ class BearerMiddleware:
     def __init__(
         self,
         app: WSGIApplication,
-        issuer: str | Collection[str],
-        audience: Names,
+        issuer: Trusted,
+        audience: Names | None = None,
         *,
+        claims_type: type[Any] | None = None,
         exempt: Collection[str] = (),
         **options: Unpack[Options],
     ) -> None:
         self._app = app
         self._exempt = Exempt(exempt)
-        self._verifier = AccessTokenVerifier(issuer, audience, **options)
+        self._verifier = AccessTokenVerifier(issuer, audience, claims_type=claims_type, **options)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or let it through to the app."""
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         try:
             if path not in self._exempt:
-                environ["carnet.claims"] = authenticate(
-                    self._verifier, authorization(environ), presented(environ)
-                )
+                claims = authenticate(self._verifier, authorization(environ), presented(environ))
+                environ["carnet.typed_claims"] = typed(self._verifier, claims)
+                environ["carnet.claims"] = claims
             return self._app(environ, start_response)
         except Refusal as refusal:
             refusal.log(path)

@@ -1,0 +1,92 @@
+"""Reading what an issuer publishes as its keys, in the forms that are found in the world.
+
+A key set (RFC 7517), or a mapping of ``kid`` to certificate, as Google has it; RSA numbers with a
+leading zero octet. A key that says of which issuer it is, as those that many tenants share do, is
+left out where that is another one. Keys that are given directly have to be right; this is for what
+was fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, cast
+
+from carnet.errors import InvalidKey, InvalidToken
+from carnet.jose.algorithms import AlgorithmName
+from carnet.jose.encoding import b64url_decode, b64url_encode
+from carnet.jose.key import Key
+from carnet.jose.key_set import KeySet
+
+__all__ = ["read_published"]
+
+CERTIFICATE_ALGORITHMS: Final = ("RS256",)
+"""What keys of certificates are for, which never say it, unless ``algorithms`` does."""
+
+
+def read_published(
+    document: Mapping[str, Any],
+    algorithms: Collection[str] | None,
+    says: Callable[[object], bool],
+) -> KeySet:
+    """Read the keys of a document.
+
+    Args:
+        document: what was published.
+        algorithms: binds keys that name no algorithm.
+        says: tells whether the name of an issuer is the one whose keys these are.
+
+    Raises:
+        InvalidKey: if the document holds no keys in any form.
+    """
+    if "keys" not in document and document and all(map(_is_pem, document.values())):
+        return _certified(document, algorithms or CERTIFICATE_ALGORITHMS)
+    members = document.get("keys")
+    if isinstance(members, list):
+        ours = [jwk for jwk in members if not _is_another_issuers(jwk, says)]
+        document = {**document, "keys": [_shortened(jwk) for jwk in ours]}
+    return KeySet.from_jwks(document, algorithms, public=True)
+
+
+def _is_another_issuers(jwk: object, says: Callable[[object], bool]) -> bool:
+    named = jwk.get("issuer") if isinstance(jwk, Mapping) else None
+    return isinstance(named, str) and not says(named)
+
+
+def _is_pem(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("-----BEGIN ")
+
+
+def _certified(document: Mapping[str, str], algorithms: Collection[str]) -> KeySet:
+    keys: list[Key] = []
+    reasons: list[InvalidKey] = []
+    for kid, text in document.items():
+        for alg in algorithms:
+            try:
+                key = Key.from_pem(text, cast("AlgorithmName", alg), kid=kid)
+                if key.is_private:
+                    raise InvalidKey("a private key that is published proves nothing")
+                keys.append(key)
+            except InvalidKey as error:
+                reasons.append(error)
+    if not keys:
+        raise reasons[0]
+    return KeySet(keys)
+
+
+def _shortened(jwk: object) -> object:
+    """Give a JWK whose RSA numbers have no leading zero octets (RFC 7518 section 6.3.1).
+
+    Several issuers publish them so, and each number has one meaning only.
+    """
+    if not isinstance(jwk, Mapping) or jwk.get("kty") != "RSA":
+        return jwk
+    shortened = dict(jwk)
+    for name in ("n", "e"):
+        text = jwk.get(name)
+        try:
+            number = b64url_decode(text) if isinstance(text, str) else b""
+        except InvalidToken:
+            return jwk
+        if number[:1] == b"\0" and number.strip(b"\0"):
+            shortened[name] = b64url_encode(number.lstrip(b"\0"))
+    return shortened

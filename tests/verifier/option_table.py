@@ -1,0 +1,188 @@
+"""What each option does to one request: a table that every adapter passes, and the gate.
+
+A row is an option with a value, a token, and what must come of it: the status, our code, and what
+the service is told of roles, scopes and client. A row whose `code` is `CONFIGURATION` is refused
+when the service is made.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from carnet import Key, KeySet, Signer
+from carnet.jose import jws
+from carnet.jwt import UNCHECKED
+from carnet.verifier import Issuer
+
+CONFIGURATION = "configuration"
+OPENING = Key.generate("ECDH-ES+A256KW")
+ADMINS = {"realm_access": {"roles": ["ADMIN"]}}
+
+
+@dataclass
+class Tenant:
+    """A type that claims have to fit."""
+
+    sub: str
+    tenant: str
+
+
+@dataclass
+class Row:
+    """One option, one token, one verdict."""
+
+    option: str
+    options: Any
+    claims: dict = field(default_factory=dict)
+    code: str | None = None
+    path: str = "/orders"
+    told: dict = field(default_factory=dict)
+    header: dict = field(default_factory=lambda: {"typ": "at+jwt"})
+    encrypted: bool = False
+    demands: dict = field(default_factory=dict)
+
+    def settings(self, world):
+        found = self.options(world) if callable(self.options) else self.options
+        given = {"issuer": world.issuer.url, "audience": "orders", "revocations": "off"}
+        if self.option not in FETCHING:
+            given["keys"] = keys(world)
+        given.update(found)
+        return {name: value for name, value in given.items() if value != "not given"}
+
+    def token(self, world):
+        issuer = world.issuer
+        if self.encrypted:
+            signer = Signer(
+                issuer.key,
+                issuer=issuer.url,
+                audience="orders",
+                type="at+jwt",
+                encrypt_to=OPENING.public,
+            )
+            return signer.sign({"sub": "ada", "client_id": "c"})
+        now = int(time.time())
+        base = {"iss": issuer.url, "aud": "orders", "sub": "ada", "iat": now, "exp": now + 300}
+        claims = {**base, **self.claims}
+        if "late" in claims:
+            claims["exp"] = now - claims.pop("late")
+            claims["iat"] = claims["exp"] - 300
+        return jws.sign(json.dumps(claims).encode(), issuer.key, self.header)
+
+    @property
+    def status(self):
+        return {None: 200, "issuer_unavailable": 503}.get(
+            self.code, 403 if self.code in ("role_missing", "scope_missing") else 401
+        )
+
+
+def keys(world):
+    return KeySet([world.issuer.key.public])
+
+
+JWT = {"typ": "JWT"}
+# Where keys are fetched; elsewhere they are given, which is quicker.
+FETCHING = {
+    *("jwks_uri", "metadata", "algorithms", "headers", "bearer_file", "ca_file", "ssl_context"),
+    *("insecure_http", "max_stale", "revocations", "revocations_max_age"),
+}
+
+ROWS = [
+    Row("issuer", lambda world: {"issuer": Issuer(world.issuer.url, type="JWT")}, header=JWT),
+    Row("issuer", {"issuer": Issuer("https://a.example/{}")}, code=CONFIGURATION),
+    Row("audience", {"audience": ["x", "orders"]}),
+    Row("audience", {"audience": "billing"}, code="audience_mismatch"),
+    Row("audience", {"audience": "not given"}, code=CONFIGURATION),
+    Row("claims_type", {"claims_type": Tenant}, {"tenant": "a"}),
+    Row("claims_type", {"claims_type": Tenant}, code="claim_invalid"),
+    Row("claims_type", {"claims_type": Tenant}, code="claim_invalid", path="/reports"),
+    Row("roles_claim", {"roles_claim": "realm_access.roles"}, ADMINS, None, "/reports"),
+    Row("roles_claim", {"roles_claim": "realm_access.roles"}, ADMINS, told={"roles": ["ADMIN"]}),
+    Row(
+        "roles_claim",
+        {"roles_claim": "realm_access.roles"},
+        {"roles": ["ADMIN"]},
+        "role_missing",
+        "/reports",
+    ),
+    Row("roles_claim", {"roles_claim": lambda claims: claims["r"]}, code="claim_invalid"),
+    Row("roles_claim", {"roles_claim": 7}, code=CONFIGURATION),
+    Row("scope_claim", {"scope_claim": "scp"}, {"scp": ["a:write", "b"]}, None, "/writing"),
+    Row("scope_claim", {"scope_claim": "scp"}, {"scp": "a:write b"}, None, "/writing"),
+    Row("scope_claim", {"scope_claim": "scp"}, {"scp": "b"}, told={"scopes": ["b"]}),
+    Row(
+        "scope_claim",
+        {"scope_claim": "scp"},
+        {"scope": "a:write b"},
+        "scope_missing",
+        "/writing",
+    ),
+    Row("client_id_claim", {"client_id_claim": ["azp", "cid"]}, {"cid": "w"}, told={"client": "w"}),
+    Row("client_id_claim", {"client_id_claim": "azp"}, {"azp": 7}, told={"client": None}),
+    Row("client_id_claim", {"client_id_claim": {"azp": 1}}, code=CONFIGURATION),
+    Row("type", {"type": "JWT"}, header=JWT),
+    Row("type", {"type": ["JWT", "at+jwt"]}, header={}),
+    Row("type", {"type": UNCHECKED}, header={"typ": "other"}),
+    Row("type", {}, header=JWT, code="type_mismatch"),
+    Row("type", {"type": []}, code=CONFIGURATION),
+    # What is foreign and odd is refused, or counts as nothing.
+    Row("type", {"type": "JWT"}, {"roles": "ADMIN"}, None, header=JWT, told={"roles": []}),
+    Row("type", {"type": "JWT"}, {"roles": "ADMIN"}, "role_missing", "/reports", header=JWT),
+    Row("type", {"type": "JWT"}, {"client_id": 7, "scope": 7}, header=JWT, told={"client": None}),
+    Row("type", {}, {"roles": "ADMIN"}, "claim_invalid"),
+    Row("type", {}, {"client_id": 7}, "claim_invalid"),
+    Row("claims", {"claims": {"tenant": ["a", "b"]}}, {"tenant": "b"}),
+    Row("claims", {"claims": {"tenant": "a"}}, {"tenant": "b"}, "claim_mismatch"),
+    Row("claims", {"claims": {"tenant": "a"}}, code="claim_missing"),
+    Row("claims", {"claims": ["tenant"]}, code=CONFIGURATION),
+    Row("required", {"required": ["tenant"]}, {"tenant": "a"}),
+    Row("required", {"required": ["tenant"]}, code="claim_missing"),
+    Row("leeway", {"leeway": 60}, {"late": 30}),
+    Row("leeway", {}, {"late": 30}, "expired"),
+    Row("clock", {"clock": lambda: time.time() - 60}, {"late": 30}),
+    Row("cache", {"cache": 0}),
+    Row("cache", {"cache": -1}, code=CONFIGURATION),
+    Row("keys", lambda world: {"keys": keys(world)}),
+    Row("keys", {"keys": Key.generate("ES256", kid="k").public}, code="key_not_found"),
+    Row("keys", {"keys": "jwks.json"}, code=CONFIGURATION),
+    Row("jwks_uri", lambda world: {"jwks_uri": f"{world.issuer.url}/jwks"}),
+    Row("jwks_uri", lambda world: {"jwks_uri": f"{world.dead}/jwks"}, code="issuer_unavailable"),
+    Row("metadata", lambda world: {"metadata": f"{world.issuer.url}/meta"}),
+    Row("metadata", lambda world: {"metadata": f"{world.dead}/meta"}, code="issuer_unavailable"),
+    Row("algorithms", {"algorithms": ["ES256"]}),
+    Row("algorithms", {"algorithms": ["RS256"]}, code="issuer_unavailable"),
+    Row("algorithms", {"algorithms": ["HS256"]}, code=CONFIGURATION),
+    Row("headers", {"headers": {"X-Api-Key": "k"}}, demands={"X-Api-Key": "k"}),
+    Row("headers", {}, code="issuer_unavailable", demands={"X-Api-Key": "k"}),
+    Row(
+        "bearer_file",
+        lambda world: {"bearer_file": world.file},
+        demands={"Authorization": "Bearer a.token"},
+    ),
+    Row("bearer_file", {"bearer_file": "/nowhere"}, code=CONFIGURATION),
+    Row("ca_file", {"ca_file": "/nowhere"}, code=CONFIGURATION),
+    Row("ssl_context", {"ssl_context": True}, code=CONFIGURATION),
+    Row(
+        "insecure_http",
+        lambda world: {
+            "jwks_uri": f"{world.issuer.url.replace('127.0.0.1', '0.0.0.0')}/jwks",
+            "insecure_http": True,
+        },
+    ),
+    Row(
+        "insecure_http",
+        lambda world: {"jwks_uri": f"{world.issuer.url.replace('127.0.0.1', '0.0.0.0')}/jwks"},
+        code=CONFIGURATION,
+    ),
+    Row("max_stale", {"max_stale": 60}),
+    Row("max_stale", {"max_stale": -1}, code=CONFIGURATION),
+    Row("decryption", {"decryption": OPENING}, encrypted=True),
+    Row("decryption", {}, encrypted=True, code="malformed"),
+    Row("revocations", {"revocations": "required"}),
+    Row("revocations", {"revocations": "required"}, {"sid": "ended"}, "revoked"),
+    Row("revocations", {"revocations": "sometimes"}, code=CONFIGURATION),
+    Row("revocations_max_age", {"revocations": "required", "revocations_max_age": 60}),
+    Row("revocations_max_age", {"revocations_max_age": -1}, code=CONFIGURATION),
+]
