@@ -1,0 +1,1 @@
+"""The verifier in web frameworks, one file for each."""

@@ -1,0 +1,151 @@
+"""Plain ASGI: a middleware that lets in who brings a good access token.
+
+app = BearerMiddleware(app, issuer="https://auth.example.com", audience="orders")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from typing import Any, Unpack
+from urllib.parse import quote
+
+from carnet.jwt.policy import Names
+from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
+from carnet.verifier.bearer import Refusal, authenticate_async, typed
+from carnet.verifier.dpop import Presented
+from carnet.verifier.exempt import Exempt
+from carnet.verifier.issuer import Trusted
+from carnet.verifier.key_source import Health
+
+__all__ = ["BearerMiddleware", "answer", "authorization", "presented"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class BearerMiddleware:
+    """Refuses requests and WebSockets without a good token; gives its claims to the app.
+
+    They are in ``scope["carnet.claims"]``; in the form of ``claims_type``, where that is given, in
+    ``scope["carnet.typed_claims"]``, and for frameworks in ``scope["state"]["claims"]``. The app
+    may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they raise
+    before the app has begun its answer is answered here.
+
+    Args:
+        app: what is protected.
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
+        audience: this service's name, or names, in ``aud``.
+        exempt: paths that need no token, such as ``/health`` or ``/static/*``.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
+            given in its form as ``carnet.typed_claims``.
+        options: as for ``carnet.verifier.AccessTokenVerifier``.
+
+    Raises:
+        ConfigurationError: if an argument is not of its kind.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        issuer: Trusted,
+        audience: Names | None = None,
+        *,
+        claims_type: type[Any] | None = None,
+        exempt: Collection[str] = (),
+        **options: Unpack[Options],
+    ) -> None:
+        self._app = app
+        self._exempt = Exempt(exempt)
+        self._verifier = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let it through to the app."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
+        if scope["path"] not in self._exempt:
+            try:
+                claims = await authenticate_async(
+                    self._verifier, authorization(scope), presented(scope)
+                )
+                fitting = typed(self._verifier, claims)
+            except Refusal as refusal:
+                await answer(refusal, scope, send)
+                return
+            state = {**scope.get("state", {}), "claims": fitting}
+            scope = {
+                **scope,
+                "carnet.claims": claims,
+                "carnet.typed_claims": fitting,
+                "state": state,
+            }
+        try:
+            await self._app(scope, receive, send)
+        except Refusal as refusal:
+            await answer(refusal, scope, send)
+
+    def health(self) -> list[Health]:
+        """Say how well each issuer's keys are known."""
+        return self._verifier.health()
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ends = False
+
+        async def receive_and_note() -> Message:
+            nonlocal ends
+            message = await receive()
+            ends = message["type"] == "lifespan.shutdown"
+            return message
+
+        try:
+            await self._app(scope, receive_and_note, send)
+        finally:
+            # An app that knows no lifespan gives up at the start, and then serves.
+            if ends:
+                await self._verifier.aclose()
+
+
+def authorization(scope: Scope) -> list[str]:
+    """Give the values of a request's Authorization headers."""
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+
+
+def presented(scope: Scope) -> Presented | None:
+    """Give the proof of a token that was sent as ``DPoP`` (RFC 9449 section 7.1), or None."""
+    if not any(value[:5].lower() == "dpop " for value in authorization(scope)):
+        return None
+    proofs = [value.decode("latin-1") for name, value in scope["headers"] if name == b"dpop"]
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    # A proof is for one address, and with two hosts nobody can tell which (RFC 9112 section 3.2).
+    host = hosts[0] if len(hosts) == 1 else b""
+    path = scope.get("raw_path") or quote(scope["path"]).encode()
+    scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+    url = f"{scheme}://{host.decode('latin-1')}{path.decode('latin-1')}"
+    return Presented(proofs, scope.get("method", "GET"), url)
+
+
+async def answer(refusal: Refusal, scope: Scope, send: Send) -> None:
+    """Answer a request, or a WebSocket that is not accepted yet."""
+    refusal.log(scope["path"])
+    body = refusal.body
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **refusal.headers,
+    }
+    prefix = "http"
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            # The server answers 403; 3000 is IANA's "Unauthorized".
+            await send({"type": "websocket.close", "code": 3000, "reason": refusal.code})
+            return
+        prefix = "websocket.http"
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    start = {"type": f"{prefix}.response.start", "status": refusal.status, "headers": raw}
+    await send(start)
+    await send({"type": f"{prefix}.response.body", "body": body})

@@ -1,0 +1,253 @@
+"""gRPC: server interceptors that let in who brings a good access token as metadata.
+
+interceptor = BearerInterceptor(
+    issuer="https://auth.example.com",
+    audience="orders",
+    exempt=["/grpc.health.v1.Health/*"],
+    scopes={"/orders.Orders/List": "orders:read"},
+)
+server = grpc.server(ThreadPoolExecutor(), interceptors=[interceptor])
+
+A method finds the claims by ``current_claims()``. A refusal is UNAUTHENTICATED, PERMISSION_DENIED
+or, where the issuer can't be asked, UNAVAILABLE; ``carnet-code`` in its trailing metadata says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, Unpack
+
+from carnet.errors import ConfigurationError
+from carnet.jwt.claims import Claims
+from carnet.jwt.policy import Names
+from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier, Options
+from carnet.verifier.bearer import (
+    Need,
+    Refusal,
+    authenticate,
+    authenticate_async,
+    needs_role,
+    needs_scope,
+    not_installed,
+    typed,
+)
+from carnet.verifier.exempt import Exempt
+from carnet.verifier.issuer import Trusted
+
+try:
+    import grpc
+    import grpc.aio
+except ModuleNotFoundError:
+    raise not_installed("grpc") from None
+
+__all__ = ["AsyncBearerInterceptor", "BearerInterceptor", "current_claims", "current_typed_claims"]
+
+_claims: ContextVar[tuple[Claims, Any]] = ContextVar("carnet_claims")
+
+
+def current_claims() -> Claims:
+    """Give what the token of the call says that is being answered.
+
+    Raises:
+        LookupError: outside of a call that was checked.
+    """
+    return _claims.get()[0]
+
+
+def current_typed_claims() -> Any:
+    """Give the same in the form of the interceptor's ``claims_type``.
+
+    Raises:
+        LookupError: outside of a call that was checked.
+    """
+    return _claims.get()[1]
+
+
+class _Rules:
+    """What the methods need."""
+
+    def __init__(
+        self, exempt: Collection[str], scopes: Mapping[str, str], roles: Mapping[str, str]
+    ) -> None:
+        self.exempt = Exempt(exempt)
+        self._needs: dict[str, list[Need]] = {}
+        for given, make in ((scopes, needs_scope), (roles, needs_role)):
+            for method, wanted in given.items():
+                if method.count("/") != 2 or not method.startswith("/"):
+                    raise ConfigurationError(
+                        "scopes and roles name methods in full, such as '/orders.Orders/List'"
+                    )
+                self._needs.setdefault(method, []).append(make(wanted))
+
+    def check(self, method: str, claims: Claims) -> None:
+        for need in self._needs.get(method, ()):
+            need(claims)
+
+
+class BearerInterceptor(grpc.ServerInterceptor):
+    """The interceptor for ``grpc.server``.
+
+    Args:
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
+        audience: this service's name, or names, in ``aud``.
+        exempt: methods that need no token, in full, or ``/package.Service/*``.
+        scopes: the scope that a method needs, by the method's full name.
+        roles: the role that a method needs, by the method's full name.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
+            given in its form as ``current_typed_claims()``.
+        options: as for ``carnet.verifier.AccessTokenVerifier``.
+
+    Raises:
+        ConfigurationError: if an argument is not of its kind.
+    """
+
+    def __init__(
+        self,
+        issuer: Trusted,
+        audience: Names | None = None,
+        *,
+        claims_type: type[Any] | None = None,
+        exempt: Collection[str] = (),
+        scopes: Mapping[str, str] | None = None,
+        roles: Mapping[str, str] | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self._rules = _Rules(exempt, scopes or {}, roles or {})
+        self._verifier = AccessTokenVerifier(issuer, audience, claims_type=claims_type, **options)
+
+    def intercept_service(
+        self, continuation: Callable[[Any], Any], handler_call_details: Any
+    ) -> Any:
+        """Check a call's token."""
+        method = handler_call_details.method
+        if method in self._rules.exempt:
+            return continuation(handler_call_details)
+        try:
+            claims = authenticate(self._verifier, _authorization(handler_call_details))
+            fitting = typed(self._verifier, claims)
+            self._rules.check(method, claims)
+        except Refusal as refusal:
+            refusal.log(method)
+            return _aborting(refusal, continuation(handler_call_details))
+        return _with_claims((claims, fitting), continuation(handler_call_details))
+
+    def close(self) -> None:
+        """Stop following the revocations."""
+        self._verifier.close()
+
+
+class AsyncBearerInterceptor(grpc.aio.ServerInterceptor):
+    """The interceptor for ``grpc.aio.server``; arguments as for BearerInterceptor.
+
+    The methods are coroutines or asynchronous generators: one that is neither, which grpcio runs in
+    a thread, finds no ``current_claims``.
+    """
+
+    def __init__(
+        self,
+        issuer: Trusted,
+        audience: Names | None = None,
+        *,
+        claims_type: type[Any] | None = None,
+        exempt: Collection[str] = (),
+        scopes: Mapping[str, str] | None = None,
+        roles: Mapping[str, str] | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self._rules = _Rules(exempt, scopes or {}, roles or {})
+        self._verifier = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
+    ) -> Any:
+        """Check a call's token."""
+        method = handler_call_details.method
+        if method in self._rules.exempt:
+            return await continuation(handler_call_details)
+        try:
+            values = _authorization(handler_call_details)
+            claims = await authenticate_async(self._verifier, values)
+            fitting = typed(self._verifier, claims)
+            self._rules.check(method, claims)
+        except Refusal as refusal:
+            refusal.log(method)
+            return _aborting_async(refusal, await continuation(handler_call_details))
+        # Each call is a task of its own, and so has a context of its own.
+        _claims.set((claims, fitting))
+        return await continuation(handler_call_details)
+
+    async def aclose(self) -> None:
+        """Stop following the revocations."""
+        await self._verifier.aclose()
+
+
+def _authorization(details: Any) -> list[str]:
+    return [value for key, value in details.invocation_metadata if key == "authorization"]
+
+
+def _status(refusal: Refusal) -> tuple[Any, str, tuple[tuple[str, str], ...]]:
+    statuses = {403: grpc.StatusCode.PERMISSION_DENIED, 503: grpc.StatusCode.UNAVAILABLE}
+    status = statuses.get(refusal.status, grpc.StatusCode.UNAUTHENTICATED)
+    return status, refusal.content["error_description"], (("carnet-code", refusal.code),)
+
+
+def _aborting(refusal: Refusal, handler: Any) -> Any:
+    status, text, trailing = _status(refusal)
+
+    def abort(_request: Any, context: Any) -> None:
+        context.set_trailing_metadata(trailing)
+        context.abort(status, text)
+
+    return _replace(handler, lambda _behavior, _streams: abort)
+
+
+def _aborting_async(refusal: Refusal, handler: Any) -> Any:
+    status, text, trailing = _status(refusal)
+
+    async def abort(_request: Any, context: Any) -> None:
+        await context.abort(status, text, trailing)
+
+    async def abort_stream(_request: Any, context: Any) -> Any:
+        await context.abort(status, text, trailing)
+        yield None  # it is the yield that makes it a generator
+
+    return _replace(handler, lambda _behavior, streams: abort_stream if streams else abort)
+
+
+def _with_claims(claims: tuple[Claims, Any], handler: Any) -> Any:
+    def wrap(behavior: Callable[..., Any], streams: bool) -> Callable[..., Any]:
+        def behave(request: Any, context: Any) -> Any:
+            held = copy_context()
+            held.run(_claims.set, claims)
+            answer = held.run(behavior, request, context)
+            return _within(held, answer) if streams else answer
+
+        return behave
+
+    return _replace(handler, wrap)
+
+
+def _within(held: Context, answers: Any) -> Iterator[Any]:
+    """Run a stream's steps in one context, whichever thread takes them."""
+    answers, end = iter(answers), object()
+    while (answer := held.run(next, answers, end)) is not end:
+        yield answer
+
+
+def _replace(handler: Any, wrap: Callable[[Callable[..., Any], bool], Callable[..., Any]]) -> Any:
+    """Make a method's handler with another behaviour; an unknown method has none."""
+    if handler is None:
+        return None
+    kind = (
+        f"{'stream' if handler.request_streaming else 'unary'}_"
+        f"{'stream' if handler.response_streaming else 'unary'}"
+    )
+    make = getattr(grpc, f"{kind}_rpc_method_handler")
+    return make(
+        wrap(getattr(handler, kind), handler.response_streaming),
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )

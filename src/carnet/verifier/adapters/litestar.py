@@ -1,0 +1,183 @@
+"""Litestar: a plugin that lets in who brings a good access token, and guards.
+
+bearer = BearerAuth(issuer="https://auth.example.com", audience="orders", exclude="^/schema")
+
+@get("/orders", guards=[require_scope("orders:read")])
+async def list_orders(request: Request[BearerUser, Claims, State]) -> ...: ...
+
+app = Litestar([list_orders], plugins=[bearer])
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any, Unpack
+
+from carnet.errors import ConfigurationError
+from carnet.jwt.policy import Names
+from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
+from carnet.verifier.adapters.asgi import authorization, presented
+from carnet.verifier.bearer import (
+    Need,
+    Refusal,
+    authenticate_async,
+    described,
+    needs_role,
+    needs_scope,
+    not_installed,
+    present,
+    typed,
+)
+from carnet.verifier.issuer import Trusted
+from carnet.verifier.key_source import Health
+from carnet.verifier.user import BearerUser
+
+try:
+    from litestar import Request, Response
+    from litestar.config.app import AppConfig
+    from litestar.connection import ASGIConnection
+    from litestar.exceptions import HTTPException
+    from litestar.handlers.base import BaseRouteHandler
+    from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
+    from litestar.middleware.base import DefineMiddleware
+    from litestar.openapi.spec import Components, SecurityScheme
+    from litestar.plugins import InitPluginProtocol
+    from litestar.types import ASGIApp, Guard
+except ModuleNotFoundError:
+    raise not_installed("litestar") from None
+
+__all__ = ["BearerAuth", "BearerRefused", "require_role", "require_scope"]
+
+
+class BearerRefused(HTTPException):
+    """A request is answered with 400, 401, 403 or 503, as RFC 6750 says.
+
+    Attributes:
+        refusal: status, headers and body.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(
+            detail=refusal.content["error_description"],
+            status_code=refusal.status,
+            headers=refusal.headers,
+        )
+        self.refusal = refusal
+
+
+class BearerAuth(InitPluginProtocol):
+    """The plugin: every route needs a token, but for those that are excluded.
+
+    ``request.user`` is a BearerUser, ``request.auth`` the Claims. A route is excluded by its path,
+    or by ``exclude_from_auth=True`` on its handler.
+
+    Args:
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
+        audience: this service's name, or names, in ``aud``.
+        exclude: a pattern, or several, of paths that need no token, such as ``^/health$``.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
+            given in its form as ``request.auth``.
+        options: as for ``carnet.verifier.AccessTokenVerifier``.
+
+    Raises:
+        ConfigurationError: if an argument is not of its kind.
+    """
+
+    def __init__(
+        self,
+        issuer: Trusted,
+        audience: Names | None = None,
+        *,
+        claims_type: type[Any] | None = None,
+        exclude: str | list[str] | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        patterns = [exclude] if isinstance(exclude, str) else exclude or []
+        if not all(isinstance(pattern, str) and pattern.startswith("^/") for pattern in patterns):
+            # Litestar looks for a pattern anywhere in the path.
+            raise ConfigurationError("a pattern of exclude begins with '^/', such as '^/health$'")
+        self._exclude = patterns or None
+        self._description = described(audience)
+        self._verifier = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Add the middleware, the exception's handler and the OpenAPI security scheme."""
+        app_config.middleware.insert(
+            0, DefineMiddleware(_Middleware, verifier=self._verifier, exclude=self._exclude)
+        )
+        app_config.exception_handlers = {BearerRefused: _answer, **app_config.exception_handlers}
+        app_config.on_shutdown.append(self._verifier.aclose)
+        if app_config.openapi_config is not None:
+            openapi = app_config.openapi_config = copy(app_config.openapi_config)
+            scheme = SecurityScheme(
+                type="http", scheme="bearer", bearer_format="JWT", description=self._description
+            )
+            ours = Components(security_schemes={"Bearer": scheme})
+            theirs = openapi.components
+            openapi.components = [*(theirs if isinstance(theirs, list) else [theirs]), ours]
+            openapi.security = [*(openapi.security or []), {"Bearer": []}]
+        return app_config
+
+    def health(self) -> list[Health]:
+        """Say how well each issuer's keys are known."""
+        return self._verifier.health()
+
+
+class _Middleware(AbstractAuthenticationMiddleware):
+    def __init__(
+        self, app: ASGIApp, verifier: AsyncAccessTokenVerifier, exclude: list[str] | None
+    ) -> None:
+        super().__init__(app, exclude=exclude)
+        self._verifier = verifier
+
+    async def authenticate_request(
+        self, connection: ASGIConnection[Any, Any, Any, Any]
+    ) -> AuthenticationResult:
+        try:
+            claims = await authenticate_async(
+                self._verifier,
+                authorization(connection.scope),  # type: ignore[arg-type]  # a TypedDict
+                presented(connection.scope),  # type: ignore[arg-type]
+            )
+            fitting = typed(self._verifier, claims)
+        except Refusal as refusal:
+            raise _refused(connection, refusal) from None
+        return AuthenticationResult(user=BearerUser(claims, fitting), auth=fitting)
+
+
+def require_role(role: str) -> Guard:
+    """Make a guard that asks for a role among ``roles``; it answers 403 otherwise."""
+    return _guard(needs_role(role))
+
+
+def require_scope(scope: str) -> Guard:
+    """Make a guard that asks for a scope, or several with spaces between them."""
+    return _guard(needs_scope(scope))
+
+
+def _guard(need: Need) -> Guard:
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        user = connection.scope.get("user")
+        try:
+            need(present(user.claims if isinstance(user, BearerUser) else None))
+        except Refusal as refusal:
+            raise _refused(connection, refusal) from None
+
+    return guard
+
+
+def _refused(connection: ASGIConnection[Any, Any, Any, Any], refusal: Refusal) -> BearerRefused:
+    refusal.log(connection.scope["path"])
+    return BearerRefused(refusal)
+
+
+def _answer(_request: Request[Any, Any, Any], error: BearerRefused) -> Response[Any]:
+    refusal = error.refusal
+    return Response(
+        refusal.content,
+        status_code=refusal.status,
+        headers=refusal.headers,
+        media_type="application/json",
+    )

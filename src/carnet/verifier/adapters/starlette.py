@@ -1,0 +1,217 @@
+"""Starlette: a backend for its AuthenticationMiddleware, and decorators for endpoints.
+
+backend = BearerBackend(issuer="https://auth.example.com", audience="orders")
+middleware = [Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)]
+
+@require_scope("orders:read")
+async def list_orders(request): ...request.user.claims...
+
+``request.auth.scopes`` holds the token's scopes, so Starlette's own ``requires`` works too.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, Unpack
+
+from carnet.errors import ConfigurationError
+from carnet.jwt.policy import Names
+from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
+from carnet.verifier.adapters.asgi import authorization, presented
+from carnet.verifier.bearer import (
+    Need,
+    Refusal,
+    authenticate_async,
+    check_scope,
+    needs_role,
+    needs_scope,
+    not_installed,
+    present,
+    typed,
+)
+from carnet.verifier.issuer import Trusted
+from carnet.verifier.key_source import Health
+from carnet.verifier.user import BearerUser
+
+try:
+    from starlette.authentication import (
+        AuthCredentials,
+        AuthenticationBackend,
+        AuthenticationError,
+        BaseUser,
+    )
+    from starlette.concurrency import run_in_threadpool
+    from starlette.exceptions import HTTPException
+    from starlette.requests import HTTPConnection
+    from starlette.responses import Response
+except ModuleNotFoundError:
+    raise not_installed("starlette") from None
+
+__all__ = [
+    "BearerBackend",
+    "BearerRefused",
+    "StarletteUser",
+    "on_error",
+    "refused",
+    "require_role",
+    "require_scope",
+    "require_token",
+]
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+class BearerRefused(HTTPException):
+    """A request is answered with 400, 401, 403 or 503, as RFC 6750 says.
+
+    It is answered by itself; an exception handler of the app for it, or for its status, comes
+    first.
+
+    Attributes:
+        refusal: status, headers and body.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.status, refusal.code, refusal.headers)
+        self.detail = refusal.content  # type: ignore[assignment]  # FastAPI's may be an object
+        self.refusal = refusal
+
+
+class StarletteUser(BearerUser, BaseUser):
+    """``request.user``: the subject of a good access token."""
+
+
+class _Refused(AuthenticationError):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.content["error_description"])
+        self.refusal = refusal
+
+
+class BearerBackend(AuthenticationBackend):
+    """Gives ``request.user`` and ``request.auth`` from a request's access token.
+
+    A request without an Authorization header, or with one of another scheme, is anonymous: it is
+    the endpoint's decorator that asks for a token. A bad token is refused everywhere.
+
+    Args:
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
+        audience: this service's name, or names, in ``aud``.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
+            given in its form as ``user.typed_claims``.
+        options: as for ``carnet.verifier.AccessTokenVerifier``.
+
+    Raises:
+        ConfigurationError: if an argument is not of its kind.
+    """
+
+    def __init__(
+        self,
+        issuer: Trusted,
+        audience: Names | None = None,
+        *,
+        claims_type: type[Any] | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self._verifier = AsyncAccessTokenVerifier(
+            issuer, audience, claims_type=claims_type, **options
+        )
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+        """Check the request's token, if it has one."""
+        try:
+            claims = await authenticate_async(
+                self._verifier, authorization(conn.scope), presented(conn.scope)
+            )
+            # A scope that is no text is refused here, before an endpoint asks for it.
+            check_scope(claims, "")
+            user = StarletteUser(claims, typed(self._verifier, claims))
+            return AuthCredentials(sorted(claims.scopes)), user
+        except Refusal as refusal:
+            if refusal.code == "token_missing":
+                return None
+            raise _Refused(refusal) from None
+
+    def health(self) -> list[Health]:
+        """Say how well each issuer's keys are known."""
+        return self._verifier.health()
+
+    async def aclose(self) -> None:
+        """Stop following the revocations; to be called when the app's lifespan ends."""
+        await self._verifier.aclose()
+
+
+def on_error(conn: HTTPConnection, error: AuthenticationError) -> Response:
+    """Answer for a bad token; it is given to AuthenticationMiddleware beside the backend."""
+    if not isinstance(error, _Refused):
+        return Response(str(error), 400)
+    error.refusal.log(conn.scope["path"])
+    return _response(error.refusal)
+
+
+def require_token(endpoint: Endpoint) -> Endpoint:
+    """Let in who brings a good token."""
+    return _requiring(None)(endpoint)
+
+
+def require_role(role: str) -> Callable[[Endpoint], Endpoint]:
+    """Let in who brings a good token with a role among ``roles``."""
+    return _requiring(needs_role(role))
+
+
+def require_scope(scope: str) -> Callable[[Endpoint], Endpoint]:
+    """Let in who brings a good token with a scope, or several with spaces between them."""
+    return _requiring(needs_scope(scope))
+
+
+def _requiring(need: Need | None) -> Callable[[Endpoint], Endpoint]:
+    def decorate(endpoint: Endpoint) -> Endpoint:
+        signature = inspect.signature(endpoint)
+        name = next((name for name in signature.parameters if name in ("request", "websocket")), "")
+        if not name:
+            raise ConfigurationError(
+                f"{endpoint.__qualname__} takes no argument 'request' or 'websocket'"
+            )
+
+        @wraps(endpoint)
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            _check(signature.bind_partial(*args, **kwargs).arguments[name], need)
+            if inspect.iscoroutinefunction(endpoint):
+                return await endpoint(*args, **kwargs)
+            return await run_in_threadpool(endpoint, *args, **kwargs)
+
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
+def _check(conn: HTTPConnection, need: Need | None) -> None:
+    user = conn.user
+    try:
+        claims = present(user.claims if isinstance(user, BearerUser) else None)
+        if need is not None:
+            need(claims)
+    except Refusal as refusal:
+        raise refused(conn, refusal) from None
+
+
+def refused(conn: HTTPConnection, refusal: Refusal) -> BearerRefused:
+    """Make the exception that answers a request, and log it."""
+    refusal.log(conn.scope["path"])
+    # The framework would make its own body. The handlers that Starlette will look through stand
+    # in the scope; an app that has its own handler for this keeps it.
+    handlers = conn.scope.get("starlette.exception_handlers")
+    if handlers is not None:
+        handlers[0].setdefault(BearerRefused, _answer)
+    return BearerRefused(refusal)
+
+
+async def _answer(_request: HTTPConnection, error: Exception) -> Response:
+    if not isinstance(error, BearerRefused):
+        raise error
+    return _response(error.refusal)
+
+
+def _response(refusal: Refusal) -> Response:
+    return Response(refusal.body, refusal.status, refusal.headers, media_type="application/json")

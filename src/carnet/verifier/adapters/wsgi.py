@@ -1,0 +1,107 @@
+"""Plain WSGI: a middleware that lets in who brings a good access token.
+
+app = BearerMiddleware(app, issuer="https://auth.example.com", audience="orders")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Unpack
+from wsgiref.util import request_uri
+
+from carnet.jwt.policy import Names
+from carnet.verifier.access_token import AccessTokenVerifier, Options
+from carnet.verifier.bearer import Refusal, authenticate, typed
+from carnet.verifier.dpop import Presented
+from carnet.verifier.exempt import Exempt
+from carnet.verifier.issuer import Trusted
+from carnet.verifier.key_source import Health
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication
+
+__all__ = ["BearerMiddleware", "authorization", "presented"]
+
+
+class BearerMiddleware:
+    """Refuses requests without a good token; gives its claims as ``environ["carnet.claims"]``.
+
+    The app may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they
+    raise before the app has begun its answer is answered here.
+
+    Args:
+        app: what is protected.
+        issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
+        audience: this service's name, or names, in ``aud``.
+        exempt: paths that need no token, such as ``/health`` or ``/static/*``.
+        claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
+            given in its form as ``carnet.typed_claims``.
+        options: as for ``carnet.verifier.AccessTokenVerifier``.
+
+    Raises:
+        ConfigurationError: if an argument is not of its kind.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        issuer: Trusted,
+        audience: Names | None = None,
+        *,
+        claims_type: type[Any] | None = None,
+        exempt: Collection[str] = (),
+        **options: Unpack[Options],
+    ) -> None:
+        self._app = app
+        self._exempt = Exempt(exempt)
+        self._verifier = AccessTokenVerifier(issuer, audience, claims_type=claims_type, **options)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, or let it through to the app."""
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        try:
+            if path not in self._exempt:
+                claims = authenticate(self._verifier, authorization(environ), presented(environ))
+                environ["carnet.typed_claims"] = typed(self._verifier, claims)
+                environ["carnet.claims"] = claims
+            return self._app(environ, start_response)
+        except Refusal as refusal:
+            refusal.log(path)
+            body = refusal.body
+            headers = {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(body)),
+                **refusal.headers,
+            }
+            status = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
+            start_response(status, list(headers.items()))
+            return [body]
+
+    def health(self) -> list[Health]:
+        """Say how well each issuer's keys are known."""
+        return self._verifier.health()
+
+
+def authorization(environ: dict[str, Any]) -> list[str]:
+    """Give the value of a request's Authorization header: servers have joined several with commas.
+
+    Args:
+        environ: the request, as WSGI, or Django's ``META``, has it.
+    """
+    value = environ.get("HTTP_AUTHORIZATION")
+    return [] if value is None else [value]
+
+
+def presented(environ: dict[str, Any], url: Callable[[], str] | None = None) -> Presented | None:
+    """Give the proof of a token that was sent as ``DPoP`` (RFC 9449 section 7.1), or None.
+
+    Args:
+        environ: the request, as WSGI, or Django's ``META``, has it.
+        url: gives its address, where the framework knows better.
+    """
+    if environ.get("HTTP_AUTHORIZATION", "")[:5].lower() != "dpop ":
+        return None
+    proofs = [environ["HTTP_DPOP"]] if "HTTP_DPOP" in environ else []
+    address = request_uri(environ, include_query=False) if url is None else url()
+    return Presented(proofs, environ["REQUEST_METHOD"], address)
