@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import click
 import httpx
 import pytest
 from click.testing import CliRunner
+from tests import processes
 from tests.verifier.conftest import Issuer
 from tests.verifier.providers import keycloak
 from tests.verifier.test_gate import start, stop
@@ -30,7 +30,7 @@ def issuer():
 
 
 def carnet(*arguments):
-    return subprocess.run(
+    return processes.run(
         [sys.executable, "-m", "carnet", *arguments], capture_output=True, text=True, timeout=60
     )
 

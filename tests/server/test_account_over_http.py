@@ -120,7 +120,7 @@ def test_a_password_that_cant_be_changed_stays(server, current, new, status, sai
 
 
 def test_of_several_changes_at_once_one_is_made(server):
-    mine = server.sign_in().json()
+    mine = server.sign_in_to_api().json()
     wanted = [f"quite-another-password-{number}" for number in range(4)]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda new: change(server, mine, PASSWORD, new), wanted))
@@ -136,7 +136,7 @@ def test_of_several_changes_at_once_one_is_made(server):
 
 
 def test_guessing_the_current_password_is_slowed_down(server):
-    mine = server.sign_in().json()
+    mine = server.sign_in_to_api().json()
     answers = [change(server, mine, f"wrong {n}", "quite-another-password") for n in range(9)]
     assert [answer.status_code for answer in answers] == [403] * 8 + [429]
     assert 0 < int(answers[-1].headers["retry-after"]) <= 15

@@ -133,7 +133,7 @@ SOME = ("https://xn--/l", "https://app.example:99999/l", "https://user@app.examp
 def test_the_api_names_the_member_with_the_error_of_rfc_7591(server, carnet):
     done = carnet("user", "roles", "alice", "carnet:admin", data=server.data)
     assert done.returncode == 0
-    bearer = {"Authorization": f"Bearer {server.sign_in().json()['access_token']}"}
+    bearer = {"Authorization": f"Bearer {server.sign_in_to_api().json()['access_token']}"}
     for name in MEMBERS:
         for address in SOME:
             body = metadata(name, address)

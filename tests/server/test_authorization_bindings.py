@@ -86,7 +86,8 @@ def test_the_consents_of_an_account_say_for_which_resource(scene_of):
     async def scene(service, alice, _clock):
         await alice.tokens(resource="orders")
         await alice.tokens(resource="billing", scope="openid email")
-        own = {"username": "alice", "password": PASSWORD}
+        api = service.settings.own_url
+        own = {"username": "alice", "password": PASSWORD, "resource": api}
         token = (await alice.client.post("/sessions", json=own)).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         told = await alice.client.get("/account/consents", headers=headers)

@@ -1,10 +1,15 @@
 """What a client may ask of the authorization endpoint, rule by rule, without a server."""
 
+import asyncio
+from functools import cache
+from tempfile import TemporaryDirectory
+
 import pytest
 from tests.server.flows import CALLBACK, Request
 
+from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import Client, ClientMetadata
-from carnet.server.clients.resources import Resource, ResourceMetadata
+from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.oauth.authorization_request import (
     MAX_PARAMETERS,
     MAX_QUERY,
@@ -15,6 +20,8 @@ from carnet.server.oauth.authorization_request import (
     read_query,
     with_parameters,
 )
+from carnet.server.service import open_service
+from carnet.server.settings import Settings
 
 AUDIENCES = ("orders", "billing", "vault")
 LONG = "x" * (MAX_TEXT + 1)
@@ -25,11 +32,25 @@ def read(given=None, client=None, known=None, **more):
     metadata = {"redirect_uris": (CALLBACK,), **(client or {})}
     clients = {"app": Client("app", None, ClientMetadata(**metadata))}
     values = {name: [text] for name, text in Request(**more).parameters.items()}
-    resources = {name: Resource(name) for name in AUDIENCES}
-    resources["orders"] = Resource("orders", ResourceMetadata(scopes=("orders:read",)))
+    registry = registry_of(known or AUDIENCES)
     return read_authorization_request(
-        {**values, **(given or {})}, clients.get, known or AUDIENCES, resources.get
+        {**values, **(given or {})}, clients.get, registry.audiences_of, registry.permitted
     )
+
+
+@cache
+def registry_of(audiences):
+    """What a service knows of its audiences; the resource orders has a list of scopes."""
+
+    async def load():
+        with TemporaryDirectory() as folder:
+            settings = Settings(data=folder, audiences=audiences)
+            async with open_service(settings) as service:
+                metadata = ResourceMetadata(scopes=("orders:read",))
+                await service.directory.add_resource("orders", metadata, OPERATOR)
+                return service.directory
+
+    return asyncio.run(load())
 
 
 @pytest.mark.parametrize(
@@ -154,7 +175,7 @@ def test_a_default_resource_that_was_removed_is_asked_for_in_vain():
     [
         ("", "orders", "openid email", "openid email"),
         ("", "orders", "email openid", "email openid"),
-        ("", "orders", "openid openid orders:read", "openid"),
+        ("", "orders", "openid openid orders:read", "openid orders:read"),
         ("", "orders", None, ""),
         ("orders:read orders:write", "orders", None, "orders:read"),
         ("orders:read orders:write", "billing", None, "orders:read orders:write"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 import threading
 from contextlib import closing
 
 import pytest
+from tests import processes
 
 from carnet.errors import ServerError
 from carnet.server.store.backup import PAGES_A_STEP, back_up, check_backup
@@ -111,14 +111,14 @@ def test_postgresql_is_backed_up_and_restored_by_its_own_tools_under_load(
     backup = tmp_path / "carnet.dump"
     try:
         flags = ["--format=custom", f"--file={backup}", postgres_url]
-        subprocess.run([postgres.binaries / "pg_dump", *flags], check=True, timeout=60)
+        processes.run([postgres.binaries / "pg_dump", *flags], check=True, timeout=60)
     finally:
         over.set()
         load.join()
     assert server.stop() == 0
     empty = postgres.new_database()
     flags = ["--no-owner", "--exit-on-error", f"--dbname={empty}", backup]
-    subprocess.run([postgres.binaries / "pg_restore", *flags], check=True, timeout=60)
+    processes.run([postgres.binaries / "pg_restore", *flags], check=True, timeout=60)
     server = start("--database", empty)
     answer = server.refresh(held[-1])
     assert answer.status_code == 200, answer.text

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests import processes
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: carnet\r\n"
 KIB, MIB = 1024, 1024 * 1024
@@ -71,7 +72,7 @@ def status_of(answer):
 @pytest.fixture
 def gate():
     arguments = ("--issuer", "http://127.0.0.1:1", "--audience", "orders", "--port", "0")
-    process = subprocess.Popen(
+    process = processes.start(
         [sys.executable, "-m", "carnet", "gate", *arguments],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

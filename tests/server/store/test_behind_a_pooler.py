@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import pytest
+from tests import processes
 from tests.postgres import PASSWORD, UNPRIVILEGED
 
 from carnet.errors import ServerError
@@ -46,7 +47,7 @@ max_client_conn = 200
 """
     )
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
+        process = processes.start(
             [program, folder / "pgbouncer.ini"],
             user=UNPRIVILEGED,
             cwd="/",

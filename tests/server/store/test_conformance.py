@@ -168,6 +168,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "LOGOUTS_DUE": (1,),
         "LOGOUTS_TO_TELL": (2, 1, 1),
         "LOGOUT_NOT_TOLD": (1, "s"),
+        "LOGOUT_FAILED": ("c", 1, "cause"),
         "TOUCH_SESSION": (1, "", "s"),
         "END_SESSIONS_OF_ACCOUNT": (1, "r", "a", "s"),
         "SWEEP_SESSIONS": (1, 1),
@@ -576,7 +577,7 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
 
     async def scene(store):
         for number in ("1", "2"):
-            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:])
+            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:6], number)
         for session, account, client, login in sessions:
             given = (session, session.encode(), client, "orders", "", "", 1, 9)
             more = ("", "", login, 1, None, account, 1)
@@ -625,7 +626,7 @@ def test_a_consent_is_that_of_one_account_to_one_client_for_one_resource(play, n
 
     async def scene(store):
         for number in ("1", "2"):
-            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:])
+            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:6], number)
         for account, client, resource in every:
             granted = f"{account} {client} {resource}"
             await store.write(statements.ADD_CONSENT, client, resource, granted, 1, account)
@@ -639,7 +640,7 @@ def test_only_that_consent_without_resource_is_forgotten_which_another_replaces(
 
     async def scene(store):
         for number in ("1", "2"):
-            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:])
+            await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:6], number)
         for account, client, resource in every:
             await store.write(statements.ADD_CONSENT, client, resource, "openid", 1, account)
         await store.write(statements.FORGET_CONSENT_TO_NO_RESOURCE, "a1", "app")

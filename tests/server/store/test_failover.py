@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests import processes
 from tests.postgres import PASSWORD, UNPRIVILEGED, Postgres, find_binaries
 
 from carnet.server.store import StoreUnavailable, open_store
@@ -27,7 +28,7 @@ def cluster():
         folder.chmod(0o755)
         # The standby's folder is made by the server's account.
         if UNPRIVILEGED:
-            subprocess.run(["chown", UNPRIVILEGED, folder], check=True)
+            processes.run(["chown", UNPRIVILEGED, folder], check=True)
         primary = Postgres(binaries, folder / "primary" / "data")
         primary.folder.parent.mkdir()
         primary.create()
@@ -35,8 +36,8 @@ def cluster():
         standby = Postgres(binaries, folder / "standby" / "data")
         standby.folder.parent.mkdir()
         if UNPRIVILEGED:
-            subprocess.run(["chown", UNPRIVILEGED, standby.folder.parent], check=True)
-        done = subprocess.run(
+            processes.run(["chown", UNPRIVILEGED, standby.folder.parent], check=True)
+        done = processes.run(
             [
                 *(binaries / "pg_basebackup", "-D", standby.folder, "-R", "-X", "stream"),
                 *("-h", "127.0.0.1", "-p", str(primary.port), "-U", "carnet", "-c", "fast"),
@@ -108,7 +109,7 @@ def test_nothing_confirmed_is_lost_when_the_standby_takes_over_and_writing_goes_
                 await one_more()
             flags = ["promote", "-D", standby.folder]
             await asyncio.to_thread(
-                subprocess.run,
+                processes.run,
                 [standby.binaries / "pg_ctl", *flags],
                 user=UNPRIVILEGED,
                 cwd="/",
