@@ -14,26 +14,28 @@ import ssl
 import threading
 from contextlib import contextmanager
 
+import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from carnet.verifier.fetch import tls_context
+from carnet.verifier import fetch
 
 
 @contextmanager
 def on_the_internet(internet, monkeypatch):
-    """Let every https address lead to this one."""
+    """Let every https address lead to this one, until the end of the block."""
     internet.pages.clear()
     internet.requests.clear()
     for name in ("NO_PROXY", "no_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", internet.proxy)
     monkeypatch.setenv("SSL_CERT_FILE", str(internet.ca_file))
-    tls_context.cache_clear()
+    # Not through the process's cache, which a thread of an earlier test may fill meanwhile.
+    context = httpx.create_ssl_context()
+    monkeypatch.setattr(fetch, "tls_context", lambda: context)
     yield
-    tls_context.cache_clear()
 
 
 def certificate(name, key, issuer, signing, *, ca=False, host=None):

@@ -221,6 +221,7 @@ def test_plain_http_is_for_whom_says_so_and_for_that_host_only(verify, issuer):
         ("http://8.8.8.8", False),
         ("http://[2600::1]", False),
         ("ftp://10.1.2.3", False),
+        ("http://[::bad", False),
         ("http://user:pass@10.1.2.3", False),
     ],
 )

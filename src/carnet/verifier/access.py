@@ -142,7 +142,8 @@ def _plain_host(address: str) -> str | None:
         if parts.scheme != "http" or parts.hostname is None:
             return None
         host = parts.hostname
-    except ValueError:
+    except (ValueError, AttributeError):
+        # It is no address, which is told by the check of all of them.
         return None
     try:
         private = not ip_address(host).is_global

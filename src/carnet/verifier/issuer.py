@@ -306,6 +306,10 @@ def _of(
     if claims:
         # Both hold: the same claim twice is checked twice.
         given = options.get("claims") or {}
+        if not isinstance(given, Mapping):
+            raise ConfigurationError(
+                "claims is a mapping of names to the values that they must have"
+            )
         twice = set(given) & set(claims)
         if twice:
             raise ConfigurationError(
