@@ -1,4 +1,4 @@
-"""docs/architecture.md: its tree is that of the folders, its files exist, its picture is current."""
+"""docs/architecture.md: its tree is the real one, its files exist, its picture is current."""
 
 from __future__ import annotations
 

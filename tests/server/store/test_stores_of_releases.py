@@ -1,8 +1,8 @@
 """The store of every version so far opens with this one, and nothing that it held is lost.
 
 Each of ``stores/`` was made by that version's own code: an account that has signed in twice and
-refreshed once, one session ended, one failed sign-in, and from 0003 on a client, a resource and a
-consent. Beside the dump lie the master key and what the clients held.
+refreshed once, one session ended, and from 0003 on a client, a resource and a consent. Beside the
+dump lie the master key and what the clients held. ``make_store.py`` makes that of a new version.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ async def fill_postgres(version, url):
         "CREATE TABLE migration "
         "(number BIGINT PRIMARY KEY, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)"
     )
-    for migration in read_migrations()[: int(version)]:
+    for migration in read_migrations():
+        if migration.number > int(version):
+            break
         for statement in migration.statements:
             await connection.execute(statement)
     tables = [name for (name,) in held.execute("SELECT name FROM sqlite_master WHERE type='table'")]
@@ -126,6 +128,6 @@ def test_clients_resources_and_consents_go_on_as_they_were(opened, version):
     opened(version, scene)
 
 
-def test_there_is_a_store_of_every_version():
-    missing = {f"{migration.number:04}" for migration in read_migrations()} - set(VERSIONS)
-    assert not missing, f"make a store of {missing}: see the text at the top of this file"
+def test_there_is_a_store_of_this_version():
+    newest = f"{read_migrations()[-1].number:04}"
+    assert newest in VERSIONS, "run python -m tests.server.store.make_store"
