@@ -13,13 +13,8 @@ demo: .venv/run ## Run the whole system and a walk through it (ARGS=--exit ends 
 example: .venv/dev .venv/debian ## Run the microservices of examples/ (ARGS=--exit plays through them and ends)
 	@$(BIN)/python examples/microservices/run.py $(ARGS)
 
-# The library's own tests reach every branch of it; they run once, with the count.
-LIBRARY := tests/jose tests/jwt tests/test_attacks.py tests/test_errors.py
-
 test: check .venv/debian .venv/node ## Check everything and run all the tests
-	$(BIN)/python -m pytest -q $(LIBRARY) \
-	  --cov=carnet.jose --cov=carnet.jwt --cov=carnet.errors --cov-report= --cov-fail-under=100
-	$(BIN)/python -m pytest -q $(addprefix --ignore=,$(LIBRARY)) $(ARGS)
+	$(BIN)/python -m tests.run $(ARGS)
 
 check: .venv/dev ## Lint, format, types and layers
 	$(BIN)/ruff check
@@ -81,7 +76,7 @@ WHOLE := $(BIN)/pip check >.venv/check 2>&1 || { cat .venv/check; \
 	@touch $@
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
-DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-openidc
+DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-openidc pgbouncer
 
 .venv/debian: Makefile | .venv/dev
 	@missing=""; for name in $(DEBIAN); do \
