@@ -230,15 +230,16 @@ class SigningKeys:
     def _decrypt_peppers(self, rows: Rows) -> dict[int, bytes]:
         """Decrypt the peppers, without those that can't be; where none can, the key is wrong."""
         found: dict[int, bytes] = {}
-        failure: ServerError | None = None
+        failures: dict[int, ServerError] = {}
         for number, token in rows:
             try:
                 found[number] = self._master_key.decrypt(token)
             except ServerError as error:
-                failure = error
-                _log.error("row_unreadable", kind="pepper", name=str(number))
-        if not found and failure is not None:
-            raise failure
+                failures[number] = error
+        if failures and not found:
+            raise next(iter(failures.values()))
+        for number in failures:
+            _log.error("row_unreadable", kind="pepper", name=str(number))
         return found
 
     def _read(self, rows: Rows) -> Rows:
