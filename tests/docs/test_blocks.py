@@ -16,7 +16,7 @@ import pytest
 from tests import processes
 
 from carnet.cli.commands import root as carnet_command
-from carnet.server.settings import load_settings
+from carnet.server.settings_sources import load_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

@@ -1,7 +1,7 @@
 """Runs `carnet` in a process that kills itself with SIGKILL at its Nth statement.
 
 Run by the tests as a program: ``killed.py N serve …``. The count begins when the file named by
-CARNET_TEST_ARMED appears, so that the start is not counted.
+KILL_WHEN_ARMED appears, so that the start is not counted.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from carnet.server.store.sqlite import SqliteStore
 
 steps = itertools.count(1)
 last = int(sys.argv[1])
-armed = Path(os.environ["CARNET_TEST_ARMED"])
+armed = Path(os.environ["KILL_WHEN_ARMED"])
 
 
 def step():

@@ -27,7 +27,7 @@ def start_doomed(start, tmp_path):
         server = start(
             *("--issuer", ISSUER, "--refresh-grace", "30"),
             program=(str(PROGRAM), str(step)),
-            env={"CARNET_TEST_ARMED": str(armed)},
+            env={"KILL_WHEN_ARMED": str(armed)},
         )
         return server, armed.touch
 
@@ -132,7 +132,7 @@ def test_a_killed_key_rotation_leaves_exactly_one_key_that_signs(
         *("keys", "rotate", "--now"),
         data=tmp_path / "data",
         program=(str(PROGRAM), str(step)),
-        env={"CARNET_TEST_ARMED": str(armed)},
+        env={"KILL_WHEN_ARMED": str(armed)},
     )
     server = start("--issuer", ISSUER)
     assert server.sign_in().status_code == 201
@@ -151,7 +151,7 @@ def test_a_first_start_that_is_killed_is_finished_by_the_next(carnet, start, tmp
         *("user", "list"),
         data=tmp_path / "data",
         program=(str(PROGRAM), str(step)),
-        env={"CARNET_TEST_ARMED": str(armed)},
+        env={"KILL_WHEN_ARMED": str(armed)},
     )
     made = carnet(
         *("user", "add", "alice", "--password-file", "-"),

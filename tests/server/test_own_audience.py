@@ -17,7 +17,7 @@ from carnet.server.oauth.authorization_request import (
 )
 from carnet.server.pages.routes import PAGES
 from carnet.server.sessions.sessions import FIRST_PARTY, Wanted
-from carnet.server.settings import load_settings
+from carnet.server.settings_sources import load_settings
 from carnet.server.store import statements as sql
 
 ISSUER = "https://auth.example.com"

@@ -15,7 +15,8 @@ from carnet.server.claim_names import RESERVED_CLAIMS
 from carnet.server.clients.clients import ClientMetadata, ClientRefused
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.sessions.sessions import FIRST_PARTY, Wanted
-from carnet.server.settings import ScopeRelease, load_settings
+from carnet.server.settings import ScopeRelease
+from carnet.server.settings_sources import load_settings
 
 ISSUER = "https://auth.example.com"
 PASSWORD = "a-long-enough-password"

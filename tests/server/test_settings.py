@@ -3,7 +3,7 @@
 import pytest
 
 from carnet import ConfigurationError
-from carnet.server.settings import load_settings
+from carnet.server.settings_sources import load_settings
 
 
 def test_flags_win_over_variables_and_variables_over_the_file(tmp_path):
@@ -30,7 +30,7 @@ def test_the_issuer_is_by_default_the_address_of_the_service():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"port": 70000}, "the setting port is wrong: expected `int` <= 65535"),
+        ({"port": 70000}, "the setting port is wrong (--port): expected `int` <= 65535"),
         ({"audiences": []}, "the setting audiences is wrong"),
         ({"audiences": [""]}, "the setting audiences is wrong"),
         ({"access_token_lifetime": 0}, "the setting access_token_lifetime is wrong"),
@@ -55,3 +55,83 @@ def test_a_file_that_is_missing_or_not_toml_is_named(tmp_path):
     broken.write_text("port = ")
     with pytest.raises(ConfigurationError, match=r"broken.toml is not a TOML file"):
         load_settings(broken, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[scopes.x]\nclaims = 1\n", "the setting scopes is wrong (carnet.toml, line 1)"),
+        ('host = "::1"\n\n port = "x"\n', "the setting port is wrong (carnet.toml, line 3)"),
+        ("isuer = 'https://a.example'", "there is no setting isuer (carnet.toml, line 1); did you"),
+        ("a = 1\nzzzz = 2\n", "there is no setting a (carnet.toml, line 1)"),
+    ],
+)
+def test_what_a_file_gets_wrong_is_told_with_its_line(tmp_path, text, said):
+    file = tmp_path / "carnet.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(file, {}, {})
+    assert said in str(refused.value)
+
+
+def test_what_a_variable_gets_wrong_is_told_with_its_name():
+    with pytest.raises(ConfigurationError, match=r"port is wrong \(CARNET_PORT\)"):
+        load_settings(None, {"CARNET_PORT": "eighty"}, {})
+
+
+def test_a_misspelt_variable_is_named_and_what_is_not_ours_is_not():
+    said = []
+    environ = {
+        "CARNET_ISUER": "https://a.example",
+        "CARNET_": "x",
+        "CARNET_SOMETHING_ELSE": "x",
+        "PATH": "/bin",
+        "XCARNET_PORT": "1",
+    }
+    assert load_settings(None, environ, {}, said.append).issuer == ""
+    assert [text.split()[2] for text in said] == [
+        "CARNET_",
+        "CARNET_ISUER",
+        "CARNET_SOMETHING_ELSE",
+    ]
+    assert "did you mean CARNET_ISSUER?" in said[1]
+
+
+def test_what_kubernetes_says_of_a_service_named_carnet_is_ignored_with_a_hint():
+    said = []
+    environ = {
+        "CARNET_PORT": "tcp://10.96.0.7:8400",
+        "CARNET_SERVICE_HOST": "10.96.0.7",
+        "CARNET_SERVICE_PORT": "8400",
+        "CARNET_SERVICE_PORT_HTTP": "8400",
+        "CARNET_PORT_8400_TCP": "tcp://10.96.0.7:8400",
+        "CARNET_PORT_8400_TCP_PROTO": "tcp",
+        "CARNET_PORT_8400_TCP_PORT": "8400",
+        "CARNET_PORT_8400_TCP_ADDR": "10.96.0.7",
+    }
+    assert load_settings(None, environ, {}, said.append).port == 8400
+    assert len(said) == 1
+    assert "give the port with --port" in said[0]
+
+
+def test_the_database_can_stand_in_a_file_that_a_variable_names(tmp_path):
+    file = tmp_path / "database"
+    file.write_text("postgresql://carnet:secret@db/carnet\n")
+    environ = {"CARNET_DATABASE_FILE": str(file)}
+    assert load_settings(None, environ, {}).database == "postgresql://carnet:secret@db/carnet"
+    with pytest.raises(ConfigurationError, match="set one of them"):
+        load_settings(None, {**environ, "CARNET_DATABASE": "postgresql://db/x"}, {})
+    with pytest.raises(ConfigurationError, match="CARNET_DATABASE_FILE names: No such file"):
+        load_settings(None, {"CARNET_DATABASE_FILE": str(tmp_path / "absent")}, {})
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match="is not text"):
+        load_settings(None, environ, {})
+
+
+def test_a_wrong_database_url_is_told_without_its_password(tmp_path):
+    file = tmp_path / "database"
+    file.write_text("mysql://carnet:secret@db/carnet\n")
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(None, {"CARNET_DATABASE_FILE": str(file)}, {})
+    assert "the setting database is wrong (CARNET_DATABASE_FILE)" in str(refused.value)
+    assert "secret" not in str(refused.value)

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from carnet.server.settings import Settings, load_settings
+from carnet.server.settings import Settings
+from carnet.server.settings_sources import load_settings
 
 __all__ = ["data_options", "echo_json", "json_option", "settings_from"]
 
@@ -41,9 +42,13 @@ def data_options(command: F) -> F:
 
 def settings_from(config: Path | None, **given: Any) -> Settings:
     """Put the settings together from the file, the environment and the flags."""
-    return load_settings(config, os.environ, given)
+    return load_settings(config, os.environ, given, _warn)
 
 
 def echo_json(value: Any) -> None:
     """Answer with one line of JSON."""
     click.echo(msgspec.json.encode(value))
+
+
+def _warn(text: str) -> None:
+    click.echo(f"carnet: {text}", err=True)

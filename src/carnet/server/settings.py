@@ -1,10 +1,9 @@
-"""The settings of the service: from a TOML file, ``CARNET_*`` variables and flags."""
+"""The settings of the service, and what they must be together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,11 +12,9 @@ from msgspec import Meta
 from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
 
-__all__ = ["ScopeRelease", "Settings", "TokenKind", "load_settings"]
+__all__ = ["ScopeRelease", "Settings", "TokenKind", "check_settings"]
 
 DAY = 86_400
-PREFIX = "CARNET_"
-LISTS = {"audiences", "signing_algorithms", "trusted_proxies"}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 Algorithm = Literal["ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448", "RS256", "PS256"]
@@ -126,57 +123,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Path(self.data)
 
 
-def load_settings(
-    config: Path | None, environ: Mapping[str, str], given: Mapping[str, Any]
-) -> Settings:
-    """Put the settings together: flags win over variables, variables over the file.
-
-    Args:
-        config: a TOML file, or None.
-        environ: the environment, of which ``CARNET_<SETTING>`` counts; lists are separated by
-            commas.
-        given: settings from flags; None stands for a flag not given.
+def check_settings(settings: Settings) -> None:
+    """Check that settings make sense together.
 
     Raises:
         ConfigurationError: naming the setting and what was expected.
     """
-    values = _read(config) if config is not None else {}
-    for name in Settings.__struct_fields__:
-        text = environ.get(PREFIX + name.upper())
-        if text is not None:
-            values[name] = _items(text) if name in LISTS else text
-    values.update({name: value for name, value in given.items() if value is not None})
-    try:
-        settings = msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(_explain(str(error))) from None
-    return _check(settings)
-
-
-def _read(config: Path) -> dict[str, Any]:
-    try:
-        values = msgspec.toml.decode(config.read_bytes())
-    except OSError as error:
-        raise ConfigurationError(f"can't read the settings in {config}: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{config} is not a TOML file: {error}") from None
-    return dict(values)
-
-
-def _items(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
-def _explain(problem: str) -> str:
-    """Turn msgspec's "Expected `int` <= 9 - at `$.port`" into a sentence about the setting."""
-    expected, _, place = problem.partition(" - at `$.")
-    name = place.partition("[")[0].rstrip("`")
-    if not name:
-        return f"a setting is wrong: {problem}"
-    return f"the setting {name} is wrong: {expected[:1].lower()}{expected[1:]}"
-
-
-def _check(settings: Settings) -> Settings:
     parts = urlsplit(settings.own_url)
     if (
         parts.scheme not in ("https", "http")
@@ -220,4 +172,3 @@ def _check(settings: Settings) -> Settings:
                 "the setting audience_algorithms gives an audience of the setting audiences one of "
                 "the setting signing_algorithms"
             )
-    return settings
