@@ -116,12 +116,14 @@ async def opened(data, engine="", **settings):
         )
         await service.directory.add_client(metadata, OPERATOR, "app")
         await service.background.follow()
-        said = json.dumps({"username": "alice", "password": PASSWORD}).encode()
+        own = {"username": "alice", "password": PASSWORD, "resource": ISSUER}
+        said = json.dumps(own).encode()
         signed_in = await ask(app, "POST", "/sessions", headers=[JSON], body=said)
         bearer = [(b"authorization", b"Bearer " + signed_in.json()["access_token"].encode())]
         form = urlencode({"username": "alice", "password": PASSWORD}).encode()
         page = await ask(app, "POST", "/sign-in", headers=[FORM, *OWN_PAGE], body=form)
-        cookie = dict(page.headers)[b"set-cookie"].partition(b";")[0]
+        given = [value.partition(b";")[0] for name, value in page.headers if name == b"set-cookie"]
+        cookie = b"; ".join(given)
         yield Asked(service, app, bearer, [(b"cookie", cookie), *OWN_PAGE])
 
 

@@ -108,7 +108,7 @@ def test_a_signing_key_that_can_not_be_read_gives_way_to_another(play, text):
     assert play(look) == 0
 
 
-def test_a_key_that_waits_for_its_time_does_not_stand_in_for_one_that_can_not_be_read(play):
+def test_a_key_that_waits_for_its_time_signs_where_the_one_before_can_not_be_read(play):
     async def poison(service, _clock):
         first = service.keys.signing("ES256").kid
         await service.keys.rotate("ES256", OPERATOR)
@@ -117,9 +117,10 @@ def test_a_key_that_waits_for_its_time_does_not_stand_in_for_one_that_can_not_be
     play(poison)
 
     async def look(service, _clock):
-        return len(service.keys.published), service.keys.signing("ES256").alg
+        [key] = service.keys.published
+        return service.keys.signing("ES256").kid == key.kid
 
-    assert play(look) == (3 - 1, "ES256")
+    assert play(look)
 
 
 def test_one_pepper_that_can_not_be_read_is_left_out_and_all_of_them_are_another_master_key(play):
@@ -357,4 +358,4 @@ def test_a_sweep_that_can_not_delete_one_thing_deletes_the_others(play, monkeypa
             await service.background.sweep()
         return len(swept)
 
-    assert play(scene) == 4
+    assert play(scene) == 5

@@ -90,11 +90,10 @@ def rotation_due(
         lead: microseconds that a key is published before it signs.
 
     Returns:
-        When the new key signs from, or None where none is due. Where none can sign, as without any
-        key, or where the clock was set back behind the first, it is at once.
+        When the new key signs from, or None where none is due. Without any key it is at once.
     """
     own = [key for key in keys if key.alg == alg and key.retired_at is None]
-    if not any(key.signs_from <= now for key in own):
+    if not own:
         return now
     newest = max(own, key=_order)
     if newest.signs_from + lifetime - lead > now:
