@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import resource
 import statistics
@@ -77,8 +78,14 @@ def main() -> None:
             carnet = [sys.executable, "-m", "carnet"]
             add = [*carnet, "user", "add", "alice", "--password-file", "-", "--data", data]
             subprocess.run(add, input=PASSWORD, text=True, check=True, capture_output=True)
+            limits = {
+                "CARNET_CONNECTIONS": str(readers + 100),
+                "CARNET_REVOCATION_STREAMS": str(readers),
+                "CARNET_REVOCATION_STREAMS_PER_ADDRESS": str(readers),
+            }
             process = child_processes.start(
                 [*carnet, "serve", "--data", data, "--port", "0"],
+                env={**os.environ, **limits},
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,

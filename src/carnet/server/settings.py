@@ -102,9 +102,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
     trusted_proxies: tuple[str, ...] = ()
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
-    connections: Annotated[int, Meta(ge=10, le=100_000)] = 1000
-    revocation_streams: Annotated[int, Meta(ge=1, le=100_000)] = 500
-    revocation_streams_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 100
+    connections: Annotated[int, Meta(ge=10, le=100_000)] = 2000
+    revocation_streams: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    revocation_streams_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 500
     sign_up: bool = False
     brand_name: Annotated[str, Meta(min_length=1, max_length=60)] = "Carnet"
     brand_logo: str = ""
@@ -149,6 +149,10 @@ def check_settings(settings: Settings) -> None:
     if settings.session_idle_lifetime > settings.session_lifetime:
         raise ConfigurationError(
             "the setting session_idle_lifetime can't be longer than session_lifetime"
+        )
+    if settings.revocation_streams >= settings.connections:
+        raise ConfigurationError(
+            "the setting revocation_streams must be smaller than connections, which streams take too"
         )
     if settings.key_publish_lead >= settings.key_lifetime:
         raise ConfigurationError("the setting key_publish_lead must be shorter than key_lifetime")
