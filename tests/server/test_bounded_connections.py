@@ -269,7 +269,7 @@ def test_who_keeps_the_program_waiting_is_sent_away(listening):
 
 
 def test_whoever_only_waits_gives_way_to_others(start):
-    server = start(env={"CARNET_CONNECTIONS": "10", "CARNET_REVOCATION_STREAMS": "5"})
+    server = start(env={"CARNET_CONNECTIONS": "10", "CARNET_REVOCATION_STREAMS": "10"})
     listening = program(server.url, server.process)
     with ExitStack() as opened:
         waiting = [opened.enter_context(listening.connect()) for _ in range(30)]
@@ -285,7 +285,7 @@ def test_whoever_only_waits_gives_way_to_others(start):
 
 
 def test_where_all_connections_are_being_answered_another_is_told_to_come_again(start):
-    server = start(env={"CARNET_CONNECTIONS": "10", "CARNET_REVOCATION_STREAMS": "5"})
+    server = start(env={"CARNET_CONNECTIONS": "10", "CARNET_REVOCATION_STREAMS": "10"})
     listening = program(server.url, server.process)
     with ExitStack() as opened:
         for _ in range(10):

@@ -39,7 +39,7 @@ def test_the_issuer_is_by_default_the_address_of_the_service():
         ({"issuer": "https://auth.example.com/"}, "without query, fragment or a slash"),
         ({"issuer": "ftp://auth.example.com"}, "the setting issuer is a URL such as"),
         ({"host": "0.0.0.0"}, "needs the setting issuer"),
-        ({"connections": 1000}, "revocation_streams must be smaller than connections"),
+        ({"connections": 999}, "revocation_streams can't be larger than connections"),
         ({"session_lifetime": 1}, "session_idle_lifetime can't be longer"),
     ],
 )

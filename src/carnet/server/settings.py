@@ -150,9 +150,9 @@ def check_settings(settings: Settings) -> None:
         raise ConfigurationError(
             "the setting session_idle_lifetime can't be longer than session_lifetime"
         )
-    if settings.revocation_streams >= settings.connections:
+    if settings.revocation_streams > settings.connections:
         raise ConfigurationError(
-            "the setting revocation_streams must be smaller than connections, which streams take too"
+            "the setting revocation_streams can't be larger than connections: a stream takes one"
         )
     if settings.key_publish_lead >= settings.key_lifetime:
         raise ConfigurationError("the setting key_publish_lead must be shorter than key_lifetime")
