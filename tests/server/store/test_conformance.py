@@ -167,6 +167,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "RENEW_LOGIN": (0, 2, "", 3, b"h", "c", "a", 1),
         "LOGOUTS_DUE": (1,),
         "LEASE_LOGOUTS": (2, 1, 1),
+        "NOTE_LOGOUT_FAILURE": ("c", 1, "it did not answer"),
         "POSTPONE_LOGOUT": (1, "s"),
         "TOUCH_SESSION": (1, "", "s"),
         "END_SESSIONS_OF_ACCOUNT": (1, "r", "a", "s"),

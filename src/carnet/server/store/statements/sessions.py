@@ -52,9 +52,21 @@ RETURNING secret_hash,
    FROM account WHERE account.id = session.account_id)
 """
 
-# What so many ask for at once that an engine may run several together. The number is the place of
-# the value that tells them apart: it comes back as the first of the row.
-GROUPED: Final = {ROTATE: 2}
+
+class Grouping(NamedTuple):
+    """By what the rows of a statement that is run several times together are told apart.
+
+    Attributes:
+        parameter: the place of its value among the parameters, from 0.
+        column: the column in which it comes back.
+    """
+
+    parameter: int
+    column: str
+
+
+# What so many ask for at once that an engine may run several together.
+GROUPED: Final = {ROTATE: Grouping(parameter=2, column="secret_hash")}
 
 HEAL = """
 UPDATE session SET generation = $1, rotated_at = $2
