@@ -5,10 +5,11 @@ from carnet.server.sessions.sessions import NewSession
 
 
 async def revoke(service, *token_ids):
-    for token_id in token_ids:
-        refusing = service.revocations.revoke_token
-        now = service.clock()
-        await service.store.transact(lambda one=token_id, at=now: refusing(one, at))  # noqa: B023
+    def work():
+        for token_id in token_ids:
+            yield from service.revocations.revoke_token(token_id, service.clock())
+
+    await service.store.transact(work)
 
 
 def test_one_token_is_revoked_and_no_other(play):

@@ -81,7 +81,7 @@ class Standing(NamedTuple):
 
 _decode_roles = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
-_decode_standing = msgspec.json.Decoder(tuple[int, tuple[str, ...], dict[str, Any]]).decode
+_decode_standing = msgspec.json.Decoder(Standing).decode
 
 
 def account_of(columns: Sequence[Any]) -> Account:
@@ -99,7 +99,7 @@ def account_of(columns: Sequence[Any]) -> Account:
 
 def account_standing(text: str) -> Standing:
     """Read version, roles and claims of an account out of their JSON array."""
-    return Standing._make(_decode_standing(text))
+    return _decode_standing(text)
 
 
 def check_password(password: str, username: str) -> None:

@@ -368,7 +368,7 @@ class Sessions(SessionEnding):
 
     def _grant(self, row: sql.SessionRow, successor: RefreshToken) -> Grant:
         version, roles, claims = account_standing(row.standing)
-        # Without the names of the arguments, which take a rotation a microsecond.
+        # Without names for the arguments: they would cost each rotation a microsecond.
         return Grant(
             row.session_id,
             row.account_id,
