@@ -18,7 +18,7 @@ from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.service import open_service
-from carnet.server.sessions.sessions import FIRST_PARTY, Wanted
+from carnet.server.sessions.sessions import FIRST_PARTY, NewSession
 from carnet.server.settings import Settings
 from carnet.server.store.migrations import read_migrations
 
@@ -35,7 +35,7 @@ async def fill(folder: Path) -> dict:
         await service.directory.add_resource("orders", ResourceMetadata(), OPERATOR)
         metadata = ClientMetadata(redirect_uris=("https://shop.example.com/callback",))
         client, secret = await service.directory.add_client(metadata, OPERATOR)
-        wanted = Wanted(FIRST_PARTY, "default")
+        wanted = NewSession(FIRST_PARTY, "default")
         ended = await service.sessions.begin(account, wanted)
         await service.sessions.end(ended.session_id, "signed_out")
         grant = await service.sessions.begin(account, wanted)

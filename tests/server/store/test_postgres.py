@@ -12,10 +12,16 @@ from tests.postgres import ESCAPED, PASSWORD
 
 from carnet.errors import ServerError
 from carnet.server.service import open_service
-from carnet.server.sessions.sessions import Wanted
+from carnet.server.sessions.sessions import NewSession
 from carnet.server.settings import Settings
-from carnet.server.store import StoreUnavailable, open_store, statements
-from carnet.server.store import postgres as engine
+from carnet.server.store import (
+    StoreUnavailable,
+    open_store,
+    postgres_connections,
+    postgres_failures,
+    statements,
+)
+from carnet.server.store import postgres as postgres_store
 from carnet.server.store.postgres import PostgresStore
 
 ADD = "INSERT INTO pepper (id, encrypted_secret, created_at) VALUES ($1, $2, $3) RETURNING id"
@@ -265,7 +271,7 @@ def test_a_read_whose_connection_ended_is_done_again(play_beside):
 
 def test_a_database_that_does_not_answer_in_time_is_told(play_beside, monkeypatch, database):
     async def scene(store, operator):
-        monkeypatch.setattr(engine, "COMMAND_SECONDS", 0.2)
+        monkeypatch.setattr(postgres_connections, "COMMAND_SECONDS", 0.2)
         hasty = await open_store(database)
         try:
             async with operator.transaction():
@@ -324,7 +330,7 @@ def test_a_write_is_done_again_after_a_serialization_conflict(play, play_beside,
 
 
 def test_a_conflict_that_does_not_end_is_told(play_beside, monkeypatch):
-    monkeypatch.setattr(engine, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(postgres_store, "LONGEST_PAUSE", 0.01)
     begun = []
 
     def work():
@@ -342,7 +348,7 @@ def test_a_conflict_that_does_not_end_is_told(play_beside, monkeypatch):
             await store.write("SELECT conflict()")
 
     play_beside(scene)
-    assert len(begun) == engine.CONFLICT_ATTEMPTS
+    assert len(begun) == postgres_failures.CONFLICT_ATTEMPTS
 
 
 def test_transactions_that_wait_for_each_other_are_both_done(play):
@@ -390,12 +396,16 @@ def test_connections_are_kept_at_hand_while_they_are_used_and_never_too_many(
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         at_hand = len(store._connections._free)
-        monkeypatch.setattr(engine, "IDLE_SECONDS", 0)
+        monkeypatch.setattr(postgres_connections, "IDLE_SECONDS", 0)
         for _ in range(20):
             await store.read("SELECT 1")
         return opened, at_hand, len(store._connections._free)
 
-    assert play_beside(scene) == (engine.MAX_CONNECTIONS, engine.MAX_CONNECTIONS, 1)
+    assert play_beside(scene) == (
+        postgres_connections.MAX_CONNECTIONS,
+        postgres_connections.MAX_CONNECTIONS,
+        1,
+    )
 
 
 SESSION = ("client", "orders", "", "", 1, 2**62, "", "", None, 1, None, "a1", 1)
@@ -632,7 +642,7 @@ def test_a_sign_in_at_the_moment_of_a_disabling_leaves_no_living_session(databas
                     ended = (1, "account_disabled", account.id, "")
                     await operator.fetch(statements.END_SESSIONS_OF_ACCOUNT, *ended)
                     begun = asyncio.create_task(
-                        service.sessions.begin(account, Wanted("carnet", "default"))
+                        service.sessions.begin(account, NewSession("carnet", "default"))
                     )
                     # It has been refused by then, or waits for the account.
                     await asyncio.wait([begun], timeout=0.5)

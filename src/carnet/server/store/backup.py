@@ -71,10 +71,10 @@ def check_backup(file: Path) -> str | None:
         with closing(_open(file, apsw.SQLITE_OPEN_READONLY)) as database:
             if database.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
                 raise _broken(file, "its pages do not fit together")
-            rows = database.execute("SELECT encrypted_secret FROM pepper LIMIT 1").fetchall()
+            found = database.execute("SELECT encrypted_secret FROM pepper LIMIT 1").fetchall()
     except apsw.Error as error:
         raise _broken(file, str(error)) from None
-    return str(rows[0][0]) if rows else None
+    return next((str(secret) for (secret,) in found), None)
 
 
 def restore(backup: Path, target: Path) -> Path | None:

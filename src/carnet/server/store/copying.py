@@ -25,7 +25,7 @@ BATCH: Final = 1000
 # What every new database has: they are no sign of anybody's data.
 OWN: Final = ("migration",)
 PREPARED: Final = ("counter",)
-MARK: Final = "unfinished_copy"
+UNFINISHED_COPY: Final = "unfinished_copy"
 
 
 class Table(NamedTuple):
@@ -40,6 +40,10 @@ class Table(NamedTuple):
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
+
+    def key_of(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Give the key of a row, which comes with its key first."""
+        return tuple(row[: len(self.key)])
 
 
 class Progress(NamedTuple):
@@ -64,11 +68,13 @@ async def read_tables(sqlite: Store) -> list[Table]:
     for (name,) in await sqlite.read(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     ):
-        if name in (*OWN, MARK):
+        if name in (*OWN, UNFINISHED_COPY):
             continue
         rows = await sqlite.read("SELECT name, pk FROM pragma_table_info($1)", name)
-        key = [column for column, _ in sorted(rows, key=lambda row: row[1]) if dict(rows)[column]]
-        tables[name] = Table(name, tuple(column for column, _ in rows), tuple(key))
+        columns = tuple(column for column, _ in rows)
+        # 0 for a column that is none of the key's, and otherwise its place in it.
+        key = sorted((place, column) for column, place in rows if place)
+        tables[name] = Table(name, columns, tuple(column for _, column in key))
         found = await sqlite.read('SELECT "table" FROM pragma_foreign_key_list($1)', name)
         refers[name] = {other for (other,) in found}
     ordered: list[Table] = []
@@ -103,23 +109,24 @@ async def copy_store(source: Store, target: Store, tables: list[Table]) -> Async
                 code="copy_differs",
             )
         yield Progress("check", table.name, total, total)
-    await target.write(f"DROP TABLE {MARK}")
+    await target.write(f"DROP TABLE {UNFINISHED_COPY}")
 
 
 async def _begin(target: Store, tables: list[Table]) -> None:
     def work() -> Transaction[str | None]:
         yield (
-            f"CREATE TABLE IF NOT EXISTS {MARK} (table_name TEXT PRIMARY KEY, last_key TEXT)",
+            f"CREATE TABLE IF NOT EXISTS {UNFINISHED_COPY} "
+            "(table_name TEXT PRIMARY KEY, last_key TEXT)",
             (),
         )
-        if (yield f"SELECT table_name FROM {MARK}", ()):
+        if (yield f"SELECT table_name FROM {UNFINISHED_COPY}", ()):
             return None
         for table in tables:
             if table.name not in PREPARED and (yield f"SELECT 1 FROM {table.name} LIMIT 1", ()):
-                yield f"DROP TABLE {MARK}", ()
+                yield f"DROP TABLE {UNFINISHED_COPY}", ()
                 return table.name
         for table in tables:
-            yield f"INSERT INTO {MARK} (table_name) VALUES ($1)", (table.name,)
+            yield f"INSERT INTO {UNFINISHED_COPY} (table_name) VALUES ($1)", (table.name,)
         return None
 
     used = await target.transact(work)
@@ -132,17 +139,22 @@ async def _begin(target: Store, tables: list[Table]) -> None:
 
 async def _copy(source: Store, target: Store, table: Table) -> AsyncIterator[Progress]:
     total, done = await _count(source, table), 0
-    [(text,)] = await target.read(f"SELECT last_key FROM {MARK} WHERE table_name = $1", table.name)
+    [(text,)] = await target.read(
+        f"SELECT last_key FROM {UNFINISHED_COPY} WHERE table_name = $1", table.name
+    )
     after = None if text is None else _key_of(text)
     if after is not None:
         done = await _count(target, table)
     yield Progress("copy", table.name, done, total)
     async for rows in _pages(source, table, after):
-        last = _text_of(rows[-1][: len(table.key)])
+        last = _text_of(table.key_of(rows[-1]))
 
         def work(rows: Rows = rows, last: str = last) -> Transaction[None]:
             yield _insert(table, len(rows)), tuple(value for row in rows for value in row)
-            yield f"UPDATE {MARK} SET last_key = $1 WHERE table_name = $2", (last, table.name)
+            yield (
+                f"UPDATE {UNFINISHED_COPY} SET last_key = $1 WHERE table_name = $2",
+                (last, table.name),
+            )
 
         await target.transact(work)
         done += len(rows)
@@ -165,7 +177,7 @@ async def _pages(
         if not rows:
             return
         yield rows
-        after = tuple(rows[-1][: len(table.key)])
+        after = table.key_of(rows[-1])
 
 
 def _columns(table: Table) -> list[str]:

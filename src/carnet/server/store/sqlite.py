@@ -166,7 +166,7 @@ class SqliteStore:
                 with suppress(apsw.Error):
                     self._writer.execute("ROLLBACK")
             for job in batch:
-                job.error = _told(error)
+                job.error = _as_store_error(error)
 
     def _begin_at_once(self) -> bool:
         """Begin a transaction, unless another process is writing."""
@@ -200,7 +200,7 @@ class SqliteStore:
         except Exception as error:
             if not self._writer.in_transaction:
                 raise
-            job.error = _told(error)
+            job.error = _as_store_error(error)
             if not isinstance(job.work, tuple):
                 self._writer.execute("ROLLBACK TO job")
                 self._writer.execute("RELEASE job")
@@ -218,7 +218,7 @@ class SqliteStore:
         return list(self._writer.execute(sql, values))
 
 
-def _told(error: Exception) -> Exception:
+def _as_store_error(error: Exception) -> Exception:
     if isinstance(error, apsw.Error):
         return StoreUnavailable(f"the database can't be written: {error}")
     return error
