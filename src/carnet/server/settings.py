@@ -13,7 +13,7 @@ from msgspec import Meta
 from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
 
-__all__ = ["ScopeRelease", "Settings", "TokenKind", "load_settings"]
+__all__ = ["Algorithm", "ClaimName", "ScopeRelease", "Settings", "TokenKind", "load_settings"]
 
 DAY = 86_400
 PREFIX = "CARNET_"

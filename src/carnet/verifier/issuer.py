@@ -36,7 +36,7 @@ from carnet.verifier.issuer_profiles import PROFILES, Profile
 from carnet.verifier.shapes import Accepts, Where
 from carnet.verifier.shapes import Path as ClaimPath
 
-__all__ = ["Issuer", "Trusted"]
+__all__ = ["FINDING_KEYS", "OPTIONS", "Issuer", "Trusted"]
 
 _TENANT: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")

@@ -37,7 +37,7 @@ from carnet.jose.encoding import json_decode
 from carnet.jose.key_set import KeySet
 from carnet.verifier.published_keys import read_published
 
-__all__ = ["Answer", "Call", "Health", "KeySource", "discover", "document_of"]
+__all__ = ["Answer", "Call", "Health", "KeySource", "discover", "document_of", "metadata_addresses"]
 
 LIFETIME: Final = 300
 SHORTEST: Final = 60

@@ -17,7 +17,7 @@ from carnet.verifier.issuer import FINDING_KEYS, OPTIONS, Issuer, Trusted
 from carnet.verifier.shapes import Path as ClaimPath
 from carnet.verifier.shapes import Where
 
-__all__ = ["Options", "Settings", "check_names", "issuers_of", "settle"]
+__all__ = ["Options", "Settings", "check_names", "given_keys", "issuers_of", "settle"]
 
 MANY: Final = "goes with one issuer only: give each an Issuer(…) of its own"
 _ROW: Final = ("type", "algorithms", "metadata", "jwks_uri")

@@ -16,6 +16,7 @@ from carnet.server.clients.clients import ClientRefused
 from carnet.server.settings import Algorithm, ClaimName, Settings
 
 __all__ = [
+    "ADMINISTRATION",
     "ANY_RESOURCE",
     "Resource",
     "ResourceMetadata",

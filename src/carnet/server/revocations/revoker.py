@@ -15,7 +15,7 @@ from carnet.server.settings import Settings
 from carnet.server.store import Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Revocation", "Revoker"]
+__all__ = ["MARGIN_SECONDS", "Revocation", "Revoker"]
 
 MARGIN_SECONDS = 60
 
