@@ -10,7 +10,7 @@ import pytest
 
 import carnet
 from carnet import errors
-from carnet.errors import CarnetError, ConfigurationError, InvalidKey, InvalidToken, IssuerBusy
+from carnet.errors import ConfigurationError, InvalidKey, InvalidToken, IssuerBusy
 
 CODES = {
     "CarnetError": "error",

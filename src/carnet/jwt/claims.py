@@ -119,7 +119,7 @@ class Claims(Mapping[str, Any]):
         raise _wrong_type(name, "a list of texts")
 
 
-def members_of(claims: Claims) -> Mapping[str, Any]:
+def members_of(claims: Claims) -> dict[str, Any]:
     """Give the members themselves, uncopied: for code that only reads them."""
     return claims._claims
 
