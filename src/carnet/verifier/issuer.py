@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from carnet.errors import ConfigurationError
+from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.jwt.policy import Names
@@ -91,7 +92,7 @@ class Issuer:
     _: KW_ONLY
     audience: Names | None = None
     type: Names | None = None
-    algorithms: Collection[str] | None = None
+    algorithms: Collection[AlgorithmName] | None = None
     roles_claim: Where | None = None
     scope_claim: Where | None = None
     client_id_claim: Where | None = None
