@@ -3,8 +3,10 @@
 from carnet.errors import (
     CarnetError,
     ConfigurationError,
+    GrantRefused,
     InvalidKey,
     InvalidToken,
+    IssuerBusy,
     IssuerUnavailable,
     ServerError,
 )
@@ -21,9 +23,11 @@ __all__ = [
     "CarnetError",
     "Claims",
     "ConfigurationError",
+    "GrantRefused",
     "Inspection",
     "InvalidKey",
     "InvalidToken",
+    "IssuerBusy",
     "IssuerUnavailable",
     "Key",
     "KeySet",

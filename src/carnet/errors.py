@@ -6,6 +6,7 @@ CarnetError
 ├── InvalidToken          a token is refused: why, which claim, what was expected
 ├── GrantRefused          an issuer gives no tokens for what was presented: sign in again
 ├── IssuerUnavailable     a verifier can't reach an issuer, or can't use what it publishes
+│   └── IssuerBusy        an issuer wants to be asked later
 └── ServerError           the authentication service can't start or go on
 
 What a key is made from, or should be a key, is refused with InvalidKey; what is a token, or goes
@@ -23,6 +24,7 @@ __all__ = [
     "GrantRefused",
     "InvalidKey",
     "InvalidToken",
+    "IssuerBusy",
     "IssuerUnavailable",
     "ServerError",
 ]
@@ -93,6 +95,18 @@ class IssuerUnavailable(CarnetError):
     """An issuer can't be reached, or what it publishes can't be used."""
 
     code = "issuer_unavailable"
+
+
+class IssuerBusy(IssuerUnavailable):
+    """An issuer wants to be asked later (RFC 6585 section 4).
+
+    Attributes:
+        seconds: to wait.
+    """
+
+    def __init__(self, message: str, seconds: int = 5, *, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.seconds = seconds
 
 
 class ServerError(CarnetError):

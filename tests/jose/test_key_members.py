@@ -64,6 +64,28 @@ def limited(key, operations):
     return Key.from_jwk({**jwk, "key_ops": operations})
 
 
+def test_a_public_agreement_key_of_web_cryptography_names_no_operation_and_encrypts():
+    jwk = {**AGREE.public.to_jwk(), "key_ops": [], "ext": True}
+    exported = Key.from_jwk(jwk)
+    assert (exported.can_encrypt, exported.can_decrypt) == (True, False)
+    token = jwe.encrypt(b"text", exported)
+    assert jwe.decrypt(token, AGREE).plaintext == b"text"
+    assert exported.to_jwk()["key_ops"] == []
+    assert not Key.from_jwk({**jwk, "key_ops": ["other"]}).can_encrypt
+
+
+@pytest.mark.parametrize("key", [EC, AGREE, RSA, WRAP, GCM_WRAP, DIRECT], ids=lambda key: key.alg)
+def test_an_empty_list_of_operations_lets_every_other_key_do_nothing(key):
+    keys = [limited(key, [])]
+    if key.kty != "oct" and key is not AGREE:
+        keys.append(Key.from_jwk({**key.public.to_jwk(), "key_ops": []}))
+    for one in keys:
+        assert not (one.can_sign)
+        assert not (one.can_verify)
+        assert not (one.can_encrypt)
+        assert not (one.can_decrypt)
+
+
 @pytest.mark.parametrize(
     ("key", "encrypts", "decrypts"),
     [

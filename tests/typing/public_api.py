@@ -51,6 +51,21 @@ assert_type(jws.verify(jws.sign(b"payload", key), key.public).payload, bytes)
 secret = Key.generate("A256KW")
 assert_type(jwe.decrypt(jwe.encrypt(b"text", secret), secret).plaintext, bytes)
 
+jwe.encrypt(b"text", secret, enc="A256GSM")  # type: ignore[arg-type]
+jwe.encrypt(b"text", secret, enc="A256KW")  # type: ignore[arg-type]  # it wraps keys, no text
+jwe.encrypt(b"text", secret, enc="A128CBC-HS256", zip="DEFLATE")  # type: ignore[arg-type]
+jwe.encrypt_json(b"text", [secret], enc="HS256")  # type: ignore[arg-type]
+jwe.decrypt("", secret, allow_weak=["RSA1.5"])  # type: ignore[list-item]
+Signer(key, issuer="a", encrypt_to=secret, enc="A256")  # type: ignore[arg-type]
+Signer("secret", issuer="a")  # type: ignore[arg-type]  # a key, and no text that is one
+Verifier("secret", issuer="a", audience="b")  # type: ignore[call-overload]
+Verifier(key, issuer="a")  # type: ignore[call-overload]  # an audience is named, or UNCHECKED
+KeySet.from_jwks({"keys": []}, algorithms=["RS256", "ES256"])
+KeySet.from_jwks({"keys": []}, algorithms=["RS265"])  # type: ignore[list-item]
+AccessTokenVerifier("https://a.example", "b", algorithms=["RS265"])  # type: ignore[list-item]
+AccessTokenVerifier("https://a.example", "b", revocations="on")  # type: ignore[arg-type]
+Issuer("https://a.example", algorithms=["none"])  # type: ignore[list-item]
+
 trusting = AccessTokenVerifier("https://auth.example.com", "orders", revocations="required")
 assert_type(trusting.verify(token), Claims)
 into = AsyncAccessTokenVerifier("https://auth.example.com", "orders", claims_type=Ticket)

@@ -8,7 +8,7 @@ from carnet.cli.files import read_input, read_text, write_output
 from carnet.cli.key_files import load_key, passphrase_option
 from carnet.errors import ConfigurationError, InvalidToken
 from carnet.jose import jwe
-from carnet.jose.algorithms import ENCRYPTIONS
+from carnet.jose.algorithms import ENCRYPTIONS, EncryptionName
 from carnet.jose.key_set import KeySet
 
 __all__ = ["decrypt", "encrypt"]
@@ -20,7 +20,9 @@ __all__ = ["decrypt", "encrypt"]
 @click.option("--alg", metavar="ALG", help="The algorithm, where the key names none.")
 @click.option("--enc", default="A256GCM", show_default=True, metavar="ENC", help="The cipher.")
 @click.option("--cty", metavar="TEXT", help="What the content is; JWT for a token.")
-def encrypt(file: str, key_file: str, alg: str | None, enc: str, cty: str | None) -> None:
+def encrypt(
+    file: str, key_file: str, alg: str | None, enc: EncryptionName, cty: str | None
+) -> None:
     """Encrypt FILE, or a pipe, for whoever holds the private key, as a compact JWE.
 
     Everybody can encrypt for a public key: it says nothing about who did. Sign first, then

@@ -15,7 +15,13 @@ __all__ = [
     "Algorithm",
     "AlgorithmName",
     "Encryption",
+    "EncryptionName",
 ]
+
+EncryptionName = Literal[
+    "A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"
+]
+"""What a text may be encrypted with: an ``enc``."""
 
 AlgorithmName = Literal[
     "HS256",
@@ -56,12 +62,7 @@ AlgorithmName = Literal[
     "PBES2-HS256+A128KW",
     "PBES2-HS384+A192KW",
     "PBES2-HS512+A256KW",
-    "A128GCM",
-    "A192GCM",
-    "A256GCM",
-    "A128CBC-HS256",
-    "A192CBC-HS384",
-    "A256CBC-HS512",
+    EncryptionName,
 ]
 """What a key may be for: an ``alg``, or an ``enc`` for a ``dir`` key that is bound to it."""
 

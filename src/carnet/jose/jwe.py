@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
 from carnet.jose import content_encryption
-from carnet.jose.algorithms import ENCRYPTIONS, Encryption
+from carnet.jose.algorithms import ENCRYPTIONS, AlgorithmName, Encryption, EncryptionName
 from carnet.jose.arguments import (
     check_bytes,
     check_count,
@@ -66,9 +66,9 @@ class Decrypted(NamedTuple):
 def encrypt(
     plaintext: bytes,
     key: Key,
-    enc: str = "A256GCM",
+    enc: EncryptionName = "A256GCM",
     header: Mapping[str, Any] | None = None,
-    zip: str | None = None,
+    zip: Literal["DEF"] | None = None,
 ) -> str:
     """Encrypt bytes into a compact JWE (RFC 7516 section 5.1).
 
@@ -112,7 +112,7 @@ def decrypt(
     token: str | bytes,
     keys: Key | KeySet,
     *,
-    allow_weak: Collection[str] = (),
+    allow_weak: Collection[AlgorithmName] = (),
     max_inflated: int = 0,
     max_size: int = MAX_TOKEN,
 ) -> Decrypted:
@@ -151,12 +151,12 @@ def decrypt(
 def encrypt_json(
     plaintext: bytes,
     keys: Key | Sequence[Key],
-    enc: str = "A256GCM",
+    enc: EncryptionName = "A256GCM",
     header: Mapping[str, Any] | None = None,
     *,
     unprotected: Mapping[str, Any] | None = None,
     aad: bytes | None = None,
-    zip: str | None = None,
+    zip: Literal["DEF"] | None = None,
     flattened: bool | None = None,
 ) -> dict[str, Any]:
     """Encrypt bytes into a JWE in JSON form, for one recipient or several (RFC 7516 section 7.2).
@@ -225,7 +225,7 @@ def decrypt_json(
     document: Mapping[str, Any] | str | bytes,
     keys: Key | KeySet,
     *,
-    allow_weak: Collection[str] = (),
+    allow_weak: Collection[AlgorithmName] = (),
     max_inflated: int = 0,
     max_size: int = MAX_TOKEN,
 ) -> Decrypted:

@@ -89,6 +89,10 @@ def allowed_actions(
         encrypting, decrypting = _OPERATIONS[row.family]
         needed = {"encrypt": encrypting, "decrypt": decrypting}
     if not is_private:
+        # RFC 7517 section 4.3 has no name for what the public half of a key agreement does, and Web
+        # Cryptography exports one with an empty list.
+        if row.family == "ECDH-ES" and not operations:
+            operations = None
         needed = {name: names for name, names in needed.items() if name in ("verify", "encrypt")}
     return frozenset(
         name

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
+from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.arguments import check_flag, check_names
 from carnet.jose.encoding import json_decode
 from carnet.jose.key import Key, keys_of_jwk
@@ -59,7 +60,7 @@ class KeySet:
     def from_jwks(
         cls,
         document: Mapping[str, Any] | str | bytes,
-        algorithms: Iterable[str] | None = None,
+        algorithms: Iterable[AlgorithmName] | None = None,
         *,
         public: bool = False,
     ) -> KeySet:

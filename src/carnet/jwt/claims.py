@@ -8,7 +8,7 @@ from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidToken
 
-__all__ = ["Claims"]
+__all__ = ["Claims", "members_of"]
 
 
 class Claims(Mapping[str, Any]):
@@ -117,6 +117,11 @@ class Claims(Mapping[str, Any]):
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise _wrong_type(name, "a list of texts")
+
+
+def members_of(claims: Claims) -> dict[str, Any]:
+    """Give the members themselves, uncopied: for code that only reads them."""
+    return claims._claims
 
 
 def _wrong_type(name: str, expected: str) -> InvalidToken:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from carnet.errors import ConfigurationError, InvalidToken
 
 __all__ = [
+    "ISSUED_AHEAD",
     "LATEST",
     "UNCHECKED",
     "Names",

@@ -11,6 +11,7 @@ from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidToken
 from carnet.jose import jwe
+from carnet.jose.algorithms import EncryptionName
 from carnet.jose.encoding import (
     MAX_DEPTH,
     b64url_encode,
@@ -75,7 +76,7 @@ class Signer:
         type: str = "JWT",
         clock: Callable[[], float] = time.time,
         encrypt_to: Key | None = None,
-        enc: str = "A256GCM",
+        enc: EncryptionName = "A256GCM",
     ) -> None:
         if not isinstance(key, Key):
             raise ConfigurationError("key is a Key, made by Key.generate, from_jwk or from_pem")

@@ -12,7 +12,14 @@ from msgspec import Meta
 from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
 
-__all__ = ["ScopeRelease", "Settings", "TokenKind", "check_settings"]
+__all__ = [
+    "Algorithm",
+    "ClaimName",
+    "ScopeRelease",
+    "Settings",
+    "TokenKind",
+    "check_settings",
+]
 
 DAY = 86_400
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -18,7 +18,7 @@ import msgspec
 
 from carnet.errors import ConfigurationError, InvalidToken
 from carnet.jose.key_set import KeySet
-from carnet.jwt.claims import Claims
+from carnet.jwt.claims import Claims, members_of
 from carnet.jwt.inspection import inspect
 from carnet.jwt.policy import UNCHECKED, Names, seconds
 from carnet.jwt.verifier import Verifier
@@ -90,7 +90,7 @@ class Issuers(Generic[T]):
         if self._claims_type is None:
             return cast("T", claims)
         try:
-            return msgspec.convert(claims._claims, self._claims_type)
+            return msgspec.convert(members_of(claims), self._claims_type)
         except msgspec.ValidationError:
             raise InvalidToken(
                 "the claims don't fit the type that this service expects",

@@ -22,6 +22,7 @@ from carnet.verifier.dpop import Presented
 from carnet.verifier.options import check_names
 
 __all__ = [
+    "RETRY_SECONDS",
     "Need",
     "Refusal",
     "authenticate",

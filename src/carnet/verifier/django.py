@@ -2,10 +2,20 @@
 
 from carnet.verifier.adapters.django import (
     BearerMiddleware,
+    close,
+    health,
     require_role,
     require_scope,
     require_token,
     verifier,
 )
 
-__all__ = ["BearerMiddleware", "require_role", "require_scope", "require_token", "verifier"]
+__all__ = [
+    "BearerMiddleware",
+    "close",
+    "health",
+    "require_role",
+    "require_scope",
+    "require_token",
+    "verifier",
+]

@@ -40,6 +40,7 @@ from carnet.verifier.bearer import (
     typed,
 )
 from carnet.verifier.issuer import Trusted
+from carnet.verifier.key_source import Health
 
 try:
     from starlette.applications import Starlette
@@ -141,14 +142,22 @@ class Gate:
         await self._verifier.prepare()
         return [
             health.last_error or f"no keys of {health.issuer}"
-            for health in self._verifier.health()
+            for health in self.health()
             if not health.ready
         ]
+
+    def health(self) -> list[Health]:
+        """Say how well each issuer's keys are known."""
+        return self._verifier.health()
+
+    async def aclose(self) -> None:
+        """Stop following the revocations; the end of the app's lifespan does it too."""
+        await self._verifier.aclose()
 
     @asynccontextmanager
     async def _live(self, _app: Starlette) -> AsyncIterator[None]:
         yield
-        await self._verifier.aclose()
+        await self.aclose()
 
     async def _verify(self, request: Request) -> Response:
         try:

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from carnet.errors import ConfigurationError
+from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.jwt.policy import Names
@@ -36,7 +37,7 @@ from carnet.verifier.issuer_profiles import PROFILES, Profile
 from carnet.verifier.shapes import Accepts, Where
 from carnet.verifier.shapes import Path as ClaimPath
 
-__all__ = ["Issuer", "Trusted"]
+__all__ = ["FINDING_KEYS", "OPTIONS", "Issuer", "Trusted"]
 
 _TENANT: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
@@ -91,7 +92,7 @@ class Issuer:
     _: KW_ONLY
     audience: Names | None = None
     type: Names | None = None
-    algorithms: Collection[str] | None = None
+    algorithms: Collection[AlgorithmName] | None = None
     roles_claim: Where | None = None
     scope_claim: Where | None = None
     client_id_claim: Where | None = None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from carnet.jose.algorithms import AlgorithmName
 from carnet.jwt.policy import UNCHECKED
 
 __all__ = ["PROFILES", "Profile"]
@@ -40,7 +41,7 @@ class Profile:
     as_of: str
     names: tuple[str, ...]
     type: str | tuple[str, ...] = "JWT"
-    algorithms: tuple[str, ...] = ("RS256",)
+    algorithms: tuple[AlgorithmName, ...] = ("RS256",)
     metadata: str | None = None
     jwks_uri: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -32,12 +32,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from carnet.errors import ConfigurationError, InvalidKey, InvalidToken, IssuerUnavailable
-from carnet.jose.algorithms import ALGORITHMS
+from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
 from carnet.jose.encoding import json_decode
 from carnet.jose.key_set import KeySet
 from carnet.verifier.published_keys import read_published
 
-__all__ = ["Answer", "Call", "Health", "KeySource", "discover", "document_of"]
+__all__ = ["Answer", "Call", "Health", "KeySource", "discover", "document_of", "metadata_addresses"]
 
 LIFETIME: Final = 300
 SHORTEST: Final = 60
@@ -138,7 +138,7 @@ class KeySource:
         self,
         issuer: str,
         jwks_uri: str | None = None,
-        algorithms: Collection[str] | None = None,
+        algorithms: Collection[AlgorithmName] | None = None,
         *,
         says: Callable[[object], bool] | None = None,
         metadata: str | None = None,

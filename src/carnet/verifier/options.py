@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypedDict
 
 from carnet.errors import ConfigurationError, InvalidKey
+from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.jwt.policy import Names
@@ -17,7 +18,7 @@ from carnet.verifier.issuer import FINDING_KEYS, OPTIONS, Issuer, Trusted
 from carnet.verifier.shapes import Path as ClaimPath
 from carnet.verifier.shapes import Where
 
-__all__ = ["Options", "Settings", "check_names", "issuers_of", "settle"]
+__all__ = ["Options", "Settings", "check_names", "given_keys", "issuers_of", "settle"]
 
 MANY: Final = "goes with one issuer only: give each an Issuer(…) of its own"
 _ROW: Final = ("type", "algorithms", "metadata", "jwks_uri")
@@ -26,7 +27,7 @@ _ROW: Final = ("type", "algorithms", "metadata", "jwks_uri")
 class Options(TypedDict, total=False):
     """The options of both verifiers, of all adapters and of the gate."""
 
-    algorithms: Collection[str] | None
+    algorithms: Collection[AlgorithmName] | None
     bearer_file: str | Path | None
     ca_file: str | Path | None
     cache: int
@@ -139,7 +140,7 @@ def settle(
     )
 
 
-def given_keys(keys: Any, algorithms: Collection[str] | None) -> KeySet:
+def given_keys(keys: Any, algorithms: Collection[AlgorithmName] | None) -> KeySet:
     """Give the keys that were configured, none of them private but for shared secrets.
 
     Raises:

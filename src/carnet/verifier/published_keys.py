@@ -9,7 +9,7 @@ was fetched.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from carnet.errors import InvalidKey, InvalidToken
 from carnet.jose.algorithms import AlgorithmName
@@ -19,13 +19,13 @@ from carnet.jose.key_set import KeySet
 
 __all__ = ["read_published"]
 
-CERTIFICATE_ALGORITHMS: Final = ("RS256",)
+CERTIFICATE_ALGORITHMS: Final[tuple[AlgorithmName, ...]] = ("RS256",)
 """What keys of certificates are for, which never say it, unless ``algorithms`` does."""
 
 
 def read_published(
     document: Mapping[str, Any],
-    algorithms: Collection[str] | None,
+    algorithms: Collection[AlgorithmName] | None,
     says: Callable[[object], bool],
 ) -> KeySet:
     """Read the keys of a document.
@@ -56,13 +56,13 @@ def _is_pem(value: object) -> bool:
     return isinstance(value, str) and value.startswith("-----BEGIN ")
 
 
-def _certified(document: Mapping[str, str], algorithms: Collection[str]) -> KeySet:
+def _certified(document: Mapping[str, str], algorithms: Collection[AlgorithmName]) -> KeySet:
     keys: list[Key] = []
     reasons: list[InvalidKey] = []
     for kid, text in document.items():
         for alg in algorithms:
             try:
-                key = Key.from_pem(text, cast("AlgorithmName", alg), kid=kid)
+                key = Key.from_pem(text, alg, kid=kid)
                 if key.is_private:
                     raise InvalidKey("a private key that is published proves nothing")
                 keys.append(key)

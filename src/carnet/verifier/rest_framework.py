@@ -4,6 +4,8 @@ from carnet.verifier.adapters.rest_framework import (
     BearerAuthentication,
     BearerRefused,
     TokenRequired,
+    close,
+    health,
     require_role,
     require_scope,
 )
@@ -12,6 +14,8 @@ __all__ = [
     "BearerAuthentication",
     "BearerRefused",
     "TokenRequired",
+    "close",
+    "health",
     "require_role",
     "require_scope",
 ]

@@ -16,14 +16,20 @@ from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
 from uuid import uuid4
 
-from carnet.errors import ConfigurationError, GrantRefused, InvalidToken, IssuerUnavailable
+from carnet.errors import (
+    ConfigurationError,
+    GrantRefused,
+    InvalidToken,
+    IssuerBusy,
+    IssuerUnavailable,
+)
 from carnet.jose.encoding import json_decode, json_encode
 from carnet.jose.key import Key
 from carnet.jwt.signer import Signer
 from carnet.verifier.fetch import check_address
 from carnet.verifier.key_source import Answer, Call, discover
 
-__all__ = ["Client", "IssuerBusy", "Steps", "TokenEndpoint", "Tokens"]
+__all__ = ["Client", "Steps", "TokenEndpoint", "Tokens"]
 
 ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DEFAULT_LIFETIME: Final = 60
@@ -55,21 +61,6 @@ class Tokens:
     access: str = field(repr=False)
     lifetime: float
     refresh: str | None = field(repr=False)
-
-
-class IssuerBusy(IssuerUnavailable):
-    """An issuer wants to be asked later.
-
-    Attributes:
-        seconds: to wait.
-    """
-
-    def __init__(self, message: str, seconds: int) -> None:
-        super().__init__(message)
-        self.seconds = seconds
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return IssuerBusy, (str(self), self.seconds)
 
 
 class Client:

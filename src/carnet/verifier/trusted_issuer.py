@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jose.key_set import KeySet
-from carnet.jwt.claims import Claims
+from carnet.jwt.claims import Claims, members_of
 from carnet.jwt.policy import ISSUED_AHEAD, UNCHECKED, seconds
 from carnet.jwt.verifier import Verifier
 from carnet.verifier.access import Access
@@ -26,7 +26,7 @@ from carnet.verifier.options import Settings, given_keys
 from carnet.verifier.revocations import LEEWAY
 from carnet.verifier.shapes import Names, Rule, Shape, exact, reader
 
-__all__ = ["Revocations", "TrustedIssuer"]
+__all__ = ["NEWER_KEYS", "Revocations", "TrustedIssuer"]
 
 CACHE: Final = 4 * 1024 * 1024
 ACCESS_TOKEN: Final = "at+jwt"
@@ -113,7 +113,7 @@ class TrustedIssuer:
 
     def admit(self, claims: Claims, token: str | bytes, presented: Presented | None) -> Claims:
         """Refuse what is not for this service, is revoked, or not proved; give the claims."""
-        said, follower = claims._claims, self.follower
+        said, follower = members_of(claims), self.follower
         if self._rules:
             for rule in self._rules:
                 rule(said)

@@ -16,6 +16,7 @@ from carnet.server.clients.clients import ClientRefused
 from carnet.server.settings import Algorithm, ClaimName, Settings
 
 __all__ = [
+    "ADMINISTRATION",
     "ANY_RESOURCE",
     "Resource",
     "ResourceMetadata",
@@ -133,7 +134,7 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
         return
     try:
         key = Key.from_jwk(metadata.encryption_key, public=True)
-        jwe.encrypt(b"", key, metadata.encryption_enc)
+        jwe.encrypt(b"", key, metadata.encryption_enc)  # type: ignore[arg-type]  # it checks
     except (InvalidKey, ConfigurationError) as error:
         raise ClientRefused(
             f"encryption_key is a public JWK with alg, such as ECDH-ES+A256KW: {error}"

@@ -127,7 +127,7 @@ class AccessTokens:
             lifetime=settings.access_token_lifetime,
             type="at+jwt",
             encrypt_to=encrypt_to,
-            enc=enc,
+            enc=enc,  # type: ignore[arg-type]  # checked when it was registered
         )
 
     def _verifier_for(self, audiences: tuple[str, ...]) -> Verifier[Claims]:

@@ -115,7 +115,7 @@ class IdTokens:
             lifetime=lifetime,
             type=type,
             encrypt_to=client.encryption_key,
-            enc=client.metadata.id_token_encrypted_response_enc,
+            enc=client.metadata.id_token_encrypted_response_enc,  # type: ignore[arg-type]  # checked
         )
 
 

@@ -93,6 +93,10 @@ class BearerMiddleware:
         """Say how well each issuer's keys are known."""
         return self._verifier.health()
 
+    async def aclose(self) -> None:
+        """Stop following the revocations; the end of the app's lifespan does it too."""
+        await self._verifier.aclose()
+
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         ends = False
 
@@ -107,7 +111,7 @@ class BearerMiddleware:
         finally:
             # An app that knows no lifespan gives up at the start, and then serves.
             if ends:
-                await self._verifier.aclose()
+                await self.aclose()
 
 
 def authorization(scope: Scope) -> list[str]:

@@ -16,7 +16,7 @@ from functools import cache, wraps
 from typing import Any, TypeVar
 
 from carnet.jwt.claims import Claims
-from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier
+from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuers
 from carnet.verifier.adapters.wsgi import authorization, presented
 from carnet.verifier.bearer import (
     Need,
@@ -31,6 +31,7 @@ from carnet.verifier.bearer import (
     typed,
 )
 from carnet.verifier.dpop import Presented
+from carnet.verifier.key_source import Health
 from carnet.verifier.user import BearerUser
 
 try:
@@ -41,7 +42,15 @@ try:
 except ModuleNotFoundError:
     raise not_installed("django") from None
 
-__all__ = ["BearerMiddleware", "require_role", "require_scope", "require_token", "verifier"]
+__all__ = [
+    "BearerMiddleware",
+    "close",
+    "health",
+    "require_role",
+    "require_scope",
+    "require_token",
+    "verifier",
+]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -59,6 +68,26 @@ def verifier() -> AccessTokenVerifier[Any]:
 @cache
 def _async_verifier() -> AsyncAccessTokenVerifier[Any]:
     return AsyncAccessTokenVerifier(**_options())
+
+
+def health() -> list[Health]:
+    """Say how well each issuer's keys are known to each verifier that this process has.
+
+    Raises:
+        ConfigurationError: if the settings are not there, or not of their kind.
+    """
+    return [health for one in _made() or [verifier()] for health in one.health()]
+
+
+def close() -> None:
+    """Stop following the revocations, when the process ends; Django has no hook for that."""
+    for one in _made():
+        one.close()
+
+
+def _made() -> list[Issuers[Any]]:
+    both: tuple[Any, ...] = (verifier, _async_verifier)
+    return [make() for make in both if make.cache_info().currsize]
 
 
 def _options() -> dict[str, Any]:

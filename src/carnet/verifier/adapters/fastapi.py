@@ -1,6 +1,7 @@
 """FastAPI: a dependency that lets in who brings a good access token.
 
 bearer = Bearer(issuer="https://auth.example.com", audience="orders")
+app = FastAPI(lifespan=bearer.lifespan)
 
 @app.get("/orders")
 async def list_orders(claims: Annotated[Claims, Depends(bearer)]): ...
@@ -11,6 +12,8 @@ FastAPI's own ``Security(bearer, scopes=["orders:read"])``, which the OpenAPI do
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Generic, Unpack
 
 from carnet.jwt.policy import Names
@@ -121,8 +124,16 @@ class Bearer(SecurityBase, Generic[T]):
         return self._verifier.health()
 
     async def aclose(self) -> None:
-        """Stop following the revocations; to be called when the app's lifespan ends."""
+        """Stop following the revocations, when the app ends; ``lifespan`` does it."""
         await self._verifier.aclose()
+
+    @asynccontextmanager
+    async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
+        """Be the app's lifespan, or a part of it: at its end the verifier is closed."""
+        try:
+            yield
+        finally:
+            await self.aclose()
 
     def _requiring(self, need: Need) -> Bearer[T]:
         # It shares the other's keys and cache.

@@ -59,6 +59,7 @@ class Bearer:
     """
 
     def __init__(self, app: Flask | None = None) -> None:
+        self._verifiers: list[AccessTokenVerifier[Any]] = []
         if app is not None:
             self.init_app(app)
 
@@ -69,11 +70,18 @@ class Bearer:
             ConfigurationError: if the settings are not there, or not of their kind.
         """
         options = options_of(app.config.get("CARNET"), "app.config['CARNET']")
-        app.extensions[NAME] = AccessTokenVerifier(**options)
+        verifier: AccessTokenVerifier[Any] = AccessTokenVerifier(**options)
+        self._verifiers.append(verifier)
+        app.extensions[NAME] = verifier
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known to the current app."""
         return _verifier().health()
+
+    def close(self) -> None:
+        """Stop following the revocations, when the apps end that it was given."""
+        for verifier in self._verifiers:
+            verifier.close()
 
 
 def _claims() -> Any:

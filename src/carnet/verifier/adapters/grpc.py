@@ -34,6 +34,7 @@ from carnet.verifier.bearer import (
 )
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
+from carnet.verifier.key_source import Health
 
 try:
     import grpc
@@ -132,8 +133,12 @@ class BearerInterceptor(grpc.ServerInterceptor):
             return _aborting(refusal, continuation(handler_call_details))
         return _with_claims((claims, fitting), continuation(handler_call_details))
 
+    def health(self) -> list[Health]:
+        """Say how well each issuer's keys are known."""
+        return self._verifier.health()
+
     def close(self) -> None:
-        """Stop following the revocations."""
+        """Stop following the revocations, when the server has stopped."""
         self._verifier.close()
 
 
@@ -179,8 +184,12 @@ class AsyncBearerInterceptor(grpc.aio.ServerInterceptor):
         _claims.set((claims, fitting))
         return await continuation(handler_call_details)
 
+    def health(self) -> list[Health]:
+        """Say how well each issuer's keys are known."""
+        return self._verifier.health()
+
     async def aclose(self) -> None:
-        """Stop following the revocations."""
+        """Stop following the revocations, when the server has stopped."""
         await self._verifier.aclose()
 
 

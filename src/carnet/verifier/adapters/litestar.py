@@ -108,7 +108,7 @@ class BearerAuth(InitPluginProtocol):
             0, DefineMiddleware(_Middleware, verifier=self._verifier, exclude=self._exclude)
         )
         app_config.exception_handlers = {BearerRefused: _answer, **app_config.exception_handlers}
-        app_config.on_shutdown.append(self._verifier.aclose)
+        app_config.on_shutdown.append(self.aclose)
         if app_config.openapi_config is not None:
             openapi = app_config.openapi_config = copy(app_config.openapi_config)
             scheme = SecurityScheme(
@@ -123,6 +123,10 @@ class BearerAuth(InitPluginProtocol):
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
         return self._verifier.health()
+
+    async def aclose(self) -> None:
+        """Stop following the revocations; the end of the app's lifespan does it too."""
+        await self._verifier.aclose()
 
 
 class _Middleware(AbstractAuthenticationMiddleware):

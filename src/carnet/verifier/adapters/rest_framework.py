@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from carnet.verifier.adapters.django import verifier
+from carnet.verifier.adapters.django import close, health, verifier
 from carnet.verifier.adapters.wsgi import authorization, presented
 from carnet.verifier.bearer import (
     RETRY_SECONDS,
@@ -42,6 +42,8 @@ __all__ = [
     "BearerAuthentication",
     "BearerRefused",
     "TokenRequired",
+    "close",
+    "health",
     "require_role",
     "require_scope",
 ]

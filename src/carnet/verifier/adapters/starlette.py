@@ -2,6 +2,7 @@
 
 backend = BearerBackend(issuer="https://auth.example.com", audience="orders")
 middleware = [Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)]
+app = Starlette(routes=[...], middleware=middleware, lifespan=backend.lifespan)
 
 @require_scope("orders:read")
 async def list_orders(request): ...request.user.claims...
@@ -12,7 +13,8 @@ async def list_orders(request): ...request.user.claims...
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import wraps
 from typing import Any, TypeVar, Unpack
 
@@ -138,8 +140,16 @@ class BearerBackend(AuthenticationBackend):
         return self._verifier.health()
 
     async def aclose(self) -> None:
-        """Stop following the revocations; to be called when the app's lifespan ends."""
+        """Stop following the revocations, when the app ends; ``lifespan`` does it."""
         await self._verifier.aclose()
+
+    @asynccontextmanager
+    async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
+        """Be the app's lifespan, or a part of it: at its end the verifier is closed."""
+        try:
+            yield
+        finally:
+            await self.aclose()
 
 
 def on_error(conn: HTTPConnection, error: AuthenticationError) -> Response:

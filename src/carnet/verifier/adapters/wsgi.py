@@ -82,6 +82,10 @@ class BearerMiddleware:
         """Say how well each issuer's keys are known."""
         return self._verifier.health()
 
+    def close(self) -> None:
+        """Stop following the revocations, when the app ends."""
+        self._verifier.close()
+
 
 def authorization(environ: dict[str, Any]) -> list[str]:
     """Give the value of a request's Authorization header: servers have joined several with commas.

@@ -39,7 +39,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from carnet.browser.cookies import SameSite, TokenCookies
 from carnet.browser.origin import comes_from_own_pages
-from carnet.errors import ConfigurationError, GrantRefused, InvalidToken, IssuerUnavailable
+from carnet.errors import (
+    ConfigurationError,
+    GrantRefused,
+    InvalidToken,
+    IssuerBusy,
+    IssuerUnavailable,
+)
 from carnet.jwt.claims import Claims
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
@@ -59,7 +65,7 @@ from carnet.verifier.cookie_mode.answers import (
 from carnet.verifier.cookie_mode.code_flow import LIFETIME, Flow, is_own_path
 from carnet.verifier.fetch import check_address, run_async
 from carnet.verifier.options import check_names
-from carnet.verifier.token_endpoint import Client, IssuerBusy, TokenEndpoint, Tokens
+from carnet.verifier.token_endpoint import Client, TokenEndpoint, Tokens
 
 __all__ = ["CookieSessions"]
 
