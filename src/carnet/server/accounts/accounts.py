@@ -158,14 +158,15 @@ class Accounts:
         """
         name = canonical_username(username)
         rows = await self._store.read(sql.ACCOUNT_BY_USERNAME, name) if name else []
-        if not rows:
+        found = _readable(rows)
+        if not found:
             raise _unknown()
-        return account_of(rows[0])
+        return found[0]
 
     async def by_id(self, account_id: str) -> Account | None:
-        """Give an account by its id."""
-        rows = await self._store.read(sql.ACCOUNT_BY_ID, account_id)
-        return account_of(rows[0]) if rows else None
+        """Give an account by its id, or None where there is none that can be read."""
+        found = _readable(await self._store.read(sql.ACCOUNT_BY_ID, account_id))
+        return found[0] if found else None
 
     async def page(self, after: str = "", limit: int = 1000) -> list[Account]:
         """Give accounts by username, from the one after ``after``."""
@@ -409,7 +410,7 @@ def account_of(row: tuple[Any, ...]) -> Account:
 
 
 def _readable(rows: Rows) -> list[Account]:
-    """Read the rows of a list; one that can't be read is left out, and hides no other."""
+    """Read rows; one that can't be read is left out, and hides no other."""
     found = []
     for row in rows:
         try:

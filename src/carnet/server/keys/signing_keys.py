@@ -30,6 +30,8 @@ from carnet.server.store import statements as sql
 __all__ = ["SigningKeys"]
 
 COUNTER = "signing_key"
+# A refresh token names its pepper in two bytes.
+PEPPER_NUMBERS = range(2**16)
 
 _log = structlog.get_logger()
 
@@ -140,7 +142,11 @@ class SigningKeys:
         # In this order, as in keep_up.
         seen = await self._counter()
         self._take(await self._store.read(sql.SIGNING_KEYS))
-        if any(key.alg == alg and stage is Stage.PUBLISHED for key, stage in self.overview()):
+        soon = self._clock() + self._lead
+        if any(
+            key.alg == alg and stage is Stage.PUBLISHED and key.signs_from <= soon
+            for key, stage in self.overview()
+        ):
             return False
         await self._make(alg, self._clock() + self._lead, origin, seen)
         self._take(await self._store.read(sql.SIGNING_KEYS))
@@ -233,10 +239,16 @@ class SigningKeys:
         failure: ServerError | None = None
         for number, token in rows:
             try:
-                found[number] = self._master_key.decrypt(token)
+                secret = self._master_key.decrypt(token)
             except ServerError as error:
                 failure = error
                 _log.error("row_unreadable", kind="pepper", name=str(number))
+            else:
+                if number in PEPPER_NUMBERS:
+                    found[number] = secret
+                else:
+                    failure = ServerError("a pepper has a number that no refresh token can name")
+                    _log.error("row_unreadable", kind="pepper", name=str(number))
         if not found and failure is not None:
             raise failure
         return found

@@ -96,7 +96,8 @@ def rotation_due(
     own = [key for key in keys if key.alg == alg and key.retired_at is None]
     if not any(key.signs_from <= now for key in own):
         return now
-    newest = max(own, key=_order)
+    # A key that lies further ahead than any is ever made was not made by this service.
+    newest = max((key for key in own if key.signs_from <= now + lifetime + lead), key=_order)
     if newest.signs_from + lifetime - lead > now:
         return None
     return max(now + lead, newest.signs_from + lifetime)
