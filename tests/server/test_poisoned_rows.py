@@ -357,4 +357,4 @@ def test_a_sweep_that_can_not_delete_one_thing_deletes_the_others(play, monkeypa
             await service.background.sweep()
         return len(swept)
 
-    assert play(scene) == 4
+    assert play(scene) == 5
