@@ -33,6 +33,12 @@ class Application(NamedTuple):
     resources: dict[str, str]
 
 
+class _Named(msgspec.Struct):
+    """What a client calls itself."""
+
+    client_name: str | None = None
+
+
 async def connected(service: Service, account_id: str) -> list[Application]:
     """Give the applications of an account, the newest first."""
     rows = await service.store.read(sql.CONNECTED_APPLICATIONS, account_id)
@@ -66,5 +72,8 @@ async def disconnect(service: Service, account_id: str, client_id: str, origin: 
 
 
 def _name(metadata: str | None) -> str:
-    name = msgspec.json.decode(metadata).get("client_name") if metadata else None
-    return name if isinstance(name, str) else ""
+    try:
+        return msgspec.json.decode(metadata or "{}", type=_Named).client_name or ""
+    except msgspec.MsgspecError:
+        # The client gets no tokens any more, but it can still be disconnected.
+        return ""

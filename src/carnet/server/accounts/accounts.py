@@ -149,14 +149,16 @@ class Accounts:
             AccountRefused: ``account_unknown``.
         """
         row = await self._by_username(username)
-        if row is None:
+        found = [] if row is None else _readable([row])
+        if not found:
             raise _unknown()
-        return account_of(row)
+        return found[0]
 
     async def by_id(self, account_id: str) -> Account | None:
-        """Give an account by its id."""
+        """Give an account by its id, or None where there is none that can be read."""
         row = await self._by_id(account_id)
-        return None if row is None else account_of(row)
+        found = [] if row is None else _readable([row])
+        return found[0] if found else None
 
     async def page(self, after: str = "", limit: int = 1000) -> list[Account]:
         """Give accounts by username, from the one after ``after``."""
@@ -356,7 +358,7 @@ def _username_taken(name: str, *, is_same: bool) -> AccountRefused:
 
 
 def _readable(rows: Rows) -> list[Account]:
-    """Read the rows of a list; one that can't be read is left out, and hides no other."""
+    """Read rows; one that can't be read is left out, and hides no other."""
     found = []
     for row in [AccountRow(*values) for values in rows]:
         try:

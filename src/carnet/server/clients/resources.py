@@ -93,6 +93,7 @@ def own_api(issuer: str) -> Resource:
 def resource_of(row: tuple[Any, ...]) -> Resource:
     """Make a resource of its row in the database."""
     audience, text, created_at = row
+    _check_audience(audience)
     metadata = msgspec.json.decode(text, type=ResourceMetadata)
     jwk = metadata.encryption_key
     return Resource(audience, metadata, created_at, None if jwk is None else Key.from_jwk(jwk))
@@ -109,10 +110,7 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
     Raises:
         ClientRefused: naming what is at fault and what was expected.
     """
-    if _AUDIENCE.fullmatch(audience) is None:
-        raise ClientRefused(
-            "an audience is a name or a URL of printable ASCII without spaces, commas and quotes"
-        )
+    _check_audience(audience)
     if audience == settings.own_url:
         raise ClientRefused(
             "the audience is the issuer's: tokens for that are for the service's own API",
@@ -139,3 +137,10 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
         raise ClientRefused(
             f"encryption_key is a public JWK with alg, such as ECDH-ES+A256KW: {error}"
         ) from None
+
+
+def _check_audience(audience: str) -> None:
+    if _AUDIENCE.fullmatch(audience) is None:
+        raise ClientRefused(
+            "an audience is a name or a URL of printable ASCII without spaces, commas and quotes"
+        )

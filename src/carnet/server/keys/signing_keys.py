@@ -30,6 +30,8 @@ from carnet.server.store.counters import next_number, read_counters
 __all__ = ["SigningKeys"]
 
 COUNTER = "signing_key"
+# A refresh token names its pepper in two bytes.
+PEPPER_NUMBERS = range(2**16)
 
 _log = structlog.get_logger()
 
@@ -162,7 +164,11 @@ class SigningKeys:
         # In this order, as in keep_up.
         counter = await self._counter()
         await self._take_over()
-        if any(key.alg == alg and stage is Stage.PUBLISHED for key, stage in self.overview()):
+        soon = self._clock() + self._lead
+        if any(
+            key.alg == alg and stage is Stage.PUBLISHED and key.signs_from <= soon
+            for key, stage in self.overview()
+        ):
             return False
         await self._make(alg, self._clock() + self._lead, origin, counter)
         await self._take_over()
@@ -255,7 +261,10 @@ class SigningKeys:
         failures: dict[int, ServerError] = {}
         for pepper in [_PepperRow(*row) for row in await self._store.read(sql.PEPPERS)]:
             try:
-                found[pepper.id] = self._master_key.decrypt(pepper.encrypted_secret)
+                secret = self._master_key.decrypt(pepper.encrypted_secret)
+                if pepper.id not in PEPPER_NUMBERS:
+                    raise ServerError("a pepper has a number that no refresh token can name")
+                found[pepper.id] = secret
             except ServerError as error:
                 failures[pepper.id] = error
         if failures and not found:

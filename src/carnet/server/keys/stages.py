@@ -92,7 +92,13 @@ def rotation_due(
     Returns:
         When the new key signs from, or None where none is due. Without any key it is at once.
     """
-    own = [key for key in keys if key.alg == alg and key.retired_at is None]
+    # A key that lies further ahead than any is ever made was not made by this service.
+    latest = now + lifetime + lead
+    own = [
+        key
+        for key in keys
+        if key.alg == alg and key.retired_at is None and key.signs_from <= latest
+    ]
     if not own:
         return now
     newest = max(own, key=_order)

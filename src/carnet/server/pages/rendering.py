@@ -137,7 +137,11 @@ def _when(moment: int | None) -> Markup:
     """Write a moment, in microseconds since 1970, for people."""
     if moment is None:
         return Markup("")
-    time = datetime.fromtimestamp(moment // SECOND, UTC)
+    try:
+        time = datetime.fromtimestamp(moment // SECOND, UTC)
+    except (ValueError, OverflowError, OSError):
+        # No clock has ever said so; the rest of the page is good.
+        return Markup("an unknown time")
     return Markup('<time datetime="{}">{}</time>').format(
         time.strftime("%Y-%m-%dT%H:%M:%SZ"), f"{time.day} {time:%b %Y, %H:%M} UTC"
     )

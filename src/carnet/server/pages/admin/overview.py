@@ -127,7 +127,8 @@ async def _revocations(service: Service, after: int) -> tuple[int, list[Revocati
     counters: dict[str, int] = dict(await service.store.read(sql.COUNTERS))
     after = max(after, counters["revocation"] - SHOWN, 0)
     rows = await service.store.read(sql.REVOCATIONS_AFTER, after, service.clock(), SHOWN)
-    return max([counters["revocation"], *(row[0] for row in rows)]), [Revocation(*r) for r in rows]
+    entries = [entry for entry in (Revocation(*row) for row in rows) if entry.is_whole]
+    return max([counters["revocation"], *(row[0] for row in rows)]), entries
 
 
 async def _find(service: Service, name: str) -> Account | None:
