@@ -33,6 +33,7 @@ NOT_RUN_HERE = {
     "docs/coming-from.md": "tests/docs/test_coming_from.py runs it",
     "docs/tutorial.md": "tests/docs/test_tutorial.py goes through it",
     "docs/protect-a-service.md": "tests/docs/test_protect_a_service.py runs it",
+    **{f"docs/testing.md:{n}": "tests/docs/test_testing.py runs it" for n in range(2, 11)},
     "docs/tokens-from.md": "tests/docs/test_tokens_from.py runs it",
     "docs/how-to/hsm.md": "it needs an HSM: tests/hsm signs so with SoftHSM",
     "docs/clients.md:1": "it is one call in a service: tests/verifier has requests with proofs",
@@ -51,7 +52,7 @@ private_jwk = Key.generate("ECDH-ES+A256KW").to_jwk(private=True)
 OTHERS = {
     "": "people: drawings",
     "js": "a browser",
-    "ini": "Grafana",
+    "ini": "Grafana, and tests/docs/test_testing.py",
     "nginx": "nginx",
     "caddy": "Caddy",
     "yaml": "Traefik, Envoy and Prometheus",

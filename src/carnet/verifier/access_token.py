@@ -76,6 +76,11 @@ class Issuers(Generic[T]):
             raise ConfigurationError("two issuers have the same name: which keys are its own?")
         self._only = trusted[0] if len(trusted) == 1 else None
 
+    @property
+    def issuers(self) -> tuple[TrustedIssuer, ...]:
+        """The issuers at work."""
+        return tuple(self._issuers.values())
+
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
         now = self._clock()
@@ -103,6 +108,15 @@ class Issuers(Generic[T]):
         for issuer in self._issuers.values():
             if issuer.follower is not None:
                 issuer.follower.close()
+
+    def exchange(self, issuer: TrustedIssuer, other: TrustedIssuer) -> None:
+        """Put another in an issuer's place, as ``carnet.testing`` does for the time of a test."""
+        for named in (self._issuers, self._by_name):
+            for name, one in named.items():
+                if one is issuer:
+                    named[name] = other
+        self._by_claims = [other if one is issuer else one for one in self._by_claims]
+        self._only = other if self._only is issuer else self._only
 
     def _choose(self, token: str | bytes) -> TrustedIssuer:
         """Choose the issuer by the token's own, unverified word; its Verifier checks that word."""

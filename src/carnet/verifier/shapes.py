@@ -14,7 +14,18 @@ from typing import Any, Final, NamedTuple
 from carnet.errors import ConfigurationError, InvalidToken
 from carnet.jwt.claims import Claims
 
-__all__ = ["Accepts", "ForeignClaims", "Names", "Path", "Rule", "Shape", "Where", "exact", "reader"]
+__all__ = [
+    "Accepts",
+    "ForeignClaims",
+    "Names",
+    "Path",
+    "Rule",
+    "Shape",
+    "Where",
+    "exact",
+    "reader",
+    "steps",
+]
 
 Path = str | tuple[str, ...]
 """Where a claim stands: ``realm_access.roles``, or the names one by one; a name with ``/`` or ``:``
@@ -212,7 +223,7 @@ def reader(where: Where, what: str) -> Read:
     """
     if callable(where):
         return where
-    paths = [_steps(path, what) for path in (where if isinstance(where, list) else [where])]
+    paths = [steps(path, what) for path in (where if isinstance(where, list) else [where])]
     if not paths:
         raise _no_place(what)
     if len(paths) == 1 and len(paths[0]) == 1:
@@ -305,7 +316,12 @@ def _guarded(given: Callable[[Mapping[str, Any]], Any]) -> Accepts:
     return accepts
 
 
-def _steps(path: object, what: str) -> tuple[str, ...]:
+def steps(path: object, what: str) -> tuple[str, ...]:
+    """Give the names, from the outermost, under which a claim stands.
+
+    Raises:
+        ConfigurationError: if that is no place.
+    """
     if isinstance(path, str) and path:
         one_name = "/" in path or ":" in path
         path = (path,) if one_name else tuple(path.split("."))

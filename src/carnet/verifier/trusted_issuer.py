@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -58,6 +59,7 @@ class TrustedIssuer:
     def __init__(self, issuer: Issuer, settings: Settings, revocations_max_age: float) -> None:
         given = settings.given
         self.names = Names.of(issuer.name)
+        self.algorithms: Collection[str] | None = given.get("algorithms")
         self.access, self.source = _source(issuer, self.names, given)
         self.proofs = Proofs()
         self.fetching = threading.Lock()
@@ -165,6 +167,25 @@ class TrustedIssuer:
             current = (keys, Verifier(keys, **self._options))
             self._verifier = current
         return current[1]
+
+    def standing_in(
+        self, source: KeySource, follower: Follower, clock: Callable[[], float]
+    ) -> TrustedIssuer:
+        """Give the same checks with other keys, revocations and another clock: for tests.
+
+        Args:
+            source: holds the keys.
+            follower: says what is revoked, where this service asks for that.
+            clock: gives the seconds since 1970.
+        """
+        other = copy(self)
+        other.source = source
+        other.follower = None if self.follower is None else follower
+        other._clock, other._options = clock, {**self._options, "clock": clock}
+        # Nothing that one of the two remembers may count for the other.
+        other._verifier, other.proofs = None, Proofs()
+        other.task = other.fetch = None
+        return other
 
     def _is_recent(self, age: float | None) -> bool:
         """Tell whether an age of what is known lets tokens in."""
