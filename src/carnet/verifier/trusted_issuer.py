@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
+from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.key_set import KeySet
 from carnet.jwt.claims import Claims, members_of
 from carnet.jwt.policy import ISSUED_AHEAD, UNCHECKED, seconds
@@ -59,7 +60,7 @@ class TrustedIssuer:
     def __init__(self, issuer: Issuer, settings: Settings, revocations_max_age: float) -> None:
         given = settings.given
         self.names = Names.of(issuer.name)
-        self.algorithms: Collection[str] | None = given.get("algorithms")
+        self.algorithms: Collection[AlgorithmName] | None = given.get("algorithms")
         self.access, self.source = _source(issuer, self.names, given)
         self.proofs = Proofs()
         self.fetching = threading.Lock()
