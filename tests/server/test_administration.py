@@ -69,7 +69,7 @@ def test_an_unsafe_redirect_address_is_refused(play, uri):
 
     async def scene(service, clock):
         with pytest.raises(ClientRefused) as refused:
-            await service.directory.add_client(ClientMetadata(redirect_uris=(uri,)), OPERATOR)
+            await service.registry.add_client(ClientMetadata(redirect_uris=(uri,)), OPERATOR)
         return refused.value.code
 
     assert play(scene) == "invalid_redirect_uri"

@@ -13,7 +13,7 @@ from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import Origin
 from carnet.server.background import Background
 from carnet.server.clients.consents import Consents
-from carnet.server.clients.registry import Directory
+from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
 from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder
 from carnet.server.keys.master_key import create_master_key, read_master_key
@@ -44,7 +44,7 @@ class Service:
         accounts: who may sign in.
         throttle: who has to wait before trying again.
         sessions: who is signed in.
-        directory: the clients, and what tokens may be for.
+        registry: the clients, and what tokens may be for.
         spent: what may be used once and was.
         revoker: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
@@ -64,7 +64,7 @@ class Service:
     accounts: Accounts
     throttle: Throttle
     sessions: Sessions
-    directory: Directory
+    registry: Registry
     spent: Spent
     revoker: Revoker
     access_tokens: AccessTokens
@@ -107,12 +107,12 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
         revoker = Revoker(settings)
         feed = Feed(store, keys, settings, clock)
         sessions = Sessions(store, keys, revoker, settings, clock)
-        directory = Directory(store, sessions, settings, clock)
-        await directory.load()
+        registry = Registry(store, sessions, settings, clock)
+        await registry.load()
         accounts = Accounts(store, passwords, revoker, clock)
         await accounts.prepare()
         id_tokens = IdTokens(keys, settings)
-        notices = LogoutNotices(store, directory, id_tokens, clock)
+        notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
             settings,
             clock,
@@ -121,16 +121,16 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
             accounts,
             Throttle(store, keys, clock),
             sessions,
-            directory,
+            registry,
             Spent(store, clock),
             revoker,
-            AccessTokens(keys, directory, settings),
+            AccessTokens(keys, registry, settings),
             id_tokens,
             AuthorizationCodes(store, sessions, clock),
             Consents(store, clock),
             feed,
             notices,
-            Background(store, keys, directory, feed, notices, clock),
+            Background(store, keys, registry, feed, notices, clock),
             folder,
         )
     finally:

@@ -1,8 +1,8 @@
-"""The directory: every client and every resource, in memory.
+"""The registry: every client and every resource, in memory.
 
 They change rarely and are asked for with every token, so a process holds all of them. A change
 raises a counter in its own transaction; each process asks for the counters many times a second and
-reads the directory again when this one has moved.
+reads the registry again when this one has moved.
 
 A row that can't be read harms itself alone: it is left out, logged, counted and shown to
 administrators. Its client gets no tokens and its resource is given none, until it is removed or a
@@ -45,7 +45,7 @@ from carnet.server.settings import Settings
 from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Directory"]
+__all__ = ["Registry"]
 
 COUNTER = "directory"
 SECRET_SIZE = 32
@@ -55,7 +55,7 @@ T = TypeVar("T")
 _log = structlog.get_logger()
 
 
-class Directory:
+class Registry:
     """The clients and the resources of the service.
 
     Args:
@@ -67,7 +67,7 @@ class Directory:
     Attributes:
         audiences: every other service that tokens may be for; the first is the default.
         scopes: what scopes release of an account.
-        generation: grows whenever something in the directory changes.
+        generation: grows whenever something in the registry changes.
         unreadable_clients: why each client whose row can't be read is left out, by its id.
         unreadable_resources: the same for resources, by their audience.
     """

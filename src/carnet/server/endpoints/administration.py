@@ -207,13 +207,11 @@ def administer(operation: Operation) -> Callable[[Request], Awaitable[Response]]
 
 
 async def _list_clients(asked: Asked) -> ClientList:
-    directory = asked.service.directory
+    registry = asked.service.registry
     failures = await asked.service.notices.failures()
-    unreadable = sorted(directory.unreadable_clients.items())
+    unreadable = sorted(registry.unreadable_clients.items())
     return ClientList(
-        clients=[
-            _client_document(one, failure=failures.get(one.id)) for one in directory.clients()
-        ],
+        clients=[_client_document(one, failure=failures.get(one.id)) for one in registry.clients()],
         unreadable=[UnreadableClient(client_id=one, reason=reason) for one, reason in unreadable],
     )
 
@@ -221,13 +219,13 @@ async def _list_clients(asked: Asked) -> ClientList:
 async def _add_client(asked: Asked) -> ClientDocument:
     members = msgspec.structs.asdict(asked.body)
     client_id = members.pop("client_id")
-    directory = asked.service.directory
-    made = await directory.add_client(ClientMetadata(**members), asked.origin, client_id)
+    registry = asked.service.registry
+    made = await registry.add_client(ClientMetadata(**members), asked.origin, client_id)
     return _client_document(*made)
 
 
 async def _show_client(asked: Asked) -> ClientDocument:
-    found = {one.id: one for one in asked.service.directory.clients()}.get(asked.name)
+    found = {one.id: one for one in asked.service.registry.clients()}.get(asked.name)
     if found is None:
         raise ClientRefused("there is no such client", code="unknown_client")
     failures = await asked.service.notices.failures()
@@ -235,41 +233,39 @@ async def _show_client(asked: Asked) -> ClientDocument:
 
 
 async def _replace_client(asked: Asked) -> ClientDocument:
-    directory = asked.service.directory
-    return _client_document(*await directory.replace_client(asked.name, asked.body, asked.origin))
+    registry = asked.service.registry
+    return _client_document(*await registry.replace_client(asked.name, asked.body, asked.origin))
 
 
 async def _remove_client(asked: Asked) -> None:
-    await asked.service.directory.remove_client(asked.name, asked.origin)
+    await asked.service.registry.remove_client(asked.name, asked.origin)
 
 
 async def _new_secret(asked: Asked) -> ClientSecret:
-    secret = await asked.service.directory.new_secret(asked.name, asked.origin)
+    secret = await asked.service.registry.new_secret(asked.name, asked.origin)
     return ClientSecret(client_id=asked.name, client_secret=secret)
 
 
 async def _list_resources(asked: Asked) -> ResourceList:
-    directory = asked.service.directory
-    found = (directory.resource(audience) for audience in directory.audiences)
+    registry = asked.service.registry
+    found = (registry.resource(audience) for audience in registry.audiences)
     return ResourceList(resources=[_resource_document(one) for one in found if one is not None])
 
 
 async def _add_resource(asked: Asked) -> ResourceDocument:
     members = msgspec.structs.asdict(asked.body)
     audience, metadata = members.pop("audience"), ResourceMetadata(**members)
-    made = await asked.service.directory.add_resource(audience, metadata, asked.origin)
+    made = await asked.service.registry.add_resource(audience, metadata, asked.origin)
     return _resource_document(made)
 
 
 async def _replace_resource(asked: Asked) -> ResourceDocument:
-    directory = asked.service.directory
-    return _resource_document(
-        await directory.replace_resource(asked.name, asked.body, asked.origin)
-    )
+    registry = asked.service.registry
+    return _resource_document(await registry.replace_resource(asked.name, asked.body, asked.origin))
 
 
 async def _remove_resource(asked: Asked) -> None:
-    await asked.service.directory.remove_resource(asked.name, asked.origin)
+    await asked.service.registry.remove_resource(asked.name, asked.origin)
 
 
 async def _list_accounts(asked: Asked) -> AccountList:

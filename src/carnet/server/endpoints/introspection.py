@@ -72,5 +72,5 @@ async def _is_good(service: Service, claims: Claims) -> bool:
     if session_id is not None:
         return await service.sessions.accepts(session_id, claims["sub_ver"], token_id)
     # A client's own token is good as long as the client is there.
-    client = service.directory.client(claims["client_id"])
+    client = service.registry.client(claims["client_id"])
     return client is not None and not await service.store.read(sql.REVOKED_TOKEN, token_id)

@@ -21,5 +21,5 @@ async def user_info(request: Request) -> Response:
     account = await service.accounts.by_id(claims["sub"])
     if account is None or "openid" not in claims.scopes:
         raise insufficient_scope("this needs an access token with the scope openid", "openid")
-    released = service.directory.scopes.released(account, sorted(claims.scopes), "userinfo")
+    released = service.registry.scopes.released(account, sorted(claims.scopes), "userinfo")
     return answer({"sub": account.id, **released})

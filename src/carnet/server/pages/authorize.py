@@ -86,11 +86,11 @@ async def decide(request: Request) -> Response:
 
 def _read(request: Request, query: str) -> tuple[AuthorizationRequest, Client]:
     service: Service = request.app.state.service
-    directory = service.directory
+    registry = service.registry
     asked = read_authorization_request(
-        read_query(query), directory.client, directory.audiences_of, directory.permitted
+        read_query(query), registry.client, registry.audiences_of, registry.permitted
     )
-    client = directory.client(asked.client_id)
+    client = registry.client(asked.client_id)
     if client is None:
         raise NotTheClient("the client that sent you here is not known", code="invalid_client")
     return asked, client
@@ -199,7 +199,7 @@ def _ask(
     request: Request, asked: AuthorizationRequest, client: Client, session: BrowserSession
 ) -> Response:
     service: Service = request.app.state.service
-    directory, parts = service.directory, urlsplit(asked.redirect_uri)
+    registry, parts = service.registry, urlsplit(asked.redirect_uri)
     return render(
         request,
         "consent.html",
@@ -207,7 +207,7 @@ def _ask(
         client_name=client.metadata.client_name or client.id,
         goes_to=parts.netloc or f"an app on this device ({parts.scheme})",
         audience=asked.audience,
-        scopes=directory.scopes.describe(asked.scopes, directory.resource(asked.audience)),
+        scopes=registry.scopes.describe(asked.scopes, registry.resource(asked.audience)),
         query=request.url.query,
     )
 

@@ -86,7 +86,7 @@ def _read(request: Request, query: str) -> _Wish:
     address = one.get("post_logout_redirect_uri")
     if address is None:
         return _Wish(subject, None)
-    client = None if client_id is None else service.directory.client(client_id)
+    client = None if client_id is None else service.registry.client(client_id)
     if client is None or address not in client.metadata.post_logout_redirect_uris:
         raise NotTheClient("the address to go on to is not one that a known client has registered")
     return _Wish(subject, with_parameters(address, {"state": one.get("state")}))

@@ -86,21 +86,21 @@ async def list_clients(request: Request) -> Response:
     """Show the clients and the resources."""
     service: Service = request.app.state.service
     session = await administrator(request)
-    made = service.directory.resources()
+    made = service.registry.resources()
     names = {resource.audience for resource in made}
     return render(
         request,
         "admin_clients.html",
         session=session,
-        clients=service.directory.clients(),
+        clients=service.registry.clients(),
         failures=await service.notices.failures(),
-        unreadable=sorted(service.directory.unreadable_clients.items()),
-        unreadable_resources=sorted(service.directory.unreadable_resources.items()),
+        unreadable=sorted(service.registry.unreadable_clients.items()),
+        unreadable_resources=sorted(service.registry.unreadable_resources.items()),
         resources=made,
         settled=[
             name
             for name in service.settings.audiences
-            if name not in names and name not in service.directory.unreadable_resources
+            if name not in names and name not in service.registry.unreadable_resources
         ],
         done=DONE.get(request.query_params.get("done", ""), ""),
     )
@@ -136,12 +136,12 @@ async def add_client(request: Request) -> Response:
     origin = origin_of(request, session.account.id)
     try:
         metadata = msgspec.convert(members, ClientMetadata)
-        client, secret = await service.directory.add_client(metadata, origin, form["id"] or None)
+        client, secret = await service.registry.add_client(metadata, origin, form["id"] or None)
     except msgspec.ValidationError as error:
         text = f"{str(error).replace('`', '')}."
         return _new_page(request, session, form.values, 422, {"form": text})
     except ClientRefused as error:
-        made = service.directory.client(form["id"])
+        made = service.registry.client(form["id"])
         if error.code == "id_taken" and made is not None:
             return _client_page(request, session, made, None, again=True)
         field = "redirect_uris" if error.code == "invalid_redirect_uri" else "form"
@@ -158,12 +158,12 @@ async def ask(request: Request) -> Response:
         raise HTTPException(404)
     back = f"/admin/clients/client?{urlencode({'id': name})}"
     shown = name
-    directory = service.directory
+    registry = service.registry
     if change == "remove-resource":
         back = "/admin/clients"
-        if directory.resource(name) is None and name not in directory.unreadable_resources:
+        if registry.resource(name) is None and name not in registry.unreadable_resources:
             raise HTTPException(404)
-    elif change == "remove" and directory.is_unreadable(name):
+    elif change == "remove" and registry.is_unreadable(name):
         back = "/admin/clients"
     else:
         shown = _client(request, name).metadata.client_name or name
@@ -190,7 +190,7 @@ async def make_secret(request: Request) -> Response:
     if not client.metadata.has_secret:
         raise HTTPException(404)
     origin = origin_of(request, session.account.id)
-    secret = await service.directory.new_secret(client.id, origin)
+    secret = await service.registry.new_secret(client.id, origin)
     return _client_page(request, session, client, secret)
 
 
@@ -201,7 +201,7 @@ async def remove_client(request: Request) -> Response:
     session = await administrator(request)
     try:
         origin = origin_of(request, session.account.id)
-        await service.directory.remove_client(form["id"], origin)
+        await service.registry.remove_client(form["id"], origin)
     except ClientRefused as error:
         if error.code != "unknown_client":
             raise
@@ -221,7 +221,7 @@ async def add_resource(request: Request) -> Response:
     origin = origin_of(request, session.account.id)
     try:
         metadata = msgspec.convert(_resource_members(form), ResourceMetadata)
-        await service.directory.add_resource(form["audience"], metadata, origin)
+        await service.registry.add_resource(form["audience"], metadata, origin)
     except msgspec.ValidationError as error:
         text = f"{str(error).replace('`', '')}."
         return _new_page(request, session, form.values, 422, {"scopes": text}, RESOURCE)
@@ -240,7 +240,7 @@ async def remove_resource(request: Request) -> Response:
     session = await administrator(request)
     origin = origin_of(request, session.account.id)
     try:
-        await service.directory.remove_resource(form["id"], origin)
+        await service.registry.remove_resource(form["id"], origin)
     except ClientRefused as error:
         if error.code != "unknown_resource":
             raise
@@ -263,7 +263,7 @@ def _resource_members(form: Form) -> dict[str, Any]:
 
 def _client(request: Request, client_id: str) -> Client:
     service: Service = request.app.state.service
-    found = next((one for one in service.directory.clients() if one.id == client_id), None)
+    found = next((one for one in service.registry.clients() if one.id == client_id), None)
     if found is None:
         raise HTTPException(404)
     return found
