@@ -22,7 +22,7 @@ from carnet.jwt.inspection import inspect
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
 from carnet.server.service import open_service
-from carnet.server.sessions.sessions import Wanted
+from carnet.server.sessions.sessions import NewSession
 from carnet.server.settings import Settings
 
 HERE = Path(__file__).resolve().parent
@@ -98,7 +98,7 @@ async def prepare(settings: Settings, count: int) -> dict:
         )
         machine = await add("job", grant_types=MACHINE, resources=("orders",))
         asking = await add("orders", grant_types=MACHINE, introspects=("orders",))
-        wanted = Wanted(app, "orders", SCOPE)
+        wanted = NewSession(app, "orders", SCOPE)
         tokens = []
         while len(tokens) < count:
             some = (service.sessions.begin(account, wanted) for _ in range(min(100, count)))

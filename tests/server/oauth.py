@@ -17,7 +17,7 @@ from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.service import open_service
-from carnet.server.sessions.sessions import Wanted
+from carnet.server.sessions.sessions import NewSession
 from carnet.server.settings import Settings
 
 MACHINE = ("client_credentials",)
@@ -105,7 +105,7 @@ def oauth(start, add_user, tmp_path):
             account = await service.accounts.authenticate("alice", password)
 
             async def begin(client_id, **more):
-                wanted = Wanted(client_id, "orders", "orders:read orders:write", **more)
+                wanted = NewSession(client_id, "orders", "orders:read orders:write", **more)
                 return (await service.sessions.begin(account, wanted)).refresh_token
 
             made.web_token, made.other_web_token = await begin(web), await begin(web)

@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.accounts.passwords import Passwords, TooBusy
 from carnet.server.audit import OPERATOR, newest
-from carnet.server.sessions.sessions import Wanted
+from carnet.server.sessions.sessions import NewSession
 
 PASSWORD = "paper-boat-harbour"
 
@@ -53,7 +53,7 @@ def test_custom_claims_can_not_replace_the_services_own(play, claims):
 def test_custom_claims_stand_in_the_tokens(play):
     async def scene(service, _clock):
         account = await service.accounts.create("ada", PASSWORD, ["a"], {"department": "press"})
-        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
+        grant = await service.sessions.begin(account, NewSession("carnet", "default"))
         grant = await service.sessions.refresh(grant.refresh_token)
         return grant.claims, grant.roles
 
@@ -72,7 +72,7 @@ async def changed_claims(service, account):
 def test_a_change_makes_older_tokens_stale_while_the_session_lives_on(play, change):
     async def scene(service, _clock):
         account = await service.accounts.create("ada", PASSWORD, ["a"])
-        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
+        grant = await service.sessions.begin(account, NewSession("carnet", "default"))
         assert await service.sessions.accepts(grant.session_id, grant.version, "t")
         await change(service, account)
         assert not await service.sessions.accepts(grant.session_id, grant.version, "t")
@@ -96,10 +96,10 @@ def test_the_same_roles_again_change_nothing(play):
 def test_a_disabled_account_is_out_at_once_and_can_come_back(play):
     async def scene(service, _clock):
         account = await service.accounts.create("ada", PASSWORD)
-        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
+        grant = await service.sessions.begin(account, NewSession("carnet", "default"))
         await service.accounts.disable(account.id, OPERATOR)
         assert await service.accounts.authenticate("ada", PASSWORD) is None
-        assert await service.sessions.begin(account, Wanted("carnet", "default")) is None
+        assert await service.sessions.begin(account, NewSession("carnet", "default")) is None
         assert not await service.sessions.accepts(grant.session_id, grant.version, "t")
         with pytest.raises(Exception, match="ended"):
             await service.sessions.refresh(grant.refresh_token)
@@ -115,7 +115,7 @@ def test_a_sign_in_that_races_with_a_new_password_begins_no_session(play):
             "ada", PASSWORD
         ) or await service.accounts.create("ada", PASSWORD)
         await service.accounts.set_password(account.id, "another-paper-boat", OPERATOR)
-        return await service.sessions.begin(account, Wanted("carnet", "default"))
+        return await service.sessions.begin(account, NewSession("carnet", "default"))
 
     assert play(scene) is None
 
@@ -128,7 +128,7 @@ def engine(request):
 async def signed_in(service, password=PASSWORD):
     """Make an account with a session, and give both."""
     account = await service.accounts.create("ada", password, ["a"])
-    return account, await service.sessions.begin(account, Wanted("carnet", "default"))
+    return account, await service.sessions.begin(account, NewSession("carnet", "default"))
 
 
 def interrupted(service, monkeypatch, name, meanwhile):
@@ -208,7 +208,7 @@ def test_a_session_of_another_account_changes_nothing(play):
     async def scene(service, _clock):
         account, _ = await signed_in(service)
         bob = await service.accounts.create("bob", PASSWORD)
-        other = await service.sessions.begin(bob, Wanted("carnet", "default"))
+        other = await service.sessions.begin(bob, NewSession("carnet", "default"))
         with pytest.raises(AccountRefused) as refused:
             await service.accounts.change_password(
                 account, PASSWORD, "quite-another-boat", other.session_id, OPERATOR
@@ -261,7 +261,7 @@ def test_a_hash_made_anew_at_sign_in_does_not_undo_a_reset(play, monkeypatch):
         await service.store.write("UPDATE account SET password_hash = $1", old)
         interrupted(service, monkeypatch, "hash", functools.partial(reset, service, account, None))
         stale = await service.accounts.authenticate("ada", PASSWORD)
-        begun = await service.sessions.begin(stale, Wanted("carnet", "default"))
+        begun = await service.sessions.begin(stale, NewSession("carnet", "default"))
         return begun, await service.accounts.authenticate("ada", PASSWORD)
 
     assert play(scene) == (None, None)

@@ -153,13 +153,13 @@ def test_4_5_a_code_is_good_for_a_minute(play):
     from carnet.server.clients.clients import Client, ClientMetadata
     from carnet.server.oauth.authorization_codes import CodeRefused
     from carnet.server.oauth.authorization_request import read_authorization_request
-    from carnet.server.sessions.sessions import BROWSER, Wanted
+    from carnet.server.sessions.sessions import BROWSER, NewSession
 
     asked = Request()
 
     async def scene(service, clock):
         account = await service.accounts.create("alice", PASSWORD)
-        login = await service.sessions.begin(account, Wanted(BROWSER, "orders"))
+        login = await service.sessions.begin(account, NewSession(BROWSER, "orders"))
         client = Client("app", None, ClientMetadata(redirect_uris=(CALLBACK,)))
         given = {name: [value] for name, value in asked.parameters.items()}
         request = read_authorization_request(

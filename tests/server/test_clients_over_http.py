@@ -16,7 +16,7 @@ from carnet.jose import jws
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
-from carnet.server.sessions.sessions import Wanted
+from carnet.server.sessions.sessions import NewSession
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -330,7 +330,7 @@ def test_introspection_runs_one_statement(play):
         metadata = ClientMetadata(grant_types=("client_credentials",), introspects=(audience,))
         client, secret = await service.registry.add_client(metadata, OPERATOR)
         account = await service.accounts.create("ada", "a-long-enough-password")
-        grant = await service.sessions.begin(account, Wanted(client.id, audience))
+        grant = await service.sessions.begin(account, NewSession(client.id, audience))
         of_session, _ = service.access_tokens.issue(grant, audience, None)
         of_client, _ = service.access_tokens.sign({"sub": "x", "client_id": client.id}, audience)
         return [

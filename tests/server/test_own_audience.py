@@ -16,7 +16,7 @@ from carnet.server.oauth.authorization_request import (
     read_authorization_request,
 )
 from carnet.server.pages.routes import PAGES
-from carnet.server.sessions.sessions import FIRST_PARTY, Wanted
+from carnet.server.sessions.sessions import FIRST_PARTY, NewSession
 from carnet.server.settings import load_settings
 from carnet.server.store import statements as sql
 
@@ -64,7 +64,7 @@ async def administrator(service):
 async def token_of(service, account, audience, client_id=FIRST_PARTY, scope="openid"):
     # Ending all sessions has raised its version.
     account = await service.accounts.by_id(account.id)
-    grant = await service.sessions.begin(account, Wanted(client_id, audience, scope))
+    grant = await service.sessions.begin(account, NewSession(client_id, audience, scope))
     return service.access_tokens.issue(grant, audience, None)[0]
 
 

@@ -9,7 +9,7 @@ from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.metrics import UNREADABLE_ROWS
-from carnet.server.sessions.sessions import Wanted
+from carnet.server.sessions.sessions import NewSession
 from carnet.server.store import StoreUnavailable
 from carnet.server.store import statements as sql
 from carnet.server.tokens import logout_notices
@@ -156,7 +156,7 @@ def test_revocations_that_no_verifier_understands_are_not_told_and_hide_no_other
         await service.store.write("UPDATE counter SET value = 5 WHERE name = 'revocation'")
         told = []
         for position in (None, 0):
-            stream = service.feed.read(position)
+            stream = service.revocation_stream.read(position)
             data = (await anext(stream)).decode().split("data: ")[1].strip()
             told.append(json.loads(jws.verify(data, service.keys.published).payload)["entries"])
             await stream.aclose()
@@ -198,7 +198,7 @@ def ended():
     async def end(service, client_id, address):
         accounts = await service.accounts.search(client_id)
         account = accounts[0] if accounts else await service.accounts.create(client_id, PASSWORD)
-        wanted = Wanted(client_id, "default")
+        wanted = NewSession(client_id, "default")
         grant = await service.sessions.begin(account, wanted)
         await service.store.write(
             "UPDATE session SET logout_uri = $1 WHERE id = $2", address, grant.session_id
@@ -244,22 +244,22 @@ def test_a_notice_that_can_not_be_sent_is_put_off_shown_and_given_up_and_others_
             await ended(service, name, address)
         await service.registry.add_client(machine(), OPERATOR, "good")
         await ended(service, "good", "https://good.example/l")
-        await service.notices.tell()
+        await service.logout_notices.send_due()
         assert len(told) == 1
         assert await waiting(service) == names
-        failures = await service.notices.failures()
+        failures = await service.logout_notices.failures()
         assert sorted(failures) == names
         assert all(failure.since == clock() and failure.cause for failure in failures.values())
         # A second attempt keeps the time of the first failure.
         since = clock()
         clock.advance(HOUR)
-        await service.notices.tell()
-        assert {one.since for one in (await service.notices.failures()).values()} == {since}
+        await service.logout_notices.send_due()
+        assert {one.since for one in (await service.logout_notices.failures()).values()} == {since}
         clock.advance(24 * HOUR)
-        await service.notices.tell()
+        await service.logout_notices.send_due()
         assert await waiting(service) == []
         await service.registry.remove_client(names[0], OPERATOR)
-        return sorted(await service.notices.failures()) == names[1:]
+        return sorted(await service.logout_notices.failures()) == names[1:]
 
     assert play(scene)
 
@@ -268,14 +268,14 @@ def test_a_client_that_works_again_is_shown_no_more(play, ended, told):
     async def scene(service, clock):
         await service.registry.add_client(machine(), OPERATOR, "c")
         session = await ended(service, "c", "https://xn--/l")
-        await service.notices.tell()
-        assert "c" in await service.notices.failures()
+        await service.logout_notices.send_due()
+        assert "c" in await service.logout_notices.failures()
         await service.store.write(
             "UPDATE session SET logout_uri = $1 WHERE id = $2", "https://good.example/l", session
         )
         clock.advance(HOUR)
-        await service.notices.tell()
-        return len(told), await waiting(service), await service.notices.failures()
+        await service.logout_notices.send_due()
+        return len(told), await waiting(service), await service.logout_notices.failures()
 
     assert play(scene) == (1, [], {})
 
@@ -299,7 +299,7 @@ def test_a_client_that_fails_is_asked_once_and_not_for_each_of_its_sessions(
         for _ in range(9):
             await ended(service, "bad", "https://xn--/l")
         await ended(service, "good", "https://good.example/l")
-        await service.notices.tell()
+        await service.logout_notices.send_due()
         return asked.count("https://xn--/l"), len(told)
 
     assert play(scene) == (2, 1)
@@ -310,12 +310,12 @@ def test_the_notices_of_a_client_that_can_not_be_read_wait_for_it(play, ended, t
         await add_row(service, "client", "torn", None, "{", clock())
         await ended(service, "torn", "https://good.example/l")
         await service.registry.load()
-        await service.notices.tell()
+        await service.logout_notices.send_due()
         assert (await waiting(service), told) == (["torn"], [])
         # One that was removed is told nothing.
         await service.registry.remove_client("torn", OPERATOR)
         clock.advance(2 * HOUR)
-        await service.notices.tell()
+        await service.logout_notices.send_due()
         return await waiting(service), told
 
     assert play(scene) == ([], [])
@@ -330,13 +330,13 @@ def test_what_can_not_be_written_fails_the_work_and_no_other_notice(play, ended,
         write = service.store.write
 
         async def fails(statement, *values):
-            if statement == sql.LOGOUT_TOLD and values == (sessions[0],):
+            if statement == sql.LOGOUT_SENT and values == (sessions[0],):
                 raise StoreUnavailable("the database is away")
             return await write(statement, *values)
 
         monkeypatch.setattr(service.store, "write", fails)
         with pytest.raises(BaseExceptionGroup):
-            await service.notices.tell()
+            await service.logout_notices.send_due()
         return await waiting(service)
 
     assert play(scene) == ["one"]

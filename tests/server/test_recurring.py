@@ -12,7 +12,7 @@ import structlog
 from carnet.errors import CarnetError
 from carnet.server import background, recurring
 from carnet.server.deadline import within
-from carnet.server.log import configure_log, tell_error
+from carnet.server.log import configure_log, describe_error
 from carnet.server.metrics import BACKGROUND_FAILURES, BACKGROUND_SUCCESS
 from carnet.server.recurring import Recurring
 
@@ -206,7 +206,7 @@ def test_an_error_within_others_is_told_and_only_our_words_are():
     with pytest.raises(ExceptionGroup) as caught:
         raising()
     error = caught.value
-    told = tell_error((type(error), error, error.__traceback__))
+    told = describe_error((type(error), error, error.__traceback__))
     assert [one["type"] for one in told] == ["ExceptionGroup", "CarnetError", "OSError", "KeyError"]
     assert told[1]["message"] == "ours"
     assert "secret-value" not in json.dumps(told)

@@ -14,7 +14,7 @@ from carnet.server.audit import OPERATOR
 from carnet.server.claim_names import RESERVED_CLAIMS
 from carnet.server.clients.clients import ClientMetadata, ClientRefused
 from carnet.server.clients.resources import ResourceMetadata
-from carnet.server.sessions.sessions import FIRST_PARTY, Wanted
+from carnet.server.sessions.sessions import FIRST_PARTY, NewSession
 from carnet.server.settings import ScopeRelease, load_settings
 
 ISSUER = "https://auth.example.com"
@@ -91,7 +91,7 @@ class Teller:
         return self
 
     async def grant(self, client_id, scope, audience="orders"):
-        wanted = Wanted(client_id, audience, scope)
+        wanted = NewSession(client_id, audience, scope)
         return await self.service.sessions.begin(self.account, wanted)
 
     def access(self, grant, audience):

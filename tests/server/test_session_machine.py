@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 
 from carnet.server.service import open_service
 from carnet.server.sessions.refresh_token import parse
-from carnet.server.sessions.sessions import RefreshRefused, Wanted
+from carnet.server.sessions.sessions import NewSession, RefreshRefused
 from carnet.server.settings import Settings
 
 GRACE, IDLE, LIFETIME = 30, 1000, 5000
@@ -55,7 +55,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.backup = None
         self.open()
         account = self.run(self.service.accounts.create("ada", PASSWORD))
-        grant = self.run(self.service.sessions.begin(account, Wanted("carnet", "default")))
+        grant = self.run(self.service.sessions.begin(account, NewSession("carnet", "default")))
         self.session_id = grant.session_id
         self.tokens = [grant.refresh_token]
         self.generation, self.rotated_at = 0, self.clock.seconds

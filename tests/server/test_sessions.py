@@ -6,7 +6,7 @@ import pytest
 
 from carnet.server.audit import SERVICE
 from carnet.server.sessions.refresh_token import mint, parse
-from carnet.server.sessions.sessions import RefreshRefused, Wanted
+from carnet.server.sessions.sessions import NewSession, RefreshRefused
 
 PASSWORD = "paper-boat-harbour"
 
@@ -23,7 +23,7 @@ def play_session(play):
     def run(scene, **settings):
         async def with_session(service, clock):
             account = await service.accounts.create("ada", PASSWORD)
-            grant = await service.sessions.begin(account, Wanted("carnet", "default"))
+            grant = await service.sessions.begin(account, NewSession("carnet", "default"))
             return await scene(service, clock, grant.refresh_token)
 
         return play(with_session, **settings)

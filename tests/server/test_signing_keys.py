@@ -8,7 +8,7 @@ from carnet import inspect
 from carnet.server.audit import OPERATOR
 from carnet.server.keys.master_key import create_master_key
 from carnet.server.keys.stages import Stage
-from carnet.server.sessions.sessions import Wanted
+from carnet.server.sessions.sessions import NewSession
 
 HOUR, DAY = 3600, 86_400
 
@@ -24,7 +24,7 @@ def signing_kid(service):
 def test_keys_rotate_by_themselves_and_every_token_can_be_checked_while_it_lives(play):
     async def scene(service, clock):
         account = await service.accounts.create("ada", "paper-boat-harbour")
-        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
+        grant = await service.sessions.begin(account, NewSession("carnet", "default"))
         seen, published_before = [], None
         for _ in range(80):
             await service.background.follow()
@@ -54,7 +54,7 @@ def test_a_replica_whose_clock_is_behind_signs_with_the_key_that_there_is(play, 
         account = await service.accounts.create("ada", "paper-boat-harbour")
         clock.advance(-seconds)
         await service.keys.keep_up()
-        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
+        grant = await service.sessions.begin(account, NewSession("carnet", "default"))
         token, _ = service.access_tokens.issue(grant, "default", None)
         assert inspect(token).header["kid"] == made
         assert [key.kid for key in service.keys.published] == [made]
@@ -67,7 +67,7 @@ def test_a_token_stays_good_through_the_rotation_that_follows_it(play):
         from carnet.jose import jws
 
         account = await service.accounts.create("ada", "paper-boat-harbour")
-        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
+        grant = await service.sessions.begin(account, NewSession("carnet", "default"))
         for _ in range(3):
             clock.advance(DAY - 1)
             await service.keys.keep_up()
@@ -103,7 +103,7 @@ def test_two_replicas_make_one_key(play, tmp_path):
 def test_several_algorithms_stand_side_by_side(play):
     async def scene(service, _clock):
         account = await service.accounts.create("ada", "paper-boat-harbour")
-        grant = await service.sessions.begin(account, Wanted("carnet", "orders"))
+        grant = await service.sessions.begin(account, NewSession("carnet", "orders"))
         from carnet import inspect
 
         found = {

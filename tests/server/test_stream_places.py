@@ -2,9 +2,7 @@
 
 import json
 
-import pytest
-
-from carnet.server.revocations.stream_places import StreamPlaces, network_of
+from carnet.server.revocations.stream_places import StreamPlaces
 
 
 def opened(client):
@@ -52,17 +50,3 @@ def test_an_address_gives_back_what_it_has_taken():
     assert places.take("2001:db8:1:3::1")
     places.give_back("2001:db8:1:2::3")
     assert places.take("2001:db8:1:2::4")
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("", ""),
-        ("testclient", "testclient"),
-    ],
-)
-def test_a_customer_of_a_provider_has_one_address_or_half_of_one(address, network):
-    assert network_of(address) == network

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from carnet.server.accounts import throttle
-from carnet.server.accounts.throttle import Delayed, network_of
+from carnet.server.accounts.throttle import Delayed
 from carnet.server.audit import Origin, newest
 from carnet.server.web.password_sign_in import SignInRefused, change_password, check_password
 
@@ -96,22 +96,6 @@ def test_a_name_counts_as_the_account_that_it_is(play, typed):
         return await wait(service, "ada", HERE)
 
     assert play(scene) > 0
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("64:ff9b::192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-        ("unix socket", "unix socket"),
-    ],
-)
-def test_an_address_counts_as_what_its_owner_has(address, network):
-    assert network_of(address) == network
 
 
 def test_a_guesser_with_a_network_of_ipv6_counts_as_one(play):

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from tests import processes
 
-from carnet.server.sessions.sessions import RefreshRefused, Wanted
+from carnet.server.sessions.sessions import NewSession, RefreshRefused
 
 PASSWORD = "paper-boat-harbour"
 HOUR = 3600
@@ -60,7 +60,7 @@ def test_a_full_disk_is_told_as_such_and_no_session_is_lost(start, add_user, sma
 
 async def session(service):
     account = await service.accounts.create("ada", PASSWORD)
-    return (await service.sessions.begin(account, Wanted("carnet", "default"))).refresh_token
+    return (await service.sessions.begin(account, NewSession("carnet", "default"))).refresh_token
 
 
 async def reason(service, token):
@@ -122,9 +122,9 @@ def test_expired_sessions_are_swept_in_batches_and_living_ones_stay(play):
     async def scene(service, clock):
         account = await service.accounts.create("ada", PASSWORD)
         for _ in range(1200):
-            await service.sessions.begin(account, Wanted("carnet", "default"))
+            await service.sessions.begin(account, NewSession("carnet", "default"))
         clock.advance(100)
-        kept = await service.sessions.begin(account, Wanted("carnet", "default"))
+        kept = await service.sessions.begin(account, NewSession("carnet", "default"))
         clock.advance(86_400 + 950)
         before = service.store.statements_run
         await service.background.sweep()

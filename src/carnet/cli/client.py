@@ -192,7 +192,7 @@ def show(client_id: str, as_json: bool, config: Path | None, **given: Any) -> No
 
     async def work(service: Service) -> tuple[Client | None, LogoutFailure | None]:
         clients = {one.id: one for one in service.registry.clients()}
-        return clients.get(client_id), (await service.notices.failures()).get(client_id)
+        return clients.get(client_id), (await service.logout_notices.failures()).get(client_id)
 
     found, failure = with_service(settings_from(config, **given), work)
     if found is None:

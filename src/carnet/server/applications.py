@@ -58,7 +58,7 @@ async def disconnect(service: Service, account_id: str, client_id: str, origin: 
         yield from record(now, Event.CONSENT_WITHDRAWN, origin, **about)
         values = (now, reason, client_id, account_id)
         for (session_id,) in (yield sql.END_SESSIONS_OF_CLIENT, values):
-            yield from service.revoker.session(session_id, now)
+            yield from service.revocations.revoke_session(session_id, now)
             ended = {"account_id": account_id, "session_id": session_id, "reason": reason}
             yield from record(now, Event.SESSION_ENDED, origin, **ended)
 

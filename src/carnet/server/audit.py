@@ -115,18 +115,35 @@ class Filter(NamedTuple):
     after_id: str = "\x7f"
 
 
-async def page(store: Store, wanted: Filter, limit: int) -> tuple[list[Entry], Filter | None]:
-    """Give entries, the newest first, and the filter of those that follow, where there are more."""
+class Page(NamedTuple):
+    """A part of the audit log.
+
+    Attributes:
+        entries: the newest first.
+        following: the filter of those that follow, or None where there are no more.
+    """
+
+    entries: list[Entry]
+    following: Filter | None
+
+
+async def page(store: Store, filter: Filter, limit: int) -> Page:
+    """Give the entries that a filter lets through, the newest first."""
     rows = await store.read(
         sql.AUDIT_PAGE,
-        *(wanted.before, wanted.after_id, wanted.since),
-        *(wanted.event, wanted.account_id, limit + 1),
+        filter.before,
+        filter.after_id,
+        filter.since,
+        filter.event,
+        filter.account_id,
+        limit + 1,
     )
-    entries = [Entry(*row[:7]) for row in rows[:limit]]
-    if len(rows) <= limit:
-        return entries, None
-    last = rows[limit - 1]
-    return entries, wanted._replace(before=last[0], after_id=last[7])
+    found = [(Entry(*entry), entry_id) for *entry, entry_id in rows]
+    following = None
+    if len(found) > limit:
+        last, last_id = found[limit - 1]
+        following = filter._replace(before=last.at, after_id=last_id)
+    return Page([entry for entry, _ in found[:limit]], following)
 
 
 def record(
@@ -141,7 +158,12 @@ def record(
     """Add an entry, in the transaction of what it tells."""
     values = (
         new_identifier(12),
-        *(at, event.value, account_id, session_id),
-        *(origin.actor, origin.address, reason),
+        at,
+        event.value,
+        account_id,
+        session_id,
+        origin.actor,
+        origin.address,
+        reason,
     )
     yield sql.ADD_AUDIT, values

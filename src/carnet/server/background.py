@@ -27,7 +27,7 @@ from carnet.server.clients.registry import Registry
 from carnet.server.clock import SECOND, Clock
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.recurring import Recurring
-from carnet.server.revocations.feed import Feed
+from carnet.server.revocations.stream import RevocationStream
 from carnet.server.store import Store
 from carnet.server.store import statements as sql
 from carnet.server.tokens.logout_notices import LogoutNotices
@@ -35,7 +35,7 @@ from carnet.server.tokens.logout_notices import LogoutNotices
 __all__ = ["Background"]
 
 POLL_SECONDS: Final = 0.025
-NOTICES_SECONDS: Final = 1
+LOGOUT_NOTICES_SECONDS: Final = 1
 KEYS_SECONDS: Final = 10
 DIRECTORY_SECONDS: Final = 10
 SWEEP_SECONDS: Final = 60
@@ -54,8 +54,8 @@ class Background:
         store: what it looks at.
         keys: what it keeps up.
         registry: what it reads again when it has changed.
-        feed: what it advances.
-        notices: tells clients which sessions have ended.
+        stream: what it advances.
+        logout_notices: tells clients which sessions have ended.
         clock: gives the microseconds since 1970.
 
     Attributes:
@@ -68,54 +68,57 @@ class Background:
         store: Store,
         keys: SigningKeys,
         registry: Registry,
-        feed: Feed,
-        notices: LogoutNotices,
+        stream: RevocationStream,
+        logout_notices: LogoutNotices,
         clock: Clock,
     ) -> None:
         self._store = store
         self._keys = keys
-        self._feed = feed
-        self._notices = notices
+        self._stream = stream
+        self._logout_notices = logout_notices
         self._clock = clock
         self._registry = registry
         # What the counters say, and what of it has been taken over.
         self._counters: dict[str, int] = {}
         self._directory_counter: int | None = -1
         self.activity = Activity(clock)
-        self.tasks = {
-            task.name: task
-            for task in (
-                Recurring(
-                    *("follow", self._read_counters),
-                    every=POLL_SECONDS,
-                    longest_run=10,
-                    longest_pause=1,
-                    needed_within=10,
-                ),
-                Recurring(
-                    *("keys", keys.keep_up),
-                    every=KEYS_SECONDS,
-                    longest_run=30,
-                    longest_pause=10,
-                    needed_within=60,
-                ),
-                Recurring(
-                    *("directory", self._load_registry),
-                    every=DIRECTORY_SECONDS,
-                    longest_run=30,
-                    longest_pause=10,
-                    needed_within=60,
-                ),
-                Recurring("logout_notices", notices.tell, every=NOTICES_SECONDS, longest_run=600),
-                Recurring(
-                    *("sweep", self.sweep),
-                    every=SWEEP_SECONDS,
-                    longest_run=600,
-                    first=SWEEP_SECONDS,
-                ),
-                Recurring("activity", self.activity.sample, every=MINUTE, longest_run=60),
-            )
-        }
+        tasks = (
+            Recurring(
+                "follow",
+                self._read_counters,
+                every=POLL_SECONDS,
+                longest_run=10,
+                longest_pause=1,
+                needed_within=10,
+            ),
+            Recurring(
+                "keys",
+                keys.keep_up,
+                every=KEYS_SECONDS,
+                longest_run=30,
+                longest_pause=10,
+                needed_within=60,
+            ),
+            Recurring(
+                "directory",
+                self._load_registry,
+                every=DIRECTORY_SECONDS,
+                longest_run=30,
+                longest_pause=10,
+                needed_within=60,
+            ),
+            Recurring(
+                "logout_notices",
+                logout_notices.send_due,
+                every=LOGOUT_NOTICES_SECONDS,
+                longest_run=600,
+            ),
+            Recurring(
+                "sweep", self.sweep, every=SWEEP_SECONDS, longest_run=600, first=SWEEP_SECONDS
+            ),
+            Recurring("activity", self.activity.sample, every=MINUTE, longest_run=60),
+        )
+        self.tasks = {task.name: task for task in tasks}
 
     @property
     def late(self) -> list[str]:
@@ -142,7 +145,7 @@ class Background:
                 one.cancel()
             if running:
                 await asyncio.wait(running, timeout=CLOSE_SECONDS)
-            await self._notices.close()
+            await self._logout_notices.close()
 
     async def follow(self) -> None:
         """Take over what other processes, or this one, have changed."""
@@ -162,7 +165,7 @@ class Background:
             (sql.SWEEP_REVOCATIONS, now),
             (sql.SWEEP_THROTTLES, now),
             (sql.SWEEP_FAMILIAR, now),
-            (sql.SWEEP_SPENT, now),
+            (sql.SWEEP_USED_ONCE, now),
             (sql.SWEEP_CODES, now - ENDED_KEPT),
         ):
             try:
@@ -175,7 +178,7 @@ class Background:
             raise ExceptionGroup("not everything could be swept", failures)
 
     async def _read_counters(self) -> None:
-        before, self._counters = self._counters, await self._feed.catch_up()
+        before, self._counters = self._counters, await self._stream.catch_up()
         for name, task in (("signing_key", "keys"), ("directory", "directory")):
             if before.get(name) != self._counters.get(name):
                 self.tasks[task].wake()

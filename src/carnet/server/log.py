@@ -17,7 +17,7 @@ import structlog
 
 from carnet.errors import CarnetError
 
-__all__ = ["configure_log", "tell_error"]
+__all__ = ["configure_log", "describe_error"]
 
 MOST_FRAMES: Final = 50
 MOST_ERRORS: Final = 20
@@ -25,17 +25,17 @@ MOST_ERRORS: Final = 20
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
-def tell_error(exc_info: _ExcInfo) -> list[dict[str, Any]]:
-    """Tell of an exception, of those that it holds and of those that caused it, without secrets."""
-    told: list[dict[str, Any]] = []
+def describe_error(exc_info: _ExcInfo) -> list[dict[str, Any]]:
+    """Describe an exception, those that it holds and those that caused it, without secrets."""
+    described: list[dict[str, Any]] = []
     waiting = [exc_info[1]]
     seen: set[int] = set()
-    while waiting and len(told) < MOST_ERRORS:
+    while waiting and len(described) < MOST_ERRORS:
         error = waiting.pop(0)
         if id(error) in seen:
             continue
         seen.add(id(error))
-        told.append(_tell_one(error))
+        described.append(_describe(error))
         if isinstance(error, BaseExceptionGroup):
             waiting += error.exceptions
         cause = error.__cause__
@@ -43,10 +43,10 @@ def tell_error(exc_info: _ExcInfo) -> list[dict[str, Any]]:
             cause = error.__context__
         if cause is not None:
             waiting.append(cause)
-    return told
+    return described
 
 
-def _tell_one(error: BaseException) -> dict[str, Any]:
+def _describe(error: BaseException) -> dict[str, Any]:
     # The last are the innermost. Only the places: a frame's locals may be secrets.
     frames = traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
     one: dict[str, Any] = {"type": type(error).__name__}
@@ -65,7 +65,7 @@ def configure_log() -> None:
     structlog.configure(
         processors=[
             *shared,
-            structlog.processors.ExceptionRenderer(tell_error),
+            structlog.processors.ExceptionRenderer(describe_error),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -77,7 +77,7 @@ def configure_log() -> None:
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.ExceptionRenderer(tell_error),
+                structlog.processors.ExceptionRenderer(describe_error),
                 structlog.processors.JSONRenderer(),
             ],
             foreign_pre_chain=shared,

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -23,11 +23,21 @@ from carnet.server.metrics import BACKGROUND_FAILURES, BACKGROUND_SUCCESS
 __all__ = ["Recurring"]
 
 SHORTEST_PAUSE: Final = 0.5
-SAID_AGAIN_SECONDS: Final = 60.0
+LOGGED_AGAIN_SECONDS: Final = 60.0
 
 _log = structlog.get_logger()
 # Its own: a program that seeds the module's generator finds there what it put there.
 _jitter: Final = random.Random()  # noqa: S311 - no secret
+
+
+class _Logged(NamedTuple):
+    """The failure that was logged last, and when."""
+
+    reason: str
+    at: float
+
+
+_NOTHING_LOGGED: Final = _Logged("", 0.0)
 
 
 class Recurring:
@@ -68,8 +78,8 @@ class Recurring:
         self._needed_within = needed_within
         self._succeeded_at = time.monotonic()
         self._failures = 0
-        self._said: tuple[str, float] = ("", 0.0)
-        self._wanted = asyncio.Event()
+        self._logged = _NOTHING_LOGGED
+        self._woken = asyncio.Event()
         # So that the figures are there from the beginning, with 0 for what has never succeeded.
         BACKGROUND_FAILURES.labels(name)
         BACKGROUND_SUCCESS.labels(name)
@@ -84,7 +94,7 @@ class Recurring:
 
     def wake(self) -> None:
         """Let the next run begin now, unless it fails and waits for its next attempt."""
-        self._wanted.set()
+        self._woken.set()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -117,8 +127,8 @@ class Recurring:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(self._every):
-                await self._wanted.wait()
-        self._wanted.clear()
+                await self._woken.wait()
+        self._woken.clear()
 
     def _succeed(self) -> None:
         self._succeeded_at = time.monotonic()
@@ -126,18 +136,18 @@ class Recurring:
         if self.failing is not None:
             self.failing = None
             self._failures = 0
-            self._said = ("", 0.0)
+            self._logged = _NOTHING_LOGGED
             _write("info", "background_recovered", task=self.name)
 
     def _fail(self, error: BaseException) -> None:
         self._failures += 1
         BACKGROUND_FAILURES.labels(self.name).inc()
         self.failing = _reason(error)
-        cause, at = self._said
         now = time.monotonic()
-        # What fails many times a second for the same reason is said once a minute.
-        if self.failing != cause or now - at >= SAID_AGAIN_SECONDS:
-            self._said = (self.failing, now)
+        last = self._logged
+        # What fails many times a second for the same reason is logged once a minute.
+        if self.failing != last.reason or now - last.at >= LOGGED_AGAIN_SECONDS:
+            self._logged = _Logged(self.failing, now)
             fields = {"task": self.name, "reason": self.failing, "failures": self._failures}
             _write("error", "background_failed", **fields, exc_info=error)
 

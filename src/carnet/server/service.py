@@ -19,20 +19,20 @@ from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder
 from carnet.server.keys.master_key import create_master_key, read_master_key
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
-from carnet.server.revocations.feed import Feed
-from carnet.server.revocations.revoker import Revoker
+from carnet.server.revocations.revocations import Revocations
+from carnet.server.revocations.stream import RevocationStream
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.store import Store, open_store
 from carnet.server.tokens.access_tokens import AccessTokens
 from carnet.server.tokens.id_tokens import IdTokens
 from carnet.server.tokens.logout_notices import LogoutNotices
-from carnet.server.tokens.used_once import Spent
+from carnet.server.tokens.used_once import UsedOnce
 
 __all__ = ["Service", "open_service"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """The parts of the running service.
 
@@ -45,14 +45,14 @@ class Service:
         throttle: who has to wait before trying again.
         sessions: who is signed in.
         registry: the clients, and what tokens may be for.
-        spent: what may be used once and was.
-        revoker: refuses access tokens before their time.
+        used_once: which proofs and assertions of clients have been used.
+        revocations: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
         id_tokens: what tells clients who has signed in.
         codes: what the authorization endpoint gives clients.
         consents: which client may do what for whom.
-        feed: tells verifiers what is refused.
-        notices: tells clients which sessions have ended.
+        revocation_stream: tells verifiers what is refused.
+        logout_notices: tells clients which sessions have ended.
         background: what the service does by itself, once it is run.
         folder: where the master key is.
     """
@@ -65,14 +65,14 @@ class Service:
     throttle: Throttle
     sessions: Sessions
     registry: Registry
-    spent: Spent
-    revoker: Revoker
+    used_once: UsedOnce
+    revocations: Revocations
     access_tokens: AccessTokens
     id_tokens: IdTokens
     codes: AuthorizationCodes
     consents: Consents
-    feed: Feed
-    notices: LogoutNotices
+    revocation_stream: RevocationStream
+    logout_notices: LogoutNotices
     background: Background
     folder: DataFolder
 
@@ -104,34 +104,34 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
     passwords = Passwords()
     try:
         keys = await _load_keys(store, folder, settings, clock)
-        revoker = Revoker(settings)
-        feed = Feed(store, keys, settings, clock)
-        sessions = Sessions(store, keys, revoker, settings, clock)
+        revocations = Revocations(store, settings, clock)
+        stream = RevocationStream(store, keys, settings, clock)
+        sessions = Sessions(store, keys, revocations, settings, clock)
         registry = Registry(store, sessions, settings, clock)
         await registry.load()
-        accounts = Accounts(store, passwords, revoker, clock)
+        accounts = Accounts(store, passwords, revocations, clock)
         await accounts.prepare()
         id_tokens = IdTokens(keys, settings)
-        notices = LogoutNotices(store, registry, id_tokens, clock)
+        logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
-            settings,
-            clock,
-            store,
-            keys,
-            accounts,
-            Throttle(store, keys, clock),
-            sessions,
-            registry,
-            Spent(store, clock),
-            revoker,
-            AccessTokens(keys, registry, settings),
-            id_tokens,
-            AuthorizationCodes(store, sessions, clock),
-            Consents(store, clock),
-            feed,
-            notices,
-            Background(store, keys, registry, feed, notices, clock),
-            folder,
+            settings=settings,
+            clock=clock,
+            store=store,
+            keys=keys,
+            accounts=accounts,
+            throttle=Throttle(store, keys, clock),
+            sessions=sessions,
+            registry=registry,
+            used_once=UsedOnce(store, clock),
+            revocations=revocations,
+            access_tokens=AccessTokens(keys, registry, settings),
+            id_tokens=id_tokens,
+            codes=AuthorizationCodes(store, sessions, clock),
+            consents=Consents(store, clock),
+            revocation_stream=stream,
+            logout_notices=logout_notices,
+            background=Background(store, keys, registry, stream, logout_notices, clock),
+            folder=folder,
         )
     finally:
         passwords.close()

@@ -166,8 +166,8 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ADD_CONSENT": ("c", "orders", "openid", 1, "a"),
         "RENEW_LOGIN": (0, 2, "", 3, b"h", "c", "a", 1),
         "LOGOUTS_DUE": (1,),
-        "LOGOUTS_TO_TELL": (2, 1, 1),
-        "LOGOUT_NOT_TOLD": (1, "s"),
+        "LEASE_LOGOUTS": (2, 1, 1),
+        "POSTPONE_LOGOUT": (1, "s"),
         "TOUCH_SESSION": (1, "", "s"),
         "END_SESSIONS_OF_ACCOUNT": (1, "r", "a", "s"),
         "SWEEP_SESSIONS": (1, 1),
@@ -193,8 +193,8 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "SET_CLIENT_SECRET": (b"h", "c"),
         "END_ALL_SESSIONS_OF_CLIENT": (1, "r", "c"),
         "ADD_RESOURCE": ("a", "{}", 1),
-        "SPEND": (b"h", 1),
-        "SWEEP_SPENT": (1, 1),
+        "USE_ONCE": (b"h", 1),
+        "SWEEP_USED_ONCE": (1, 1),
         "ADD_AUDIT": ("i", 1, "e", None, None, None, None, None),
     }
     wanted = len(set(re.findall(r"\$\d+", sql)))

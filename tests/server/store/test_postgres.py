@@ -12,7 +12,7 @@ from tests.postgres import ESCAPED, PASSWORD
 
 from carnet.errors import ServerError
 from carnet.server.service import open_service
-from carnet.server.sessions.sessions import Wanted
+from carnet.server.sessions.sessions import NewSession
 from carnet.server.settings import Settings
 from carnet.server.store import StoreUnavailable, open_store, statements
 from carnet.server.store import postgres as engine
@@ -632,7 +632,7 @@ def test_a_sign_in_at_the_moment_of_a_disabling_leaves_no_living_session(databas
                     ended = (1, "account_disabled", account.id, "")
                     await operator.fetch(statements.END_SESSIONS_OF_ACCOUNT, *ended)
                     begun = asyncio.create_task(
-                        service.sessions.begin(account, Wanted("carnet", "default"))
+                        service.sessions.begin(account, NewSession("carnet", "default"))
                     )
                     # It has been refused by then, or waits for the account.
                     await asyncio.wait([begun], timeout=0.5)

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import structlog
 
-from carnet.errors import CarnetError
-from carnet.server.accounts.passwords import MAX_PASSWORD, MIN_PASSWORD, Passwords, is_common
+from carnet.server.accounts.account_record import (
+    Account,
+    AccountRefused,
+    AccountRow,
+    account_of,
+    check_password,
+    claims_text,
+    roles_text,
+)
+from carnet.server.accounts.passwords import MAX_PASSWORD, Passwords
 from carnet.server.accounts.usernames import (
     MAX_USERNAME,
     canonical_username,
@@ -23,49 +31,17 @@ from carnet.server.accounts.usernames import (
     skeleton,
 )
 from carnet.server.audit import OPERATOR, Event, Origin, record
-from carnet.server.claim_names import RESERVED_CLAIMS
 from carnet.server.clock import Clock
 from carnet.server.identifiers import new_identifier
-from carnet.server.revocations.revoker import Revoker
+from carnet.server.revocations.revocations import Revocations
 from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Account", "AccountRefused", "Accounts", "account_of", "account_standing"]
+__all__ = ["Account", "AccountRefused", "Accounts", "account_of"]
 
-MAX_CLAIMS = 4096
-SKELETONS_AT_ONCE = 500
+SKELETONS_AT_ONCE: Final = 500
 
 _log = structlog.get_logger()
-
-_decode_roles = msgspec.json.Decoder(tuple[str, ...]).decode
-_decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
-_decode_standing = msgspec.json.Decoder(tuple[int, tuple[str, ...], dict[str, Any]]).decode
-
-
-class AccountRefused(CarnetError):
-    """An account can't be made or changed as asked; the code says why."""
-
-    code = "account_refused"
-
-
-class Account(NamedTuple):
-    """Somebody who may sign in.
-
-    Attributes:
-        id: the ``sub`` of the account's tokens; it never changes and says nothing.
-        username: what the person types, in its canonical form.
-        roles: what the account may do.
-        claims: more claims for its tokens.
-        version: the ``sub_ver`` of its tokens.
-        disabled: whether it may not sign in.
-    """
-
-    id: str
-    username: str
-    roles: tuple[str, ...]
-    claims: dict[str, Any]
-    version: int
-    disabled: bool
 
 
 class Accounts:
@@ -74,14 +50,16 @@ class Accounts:
     Args:
         store: where they are kept.
         passwords: makes and checks the hashes.
-        revoker: makes older tokens stale.
+        revocations: makes older tokens stale.
         clock: gives the microseconds since 1970.
     """
 
-    def __init__(self, store: Store, passwords: Passwords, revoker: Revoker, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, passwords: Passwords, revocations: Revocations, clock: Clock
+    ) -> None:
         self._store = store
         self._passwords = passwords
-        self._revoker = revoker
+        self._revocations = revocations
         self._clock = clock
 
     async def create(
@@ -114,19 +92,34 @@ class Accounts:
                 code="username_invalid",
             )
         check_password(password, name)
-        chosen, more = roles_text(roles), claims_text(claims or {})
-        account_id = new_identifier()
-        encoded = await self._passwords.hash(password)
+        row = AccountRow(
+            id=new_identifier(),
+            username=name,
+            roles=roles_text(roles),
+            claims=claims_text(claims or {}),
+            version=1,
+            disabled_at=None,
+            password_hash=await self._passwords.hash(password),
+        )
         now = self._clock()
 
         def add() -> Transaction[None]:
-            values = (account_id, name, encoded, chosen, more, now, skeleton(name))
+            values = (
+                row.id,
+                row.username,
+                row.password_hash,
+                row.roles,
+                row.claims,
+                now,
+                skeleton(name),
+            )
             if not (yield sql.ADD_ACCOUNT, values):
-                raise _taken(name, is_same=bool((yield sql.ACCOUNT_BY_USERNAME, (name,))))
-            yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=account_id)
+                is_same = bool((yield sql.ACCOUNT_BY_USERNAME, (name,)))
+                raise _username_taken(name, is_same=is_same)
+            yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
 
         await self._store.transact(add)
-        return Account(account_id, name, _decode_roles(chosen), _decode_claims(more), 1, False)
+        return account_of(row)
 
     async def authenticate(self, username: str, password: str) -> Account | None:
         """Give the account that a username and a password belong to, or None.
@@ -137,12 +130,11 @@ class Accounts:
         Raises:
             TooBusy: if too many sign in at this moment.
         """
-        name = canonical_username(username)
-        rows = await self._store.read(sql.ACCOUNT_BY_USERNAME, name) if name else []
-        encoded = rows[0][6] if rows else None
-        if not await self._passwords.check(password[: MAX_PASSWORD + 1], encoded):
+        row = await self._by_username(username)
+        encoded = None if row is None else row.password_hash
+        if not await self._passwords.check(password[: MAX_PASSWORD + 1], encoded) or row is None:
             return None
-        account = account_of(rows[0])
+        account = account_of(row)
         if account.disabled:
             return None
         if encoded is not None and self._passwords.is_outdated(encoded):
@@ -156,16 +148,15 @@ class Accounts:
         Raises:
             AccountRefused: ``account_unknown``.
         """
-        name = canonical_username(username)
-        rows = await self._store.read(sql.ACCOUNT_BY_USERNAME, name) if name else []
-        if not rows:
+        row = await self._by_username(username)
+        if row is None:
             raise _unknown()
-        return account_of(rows[0])
+        return account_of(row)
 
     async def by_id(self, account_id: str) -> Account | None:
         """Give an account by its id."""
-        rows = await self._store.read(sql.ACCOUNT_BY_ID, account_id)
-        return account_of(rows[0]) if rows else None
+        row = await self._by_id(account_id)
+        return None if row is None else account_of(row)
 
     async def page(self, after: str = "", limit: int = 1000) -> list[Account]:
         """Give accounts by username, from the one after ``after``."""
@@ -173,10 +164,10 @@ class Accounts:
 
     async def search(self, text: str, after: str = "", limit: int = 1000) -> list[Account]:
         """Give the accounts with a text in their usernames, from the one after ``after``."""
-        wanted = unicodedata.normalize("NFKC", text).casefold()
+        part = unicodedata.normalize("NFKC", text).casefold()
         for special in "!%_":
-            wanted = wanted.replace(special, "!" + special)
-        return _readable(await self._store.read(sql.SEARCH_ACCOUNTS, after, f"%{wanted}%", limit))
+            part = part.replace(special, "!" + special)
+        return _readable(await self._store.read(sql.SEARCH_ACCOUNTS, after, f"%{part}%", limit))
 
     async def prepare(self) -> None:
         """Work out what the usernames look like that were made before anybody asked.
@@ -224,9 +215,8 @@ class Accounts:
 
         def work() -> Transaction[None]:
             for statement, text, event in texts:
-                rows = yield statement, (text, account_id)
-                if rows:
-                    yield from self._revoker.older_versions(account_id, rows[0][0], now)
+                for (version,) in (yield statement, (text, account_id)):
+                    yield from self._revocations.revoke_older_versions(account_id, version, now)
                     yield from record(now, event, origin, account_id=account_id, reason=text)
             if disabled:
                 yield from self._disabling(account_id, now, origin)
@@ -282,8 +272,8 @@ class Accounts:
             TooBusy: if too many passwords are being hashed.
         """
         check_password(new, account.username)
-        rows = await self._store.read(sql.ACCOUNT_BY_ID, account.id)
-        before = rows[0][6] if rows else None
+        row = await self._by_id(account.id)
+        before = None if row is None else row.password_hash
         if not await self._passwords.check(current, before):
             return False
         after = await self._passwords.hash(new)
@@ -295,8 +285,8 @@ class Accounts:
             yield sql.HOLD_LOGIN, (session_id,)
             values = (after, account.id, before, account.version, session_id, now)
             rows = yield sql.CHANGE_PASSWORD, values
-            if rows:
-                yield from self._changed(account.id, rows[0][0], session_id, now, origin)
+            for (version,) in rows:
+                yield from self._password_changed(account.id, version, session_id, now, origin)
             return bool(rows)
 
         if not await self._store.transact(work):
@@ -321,25 +311,32 @@ class Accounts:
         now = self._clock()
 
         def work() -> Transaction[None]:
-            rows = yield sql.SET_PASSWORD, (encoded, account_id)
-            if rows:
-                yield from self._changed(account_id, rows[0][0], "", now, origin)
+            for (version,) in (yield sql.SET_PASSWORD, (encoded, account_id)):
+                yield from self._password_changed(account_id, version, "", now, origin)
 
         await self._store.transact(work)
 
-    def _changed(
+    async def _by_username(self, username: str) -> AccountRow | None:
+        name = canonical_username(username)
+        rows = await self._store.read(sql.ACCOUNT_BY_USERNAME, name) if name else []
+        return AccountRow(*rows[0]) if rows else None
+
+    async def _by_id(self, account_id: str) -> AccountRow | None:
+        rows = await self._store.read(sql.ACCOUNT_BY_ID, account_id)
+        return AccountRow(*rows[0]) if rows else None
+
+    def _password_changed(
         self, account_id: str, version: int, kept: str, now: int, origin: Origin
     ) -> Transaction[None]:
         """End what another password ends."""
         yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed", account_id, kept)
-        yield from self._revoker.older_versions(account_id, version, now)
+        yield from self._revocations.revoke_older_versions(account_id, version, now)
         yield from record(now, Event.PASSWORD_CHANGED, origin, account_id=account_id)
 
     def _disabling(self, account_id: str, now: int, origin: Origin) -> Transaction[None]:
-        rows = yield sql.DISABLE_ACCOUNT, (now, account_id)
-        if rows:
+        for (version,) in (yield sql.DISABLE_ACCOUNT, (now, account_id)):
             yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")
-            yield from self._revoker.older_versions(account_id, rows[0][0], now)
+            yield from self._revocations.revoke_older_versions(account_id, version, now)
             yield from record(now, Event.ACCOUNT_DISABLED, origin, account_id=account_id)
 
 
@@ -349,7 +346,7 @@ def _unknown() -> AccountRefused:
     )
 
 
-def _taken(name: str, *, is_same: bool) -> AccountRefused:
+def _username_taken(name: str, *, is_same: bool) -> AccountRefused:
     if is_same:
         text = f"there is an account named {name} already; choose another username"
         return AccountRefused(text, code="username_taken")
@@ -358,67 +355,12 @@ def _taken(name: str, *, is_same: bool) -> AccountRefused:
     )
 
 
-def check_password(password: str, username: str) -> None:
-    """Check that a new password can be taken (NIST SP 800-63B section 5.1.1.2).
-
-    Raises:
-        AccountRefused: ``password_invalid`` or ``password_common``.
-    """
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise AccountRefused(
-            f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters", code="password_invalid"
-        )
-    if is_common(password) or canonical_username(password) == username:
-        raise AccountRefused(
-            "this password is one of those that are tried first; choose another, such as four "
-            "words that don't belong together",
-            code="password_common",
-        )
-
-
-def roles_text(roles: Sequence[str]) -> str:
-    """Write roles as the database holds them."""
-    if not all(role and role.isprintable() and " " not in role for role in roles):
-        raise AccountRefused("a role is a name without white space", code="role_invalid")
-    return msgspec.json.encode(sorted(set(roles))).decode()
-
-
-def claims_text(claims: Mapping[str, Any]) -> str:
-    """Write claims as the database holds them."""
-    own = sorted(RESERVED_CLAIMS.intersection(claims))
-    if own:
-        raise AccountRefused(
-            f"the service itself sets {', '.join(own)}; choose other names for custom claims",
-            code="claim_reserved",
-        )
-    text = msgspec.json.encode(dict(claims), order="deterministic").decode()
-    if len(text) > MAX_CLAIMS:
-        raise AccountRefused(
-            f"custom claims have at most {MAX_CLAIMS} characters of JSON", code="claims_too_large"
-        )
-    return text
-
-
-def account_of(row: tuple[Any, ...]) -> Account:
-    """Read an account's row."""
-    account_id, username, roles, claims, version, disabled_at = row[:6]
-    return Account(
-        *(account_id, username, _decode_roles(roles), _decode_claims(claims)),
-        *(version, disabled_at is not None),
-    )
-
-
 def _readable(rows: Rows) -> list[Account]:
     """Read the rows of a list; one that can't be read is left out, and hides no other."""
     found = []
-    for row in rows:
+    for row in [AccountRow(*values) for values in rows]:
         try:
             found.append(account_of(row))
         except msgspec.MsgspecError as error:
-            _log.error("row_unreadable", kind="account", name=row[0], exc_info=error)
+            _log.error("row_unreadable", kind="account", name=row.id, exc_info=error)
     return found
-
-
-def account_standing(text: str) -> tuple[int, tuple[str, ...], dict[str, Any]]:
-    """Read version, roles and claims of an account out of their JSON array."""
-    return _decode_standing(text)

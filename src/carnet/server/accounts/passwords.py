@@ -47,7 +47,7 @@ class Passwords:
         self._workers = workers or _cores()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="carnet-password")
         self._pending = 0
-        self._nobodys = self._hasher.hash(secrets.token_urlsafe(32))
+        self._hash_of_nobody = self._hasher.hash(secrets.token_urlsafe(32))
 
     async def hash(self, password: str) -> str:
         """Hash a new password, as a PHC string.
@@ -70,7 +70,7 @@ class Passwords:
 
         def verify() -> bool:
             try:
-                return self._hasher.verify(encoded or self._nobodys, _prepared(password))
+                return self._hasher.verify(encoded or self._hash_of_nobody, _prepared(password))
             except (VerificationError, InvalidHashError):
                 return False
 

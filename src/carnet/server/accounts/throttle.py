@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,18 +36,16 @@ from carnet.errors import CarnetError
 from carnet.server.accounts.usernames import canonical_username
 from carnet.server.clock import SECOND, Clock
 from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.networks import network_of
 from carnet.server.store import Statement, Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Attempt", "Delayed", "Throttle", "network_of"]
+__all__ = ["Attempt", "Delayed", "Throttle"]
 
 DAY: Final = 86_400 * SECOND
 FAMILIAR_FOR: Final = 90 * DAY
 BUCKETS: Final = 2**16
 MAX_WAITING: Final = 64
-
-# With these, addresses of IPv4 are written in those of IPv6 (RFC 6052).
-_TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Allowance(NamedTuple):
@@ -65,6 +62,29 @@ AUDITED_HERE: Final = Allowance(20, 60 * SECOND)
 AUDITED: Final = Allowance(1000, 10 * SECOND)
 
 _Slots = dict[str, Allowance]
+
+
+class _TakeSlot(NamedTuple):
+    """What TAKE_SLOT is asked: the moments that it compares with, and those that it sets."""
+
+    name: str
+    first_due_at: int
+    now: int
+    due_at_most: int
+    interval: int
+    due_with_room: int
+
+    @classmethod
+    def of(cls, name: str, allowance: Allowance, now: int) -> _TakeSlot:
+        full = allowance.burst * allowance.interval
+        return cls(
+            name=name,
+            first_due_at=now + allowance.interval,
+            now=now,
+            due_at_most=now + 2 * full,
+            interval=allowance.interval,
+            due_with_room=now + full - allowance.interval,
+        )
 
 
 class Delayed(CarnetError):
@@ -145,12 +165,12 @@ class Throttle:
         known = await self._store.read(sql.FAMILIAR, name, now)
         own = self._slot("known account", account)
         if device:
-            wanted = {self._slot("device", account, device): ACCOUNT_HERE, own: ACCOUNT}
+            slots = {self._slot("device", account, device): ACCOUNT_HERE, own: ACCOUNT}
         elif known:
             here = self._slot("known address", account, network)
-            wanted = {self._slot("address", network): ADDRESS, here: ACCOUNT_HERE, own: ACCOUNT}
+            slots = {self._slot("address", network): ADDRESS, here: ACCOUNT_HERE, own: ACCOUNT}
         else:
-            wanted = {
+            slots = {
                 self._slot("address", network): ADDRESS,
                 self._slot("account and address", account, network): ACCOUNT_HERE,
                 self._slot("account", account): ACCOUNT,
@@ -158,7 +178,7 @@ class Throttle:
         # It is not written with every sign-in.
         until = now + FAMILIAR_FOR
         remembering = sql.ADD_FAMILIAR, (name, until, until - DAY)
-        async with self._attempt(wanted, remembering) as attempt:
+        async with self._attempt(slots, remembering) as attempt:
             yield attempt
 
     @asynccontextmanager
@@ -190,19 +210,19 @@ class Throttle:
         now = self._clock()
         here = self._slot("audited", network_of(address))
         for name, allowance in ((here, AUDITED_HERE), ("audited", AUDITED)):
-            if not (yield sql.TAKE_SLOT, _taking(name, allowance, now)):
+            if not (yield sql.TAKE_SLOT, _TakeSlot.of(name, allowance, now)):
                 return False
         return True
 
     @asynccontextmanager
     async def _attempt(
-        self, wanted: _Slots, remembering: Statement | None = None
+        self, slots: _Slots, remembering: Statement | None = None
     ) -> AsyncIterator[Attempt]:
-        await self._enter(wanted)
+        await self._enter(slots)
         attempt = Attempt()
 
         def end() -> Transaction[None]:
-            for name, allowance in sorted(wanted.items()):
+            for name, allowance in sorted(slots.items()):
                 yield sql.GIVE_SLOT_BACK, (allowance.interval, name)
             if attempt.succeeded and remembering is not None:
                 yield remembering
@@ -214,17 +234,17 @@ class Throttle:
                 if attempt.forgiven:
                     await self._store.transact(end)
             finally:
-                self._leave(wanted, is_free=attempt.forgiven)
+                self._leave(slots, is_free=attempt.forgiven)
 
-    async def _enter(self, wanted: _Slots) -> None:
+    async def _enter(self, slots: _Slots) -> None:
         while True:
             try:
-                await self._store.transact(lambda: self._take(wanted))
+                await self._store.transact(lambda: self._take_slots(slots))
             except _Refused as refused:
                 if not await self._turn(refused.name):
                     raise Delayed(refused.seconds) from None
             else:
-                self._under_way.update(wanted.keys())
+                self._under_way.update(slots.keys())
                 return
 
     async def _turn(self, name: str) -> bool:
@@ -238,9 +258,9 @@ class Throttle:
         self._waiting[name].append(turn)
         return await turn
 
-    def _leave(self, wanted: _Slots, *, is_free: bool) -> None:
-        self._under_way.subtract(wanted.keys())
-        for name in wanted:
+    def _leave(self, slots: _Slots, *, is_free: bool) -> None:
+        self._under_way.subtract(slots.keys())
+        for name in slots:
             waiting = self._waiting[name]
             is_last = self._under_way[name] <= 0
             # Nobody else will tell those who wait behind the last one.
@@ -253,13 +273,14 @@ class Throttle:
             if is_last:
                 del self._under_way[name], self._waiting[name]
 
-    def _take(self, wanted: _Slots) -> Transaction[None]:
+    def _take_slots(self, slots: _Slots) -> Transaction[None]:
         now = self._clock()
         # Always in the same order, so that two attempts never wait for each other.
-        for name, allowance in sorted(wanted.items()):
-            if not (yield sql.TAKE_SLOT, _taking(name, allowance, now)):
-                rows = yield sql.SLOT_DUE, (name,)
-                raise _Refused(name, _seconds(rows[0][0], allowance, now) if rows else 1)
+        for name, allowance in sorted(slots.items()):
+            if not (yield sql.TAKE_SLOT, _TakeSlot.of(name, allowance, now)):
+                for (due_at,) in (yield sql.SLOT_DUE, (name,)):
+                    raise _Refused(name, _seconds(due_at, allowance, now))
+                raise _Refused(name, 1)
 
     def _slot(self, kind: str, *parts: str) -> str:
         number = int.from_bytes(self._hide(kind, *parts)[:8], "big") % BUCKETS
@@ -267,37 +288,16 @@ class Throttle:
 
     def _hide(self, *parts: str) -> bytes:
         pepper = self._keys.peppers[self._keys.pepper_id]
-        said = b"".join(
+        framed = b"".join(
             len(text).to_bytes(4, "big") + text
             for text in (part.encode("utf-8", "surrogatepass") for part in parts)
         )
-        return hmac.digest(hmac.digest(pepper, b"carnet throttle", "sha256"), said, "sha256")
-
-
-def network_of(address: str) -> str:
-    """Give what somebody has who has an address: the address itself, or the /64 of an IPv6 one."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    if found in _TRANSLATED:
-        return str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
-    return str(ipaddress.IPv6Network((found, 64), strict=False))
+        return hmac.digest(hmac.digest(pepper, b"carnet throttle", "sha256"), framed, "sha256")
 
 
 def _name_of(username: str) -> str:
     # What can be nobody's name counts too, by what was typed.
     return canonical_username(username) or username
-
-
-def _taking(name: str, allowance: Allowance, now: int) -> tuple[str, int, int, int, int, int]:
-    full = allowance.burst * allowance.interval
-    latest = now + full - allowance.interval
-    return (name, now + allowance.interval, now, now + 2 * full, allowance.interval, latest)
 
 
 def _seconds(due_at: int, allowance: Allowance, now: int) -> int:

@@ -275,7 +275,7 @@ class Registry:
             if not (yield sql.REMOVE_CLIENT, (client_id,)):
                 return False
             yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
-            yield sql.LOGOUT_WORKS, (client_id,)
+            yield sql.FORGET_LOGOUT_FAILURE, (client_id,)
             ended = yield from self._sessions.ending_of_client(
                 client_id, "client_removed", self._clock(), origin
             )

@@ -208,7 +208,7 @@ def administer(operation: Operation) -> Callable[[Request], Awaitable[Response]]
 
 async def _list_clients(asked: Asked) -> ClientList:
     registry = asked.service.registry
-    failures = await asked.service.notices.failures()
+    failures = await asked.service.logout_notices.failures()
     unreadable = sorted(registry.unreadable_clients.items())
     return ClientList(
         clients=[_client_document(one, failure=failures.get(one.id)) for one in registry.clients()],
@@ -228,7 +228,7 @@ async def _show_client(asked: Asked) -> ClientDocument:
     found = {one.id: one for one in asked.service.registry.clients()}.get(asked.name)
     if found is None:
         raise ClientRefused("there is no such client", code="unknown_client")
-    failures = await asked.service.notices.failures()
+    failures = await asked.service.logout_notices.failures()
     return _client_document(found, failure=failures.get(found.id))
 
 

@@ -51,7 +51,7 @@ async def stream_revocations(request: Request) -> Response:
     if text is not None and not (text.isascii() and text.isdigit() and len(text) < 19):
         raise RequestRefused("invalid_request", "Last-Event-ID must be the id of an event")
 
-    stream = service.feed.read(None if text is None else int(text))
+    stream = service.revocation_stream.read(None if text is None else int(text))
     # Where the database does not answer, this says so, and no stream begins.
     first = await anext(stream)
 
@@ -68,7 +68,7 @@ async def stream_revocations(request: Request) -> Response:
         finally:
             READERS.dec()
 
-    places, address = service.feed.places, origin_of(request).address
+    places, address = service.revocation_stream.places, origin_of(request).address
     if not places.take(address):
         raise RequestRefused(
             "temporarily_unavailable",
@@ -100,5 +100,5 @@ async def revoke_token(request: Request) -> Response:
         return Response(status_code=200, headers=NO_STORE)
     if claims.client_id == client.id:
         now = service.clock()
-        await service.store.transact(lambda: service.revoker.token(claims["jti"], now))
+        await service.store.transact(lambda: service.revocations.revoke_token(claims["jti"], now))
     return Response(status_code=200, headers=NO_STORE)

@@ -14,7 +14,7 @@ from carnet.server.clock import SECOND
 from carnet.server.endpoints.token.answer import check_resource, token_answer
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
-from carnet.server.sessions.sessions import FIRST_PARTY, Session, Wanted
+from carnet.server.sessions.sessions import FIRST_PARTY, NewSession, Session
 from carnet.server.web.bearer import origin_of, signed_in, verified
 from carnet.server.web.cookie_mode import (
     cookie_mode,
@@ -71,7 +71,7 @@ async def begin_session(request: Request) -> Response:
         await use_proof(service, proof)
     thumbprint = "" if proof is None else proof.thumbprint
     audience = given.resource or service.settings.audiences[0]
-    wanted = Wanted(FIRST_PARTY, audience, key_thumbprint=thumbprint)
+    wanted = NewSession(FIRST_PARTY, audience, key_thumbprint=thumbprint)
     grant = await service.sessions.begin(account, wanted, origin)
     if grant is None:
         raise _refused(account_changing())

@@ -7,8 +7,7 @@ shown to administrators, and another one takes its place.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
-from typing import cast
+from typing import NamedTuple, cast
 
 import structlog
 
@@ -24,14 +23,37 @@ from carnet.server.keys.master_key import MasterKey
 from carnet.server.keys.stages import KeyDates, Stage, rotation_due, stages
 from carnet.server.metrics import UNREADABLE_ROWS
 from carnet.server.settings import Settings
-from carnet.server.store import Rows, Store, Transaction
+from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
+from carnet.server.store.counters import next_number, read_counters
 
 __all__ = ["SigningKeys"]
 
 COUNTER = "signing_key"
 
 _log = structlog.get_logger()
+
+
+class _KeyRow(NamedTuple):
+    """What SIGNING_KEYS gives of a key."""
+
+    kid: str
+    alg: str
+    encrypted_jwk: str
+    created_at: int
+    signs_from: int
+    retired_at: int | None
+
+    @property
+    def dates(self) -> KeyDates:
+        return KeyDates(self.kid, self.alg, self.created_at, self.signs_from, self.retired_at)
+
+
+class _PepperRow(NamedTuple):
+    """What PEPPERS gives of a pepper."""
+
+    id: int
+    encrypted_secret: str
 
 
 class SigningKeys:
@@ -95,26 +117,26 @@ class SigningKeys:
             ServerError: ``master_key_wrong``.
         """
         await self._store.transact(self._make_pepper)
-        self.peppers = self._decrypt_peppers(await self._store.read(sql.PEPPERS))
-        self._take(await self._store.read(sql.SIGNING_KEYS))
+        self.peppers = await self._read_peppers()
+        await self._take_over()
         await self.keep_up()
 
     async def keep_up(self) -> None:
         """Do what is due: make the next key, remove the last, follow the other replicas."""
         for alg in self._algorithms:
             # In this order: a key that another replica makes after the count fails our own.
-            seen = await self._counter()
-            dates = _dates(self._read(await self._store.read(sql.SIGNING_KEYS)))
+            counter = await self._counter()
+            dates = [row.dates for row in await self._read()]
             due = rotation_due(dates, alg, self._clock(), self._lifetime, self._lead)
             if due is not None:
-                await self._make(alg, due, SERVICE, seen)
-        dates = _dates(self._read(await self._store.read(sql.SIGNING_KEYS)))
+                await self._make(alg, due, SERVICE, counter)
+        dates = [row.dates for row in await self._read()]
         found = stages(dates, self._clock(), self._kept)
         for kid in [kid for kid, stage in found.items() if stage is Stage.REMOVED]:
             await self._remove(kid)
         for kid in [kid for kid, key in self._unreadable.items() if key.retired_at is not None]:
             await self._remove(kid)
-        self._take(await self._store.read(sql.SIGNING_KEYS))
+        await self._take_over()
 
     async def rotate(self, alg: str, origin: Origin, *, at_once: bool = False) -> None:
         """Make the next key of an algorithm.
@@ -126,8 +148,8 @@ class SigningKeys:
                 they meet its ``kid``.
         """
         now = self._clock()
-        await self._make(alg, now if at_once else now + self._lead, origin, seen=None)
-        self._take(await self._store.read(sql.SIGNING_KEYS))
+        await self._make(alg, now if at_once else now + self._lead, origin, counter=None)
+        await self._take_over()
 
     async def prepare_next(self, alg: str, origin: Origin) -> bool:
         """Make the next key of an algorithm, unless one waits for its time already.
@@ -138,12 +160,12 @@ class SigningKeys:
             Whether none was waiting.
         """
         # In this order, as in keep_up.
-        seen = await self._counter()
-        self._take(await self._store.read(sql.SIGNING_KEYS))
+        counter = await self._counter()
+        await self._take_over()
         if any(key.alg == alg and stage is Stage.PUBLISHED for key, stage in self.overview()):
             return False
-        await self._make(alg, self._clock() + self._lead, origin, seen)
-        self._take(await self._store.read(sql.SIGNING_KEYS))
+        await self._make(alg, self._clock() + self._lead, origin, counter)
+        await self._take_over()
         return True
 
     async def retire(self, kid: str, origin: Origin) -> bool:
@@ -157,18 +179,19 @@ class SigningKeys:
             rows = yield sql.RETIRE_SIGNING_KEY, (now, kid)
             if not rows:
                 return None
-            yield sql.NEXT_NUMBER, (COUNTER,)
+            yield from next_number(COUNTER)
             yield from record(now, Event.KEY_RETIRED, origin, reason=kid)
-            return str(rows[0][0])
+            [(alg,)] = rows
+            return str(alg)
 
         alg = await self._store.transact(work)
         if alg is None:
             return False
-        rows = self._read(await self._store.read(sql.SIGNING_KEYS))
-        found = stages(_dates(rows), now, self._kept)
-        if not any(found[row[0]] is Stage.SIGNING for row in rows if row[1] == alg):
-            await self._make(alg, now, origin, seen=None)
-        self._take(await self._store.read(sql.SIGNING_KEYS))
+        rows = await self._read()
+        found = stages([row.dates for row in rows], now, self._kept)
+        if not any(found[row.kid] is Stage.SIGNING for row in rows if row.alg == alg):
+            await self._make(alg, now, origin, counter=None)
+        await self._take_over()
         return True
 
     async def encrypt_under(self, new: MasterKey, origin: Origin) -> None:
@@ -176,14 +199,14 @@ class SigningKeys:
         now = self._clock()
 
         def work() -> Transaction[None]:
-            for row in (yield sql.SIGNING_KEYS, ()):
-                if row[0] in self._unreadable:
+            for key in [_KeyRow(*row) for row in (yield sql.SIGNING_KEYS, ())]:
+                if key.kid in self._unreadable:
                     continue
-                jwk = self._master_key.decrypt(row[2])
-                yield sql.ENCRYPT_SIGNING_KEY, (new.encrypt(jwk), row[0])
-            for number, token in (yield sql.PEPPERS, ()):
-                secret = self._master_key.decrypt(token)
-                yield sql.ENCRYPT_PEPPER, (new.encrypt(secret), number)
+                jwk = self._master_key.decrypt(key.encrypted_jwk)
+                yield sql.ENCRYPT_SIGNING_KEY, (new.encrypt(jwk), key.kid)
+            for pepper in [_PepperRow(*row) for row in (yield sql.PEPPERS, ())]:
+                secret = self._master_key.decrypt(pepper.encrypted_secret)
+                yield sql.ENCRYPT_PEPPER, (new.encrypt(secret), pepper.id)
             yield from record(now, Event.MASTER_KEY_CHANGED, origin)
 
         await self._store.transact(work)
@@ -194,8 +217,8 @@ class SigningKeys:
             secret = self._master_key.encrypt(secrets.token_bytes(32))
             yield sql.ADD_PEPPER, (1, secret, self._clock())
 
-    async def _make(self, alg: str, signs_from: int, origin: Origin, seen: int | None) -> None:
-        """Make a key; where ``seen`` is given, only if no other replica was faster."""
+    async def _make(self, alg: str, signs_from: int, origin: Origin, counter: int | None) -> None:
+        """Make a key; where the counter's value is given, only if no other replica was faster."""
         named = cast("AlgorithmName", alg)
         key = Key.generate(named)
         while reads_as_option(key.kid or ""):
@@ -204,9 +227,9 @@ class SigningKeys:
         now = self._clock()
 
         def work() -> Transaction[None]:
-            if seen is None:
-                yield sql.NEXT_NUMBER, (COUNTER,)
-            elif not (yield sql.NEXT_NUMBER_AFTER, (COUNTER, seen)):
+            if counter is None:
+                yield from next_number(COUNTER)
+            elif not (yield sql.NEXT_NUMBER_AFTER, (COUNTER, counter)):
                 return
             yield sql.ADD_SIGNING_KEY, (key.kid, alg, encrypted, now, signs_from)
             yield from record(now, Event.KEY_CREATED, origin, reason=key.kid)
@@ -218,60 +241,55 @@ class SigningKeys:
 
         def work() -> Transaction[None]:
             yield sql.REMOVE_SIGNING_KEY, (kid,)
-            yield sql.NEXT_NUMBER, (COUNTER,)
+            yield from next_number(COUNTER)
             yield from record(now, Event.KEY_REMOVED, SERVICE, reason=kid)
 
         await self._store.transact(work)
 
     async def _counter(self) -> int:
-        counters: dict[str, int] = dict(await self._store.read(sql.COUNTERS))
-        return counters[COUNTER]
+        return (await read_counters(self._store))[COUNTER]
 
-    def _decrypt_peppers(self, rows: Rows) -> dict[int, bytes]:
-        """Decrypt the peppers, without those that can't be; where none can, the key is wrong."""
+    async def _read_peppers(self) -> dict[int, bytes]:
+        """Give the peppers, without those that can't be decrypted; with none, the key is wrong."""
         found: dict[int, bytes] = {}
         failure: ServerError | None = None
-        for number, token in rows:
+        for pepper in [_PepperRow(*row) for row in await self._store.read(sql.PEPPERS)]:
             try:
-                found[number] = self._master_key.decrypt(token)
+                found[pepper.id] = self._master_key.decrypt(pepper.encrypted_secret)
             except ServerError as error:
                 failure = error
-                _log.error("row_unreadable", kind="pepper", name=str(number))
+                _log.error("row_unreadable", kind="pepper", name=str(pepper.id))
         if not found and failure is not None:
             raise failure
         return found
 
-    def _read(self, rows: Rows) -> Rows:
-        """Decrypt what is new among the rows, and give those that can be read."""
-        good: Rows = []
+    async def _read(self) -> list[_KeyRow]:
+        """Give the rows that can be read; those among them that are new are decrypted."""
+        good: list[_KeyRow] = []
         unreadable: dict[str, KeyDates] = {}
-        for row in rows:
-            kid = row[0]
+        for row in [_KeyRow(*values) for values in await self._store.read(sql.SIGNING_KEYS)]:
             try:
-                if kid not in self._private:
-                    self._private[kid] = Key.from_jwk(self._master_key.decrypt(row[2]))
+                if row.kid not in self._private:
+                    self._private[row.kid] = Key.from_jwk(
+                        self._master_key.decrypt(row.encrypted_jwk)
+                    )
                 good.append(row)
             except Exception as error:
-                unreadable[kid] = _dates([row])[0]
-                if kid not in self._unreadable:
-                    _log.error("row_unreadable", kind="signing_key", name=kid, exc_info=error)
+                unreadable[row.kid] = row.dates
+                if row.kid not in self._unreadable:
+                    _log.error("row_unreadable", kind="signing_key", name=row.kid, exc_info=error)
         self._unreadable = unreadable
         UNREADABLE_ROWS.labels("signing_key").set(len(unreadable))
         return good
 
-    def _take(self, rows: Rows) -> None:
-        """Make of the rows what signs and what is published, where it is something else."""
-        rows = self._read(rows)
-        dates = _dates(rows)
+    async def _take_over(self) -> None:
+        """Sign with, and publish, what the database says now, where that is something else."""
+        dates = [row.dates for row in await self._read()]
         found = stages(dates, self._clock(), self._kept)
         if dates == self._dates and found == self._stages:
             return
-        self._private = {row[0]: self._private[row[0]] for row in rows}
+        self._private = {key.kid: self._private[key.kid] for key in dates}
         self._dates, self._stages = dates, found
-        shown = (kid for kid, stage in found.items() if stage is not Stage.REMOVED)
-        self.published = KeySet(self._private[kid].public for kid in sorted(shown))
+        published = sorted(kid for kid, stage in found.items() if stage is not Stage.REMOVED)
+        self.published = KeySet(self._private[kid].public for kid in published)
         self.generation += 1
-
-
-def _dates(rows: Iterable[tuple[object, ...]]) -> list[KeyDates]:
-    return [KeyDates(row[0], row[1], row[3], row[4], row[5]) for row in rows]  # type: ignore[arg-type]  # as the table says

@@ -20,7 +20,7 @@ from carnet.server.clients.clients import Client
 from carnet.server.clients.consents import hold_consent
 from carnet.server.clock import SECOND, Clock
 from carnet.server.oauth.authorization_request import AuthorizationRequest
-from carnet.server.sessions.sessions import Grant, Sessions, Wanted
+from carnet.server.sessions.sessions import Grant, NewSession, Sessions
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
@@ -188,7 +188,7 @@ class AuthorizationCodes:
             CodeRefused: with the reason as its code; only ``used`` is for good.
         """
         code_hash, request, login_id, authenticated_at, account = presented
-        wanted = Wanted(
+        wanted = NewSession(
             client.id,
             request.audience,
             request.scope,

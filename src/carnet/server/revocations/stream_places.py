@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 
-__all__ = ["StreamPlaces", "network_of"]
+from carnet.server.networks import network_of
+
+__all__ = ["StreamPlaces"]
 
 
 class StreamPlaces:
@@ -35,20 +36,3 @@ class StreamPlaces:
         self._taken[network] -= 1
         if not self._taken[network]:
             del self._taken[network]
-
-
-def network_of(address: str) -> str:
-    """Give what one customer of a provider has: an IPv4 address, or the first half of an IPv6 one.
-
-    Args:
-        address: an IP address; another text stands for itself.
-    """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))

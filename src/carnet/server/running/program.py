@@ -1,28 +1,20 @@
-"""Running the service as a program: listen, open, serve until a signal, close."""
+"""Running the service as a program: listen, then serve in this process or in several."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 
 import msgspec
-import uvicorn
 
-from carnet.http_connections import http_connections
-from carnet.listening import listen, room_for
-from carnet.server.app import build_app
+from carnet.listening import listen
 from carnet.server.log import configure_log
+from carnet.server.running.serving import serve_on
 from carnet.server.running.workers import supervise
-from carnet.server.service import Service, open_service
+from carnet.server.service import open_service
 from carnet.server.settings import Settings
 
-__all__ = ["serve", "serve_on"]
-
-GRACE_SECONDS = 10
+__all__ = ["serve"]
 
 
 def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
@@ -52,84 +44,6 @@ def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
             supervise(listener, settings, ready, lifeline=lifeline)
 
 
-def serve_on(
-    listener: socket.socket, settings: Settings, ready: str, *, lifeline: int | None
-) -> None:
-    """Serve on a socket that listens already, in this process.
-
-    Args:
-        listener: the socket.
-        settings: what the service is told.
-        ready: the line to print once requests are answered, or "".
-        lifeline: a file whose end of input is a signal to stop too.
-    """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(listener, settings, ready, lifeline))
-
-
 async def _open_once(settings: Settings) -> None:
     async with open_service(settings):
         pass
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, with our signals and our one line when it is ready."""
-
-    def __init__(self, config: uvicorn.Config, service: Service, ready: str) -> None:
-        super().__init__(config)
-        self._service = service
-        self._ready = ready
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        # uvicorn would raise the signal again at the end; a service told to stop ends with 0.
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self._ready:
-            print(self._ready, file=sys.stderr, flush=True)
-
-    def stop(self) -> None:
-        """Finish what is in flight, then end."""
-        self._service.feed.close()
-        self.should_exit = True
-
-
-async def _serve(
-    listener: socket.socket, settings: Settings, ready: str, lifeline: int | None
-) -> None:
-    async with open_service(settings) as service:
-        await service.background.follow()
-        config = uvicorn.Config(
-            build_app(service),
-            http=http_connections(room_for(settings.connections)),
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        server = _Server(config, service, ready)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.stop)
-        if lifeline is not None:
-            loop.add_reader(lifeline, server.stop)
-        work = asyncio.create_task(service.background.run())
-        try:
-            await server.serve([listener])
-        finally:
-            work.cancel()
-            await asyncio.wait([work])
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

@@ -18,6 +18,8 @@ from prometheus_client import multiprocess
 
 from carnet.child_processes import end_with_parent
 from carnet.errors import ServerError
+from carnet.server.log import configure_log
+from carnet.server.running.serving import serve_on
 from carnet.server.settings import Settings
 
 __all__ = ["supervise"]
@@ -74,9 +76,6 @@ def _work(
 ) -> None:
     # The lifeline ends too, but is read only once the worker serves.
     end_with_parent(supervisor)
-    from carnet.server.log import configure_log
-    from carnet.server.running.program import serve_on
-
     configure_log()
     serve_on(listener, settings, "", lifeline=lifeline.fileno())
 

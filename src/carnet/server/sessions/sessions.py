@@ -12,24 +12,32 @@ token that was presented is judged:
     above current, with a valid MAC           the database has lost writes: the session heals
     of an ended, expired or unknown session   refused
     of another client, or without its key     refused, and the session is left as it is
-
-Ending a session and writing its revocation are one transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
 
 from carnet.errors import CarnetError, InvalidToken
-from carnet.server.accounts.accounts import Account, account_of, account_standing
+from carnet.server.accounts.account_record import Account, account_of, account_standing
 from carnet.server.audit import SERVICE, Event, Origin, record
 from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
 from carnet.server.keys.signing_keys import SigningKeys
-from carnet.server.revocations.revoker import Revoker
+from carnet.server.revocations.revocations import Revocations
 from carnet.server.sessions import refresh_token
 from carnet.server.sessions.refresh_token import RefreshToken
+from carnet.server.sessions.session_ending import SessionEnding
+from carnet.server.sessions.session_record import (
+    BROWSER,
+    FIRST_PARTY,
+    AudienceAndScope,
+    Grant,
+    Login,
+    NewSession,
+    Renewed,
+    Session,
+)
 from carnet.server.settings import Settings
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
@@ -38,21 +46,15 @@ __all__ = [
     "BROWSER",
     "FIRST_PARTY",
     "Grant",
+    "NewSession",
     "RefreshRefused",
     "Renewed",
     "Session",
     "Sessions",
-    "Wanted",
 ]
 
 MAX_USER_AGENT = 256
 TOUCH_AFTER = 300 * SECOND
-
-FIRST_PARTY: Final = "carnet"
-"""The ``client_id`` of sessions that people begin with their password, and get tokens for."""
-
-BROWSER: Final = "carnet:browser"
-"""The ``client_id`` of sessions on the service's own pages; they get no tokens."""
 
 
 class RefreshRefused(CarnetError):
@@ -65,119 +67,13 @@ class RefreshRefused(CarnetError):
     code = "refresh_refused"
 
 
-class Grant(NamedTuple):
-    """A session, as far as its tokens tell of it.
-
-    Attributes:
-        session_id: the ``sid`` of the tokens.
-        account_id: their ``sub``.
-        client_id: the client that the session is with.
-        audience: what the tokens are for unless asked otherwise.
-        scope: what was granted, names with spaces between them.
-        key_thumbprint: of the key that the tokens are bound to, or "".
-        authenticated_at: when the password was given, in microseconds since 1970.
-        roles: the account's roles now.
-        claims: the account's custom claims now.
-        version: the account's ``sub_ver`` now.
-        refresh_token: the token that continues the session.
-    """
-
-    session_id: str
-    account_id: str
-    client_id: str
-    audience: str
-    scope: str
-    key_thumbprint: str
-    authenticated_at: int | None
-    roles: tuple[str, ...]
-    claims: dict[str, Any]
-    version: int
-    refresh_token: str
-
-
-class Wanted(NamedTuple):
-    """What a session is begun for.
-
-    Attributes:
-        client_id: the client that it is with.
-        audience: what its tokens are for unless asked otherwise.
-        scope: what is granted, names with spaces between them.
-        key_thumbprint: of the key that its tokens are bound to, or "" (RFC 9449).
-        login_id: the session of the browser that it ends with, or None.
-        authenticated_at: when the password was given, in microseconds since 1970; None is now.
-        logout_uri: whom to tell when it has ended, or None.
-    """
-
-    client_id: str
-    audience: str
-    scope: str = ""
-    key_thumbprint: str = ""
-    login_id: str | None = None
-    authenticated_at: int | None = None
-    logout_uri: str | None = None
-
-
-class Renewed(NamedTuple):
-    """A session that its owner has signed in to again.
-
-    Attributes:
-        session_id: which.
-        authenticated_at: when that was, in microseconds since 1970.
-        token: what carries it from now on.
-    """
-
-    session_id: str
-    authenticated_at: int
-    token: str
-
-
-class Session(NamedTuple):
-    """A session, as its owner sees it; times in microseconds since 1970.
-
-    Attributes:
-        id: the ``sid`` of its tokens.
-        client_id: the client that it is with.
-        user_agent: what the device said it is at sign-in.
-        address: where it was used from last.
-        created_at: when it began.
-        rotated_at: when it was refreshed last.
-        expires_at: when it ends at the latest.
-    """
-
-    id: str
-    client_id: str
-    user_agent: str
-    address: str
-    created_at: int
-    rotated_at: int
-    expires_at: int
-
-
-class _Row(NamedTuple):
-    """What ROTATE gives of a session, and SESSION_BY_SECRET with the moments after it."""
-
-    secret_hash: bytes
-    session_id: str
-    account_id: str
-    client_id: str
-    audience: str
-    scope: str
-    key_thumbprint: str
-    authenticated_at: int | None
-    generation: int
-    account: str
-    expires_at: int = 0
-    rotated_at: int = 0
-    ended_at: int | None = None
-
-
-class Sessions:
+class Sessions(SessionEnding):
     """The sessions of the service.
 
     Args:
         store: where they are kept, one row each.
         keys: of which the peppers authenticate refresh tokens.
-        revoker: refuses the access tokens of ended sessions.
+        revocations: refuses the access tokens of ended sessions.
         settings: the lifetimes and the grace.
         clock: gives the microseconds since 1970.
     """
@@ -186,14 +82,12 @@ class Sessions:
         self,
         store: Store,
         keys: SigningKeys,
-        revoker: Revoker,
+        revocations: Revocations,
         settings: Settings,
         clock: Clock,
     ) -> None:
-        self._store = store
+        super().__init__(store, revocations, clock)
         self._keys = keys
-        self._revoker = revoker
-        self._clock = clock
         self._grace = settings.refresh_grace * SECOND
         self._idle = settings.session_idle_lifetime * SECOND
         self._lifetime = settings.session_lifetime * SECOND
@@ -201,7 +95,7 @@ class Sessions:
     async def begin(
         self,
         account: Account,
-        wanted: Wanted,
+        new: NewSession,
         origin: Origin = SERVICE,
         instead_of: Callable[[str], Transaction[bool]] | None = None,
     ) -> Grant | None:
@@ -209,7 +103,7 @@ class Sessions:
 
         Args:
             account: whose.
-            wanted: what for.
+            new: what for.
             origin: who asked.
             instead_of: takes, in the same transaction, what the session is given for, such as a
                 code, and is told the session's id; it gives False where that was gone. It is asked
@@ -222,40 +116,56 @@ class Sessions:
         session_id = new_identifier()
         token = RefreshToken(self._keys.pepper_id, refresh_token.new_secret(), 0)
         now = self._clock()
-        client_id, audience, scope, thumbprint, login_id, authenticated_at, logout_uri = wanted
-        authenticated_at = authenticated_at or now
+        authenticated_at = new.authenticated_at or now
 
         def work() -> Transaction[bool]:
             if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
                 return False
-            if login_id is not None and not (yield sql.HOLD_LOGIN, (login_id,)):
+            if new.login_id is not None and not (yield sql.HOLD_LOGIN, (new.login_id,)):
                 return False
             if instead_of is not None and not (yield from instead_of(session_id)):
                 return False
-            values = (
-                *(session_id, token.secret_hash, client_id, audience),
-                *(origin.user_agent[:MAX_USER_AGENT], origin.address, now, now + self._lifetime),
-                *(scope, thumbprint, login_id, authenticated_at, logout_uri),
-                *(account.id, account.version),
+            values = sql.AddSession(
+                session_id=session_id,
+                secret_hash=token.secret_hash,
+                client_id=new.client_id,
+                audience=new.audience,
+                user_agent=origin.user_agent[:MAX_USER_AGENT],
+                address=origin.address,
+                now=now,
+                expires_at=now + self._lifetime,
+                scope=new.scope,
+                key_thumbprint=new.key_thumbprint,
+                login_id=new.login_id,
+                authenticated_at=authenticated_at,
+                logout_uri=new.logout_uri,
+                account_id=account.id,
+                account_version=account.version,
             )
             rows = yield sql.ADD_SESSION, values
             if rows:
                 about = {"account_id": account.id, "session_id": session_id}
-                yield from record(now, Event.SESSION_BEGUN, origin, reason=client_id, **about)
+                yield from record(now, Event.SESSION_BEGUN, origin, reason=new.client_id, **about)
             return bool(rows)
 
         if not await self._store.transact(work):
             return None
         return Grant(
-            *(session_id, account.id, client_id, audience, scope, thumbprint, authenticated_at),
-            *(account.roles, account.claims, account.version),
-            self._mint(token),
+            session_id=session_id,
+            account_id=account.id,
+            client_id=new.client_id,
+            audience=new.audience,
+            scope=new.scope,
+            key_thumbprint=new.key_thumbprint,
+            authenticated_at=authenticated_at,
+            roles=account.roles,
+            claims=account.claims,
+            version=account.version,
+            refresh_token=self._mint(token),
         )
 
-    async def by_token(
-        self, text: str, client_id: str, address: str
-    ) -> tuple[str, Account, int] | None:
-        """Give the living session of an unrotated token: its id, its account, when it signed in.
+    async def by_token(self, text: str, client_id: str, address: str) -> Login | None:
+        """Give the living session of an unrotated token.
 
         Every few minutes it is written down that it was used, and from which address.
         """
@@ -266,14 +176,18 @@ class Sessions:
         now = self._clock()
         rows = await self._store.read(
             sql.LOGIN_BY_SECRET,
-            *(token.secret_hash, token.generation, client_id, now, now - self._idle),
+            token.secret_hash,
+            token.generation,
+            client_id,
+            now,
+            now - self._idle,
         )
         if not rows:
             return None
         session_id, authenticated_at, used_at, *account = rows[0]
         if used_at < now - TOUCH_AFTER:
             await self._store.write(sql.TOUCH_SESSION, now, address, session_id)
-        return session_id, account_of(tuple(account)), authenticated_at
+        return Login(session_id, account_of(account), authenticated_at)
 
     async def renew(
         self, text: str, account: Account, client_id: str, origin: Origin
@@ -299,26 +213,32 @@ class Sessions:
             return None
         now = self._clock()
 
-        def work() -> Transaction[tuple[str, int] | None]:
+        values = sql.RenewLogin(
+            presented_generation=token.generation,
+            now=now,
+            address=origin.address,
+            expires_at=now + self._lifetime,
+            secret_hash=token.secret_hash,
+            client_id=client_id,
+            account_id=account.id,
+            idle_since=now - self._idle,
+        )
+
+        def work() -> Transaction[sql.RenewedLoginRow | None]:
             if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
                 return None
-            values = (
-                *(token.generation, now, origin.address, now + self._lifetime),
-                *(token.secret_hash, client_id, account.id, now - self._idle),
-            )
             rows = yield sql.RENEW_LOGIN, values
             if not rows:
                 return None
-            session_id, generation = rows[0]
-            about = {"account_id": account.id, "session_id": session_id}
+            renewed = sql.RenewedLoginRow(*rows[0])
+            about = {"account_id": account.id, "session_id": renewed.session_id}
             yield from record(now, Event.SESSION_RENEWED, origin, **about)
-            return session_id, generation
+            return renewed
 
-        found = await self._store.transact(work)
-        if found is None:
+        renewed = await self._store.transact(work)
+        if renewed is None:
             return None
-        session_id, generation = found
-        return Renewed(session_id, now, self._mint(token.at(generation)))
+        return Renewed(renewed.session_id, now, self._mint(token.at(renewed.generation)))
 
     async def refresh(
         self,
@@ -345,42 +265,29 @@ class Sessions:
         now = self._clock()
         rows = await self._store.write(
             sql.ROTATE,
-            *(now, origin.address, token.secret_hash, token.generation, now - self._idle),
-            *(client_id, key_thumbprint),
+            now,
+            origin.address,
+            token.secret_hash,
+            token.generation,
+            now - self._idle,
+            client_id,
+            key_thumbprint,
         )
         if rows:
-            row = _Row(*rows[0])
+            row = sql.SessionRow(*rows[0])
             return self._grant(row, token.at(row.generation))
-        return await self._judge(token, now, origin, client_id, key_thumbprint)
+        return await self._without_rotation(token, now, origin, client_id, key_thumbprint)
 
-    async def granted(self, text: str, client_id: str) -> tuple[str, str] | None:
-        """Give audience and scope of a refresh token's session, where it is this client's."""
+    async def audience_and_scope(self, text: str, client_id: str) -> AudienceAndScope | None:
+        """Give what the session of a refresh token was granted, where it is this client's."""
         try:
             token = refresh_token.parse(text, self._keys.peppers)
         except InvalidToken:
             return None
         row = await self._by_secret(token)
-        return None if row is None or row.client_id != client_id else (row.audience, row.scope)
-
-    async def end(self, session_id: str, reason: str, origin: Origin = SERVICE) -> bool:
-        """End a session, and tell whether this call was the one that ended it."""
-        now = self._clock()
-        return await self._store.transact(lambda: self._ending(session_id, reason, now, origin))
-
-    async def end_of_account(
-        self, account_id: str, session_id: str, reason: str, origin: Origin
-    ) -> bool:
-        """End one session of an account, and tell whether there was such a one."""
-        now = self._clock()
-
-        def work() -> Transaction[bool]:
-            values = (now, reason, session_id, account_id)
-            rows = yield sql.END_SESSION_OF_ACCOUNT, values
-            if rows:
-                yield from self._ended(session_id, rows[0], reason, now, origin)
-            return bool(rows)
-
-        return await self._store.transact(work)
+        if row is None or row.client_id != client_id:
+            return None
+        return AudienceAndScope(row.audience, row.scope)
 
     async def end_by_refresh_token(
         self, text: str, reason: str, origin: Origin, client_id: str = FIRST_PARTY
@@ -398,32 +305,6 @@ class Sessions:
             return False
         return await self.end(row.session_id, reason, origin)
 
-    async def end_all(self, account_id: str, reason: str, origin: Origin, *, keep: str = "") -> int:
-        """End every session of an account, or every one but ``keep``, and give their number."""
-        now = self._clock()
-
-        def work() -> Transaction[int]:
-            ended = yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, keep)
-            if ended:
-                # One entry for the account instead of one for each session.
-                [(version,)] = yield sql.RAISE_VERSION, (account_id,)
-                yield from self._revoker.older_versions(account_id, version, now)
-            for (session_id,) in ended:
-                about = {"account_id": account_id, "session_id": session_id, "reason": reason}
-                yield from record(now, Event.SESSION_ENDED, origin, **about)
-            return len(ended)
-
-        return await self._store.transact(work)
-
-    def ending_of_client(
-        self, client_id: str, reason: str, now: int, origin: Origin
-    ) -> Transaction[int]:
-        """End every session with a client, in the transaction that removes it."""
-        ended = yield sql.END_ALL_SESSIONS_OF_CLIENT, (now, reason, client_id)
-        for session_id, account_id in ended:
-            yield from self._revoke(session_id, account_id, reason, now, origin)
-        return len(ended)
-
     async def of_account(self, account_id: str) -> list[Session]:
         """Give an account's living sessions, the one used last first."""
         now = self._clock()
@@ -433,32 +314,10 @@ class Sessions:
     async def accepts(self, session_id: str, version: int, token_id: str) -> bool:
         """Tell whether a session's access token, of this account version, still counts."""
         rows = await self._store.read(sql.TOKEN_STATE, token_id, session_id)
-        return rows == [(None, version, None, None)]
+        good = sql.TokenStateRow(ended_at=None, version=version, disabled_at=None, revocation=None)
+        return [sql.TokenStateRow(*row) for row in rows] == [good]
 
-    def _ending(self, session_id: str, reason: str, now: int, origin: Origin) -> Transaction[bool]:
-        rows = yield sql.END_SESSION, (now, reason, session_id)
-        if rows:
-            yield from self._ended(session_id, rows[0], reason, now, origin)
-        return bool(rows)
-
-    def _ended(
-        self, session_id: str, row: tuple[Any, ...], reason: str, now: int, origin: Origin
-    ) -> Transaction[None]:
-        """Revoke what a session gave; with a browser's session end those granted in it."""
-        account_id, client_id = row
-        yield from self._revoke(session_id, account_id, reason, now, origin)
-        if client_id == BROWSER:
-            for (granted,) in (yield sql.END_SESSIONS_OF_LOGIN, (now, reason, session_id)):
-                yield from self._revoke(granted, account_id, reason, now, origin)
-
-    def _revoke(
-        self, session_id: str, account_id: str, reason: str, now: int, origin: Origin
-    ) -> Transaction[None]:
-        yield from self._revoker.session(session_id, now)
-        about = {"account_id": account_id, "session_id": session_id, "reason": reason}
-        yield from record(now, Event.SESSION_ENDED, origin, **about)
-
-    async def _judge(
+    async def _without_rotation(
         self,
         token: RefreshToken,
         now: int,
@@ -466,7 +325,7 @@ class Sessions:
         client_id: str,
         key_thumbprint: str,
     ) -> Grant:
-        """Decide about a token that the rotation did not take: the table above."""
+        """Answer a token that rotated nothing, as the table above says."""
         row = await self._by_secret(token)
         if row is None:
             raise RefreshRefused("the session is unknown", code="unknown")
@@ -481,7 +340,7 @@ class Sessions:
         if token.generation >= row.generation:
             if not await self._heal(token, row, now, origin):
                 # Another request has healed it, or ended it, in between.
-                return await self._judge(token, now, origin, client_id, key_thumbprint)
+                return await self._without_rotation(token, now, origin, client_id, key_thumbprint)
             return self._grant(row, token.at(token.generation + 1))
         retried = now - row.rotated_at <= self._grace or bool(key_thumbprint)
         if token.generation == row.generation - 1 and retried:
@@ -489,11 +348,13 @@ class Sessions:
         await self.end(row.session_id, "reused", origin)
         raise RefreshRefused("the refresh token was used before", code="reused")
 
-    async def _by_secret(self, token: RefreshToken) -> _Row | None:
+    async def _by_secret(self, token: RefreshToken) -> sql.SessionRow | None:
         rows = await self._store.read(sql.SESSION_BY_SECRET, token.secret_hash)
-        return _Row(*rows[0]) if rows else None
+        return sql.SessionRow(*rows[0]) if rows else None
 
-    async def _heal(self, token: RefreshToken, row: _Row, now: int, origin: Origin) -> bool:
+    async def _heal(
+        self, token: RefreshToken, row: sql.SessionRow, now: int, origin: Origin
+    ) -> bool:
         following = token.generation + 1
 
         def work() -> Transaction[bool]:
@@ -505,9 +366,22 @@ class Sessions:
 
         return await self._store.transact(work)
 
-    def _grant(self, row: _Row, successor: RefreshToken) -> Grant:
-        version, roles, claims = account_standing(row.account)
-        return Grant._make((*row[1:8], roles, claims, version, self._mint(successor)))
+    def _grant(self, row: sql.SessionRow, successor: RefreshToken) -> Grant:
+        version, roles, claims = account_standing(row.standing)
+        # Without the names of the arguments, which take a rotation a microsecond.
+        return Grant(
+            row.session_id,
+            row.account_id,
+            row.client_id,
+            row.audience,
+            row.scope,
+            row.key_thumbprint,
+            row.authenticated_at,
+            roles,
+            claims,
+            version,
+            self._mint(successor),
+        )
 
     def _mint(self, token: RefreshToken) -> str:
         return refresh_token.mint(token, self._keys.peppers[token.pepper_id])

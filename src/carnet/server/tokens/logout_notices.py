@@ -66,10 +66,10 @@ class _Notice(NamedTuple):
 
 
 class LogoutNotices:
-    """Tells the clients of ended sessions.
+    """Tells clients that sessions of theirs have ended.
 
     Args:
-        store: where it stands what is to be told.
+        store: where the notices that are still to be sent are kept.
         registry: the clients.
         id_tokens: makes the logout tokens.
         clock: gives the microseconds since 1970.
@@ -84,41 +84,41 @@ class LogoutNotices:
         # Until when a client that has failed is left alone.
         self._left_alone: dict[str, int] = {}
 
-    async def tell(self) -> None:
-        """Tell what is due now."""
-        told = BATCH
-        while told == BATCH:
+    async def send_due(self) -> None:
+        """Send the notices that are due now."""
+        sent = BATCH
+        while sent == BATCH:
             now = self._clock()
             # Hardly ever is there anything, and only a write keeps others from writing.
             if not await self._store.read(sql.LOGOUTS_DUE, now):
                 return
-            rows = await self._store.write(sql.LOGOUTS_TO_TELL, now + LEASE, now, BATCH)
-            tellings = (self._tell(_Notice(*row)) for row in rows)
+            rows = await self._store.write(sql.LEASE_LOGOUTS, now + LEASE, now, BATCH)
+            sending = (self._send(_Notice(*row)) for row in rows)
             failures = [
                 failure
-                for failure in await asyncio.gather(*tellings, return_exceptions=True)
+                for failure in await asyncio.gather(*sending, return_exceptions=True)
                 if failure is not None
             ]
             if failures:
                 raise BaseExceptionGroup("what became of notices can't be written", failures)
-            told = len(rows)
+            sent = len(rows)
 
     async def failures(self) -> dict[str, LogoutFailure]:
         """Give the clients that can't be told, by their id."""
-        rows = await self._store.read(sql.LOGOUT_FAILURES)
-        return {row[0]: LogoutFailure(*row) for row in rows}
+        failures = [LogoutFailure(*row) for row in await self._store.read(sql.LOGOUT_FAILURES)]
+        return {failure.client_id: failure for failure in failures}
 
     async def close(self) -> None:
         """Close the connections."""
         if self._http is not None:
             await self._http.aclose()
 
-    async def _tell(self, notice: _Notice) -> None:
+    async def _send(self, notice: _Notice) -> None:
         now = self._clock()
         age = now - notice.ended_at
         if age > GIVEN_UP_AFTER:
-            self._note("given_up", notice)
-            await self._store.write(sql.LOGOUT_TOLD, notice.session_id)
+            self._count("given_up", notice)
+            await self._store.write(sql.LOGOUT_SENT, notice.session_id)
             return
         if self._registry.is_unreadable(notice.client_id):
             await self._postpone(notice, now + LONGEST_RETRY)
@@ -137,18 +137,18 @@ class LogoutNotices:
         if cause is None:
             self._left_alone.pop(notice.client_id, None)
             LOGOUT_NOTICES.labels("told").inc()
-            await self._store.write(sql.LOGOUT_TOLD, notice.session_id)
-            await self._store.write(sql.LOGOUT_WORKS, notice.client_id)
+            await self._store.write(sql.LOGOUT_SENT, notice.session_id)
+            await self._store.write(sql.FORGET_LOGOUT_FAILURE, notice.client_id)
             return
-        self._note("failed", notice, cause)
+        self._count("failed", notice, cause)
         # As long again as it has taken so far: the distances double.
         distance = min(max(age, FIRST_RETRY), LONGEST_RETRY)
         self._left_alone[notice.client_id] = self._clock() + min(distance, LEASE)
         await self._postpone(notice, self._clock() + distance)
-        await self._store.write(sql.LOGOUT_FAILED, notice.client_id, now, cause)
+        await self._store.write(sql.NOTE_LOGOUT_FAILURE, notice.client_id, now, cause)
 
     async def _attempt(self, notice: _Notice) -> str | None:
-        """Tell a client, and give why it could not be told, or None."""
+        """Send a notice, and give why it did not arrive, or None."""
         client = self._registry.client(notice.client_id)
         if client is None:
             # It was removed, and everything that it was to be told with it.
@@ -172,9 +172,9 @@ class LogoutNotices:
             return answered.status_code
 
     async def _postpone(self, notice: _Notice, until: int) -> None:
-        await self._store.write(sql.LOGOUT_NOT_TOLD, until, notice.session_id)
+        await self._store.write(sql.POSTPONE_LOGOUT, until, notice.session_id)
 
-    def _note(self, outcome: str, notice: _Notice, cause: str | None = None) -> None:
+    def _count(self, outcome: str, notice: _Notice, cause: str | None = None) -> None:
         LOGOUT_NOTICES.labels(outcome).inc()
         fields: dict[str, Any] = {} if cause is None else {"cause": cause}
         _log.warning(

@@ -8,10 +8,10 @@ from carnet.server.clock import Clock
 from carnet.server.store import Store
 from carnet.server.store import statements as sql
 
-__all__ = ["Spent"]
+__all__ = ["UsedOnce"]
 
 
-class Spent:
+class UsedOnce:
     """Remembers, for all processes, what has been used.
 
     Args:
@@ -23,8 +23,8 @@ class Spent:
         self._store = store
         self._clock = clock
 
-    async def spend(self, *names: str, microseconds: int) -> bool:
-        """Use something, and tell whether this was the first time.
+    async def first_use(self, *names: str, microseconds: int) -> bool:
+        """Note that something is used, and tell whether this is the first time.
 
         Args:
             names: what it is, whose, and its identifier.
@@ -35,4 +35,4 @@ class Spent:
             text = name.encode("utf-8", "surrogatepass")
             digest.update(len(text).to_bytes(4, "big") + text)
         expires_at = self._clock() + microseconds
-        return bool(await self._store.write(sql.SPEND, digest.digest(), expires_at))
+        return bool(await self._store.write(sql.USE_ONCE, digest.digest(), expires_at))

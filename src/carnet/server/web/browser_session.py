@@ -18,7 +18,7 @@ from carnet.browser.headers import joined
 from carnet.browser.origin import comes_from_own_pages
 from carnet.server.accounts.accounts import Account
 from carnet.server.service import Service
-from carnet.server.sessions.sessions import BROWSER, Wanted
+from carnet.server.sessions.sessions import BROWSER, NewSession
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.requests import RequestRefused, header_values
 
@@ -66,7 +66,7 @@ async def begin(request: Request, account: Account, response: Response) -> Brows
     if renewed is not None:
         _set_cookie(service, response, renewed.token)
         return BrowserSession(renewed.session_id, account, renewed.authenticated_at)
-    wanted = Wanted(BROWSER, service.settings.audiences[0])
+    wanted = NewSession(BROWSER, service.settings.audiences[0])
     grant = await service.sessions.begin(account, wanted, origin)
     if grant is None or grant.authenticated_at is None:
         return None

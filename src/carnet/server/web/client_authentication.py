@@ -144,7 +144,7 @@ async def _by_assertion(service: Service, form: dict[str, str]) -> Client:
     if form.get("client_id", client.id) != client.id:
         raise RequestRefused("invalid_request", "client_id differs from the assertion's sub")
     kept = int(left + 2 * LEEWAY) * SECOND
-    if not await service.spent.spend("assertion", client.id, token_id, microseconds=kept):
+    if not await service.used_once.first_use("assertion", client.id, token_id, microseconds=kept):
         _refuse()
     return client
 

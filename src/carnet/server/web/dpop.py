@@ -124,7 +124,7 @@ def _nonce(service: Service, step: int, pepper_id: int) -> str:
 async def _spend(service: Service, proof: Proof) -> None:
     kept = 2 * WINDOW * SECOND
     names = ("dpop", proof.thumbprint, proof.token_id)
-    if not await service.spent.spend(*names, microseconds=kept):
+    if not await service.used_once.first_use(*names, microseconds=kept):
         raise InvalidToken(
             "the proof was used before",
             code="proof_invalid",

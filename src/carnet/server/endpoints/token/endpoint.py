@@ -87,7 +87,7 @@ async def _presents_something(service: Service, form: dict[str, str], client: Cl
         return await service.codes.is_known(form.get("code", ""), client)
     if name == "refresh_token":
         token = form.get("refresh_token", "")
-        return await service.sessions.granted(token, client.id) is not None
+        return await service.sessions.audience_and_scope(token, client.id) is not None
     # The client has proved who it is.
     return True
 

@@ -93,7 +93,7 @@ async def list_clients(request: Request) -> Response:
         "admin_clients.html",
         session=session,
         clients=service.registry.clients(),
-        failures=await service.notices.failures(),
+        failures=await service.logout_notices.failures(),
         unreadable=sorted(service.registry.unreadable_clients.items()),
         unreadable_resources=sorted(service.registry.unreadable_resources.items()),
         resources=made,
@@ -111,7 +111,7 @@ async def show_client(request: Request) -> Response:
     service: Service = request.app.state.service
     session = await administrator(request)
     client = _client(request, request.query_params.get("id", ""))
-    failure = (await service.notices.failures()).get(client.id)
+    failure = (await service.logout_notices.failures()).get(client.id)
     return _client_page(request, session, client, None, failure=failure)
 
 

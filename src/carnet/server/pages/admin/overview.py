@@ -15,7 +15,7 @@ from carnet.server.audit import LATEST, Event, Filter
 from carnet.server.clock import SECOND
 from carnet.server.pages.rendering import render
 from carnet.server.pages.visitors import administrator
-from carnet.server.revocations.revoker import Revocation
+from carnet.server.revocations.revocations import Revocation
 from carnet.server.service import Service
 from carnet.server.store import statements as sql
 from carnet.server.web.requests import answer
@@ -47,7 +47,7 @@ async def show_overview(request: Request) -> Response:
     """Show the last hour, and the revocations as they go out."""
     service: Service = request.app.state.service
     session = await administrator(request)
-    seq, entries = await _revocations(service, service.feed.seq - SHOWN)
+    seq, entries = await _revocations(service, service.revocation_stream.seq - SHOWN)
     activity = service.background.activity
     return render(
         request,

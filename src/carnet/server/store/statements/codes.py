@@ -1,13 +1,13 @@
 """Statements on authorization codes and on what may be used once."""
 
 # No row where it was used before.
-SPEND = """
+USE_ONCE = """
 INSERT INTO spent (name, expires_at) VALUES ($1, $2)
 ON CONFLICT (name) DO NOTHING
 RETURNING expires_at
 """
 
-SWEEP_SPENT = """
+SWEEP_USED_ONCE = """
 DELETE FROM spent WHERE name IN (
   SELECT name FROM spent WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 # No row where the account has changed while its password was being checked.
 ADD_SESSION = """
@@ -13,6 +13,27 @@ SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8, $9, $10, $11, $12, $13
 FROM account WHERE account.id = $14 AND disabled_at IS NULL AND version = $15
 RETURNING id
 """
+
+
+class AddSession(NamedTuple):
+    """The parameters of ADD_SESSION."""
+
+    session_id: str
+    secret_hash: bytes
+    client_id: str
+    audience: str
+    user_agent: str
+    address: str
+    now: int
+    expires_at: int
+    scope: str
+    key_thumbprint: str
+    login_id: str | None
+    authenticated_at: int
+    logout_uri: str | None
+    account_id: str
+    account_version: int
+
 
 # A browser's session can't end between the question whether it lives and what is granted in it.
 HOLD_LOGIN = """
@@ -49,6 +70,25 @@ SELECT secret_hash,
 FROM session WHERE secret_hash = $1
 """
 
+
+class SessionRow(NamedTuple):
+    """What ROTATE gives of a session, and SESSION_BY_SECRET with the moments after it."""
+
+    secret_hash: bytes
+    session_id: str
+    account_id: str
+    client_id: str
+    audience: str
+    scope: str
+    key_thumbprint: str
+    authenticated_at: int | None
+    generation: int
+    standing: str
+    expires_at: int = 0
+    rotated_at: int = 0
+    ended_at: int | None = None
+
+
 LOGIN_BY_SECRET = """
 SELECT session.id, authenticated_at, rotated_at,
        account.id, username, roles, claims, version, disabled_at
@@ -68,6 +108,27 @@ WHERE secret_hash = $5 AND client_id = $6 AND account_id = $7
 RETURNING id, generation
 """
 
+
+class RenewLogin(NamedTuple):
+    """The parameters of RENEW_LOGIN."""
+
+    presented_generation: int
+    now: int
+    address: str
+    expires_at: int
+    secret_hash: bytes
+    client_id: str
+    account_id: str
+    idle_since: int
+
+
+class RenewedLoginRow(NamedTuple):
+    """What RENEW_LOGIN gives."""
+
+    session_id: str
+    generation: int
+
+
 TOUCH_SESSION = """
 UPDATE session SET rotated_at = $1, address = $2 WHERE id = $3 AND ended_at IS NULL
 """
@@ -79,6 +140,16 @@ SELECT ended_at, version, disabled_at,
 FROM session JOIN account ON account.id = session.account_id
 WHERE session.id = $2
 """
+
+
+class TokenStateRow(NamedTuple):
+    """What TOKEN_STATE gives of a session, its account and one of its tokens."""
+
+    ended_at: int | None
+    version: int
+    disabled_at: int | None
+    revocation: int | None
+
 
 SESSIONS_OF_ACCOUNT = """
 SELECT id, client_id, user_agent, address, created_at, rotated_at, expires_at
@@ -98,6 +169,14 @@ UPDATE session SET ended_at = $1, ended_reason = $2
 WHERE id = $3 AND account_id = $4 AND ended_at IS NULL
 RETURNING account_id, client_id
 """
+
+
+class EndedSessionRow(NamedTuple):
+    """What END_SESSION and END_SESSION_OF_ACCOUNT give."""
+
+    account_id: str
+    client_id: str
+
 
 END_SESSIONS_OF_LOGIN = """
 UPDATE session SET ended_at = $1, ended_reason = $2
@@ -141,7 +220,7 @@ LIMIT 1
 """
 
 # Whoever tells a client that its session has ended has it for a while; then another may try.
-LOGOUTS_TO_TELL = """
+LEASE_LOGOUTS = """
 UPDATE session SET logout_due_at = $1
 WHERE id IN (
   SELECT id FROM session
@@ -151,20 +230,20 @@ WHERE id IN (
 RETURNING id, account_id, client_id, logout_uri, ended_at
 """
 
-LOGOUT_TOLD = """
+LOGOUT_SENT = """
 UPDATE session SET logout_uri = NULL WHERE id = $1
 """
 
-LOGOUT_NOT_TOLD = """
+POSTPONE_LOGOUT = """
 UPDATE session SET logout_due_at = $1 WHERE id = $2
 """
 
-LOGOUT_FAILED = """
+NOTE_LOGOUT_FAILURE = """
 INSERT INTO logout_failure (client_id, since, failed_at, cause) VALUES ($1, $2, $2, $3)
 ON CONFLICT (client_id) DO UPDATE SET failed_at = excluded.failed_at, cause = excluded.cause
 """
 
-LOGOUT_WORKS = """
+FORGET_LOGOUT_FAILURE = """
 DELETE FROM logout_failure WHERE client_id = $1
 """
 

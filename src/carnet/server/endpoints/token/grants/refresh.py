@@ -33,7 +33,7 @@ async def grant_refresh(asked: TokenRequest) -> dict[str, Any]:
     # time still has it.
     chosen = None
     if "resource" in asked.form or "scope" in asked.form:
-        granted = await service.sessions.granted(text, client.id)
+        granted = await service.sessions.audience_and_scope(text, client.id)
         if granted is not None:
             chosen = _choose(asked, *granted)
     # A confidential client's refresh tokens are bound to the client (RFC 9449 section 5).

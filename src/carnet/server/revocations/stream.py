@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -35,17 +35,20 @@ from carnet.server.clock import SECOND, Clock
 from carnet.server.deadline import within
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.metrics import UNREADABLE_ROWS
-from carnet.server.revocations.revoker import MARGIN_SECONDS, Revocation
+from carnet.server.revocations.revocations import MARGIN_SECONDS, Revocation
 from carnet.server.revocations.stream_places import StreamPlaces
 from carnet.server.settings import Settings
-from carnet.server.store import Rows, Store, StoreUnavailable
+from carnet.server.store import Store, StoreUnavailable
 from carnet.server.store import statements as sql
+from carnet.server.store.counters import read_counters
 
-__all__ = ["Feed"]
+__all__ = ["RevocationStream"]
 
 PAGE: Final = 5000
 TYPE: Final = "revocations+jwt"
 READ_SECONDS: Final = 5.0
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 
@@ -58,7 +61,7 @@ class _Increment(NamedTuple):
     event: bytes
 
 
-class Feed:
+class RevocationStream:
     """Gives the revocations to any number of readers.
 
     Args:
@@ -103,7 +106,7 @@ class Feed:
             StoreUnavailable: if the database does not answer in time.
         """
         began, at = time.monotonic(), self._clock()
-        counters: dict[str, int] = dict(await self._read(sql.COUNTERS))
+        counters = await self._in_time(read_counters(self._store))
         self._advance(counters["revocation"], began, at)
         return counters
 
@@ -177,33 +180,34 @@ class Feed:
     async def _snapshot(self, seq: int) -> AsyncIterator[bytes]:
         after, part, at = 0, 0, self._read_at
         while True:
-            rows = await self._rows(after)
-            last = len(rows) < PAGE or rows[-1][0] >= seq
-            shown = _entries(rows, seq)
-            yield self._event("snapshot", after, seq, shown, at, part=part, last=last)
+            page = await self._page(after)
+            last = len(page) < PAGE or page[-1].seq >= seq
+            entries = _readable(page, seq)
+            yield self._event("snapshot", after, seq, entries, at, part=part, last=last)
             if last:
                 return
-            after, part = rows[-1][0], part + 1
+            after, part = page[-1].seq, part + 1
 
     async def _increment(self, position: int) -> _Increment:
         latest = self._latest
         if latest is not None and latest.prev == position:
             return latest
         seq, at, more = self.seq, self._read_at, {}
-        rows = await self._rows(position)
-        if len(rows) == PAGE and rows[-1][0] < seq:
-            seq, more = rows[-1][0], {"more": True}
-        event = self._event("increment", position, seq, _entries(rows, seq), at, **more)
+        page = await self._page(position)
+        if len(page) == PAGE and page[-1].seq < seq:
+            seq, more = page[-1].seq, {"more": True}
+        event = self._event("increment", position, seq, _readable(page, seq), at, **more)
         made = _Increment(position, seq, event)
         self._latest = made
         return made
 
-    async def _rows(self, after: int) -> Rows:
-        return await self._read(sql.REVOCATIONS_AFTER, after, self._clock(), PAGE)
+    async def _page(self, after: int) -> list[Revocation]:
+        reading = self._store.read(sql.REVOCATIONS_AFTER, after, self._clock(), PAGE)
+        return [Revocation(*row) for row in await self._in_time(reading)]
 
-    async def _read(self, statement: str, *values: Any) -> Rows:
+    async def _in_time(self, reading: Coroutine[Any, Any, T]) -> T:
         try:
-            return await within(READ_SECONDS, self._store.read(statement, *values))
+            return await within(READ_SECONDS, reading)
         except TimeoutError:
             raise StoreUnavailable(
                 f"the database did not answer within {READ_SECONDS:g} seconds"
@@ -235,9 +239,9 @@ class Feed:
         self._changed = asyncio.Event()
 
 
-def _entries(rows: Rows, seq: int) -> list[Revocation]:
+def _readable(page: list[Revocation], seq: int) -> list[Revocation]:
     """Give the entries up to a number, without those that no verifier would understand."""
-    found = [Revocation(*row) for row in rows if row[0] <= seq]
+    found = [entry for entry in page if entry.seq <= seq]
     good = [entry for entry in found if entry.is_whole]
     UNREADABLE_ROWS.labels("revocation").set(len(found) - len(good))
     if len(good) < len(found):

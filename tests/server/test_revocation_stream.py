@@ -9,7 +9,7 @@ import pytest
 
 from carnet import KeySet
 from carnet.jose import jws
-from carnet.server.sessions.sessions import Wanted
+from carnet.server.sessions.sessions import NewSession
 
 
 class Reader:
@@ -191,7 +191,7 @@ def test_many_readers_hear_the_same(server, read):
 def test_an_entry_is_gone_when_no_token_can_need_it(play):
     async def scene(service, clock):
         account = await service.accounts.create("ada", "paper-boat-harbour")
-        grant = await service.sessions.begin(account, Wanted("carnet", "default"))
+        grant = await service.sessions.begin(account, NewSession("carnet", "default"))
         await service.sessions.end(grant.session_id, "signed_out")
         lasting = service.settings.access_token_lifetime
         counts = []
@@ -217,7 +217,7 @@ def test_a_large_snapshot_comes_in_parts_and_shared_increments_are_signed_once(p
         await service.store.transact(fill)
         await service.background.follow()
         parts = []
-        stream = service.feed.read(None)
+        stream = service.revocation_stream.read(None)
         async for event in stream:
             data = event.decode().split("data: ")[1].strip()
             parts.append(json.loads(jws.verify(data, service.keys.published).payload))

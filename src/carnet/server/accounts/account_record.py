@@ -1,0 +1,143 @@
+"""An account as it is kept: its fields, how its row is read, and what the fields may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from carnet.errors import CarnetError
+from carnet.server.accounts.passwords import MAX_PASSWORD, MIN_PASSWORD, is_common
+from carnet.server.accounts.usernames import canonical_username
+from carnet.server.claim_names import RESERVED_CLAIMS
+
+__all__ = [
+    "Account",
+    "AccountRefused",
+    "AccountRow",
+    "Standing",
+    "account_of",
+    "account_standing",
+    "check_password",
+    "claims_text",
+    "roles_text",
+]
+
+MAX_CLAIMS = 4096
+
+
+class AccountRefused(CarnetError):
+    """An account can't be made or changed as asked; the code says why."""
+
+    code = "account_refused"
+
+
+class Account(NamedTuple):
+    """Somebody who may sign in.
+
+    Attributes:
+        id: the ``sub`` of the account's tokens; it never changes and says nothing.
+        username: what the person types, in its canonical form.
+        roles: what the account may do.
+        claims: more claims for its tokens.
+        version: the ``sub_ver`` of its tokens.
+        disabled: whether it may not sign in.
+    """
+
+    id: str
+    username: str
+    roles: tuple[str, ...]
+    claims: dict[str, Any]
+    version: int
+    disabled: bool
+
+
+class AccountRow(NamedTuple):
+    """An account's columns, as statements give them; those of sign-in with the password's hash."""
+
+    id: str
+    username: str
+    roles: str
+    claims: str
+    version: int
+    disabled_at: int | None
+    password_hash: str | None = None
+
+
+class Standing(NamedTuple):
+    """What an account's tokens say of it now.
+
+    Attributes:
+        version: their ``sub_ver``.
+        roles: what it may do.
+        claims: its custom claims.
+    """
+
+    version: int
+    roles: tuple[str, ...]
+    claims: dict[str, Any]
+
+
+_decode_roles = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_claims = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_standing = msgspec.json.Decoder(tuple[int, tuple[str, ...], dict[str, Any]]).decode
+
+
+def account_of(columns: Sequence[Any]) -> Account:
+    """Read an account's row."""
+    row = AccountRow(*columns)
+    return Account(
+        id=row.id,
+        username=row.username,
+        roles=_decode_roles(row.roles),
+        claims=_decode_claims(row.claims),
+        version=row.version,
+        disabled=row.disabled_at is not None,
+    )
+
+
+def account_standing(text: str) -> Standing:
+    """Read version, roles and claims of an account out of their JSON array."""
+    return Standing._make(_decode_standing(text))
+
+
+def check_password(password: str, username: str) -> None:
+    """Check that a new password can be taken (NIST SP 800-63B section 5.1.1.2).
+
+    Raises:
+        AccountRefused: ``password_invalid`` or ``password_common``.
+    """
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise AccountRefused(
+            f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters", code="password_invalid"
+        )
+    if is_common(password) or canonical_username(password) == username:
+        raise AccountRefused(
+            "this password is one of those that are tried first; choose another, such as four "
+            "words that don't belong together",
+            code="password_common",
+        )
+
+
+def roles_text(roles: Sequence[str]) -> str:
+    """Write roles as the database holds them."""
+    if not all(role and role.isprintable() and " " not in role for role in roles):
+        raise AccountRefused("a role is a name without white space", code="role_invalid")
+    return msgspec.json.encode(sorted(set(roles))).decode()
+
+
+def claims_text(claims: Mapping[str, Any]) -> str:
+    """Write claims as the database holds them."""
+    own = sorted(RESERVED_CLAIMS.intersection(claims))
+    if own:
+        raise AccountRefused(
+            f"the service itself sets {', '.join(own)}; choose other names for custom claims",
+            code="claim_reserved",
+        )
+    text = msgspec.json.encode(dict(claims), order="deterministic").decode()
+    if len(text) > MAX_CLAIMS:
+        raise AccountRefused(
+            f"custom claims have at most {MAX_CLAIMS} characters of JSON", code="claims_too_large"
+        )
+    return text

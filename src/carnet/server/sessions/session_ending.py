@@ -1,0 +1,106 @@
+"""Ending sessions: each once, together with the revocation of what it gave.
+
+Ending a session and writing its revocation are one transaction. With a browser's session end those
+that were granted in it.
+"""
+
+from __future__ import annotations
+
+from carnet.server.audit import SERVICE, Event, Origin, record
+from carnet.server.clock import Clock
+from carnet.server.revocations.revocations import Revocations
+from carnet.server.sessions.session_record import BROWSER
+from carnet.server.store import Rows, Store, Transaction
+from carnet.server.store import statements as sql
+
+__all__ = ["SessionEnding"]
+
+
+class SessionEnding:
+    """Ends sessions.
+
+    Args:
+        store: where they are kept.
+        revocations: refuses the access tokens of ended sessions.
+        clock: gives the microseconds since 1970.
+    """
+
+    def __init__(self, store: Store, revocations: Revocations, clock: Clock) -> None:
+        self._store = store
+        self._revocations = revocations
+        self._clock = clock
+
+    async def end(self, session_id: str, reason: str, origin: Origin = SERVICE) -> bool:
+        """End a session, and tell whether this call was the one that ended it."""
+        now = self._clock()
+        return await self._store.transact(lambda: self._ending(session_id, reason, now, origin))
+
+    async def end_of_account(
+        self, account_id: str, session_id: str, reason: str, origin: Origin
+    ) -> bool:
+        """End one session of an account, and tell whether there was such a one."""
+        now = self._clock()
+
+        def work() -> Transaction[bool]:
+            values = (now, reason, session_id, account_id)
+            rows = yield sql.END_SESSION_OF_ACCOUNT, values
+            return (yield from self._ended(session_id, rows, reason, now, origin))
+
+        return await self._store.transact(work)
+
+    async def end_all(self, account_id: str, reason: str, origin: Origin, *, keep: str = "") -> int:
+        """End every session of an account, or every one but ``keep``, and give their number."""
+        now = self._clock()
+
+        def work() -> Transaction[int]:
+            ended = yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, keep)
+            if ended:
+                # One entry for the account instead of one for each session.
+                [(version,)] = yield sql.RAISE_VERSION, (account_id,)
+                yield from self._revocations.revoke_older_versions(account_id, version, now)
+            for (session_id,) in ended:
+                about = {"account_id": account_id, "session_id": session_id, "reason": reason}
+                yield from record(now, Event.SESSION_ENDED, origin, **about)
+            return len(ended)
+
+        return await self._store.transact(work)
+
+    def ending_of_client(
+        self, client_id: str, reason: str, now: int, origin: Origin
+    ) -> Transaction[int]:
+        """End every session with a client, in the transaction that removes it."""
+        ended = yield sql.END_ALL_SESSIONS_OF_CLIENT, (now, reason, client_id)
+        for session_id, account_id in ended:
+            yield from self._revoke(session_id, account_id, reason, now, origin)
+        return len(ended)
+
+    def ending_with_client(
+        self, account_id: str, client_id: str, reason: str, now: int, origin: Origin
+    ) -> Transaction[None]:
+        """End an account's sessions with a client, as a part of somebody's transaction."""
+        ended = yield sql.END_SESSIONS_OF_CLIENT, (now, reason, client_id, account_id)
+        for (session_id,) in ended:
+            yield from self._revoke(session_id, account_id, reason, now, origin)
+
+    def _ending(self, session_id: str, reason: str, now: int, origin: Origin) -> Transaction[bool]:
+        rows = yield sql.END_SESSION, (now, reason, session_id)
+        return (yield from self._ended(session_id, rows, reason, now, origin))
+
+    def _ended(
+        self, session_id: str, rows: Rows, reason: str, now: int, origin: Origin
+    ) -> Transaction[bool]:
+        """Revoke what a session gave that was ended, and tell whether one was."""
+        for ended in [sql.EndedSessionRow(*row) for row in rows]:
+            yield from self._revoke(session_id, ended.account_id, reason, now, origin)
+            if ended.client_id == BROWSER:
+                granted_in_it = yield sql.END_SESSIONS_OF_LOGIN, (now, reason, session_id)
+                for (granted_id,) in granted_in_it:
+                    yield from self._revoke(granted_id, ended.account_id, reason, now, origin)
+        return bool(rows)
+
+    def _revoke(
+        self, session_id: str, account_id: str, reason: str, now: int, origin: Origin
+    ) -> Transaction[None]:
+        yield from self._revocations.revoke_session(session_id, now)
+        about = {"account_id": account_id, "session_id": session_id, "reason": reason}
+        yield from record(now, Event.SESSION_ENDED, origin, **about)
