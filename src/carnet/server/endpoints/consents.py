@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.applications import connected, disconnect
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of, signed_in
@@ -29,7 +28,7 @@ async def list_consents(request: Request) -> Response:
                 for resource, scope in sorted(one.resources.items())
             ],
         }
-        for one in await connected(service, claims["sub"])
+        for one in await service.consents.applications(claims["sub"])
     ]
     return answer({"consents": consents})
 
@@ -39,5 +38,5 @@ async def withdraw_consent(request: Request) -> Response:
     service: Service = request.app.state.service
     claims = await signed_in(request)
     origin, client_id = origin_of(request, claims["sub"]), request.path_params["client_id"]
-    await disconnect(service, claims["sub"], client_id, origin)
+    await service.consents.withdraw(claims["sub"], client_id, origin)
     return Response(status_code=204, headers=NO_STORE)

@@ -22,8 +22,8 @@ from carnet.server.web.cookie_mode import (
     held_refresh_token,
     token_response,
 )
-from carnet.server.web.devices import known_device
 from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
+from carnet.server.web.known_devices import known_device
 from carnet.server.web.password_sign_in import SignInRefused, account_changing, check_password
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 

@@ -171,14 +171,8 @@ async def _needs_consent(
     service: Service = request.app.state.service
     if "consent" in asked.prompts:
         return True
-    if client.metadata.first_party:
-        return False
-    # Any program on a device may claim to be a client that can't prove who it is: a consent to one
-    # is no consent to the other (RFC 8252 section 8.6).
-    if client.metadata.is_public and not asked.redirect_uri.startswith("https://"):
-        return True
-    return not await service.consents.covers(
-        session.account.id, client.id, asked.audience, asked.scope
+    return await service.consents.is_needed(
+        session.account.id, client, asked.redirect_uri, asked.audience, asked.scope
     )
 
 

@@ -16,7 +16,7 @@ from carnet.server.pages.sign_in import HOME, NO_ERRORS, enter, in_words
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
-from carnet.server.web.devices import known_device
+from carnet.server.web.known_devices import known_device
 from carnet.server.web.password_sign_in import SignInRefused, check_password, make_account
 
 __all__ = ["show_sign_up", "sign_up"]

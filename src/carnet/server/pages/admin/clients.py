@@ -17,7 +17,7 @@ from carnet.server.identifiers import new_identifier
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import NO_ERRORS, in_words
-from carnet.server.pages.visitors import administrator
+from carnet.server.pages.signed_in import require_administrator
 from carnet.server.service import Service
 from carnet.server.tokens.logout_notices import LogoutFailure
 from carnet.server.web.bearer import origin_of
@@ -85,7 +85,7 @@ QUESTIONS: Final = {
 async def list_clients(request: Request) -> Response:
     """Show the clients and the resources."""
     service: Service = request.app.state.service
-    session = await administrator(request)
+    session = await require_administrator(request)
     made = service.registry.resources()
     names = {resource.audience for resource in made}
     return render(
@@ -109,7 +109,7 @@ async def list_clients(request: Request) -> Response:
 async def show_client(request: Request) -> Response:
     """Show a client, and whether it can be told of ended sessions."""
     service: Service = request.app.state.service
-    session = await administrator(request)
+    session = await require_administrator(request)
     client = _client(request, request.query_params.get("id", ""))
     failure = (await service.logout_notices.failures()).get(client.id)
     return _client_page(request, session, client, None, failure=failure)
@@ -117,14 +117,14 @@ async def show_client(request: Request) -> Response:
 
 async def show_new_client(request: Request) -> Response:
     """Ask what a new client is."""
-    return _new_page(request, await administrator(request), {"id": new_identifier()})
+    return _new_page(request, await require_administrator(request), {"id": new_identifier()})
 
 
 async def add_client(request: Request) -> Response:
     """Make a client, once for each form; its secret is shown with the answer and never again."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     members = {
         "client_name": form["client_name"],
         "redirect_uris": form["redirect_uris"].split(),
@@ -152,7 +152,7 @@ async def add_client(request: Request) -> Response:
 async def ask(request: Request) -> Response:
     """Ask once more, before what can't be undone."""
     service: Service = request.app.state.service
-    session = await administrator(request)
+    session = await require_administrator(request)
     change, name = request.path_params["change"], request.query_params.get("id", "")
     if change not in QUESTIONS:
         raise HTTPException(404)
@@ -185,7 +185,7 @@ async def make_secret(request: Request) -> Response:
     """Give a client another secret, and show it once."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     client = _client(request, form["id"])
     if not client.metadata.has_secret:
         raise HTTPException(404)
@@ -198,7 +198,7 @@ async def remove_client(request: Request) -> Response:
     """Remove a client; done already, it is answered alike."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     try:
         origin = origin_of(request, session.account.id)
         await service.registry.remove_client(form["id"], origin)
@@ -210,14 +210,14 @@ async def remove_client(request: Request) -> Response:
 
 async def show_new_resource(request: Request) -> Response:
     """Ask what a new resource is."""
-    return _new_page(request, await administrator(request), {}, template=RESOURCE)
+    return _new_page(request, await require_administrator(request), {}, template=RESOURCE)
 
 
 async def add_resource(request: Request) -> Response:
     """Make a resource."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     origin = origin_of(request, session.account.id)
     try:
         metadata = msgspec.convert(_resource_members(form), ResourceMetadata)
@@ -237,7 +237,7 @@ async def remove_resource(request: Request) -> Response:
     """Remove a resource; done already, it is answered alike."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     origin = origin_of(request, session.account.id)
     try:
         await service.registry.remove_resource(form["id"], origin)

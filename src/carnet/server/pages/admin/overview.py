@@ -14,7 +14,7 @@ from carnet.server.activity import MINUTES, Minute
 from carnet.server.audit import LATEST, Event, Filter
 from carnet.server.clock import SECOND
 from carnet.server.pages.rendering import render
-from carnet.server.pages.visitors import administrator
+from carnet.server.pages.signed_in import require_administrator
 from carnet.server.revocations.revocations import Revocation
 from carnet.server.service import Service
 from carnet.server.store import statements as sql
@@ -46,7 +46,7 @@ class Series(NamedTuple):
 async def show_overview(request: Request) -> Response:
     """Show the last hour, and the revocations as they go out."""
     service: Service = request.app.state.service
-    session = await administrator(request)
+    session = await require_administrator(request)
     seq, entries = await _revocations(service, service.revocation_stream.seq - SHOWN)
     activity = service.background.activity
     return render(
@@ -67,7 +67,7 @@ async def show_overview(request: Request) -> Response:
 async def follow_revocations(request: Request) -> Response:
     """Give the revocations after a number, for the overview's script."""
     service: Service = request.app.state.service
-    await administrator(request)
+    await require_administrator(request)
     text = request.query_params.get("after", "")
     after = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
     seq, entries = await _revocations(service, after)
@@ -86,7 +86,7 @@ async def follow_revocations(request: Request) -> Response:
 async def show_audit(request: Request) -> Response:
     """Show the audit log, as far as the filters let it through."""
     service: Service = request.app.state.service
-    session = await administrator(request)
+    session = await require_administrator(request)
     given = {
         name: request.query_params.get(name, "")
         for name in ("event", "account", "since", "until", "before", "after_id")
