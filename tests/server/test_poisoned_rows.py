@@ -358,3 +358,17 @@ def test_a_sweep_that_can_not_delete_one_thing_deletes_the_others(play, monkeypa
         return len(swept)
 
     assert play(scene) == 4
+
+
+def test_metadata_of_a_client_that_can_not_be_read_leave_the_applications_of_an_account_readable(
+    play,
+):
+    async def scene(service, clock):
+        account = await service.accounts.create("ada", PASSWORD)
+        for name, text in {**CLIENTS, "list": "[]", "good": '{"client_name": "Shop"}'}.items():
+            await add_row(service, "client", name, None, text, clock())
+            await service.consents.grant(account.id, name, "orders", "openid", OPERATOR)
+        return {one.client_id: one.name for one in await service.consents.applications(account.id)}
+
+    names = play(scene)
+    assert names == {**{name: name for name in (*CLIENTS, "list")}, "good": "Shop"}

@@ -130,7 +130,7 @@ class Registry:
     def audiences_of(self, client: Client) -> tuple[str, ...]:
         """Give everything that a client may ask tokens for; the first is its default.
 
-        The service's own API is not among them, unless the client is first-party or was told so.
+        The service's own API is not among them, unless the client is first-party or names it.
         """
         listed = client.metadata.resources
         if listed:
@@ -205,7 +205,7 @@ class Registry:
             client_id: its id; by default a random one.
 
         Returns:
-            The client, and its secret where it has one: it is told this once.
+            The client, and its secret where it has one: shown this once.
 
         Raises:
             ClientRefused: if it can't be made so, or if the id is taken.
@@ -285,7 +285,7 @@ class Registry:
     async def add_resource(
         self, audience: str, metadata: ResourceMetadata, origin: Origin
     ) -> Resource:
-        """Make a resource; one of the settings' audiences can be told more about this way.
+        """Make a resource; one of the settings' audiences can be described further this way.
 
         Raises:
             ClientRefused: if it can't be made so, or if there is one already.

@@ -22,7 +22,7 @@ from carnet.server.clients.resources import Resource, ResourceMetadata
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
 from carnet.server.tokens.logout_notices import LogoutFailure
-from carnet.server.web.bearer import administrator, origin_of
+from carnet.server.web.bearer import administrator_claims, origin_of
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
 __all__ = ["OPERATIONS", "Operation", "administer"]
@@ -183,7 +183,7 @@ def administer(operation: Operation) -> Callable[[Request], Awaitable[Response]]
 
     async def endpoint(request: Request) -> Response:
         service: Service = request.app.state.service
-        claims = await administrator(request)
+        claims = await administrator_claims(request)
         body = None if operation.body is None else await read_json(request, operation.body)
         asked = Asked(service, request, origin_of(request, claims["sub"]), body)
         try:
@@ -296,8 +296,8 @@ async def _show_account(asked: Asked) -> AccountDocument:
 async def _change_account(asked: Asked) -> AccountDocument:
     account = await _account(asked)
     given = msgspec.structs.asdict(asked.body)
-    wanted = {name: value for name, value in given.items() if value is not msgspec.UNSET}
-    await asked.service.accounts.change(account.id, asked.origin, **wanted)
+    changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+    await asked.service.accounts.change(account.id, asked.origin, **changes)
     return _account_document(await _account(asked))
 
 
@@ -311,15 +311,15 @@ async def _account(asked: Asked) -> Account:
 def _client_document(
     client: Client, secret: str | None = None, failure: LogoutFailure | None = None
 ) -> ClientDocument:
-    told: LogoutFailureDocument | msgspec.UnsetType = msgspec.UNSET
+    document: LogoutFailureDocument | msgspec.UnsetType = msgspec.UNSET
     if failure is not None:
-        told = LogoutFailureDocument(since=failure.since // SECOND, cause=failure.cause)
+        document = LogoutFailureDocument(since=failure.since // SECOND, cause=failure.cause)
     return ClientDocument(
         **msgspec.structs.asdict(client.metadata),
         client_id=client.id,
         client_id_issued_at=client.created_at // SECOND,
         client_secret=msgspec.UNSET if secret is None else secret,
-        logout_failure=told,
+        logout_failure=document,
     )
 
 

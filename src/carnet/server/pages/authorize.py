@@ -26,8 +26,9 @@ from carnet.server.oauth.authorization_request import (
     read_query,
     with_parameters,
 )
+from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
-from carnet.server.pages.rendering import error_page, redirect, render
+from carnet.server.pages.rendering import redirect, render
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession, current

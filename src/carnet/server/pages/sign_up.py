@@ -50,7 +50,7 @@ async def sign_up(request: Request) -> Response:
             account = await check_password(service, username, password, origin, device)
         return await enter(request, account, following)
     except AccountRefused as error:
-        field = "username" if error.code.startswith("username_") else "new_password"
+        field = "username" if error.member == "username" else "new_password"
         return _page(request, following, username, 422, errors={field: in_words(error)})
     except SignInRefused as error:
         if error.code == "credentials_wrong":

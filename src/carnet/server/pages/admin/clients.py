@@ -42,6 +42,8 @@ DONE: Final = {
     "resource-removed": "The resource is removed; no more tokens are made for it.",
 }
 RESOURCE: Final = "admin_resource_new.html"
+RESOURCE_FIELDS: Final = {"scopes": "scopes", "scope_claims": "scopes", "claims": "claims"}
+"""Where in the form of a resource an error about a member of its metadata is shown."""
 NO_CLAIMS: Final = "-"
 CODE: Final = ("authorization_code", "refresh_token")
 KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
@@ -144,7 +146,7 @@ async def add_client(request: Request) -> Response:
         made = service.registry.client(form["id"])
         if error.code == "id_taken" and made is not None:
             return _client_page(request, session, made, None, again=True)
-        field = "redirect_uris" if error.code == "invalid_redirect_uri" else "form"
+        field = "redirect_uris" if error.member == "redirect_uris" else "form"
         return _new_page(request, session, form.values, 422, {field: in_words(error)})
     return _client_page(request, session, client, secret, 201)
 
@@ -226,9 +228,7 @@ async def add_resource(request: Request) -> Response:
         text = f"{str(error).replace('`', '')}."
         return _new_page(request, session, form.values, 422, {"scopes": text}, RESOURCE)
     except ClientRefused as error:
-        field = next((name for name in ("scope", "claims") if name in str(error)), "audience")
-        field = "scopes" if field == "scope" else field
-        errors = {field: in_words(error)}
+        errors = {RESOURCE_FIELDS.get(error.member, "audience"): in_words(error)}
         return _new_page(request, session, form.values, 422, errors, RESOURCE)
     return redirect(request, "/admin/clients?done=resource")
 

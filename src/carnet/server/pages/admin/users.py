@@ -178,6 +178,7 @@ def _keep_own_role(
             f"you would lose the role {role} with which you are here; let another administrator "
             "take it from you",
             code="role_own",
+            member="roles",
         )
 
 
@@ -193,15 +194,15 @@ def _claims(text: str) -> dict[str, Any]:
         return msgspec.json.decode(text or "{}", type=dict[str, Any])
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise AccountRefused(
-            'claims are a JSON object, such as {"department": "sales"}', code="claims_invalid"
+            'claims are a JSON object, such as {"department": "sales"}',
+            code="claims_invalid",
+            member="claims",
         ) from None
 
 
 def _field(error: AccountRefused) -> str:
     """Tell which field of a form an error is about."""
-    kind = error.code.partition("_")[0]
-    fields = {"username": "username", "password": "new_password", "role": "roles"}
-    return {**fields, "claim": "claims", "claims": "claims"}.get(kind, "account")
+    return {"": "account", "password": "new_password"}.get(error.member, error.member)
 
 
 async def _account(request: Request) -> Account:
