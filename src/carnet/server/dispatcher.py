@@ -1,7 +1,7 @@
 """The way to what is asked most, past the router and its layers.
 
 Those would take longer than the answer itself. It is here for the lines "client credentials" and
-"introspection" of the benchmark ``sessions`` (docs/speed.md, "The server"), which are to be at least
+"introspection" of the benchmark ``sessions`` (docs/speed.md, "The server"), each to be at least
 twice oidc-provider's. Everything else goes the usual way.
 """
 
