@@ -88,7 +88,7 @@ async def prepare(settings: Settings, count: int) -> dict:
 
         async def add(name, **members):
             metadata = ClientMetadata(client_name=name, scope=SCOPE, **members)
-            client, secret = await service.directory.add_client(metadata, OPERATOR)
+            client, secret = await service.registry.add_client(metadata, OPERATOR)
             return client.id, secret
 
         app, _ = await add(

@@ -6,8 +6,8 @@ import pytest
 from tests.server.conftest import PASSWORD
 
 from carnet.server.pages.brand import check_brand
-from carnet.server.pages.devices import device_name
 from carnet.server.pages.forms import local_path
+from carnet.server.pages.user_agents import device_name
 from carnet.server.settings import Settings
 
 SCRIPT = "\"'><script>alert(1)</script>{{7*7}}"

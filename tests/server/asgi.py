@@ -114,7 +114,7 @@ async def opened(data, engine="", **settings):
             token_endpoint_auth_method="none",
             scope="openid",
         )
-        await service.directory.add_client(metadata, OPERATOR, "app")
+        await service.registry.add_client(metadata, OPERATOR, "app")
         await service.background.follow()
         own = {"username": "alice", "password": PASSWORD, "resource": ISSUER}
         said = json.dumps(own).encode()

@@ -41,7 +41,7 @@ def add_client(data, client_id="app", **metadata):
         async with open_service(settings) as service:
             with suppress(AccountRefused):
                 await service.accounts.create("alice", PASSWORD, ("ADMIN",))
-            return await service.directory.add_client(ClientMetadata(**given), OPERATOR, client_id)
+            return await service.registry.add_client(ClientMetadata(**given), OPERATOR, client_id)
 
     # In a thread of its own: where a browser is driven, this one has a running loop.
     with ThreadPoolExecutor(1) as pool:

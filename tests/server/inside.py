@@ -16,13 +16,13 @@ async def register(service, client_id="app", **metadata):
     """Register a public client, unless told otherwise, and give its secret."""
     given = {"redirect_uris": (CALLBACK,), "token_endpoint_auth_method": "none", **metadata}
     made = ClientMetadata(**given)
-    return (await service.directory.add_client(made, OPERATOR, client_id))[1]
+    return (await service.registry.add_client(made, OPERATOR, client_id))[1]
 
 
 async def change(service, client_id="app", **metadata):
     """Give a client other metadata, as `register` does."""
     given = {"redirect_uris": (CALLBACK,), "token_endpoint_auth_method": "none", **metadata}
-    await service.directory.replace_client(client_id, ClientMetadata(**given), OPERATOR)
+    await service.registry.replace_client(client_id, ClientMetadata(**given), OPERATOR)
 
 
 class Inside:

@@ -64,14 +64,14 @@ def oauth(start, add_user, tmp_path):
 
             async def add(name, **members):
                 metadata = ClientMetadata(client_name=name, **members)
-                client, secret = await service.directory.add_client(metadata, OPERATOR)
+                client, secret = await service.registry.add_client(metadata, OPERATOR)
                 setattr(made, name, (client.id, secret))
                 return client.id
 
-            await service.directory.add_resource(
+            await service.registry.add_resource(
                 "invoices", ResourceMetadata(scopes=("invoices:read",)), OPERATOR
             )
-            await service.directory.add_resource(
+            await service.registry.add_resource(
                 "vault",
                 ResourceMetadata(encryption_key=made.service_key.public.to_jwk()),
                 OPERATOR,

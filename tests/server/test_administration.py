@@ -7,6 +7,7 @@ from tests import processes
 
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata, ClientRefused
+from carnet.server.clients.resources import ResourceMetadata
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_an_unsafe_redirect_address_is_refused(play, uri):
 
     async def scene(service, clock):
         with pytest.raises(ClientRefused) as refused:
-            await service.directory.add_client(ClientMetadata(redirect_uris=(uri,)), OPERATOR)
+            await service.registry.add_client(ClientMetadata(redirect_uris=(uri,)), OPERATOR)
         return refused.value.code
 
     assert play(scene) == "invalid_redirect_uri"
@@ -148,3 +149,39 @@ def test_the_service_keeps_to_its_description(admin, tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_refused_of_a_client_or_a_resource_names_the_member_at_fault(play):
+    jobs = {"grant_types": ("client_credentials",)}
+    clients = (
+        ({**jobs, "redirect_uris": ("http://evil.example/",)}, "redirect_uris"),
+        ({}, "redirect_uris"),
+        ({**jobs, "scope": "two  spaces"}, "scope"),
+        ({**jobs, "token_endpoint_auth_method": "none"}, "token_endpoint_auth_method"),
+        ({**jobs, "resources": ("scope",)}, "resources"),
+        ({**jobs, "jwks": {"keys": []}}, "jwks"),
+    )
+    resources = (
+        ("two scopes", {}, "audience"),
+        ("a", {"scopes": ("two words",)}, "scopes"),
+        ("a", {"scope_claims": {"read": ("sub",)}}, "scope_claims"),
+        # What the claim is called says nothing of the member that holds it.
+        ("a", {"claims": ("scope",)}, "claims"),
+        ("a", {"signing_alg": "PS512"}, "signing_alg"),
+        ("a", {"encryption_key": {"kty": "scope"}}, "encryption_key"),
+    )
+
+    async def scene(service, _clock):
+        found = []
+        for given, _ in clients:
+            with pytest.raises(ClientRefused) as refused:
+                await service.registry.add_client(ClientMetadata(**given), OPERATOR)
+            found.append(refused.value.member)
+        for audience, given, _ in resources:
+            metadata = ResourceMetadata(**given)
+            with pytest.raises(ClientRefused) as refused:
+                await service.registry.add_resource(audience, metadata, OPERATOR)
+            found.append(refused.value.member)
+        return found
+
+    assert play(scene) == [case[-1] for case in (*clients, *resources)]

@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 import pytest
+from carnet.server.applications import connected, disconnect
 from structlog.testing import capture_logs
 from tests.server.conftest import PASSWORD
 from tests.server.flows import CALLBACK, Request
@@ -11,7 +12,6 @@ from tests.server.inside import Inside, change, register
 from tests.server.oauth import Prover
 
 from carnet import inspect
-from carnet.server.applications import connected, disconnect
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.store import statements as sql
@@ -159,7 +159,7 @@ def test_a_refresh_token_for_one_resource_is_good_for_no_other(scene_of):
 
 def test_a_first_party_client_chooses_among_its_own_resources_at_refresh(scene_of):
     async def scene(service, alice, _clock):
-        await service.directory.add_resource("vault", ResourceMetadata(), OPERATOR)
+        await service.registry.add_resource("vault", ResourceMetadata(), OPERATOR)
         token = (await alice.tokens(resource="orders"))["refresh_token"]
         refused = await alice.refresh(token, resource="vault")
         assert error_of(refused) == (400, "invalid_target")
@@ -218,13 +218,13 @@ def test_every_grant_gives_what_is_granted_to_this_client_of_what_the_resource_k
                 token_endpoint_auth_method="client_secret_basic",
             )
             metadata = ResourceMetadata(scopes=knows)
-            await service.directory.replace_resource("orders", metadata, OPERATOR)
+            await service.registry.replace_resource("orders", metadata, OPERATOR)
 
         async def code():
             asked, answer = await alice.authorize(scope=" ".join(everything), resource="orders")
             return asked, answer["code"]
 
-        await service.directory.add_resource("orders", ResourceMetadata(), OPERATOR)
+        await service.registry.add_resource("orders", ResourceMetadata(), OPERATOR)
         for has, knows, names in table:
             left = " ".join(sorted(names))
             # What is asked for when nothing is narrowed yet, and given when it is.
@@ -261,7 +261,7 @@ def test_every_grant_gives_what_is_granted_to_this_client_of_what_the_resource_k
 def test_a_request_without_scope_gets_the_clients_of_what_the_resource_knows(scene_of):
     async def scene(service, alice, _clock):
         known = ResourceMetadata(scopes=("orders:read",))
-        await service.directory.add_resource("orders", known, OPERATOR)
+        await service.registry.add_resource("orders", known, OPERATOR)
         return (await alice.tokens(scope=None, resource="orders"))["scope"]
 
     assert scene_of(scene, scope="orders:read carnet:admin") == "orders:read"
@@ -299,11 +299,11 @@ def test_a_session_of_which_nothing_is_left_to_its_client_ends(scene_of):
 @pytest.mark.parametrize("own", [(), ("vault",)])
 def test_a_removed_resource_is_given_no_token_any_more(scene_of, own):
     async def scene(service, alice, _clock):
-        await service.directory.add_resource("vault", ResourceMetadata(), OPERATOR)
+        await service.registry.add_resource("vault", ResourceMetadata(), OPERATOR)
         await change(service, resources=own)
         token = (await alice.tokens(resource="vault"))["refresh_token"]
         asked, answer = await alice.authorize(resource="vault")
-        await service.directory.remove_resource("vault", OPERATOR)
+        await service.registry.remove_resource("vault", OPERATOR)
         refused = await alice.exchange(asked, answer["code"])
         assert error_of(refused) == (400, "invalid_target")
         return error_of(await alice.refresh(token))
@@ -355,14 +355,14 @@ def test_a_code_outlives_a_change_of_roles_while_it_is_being_exchanged(scene_of)
         account = await service.accounts.find("alice")
         presented = await service.codes.read(
             answer["code"],
-            service.directory.client("app"),
+            service.registry.client("app"),
             redirect_uri=CALLBACK,
             verifier=asked.verifier,
             key_thumbprint="",
             origin=OPERATOR,
         )
         await service.accounts.set_roles(account.id, ("NEW",), OPERATOR)
-        client = service.directory.client("app")
+        client = service.registry.client("app")
         return (await service.codes.exchange(presented, client, "", OPERATOR)).grant.roles
 
     assert scene_of(scene) == ("NEW",)
@@ -398,7 +398,7 @@ def test_a_code_is_taken_once_by_the_statement_itself(scene_of):
 
     async def scene(service, alice, _clock):
         asked, answer = await alice.authorize()
-        client = service.directory.client("app")
+        client = service.registry.client("app")
         given = {"redirect_uri": CALLBACK, "verifier": asked.verifier, "key_thumbprint": ""}
         both = [
             await service.codes.read(answer["code"], client, origin=OPERATOR, **given)
@@ -561,7 +561,7 @@ def test_what_ends_a_clients_session_is_told_in_the_log(scene_of):
             await disconnect(service, account.id, "app", OPERATOR)
 
         async def by_client():
-            await service.directory.remove_client("app", OPERATOR)
+            await service.registry.remove_client("app", OPERATOR)
             await register(service)
 
         async def by_account():

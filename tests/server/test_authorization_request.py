@@ -47,8 +47,8 @@ def registry_of(audiences):
             settings = Settings(data=folder, audiences=audiences)
             async with open_service(settings) as service:
                 metadata = ResourceMetadata(scopes=("orders:read",))
-                await service.directory.add_resource("orders", metadata, OPERATOR)
-                return service.directory
+                await service.registry.add_resource("orders", metadata, OPERATOR)
+                return service.registry
 
     return asyncio.run(load())
 

@@ -294,7 +294,7 @@ async def ask_inside(service, path, form, auth):
 def test_a_fault_of_the_program_is_answered_without_a_word_of_it_and_raised(play):
     async def scene(service, clock):
         metadata = ClientMetadata(grant_types=("client_credentials",))
-        client, secret = await service.directory.add_client(metadata, OPERATOR)
+        client, secret = await service.registry.add_client(metadata, OPERATOR)
         broken = build_app(dataclasses.replace(service, access_tokens=None))
         told = httpx.ASGITransport(broken, raise_app_exceptions=False)
         form, auth = {"grant_type": "client_credentials"}, (client.id, secret)
@@ -317,7 +317,7 @@ def test_a_fault_of_the_program_is_answered_without_a_word_of_it_and_raised(play
 def test_client_credentials_run_no_statement(play):
     async def scene(service, clock):
         metadata = ClientMetadata(grant_types=("client_credentials",))
-        client, secret = await service.directory.add_client(metadata, OPERATOR)
+        client, secret = await service.registry.add_client(metadata, OPERATOR)
         form = {"grant_type": "client_credentials"}
         return (await ask_inside(service, "/token", form, (client.id, secret)))[1]
 
@@ -326,9 +326,9 @@ def test_client_credentials_run_no_statement(play):
 
 def test_introspection_runs_one_statement(play):
     async def scene(service, clock):
-        audience = service.directory.audiences[0]
+        audience = service.registry.audiences[0]
         metadata = ClientMetadata(grant_types=("client_credentials",), introspects=(audience,))
-        client, secret = await service.directory.add_client(metadata, OPERATOR)
+        client, secret = await service.registry.add_client(metadata, OPERATOR)
         account = await service.accounts.create("ada", "a-long-enough-password")
         grant = await service.sessions.begin(account, NewSession(client.id, audience))
         of_session, _ = service.access_tokens.issue(grant, audience, None)

@@ -196,13 +196,13 @@ def test_only_first_party_clients_and_those_told_so_ask_for_the_api(play, member
     }
 
     async def scene(service, clock):
-        directory = service.directory
-        client, secret = await directory.add_client(metadata, OPERATOR, "app")
+        registry = service.registry
+        client, secret = await registry.add_client(metadata, OPERATOR, "app")
         form = {"grant_type": "client_credentials", "resource": ISSUER}
         async with inside(service) as http:
             answer = await http.post("/token", data=form, auth=(client.id, secret))
         given = {name: [value] for name, value in request.items()}
-        known = directory.client, directory.audiences_of, directory.permitted
+        known = registry.client, registry.audiences_of, registry.permitted
         if allowed:
             assert read_authorization_request(given, *known).audience == ISSUER
         else:
@@ -224,7 +224,7 @@ def test_a_client_administers_with_the_scope_and_a_token_for_the_api_alone(play)
         metadata = ClientMetadata(
             redirect_uris=(CALLBACK,), scope="carnet:admin", resources=("orders", ISSUER)
         )
-        client, _ = await service.directory.add_client(metadata, OPERATOR, "app")
+        client, _ = await service.registry.add_client(metadata, OPERATOR, "app")
         async with inside(service) as http:
 
             async def status(path, audience, scope):
@@ -249,9 +249,9 @@ def test_a_scope_of_the_api_is_only_for_clients_whose_own_list_has_it(play):
             ("listed", {"resources": (ISSUER,), "scope": "carnet:admin"}),
         ):
             metadata = ClientMetadata(redirect_uris=(CALLBACK,), **members)
-            await service.directory.add_client(metadata, OPERATOR, name)
-        clients = [service.directory.client(name) for name in ("ours", "told", "listed")]
-        return ["carnet:admin" in service.directory.scopes_of(client) for client in clients]
+            await service.registry.add_client(metadata, OPERATOR, name)
+        clients = [service.registry.client(name) for name in ("ours", "told", "listed")]
+        return ["carnet:admin" in service.registry.scopes_of(client) for client in clients]
 
     assert play(scene, **SETTINGS) == [False, False, True]
 
@@ -263,34 +263,34 @@ def test_nothing_else_can_have_the_issuers_name():
 
 def test_no_resource_and_no_introspecting_client_takes_the_issuers_place(play):
     async def scene(service, clock):
-        directory = service.directory
+        registry = service.registry
         with pytest.raises(ClientRefused) as refused:
-            await directory.add_resource(ISSUER, ResourceMetadata(), OPERATOR)
+            await registry.add_resource(ISSUER, ResourceMetadata(), OPERATOR)
         assert refused.value.code == "id_reserved"
         metadata = ClientMetadata(grant_types=("client_credentials",), introspects=(ISSUER,))
         with pytest.raises(ClientRefused, match="introspects"):
-            await directory.add_client(metadata, OPERATOR)
+            await registry.add_client(metadata, OPERATOR)
         # One that was made when the issuer had another address.
         await service.store.write(sql.ADD_RESOURCE, ISSUER, "{}", clock())
-        await directory.load()
-        client, _ = await directory.add_client(
+        await registry.load()
+        client, _ = await registry.add_client(
             ClientMetadata(redirect_uris=(CALLBACK,)), OPERATOR, "app"
         )
-        assert ISSUER not in directory.audiences
-        assert ISSUER not in directory.audiences_of(client)
-        assert directory.resource(ISSUER).metadata.scopes == ("carnet:admin",)
-        await directory.remove_resource(ISSUER, OPERATOR)
+        assert ISSUER not in registry.audiences
+        assert ISSUER not in registry.audiences_of(client)
+        assert registry.resource(ISSUER).metadata.scopes == ("carnet:admin",)
+        await registry.remove_resource(ISSUER, OPERATOR)
 
     play(scene, **SETTINGS)
 
 
 def test_a_client_whose_resources_are_gone_gets_no_other(play):
     async def scene(service, clock):
-        directory = service.directory
-        await directory.add_resource("stock", ResourceMetadata(), OPERATOR)
+        registry = service.registry
+        await registry.add_resource("stock", ResourceMetadata(), OPERATOR)
         metadata = ClientMetadata(grant_types=("client_credentials",), resources=("stock",))
-        client, secret = await directory.add_client(metadata, OPERATOR)
-        await directory.remove_resource("stock", OPERATOR)
+        client, secret = await registry.add_client(metadata, OPERATOR)
+        await registry.remove_resource("stock", OPERATOR)
         async with inside(service) as http:
             form = {"grant_type": "client_credentials"}
             return (await http.post("/token", data=form, auth=(client.id, secret))).json()["error"]

@@ -147,7 +147,7 @@ async def poison(service, engine, kind, value):
 
 async def furnish(service):
     """Put a good row into every table."""
-    directory = service.directory
+    directory = service.registry
     client = ClientMetadata(
         client_name="The App", redirect_uris=(CALLBACK,), token_endpoint_auth_method="none"
     )

@@ -43,10 +43,10 @@ CLIENTS = {
 
 def test_a_client_or_resource_that_can_not_be_read_is_left_out_shown_and_can_be_removed(play):
     async def poison(service, clock):
-        await service.directory.add_client(
+        await service.registry.add_client(
             ClientMetadata(grant_types=("client_credentials",)), OPERATOR, "good"
         )
-        await service.directory.add_resource("api", ResourceMetadata(), OPERATOR)
+        await service.registry.add_resource("api", ResourceMetadata(), OPERATOR)
         for name, text in CLIENTS.items():
             await add_row(service, "client", name, None, text, clock())
         for name in ("torn", "orders"):
@@ -55,21 +55,21 @@ def test_a_client_or_resource_that_can_not_be_read_is_left_out_shown_and_can_be_
     play(poison, audiences=("default", "orders"))
 
     async def look(service, _clock):
-        directory = service.directory
-        assert [one.id for one in directory.clients()] == ["good"]
-        assert directory.unreadable_clients.keys() == CLIENTS.keys()
-        assert all(directory.client(name) is None for name in CLIENTS)
-        assert directory.resource("api") is not None
+        registry = service.registry
+        assert [one.id for one in registry.clients()] == ["good"]
+        assert registry.unreadable_clients.keys() == CLIENTS.keys()
+        assert all(registry.client(name) is None for name in CLIENTS)
+        assert registry.resource("api") is not None
         # What the settings say of it is no way around what its row may demand.
-        assert directory.resource("orders") is directory.resource("torn") is None
-        assert "orders" in directory.audiences
+        assert registry.resource("orders") is registry.resource("torn") is None
+        assert "orders" in registry.audiences
         assert (unreadable("client"), unreadable("resource")) == (len(CLIENTS), 2)
         await service.background.follow()
         for name in CLIENTS:
-            await directory.remove_client(name, OPERATOR)
-        await directory.remove_resource("orders", OPERATOR)
-        assert directory.unreadable_clients == {}
-        assert directory.resource("orders") is not None
+            await registry.remove_client(name, OPERATOR)
+        await registry.remove_resource("orders", OPERATOR)
+        assert registry.unreadable_clients == {}
+        assert registry.resource("orders") is not None
         return unreadable("client"), unreadable("resource")
 
     assert play(look, audiences=("default", "orders")) == (0, 1)
@@ -241,9 +241,9 @@ def test_a_notice_that_can_not_be_sent_is_put_off_shown_and_given_up_and_others_
     async def scene(service, clock):
         names = [f"bad-{number}" for number in range(len(POISON))]
         for name, address in zip(names, POISON, strict=True):
-            await service.directory.add_client(machine(), OPERATOR, name)
+            await service.registry.add_client(machine(), OPERATOR, name)
             await ended(service, name, address)
-        await service.directory.add_client(machine(), OPERATOR, "good")
+        await service.registry.add_client(machine(), OPERATOR, "good")
         await ended(service, "good", "https://good.example/l")
         await service.logout_notices.send_due()
         assert len(told) == 1
@@ -259,7 +259,7 @@ def test_a_notice_that_can_not_be_sent_is_put_off_shown_and_given_up_and_others_
         clock.advance(24 * HOUR)
         await service.logout_notices.send_due()
         assert await waiting(service) == []
-        await service.directory.remove_client(names[0], OPERATOR)
+        await service.registry.remove_client(names[0], OPERATOR)
         return sorted(await service.logout_notices.failures()) == names[1:]
 
     assert play(scene)
@@ -267,7 +267,7 @@ def test_a_notice_that_can_not_be_sent_is_put_off_shown_and_given_up_and_others_
 
 def test_a_client_that_works_again_is_shown_no_more(play, ended, told):
     async def scene(service, clock):
-        await service.directory.add_client(machine(), OPERATOR, "c")
+        await service.registry.add_client(machine(), OPERATOR, "c")
         session = await ended(service, "c", "https://xn--/l")
         await service.logout_notices.send_due()
         assert "c" in await service.logout_notices.failures()
@@ -296,7 +296,7 @@ def test_a_client_that_fails_is_asked_once_and_not_for_each_of_its_sessions(
 
     async def scene(service, _clock):
         for name in ("bad", "good"):
-            await service.directory.add_client(machine(), OPERATOR, name)
+            await service.registry.add_client(machine(), OPERATOR, name)
         for _ in range(9):
             await ended(service, "bad", "https://xn--/l")
         await ended(service, "good", "https://good.example/l")
@@ -310,11 +310,11 @@ def test_the_notices_of_a_client_that_can_not_be_read_wait_for_it(play, ended, t
     async def scene(service, clock):
         await add_row(service, "client", "torn", None, "{", clock())
         await ended(service, "torn", "https://good.example/l")
-        await service.directory.load()
+        await service.registry.load()
         await service.logout_notices.send_due()
         assert (await waiting(service), told) == (["torn"], [])
         # One that was removed is told nothing.
-        await service.directory.remove_client("torn", OPERATOR)
+        await service.registry.remove_client("torn", OPERATOR)
         clock.advance(2 * HOUR)
         await service.logout_notices.send_due()
         return await waiting(service), told
@@ -326,7 +326,7 @@ def test_what_can_not_be_written_fails_the_work_and_no_other_notice(play, ended,
     async def scene(service, _clock):
         sessions = []
         for name in ("one", "two"):
-            await service.directory.add_client(machine(), OPERATOR, name)
+            await service.registry.add_client(machine(), OPERATOR, name)
             sessions.append(await ended(service, name, "https://good.example/l"))
         write = service.store.write
 
@@ -359,3 +359,17 @@ def test_a_sweep_that_can_not_delete_one_thing_deletes_the_others(play, monkeypa
         return len(swept)
 
     assert play(scene) == 5
+
+
+def test_metadata_of_a_client_that_can_not_be_read_leave_the_applications_of_an_account_readable(
+    play,
+):
+    async def scene(service, clock):
+        account = await service.accounts.create("ada", PASSWORD)
+        for name, text in {**CLIENTS, "list": "[]", "good": '{"client_name": "Shop"}'}.items():
+            await add_row(service, "client", name, None, text, clock())
+            await service.consents.grant(account.id, name, "orders", "openid", OPERATOR)
+        return {one.client_id: one.name for one in await service.consents.applications(account.id)}
+
+    names = play(scene)
+    assert names == {**{name: name for name in (*CLIENTS, "list")}, "good": "Shop"}

@@ -79,15 +79,15 @@ class Teller:
     @classmethod
     async def make(cls, service):
         self = cls(service)
-        await service.directory.add_resource("hr", HR, OPERATOR)
-        await service.directory.add_resource("lean", ResourceMetadata(claims=()), OPERATOR)
+        await service.registry.add_resource("hr", HR, OPERATOR)
+        await service.registry.add_resource("lean", ResourceMetadata(claims=()), OPERATOR)
         for name, ours in (("theirs", False), ("ours", True)):
             metadata = ClientMetadata(
                 redirect_uris=("https://app.example/callback",),
                 token_endpoint_auth_method="none",
                 first_party=ours,
             )
-            await service.directory.add_client(metadata, OPERATOR, name)
+            await service.registry.add_client(metadata, OPERATOR, name)
         self.account = await service.accounts.create("ada", PASSWORD, ["ADMIN"], OWN)
         return self
 
@@ -102,7 +102,7 @@ class Teller:
         return dict(inspect(self.access(grant, audience)).claims)
 
     def id_token(self, grant):
-        client = self.service.directory.client(grant.client_id)
+        client = self.service.registry.client(grant.client_id)
         token = self.service.id_tokens.issue(
             grant, self.account, client, self.access(grant, "orders")
         )
@@ -184,7 +184,7 @@ def test_a_client_that_is_gone_is_no_first_party(play):
     async def scene(service, clock):
         teller = await Teller.make(service)
         grant = await teller.grant("ours", "openid")
-        await service.directory.remove_client("ours", OPERATOR)
+        await service.registry.remove_client("ours", OPERATOR)
         return set(teller.said(grant, "orders"))
 
     assert play(scene, **SETTINGS) == ACCESS
@@ -228,7 +228,7 @@ def test_a_resource_with_scopes_of_its_own_still_gets_what_the_services_scopes_r
     async def scene(service, clock):
         teller = await Teller.make(service)
         metadata = ResourceMetadata(scopes=("stock:read",))
-        await service.directory.add_resource("stock", metadata, OPERATOR)
+        await service.registry.add_resource("stock", metadata, OPERATOR)
         grant = await teller.grant("theirs", "groups other stock:read work", "stock")
         transport = httpx.ASGITransport(build_app(service))
         form = {"grant_type": "refresh_token", "refresh_token": grant.refresh_token}
@@ -245,7 +245,7 @@ def test_introspection_tells_a_resource_no_more_than_its_token(play):
     async def scene(service, clock):
         teller = await Teller.make(service)
         metadata = ClientMetadata(grant_types=("client_credentials",), introspects=("orders", "hr"))
-        client, secret = await service.directory.add_client(metadata, OPERATOR)
+        client, secret = await service.registry.add_client(metadata, OPERATOR)
         transport = httpx.ASGITransport(build_app(service))
         async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as http:
             for who, audience in itertools.product(("theirs", "ours"), ("orders", "hr")):
@@ -346,7 +346,7 @@ def test_scopes_are_read_from_the_settings_file_and_told_in_the_metadata(play, t
 def test_a_resource_cant_ask_for_what_the_service_itself_sets(play, metadata):
     async def scene(service, clock):
         with pytest.raises(ClientRefused) as refused:
-            await service.directory.add_resource("stock", metadata, OPERATOR)
+            await service.registry.add_resource("stock", metadata, OPERATOR)
         return str(refused.value)
 
     assert "claims" in play(scene) or "names" in play(scene)
@@ -355,10 +355,10 @@ def test_a_resource_cant_ask_for_what_the_service_itself_sets(play, metadata):
 def test_the_words_of_a_scope_say_what_is_released(play):
     async def scene(service, clock):
         await Teller.make(service)
-        directory = service.directory
-        return directory.scopes.describe(
+        registry = service.registry
+        return registry.scopes.describe(
             ["openid", "roles", "groups", "work", "hr:read", "email", "carnet:admin", "x"],
-            directory.resource("hr"),
+            registry.resource("hr"),
         )
 
     assert play(scene, **SETTINGS) == [
@@ -375,17 +375,17 @@ def test_the_words_of_a_scope_say_what_is_released(play):
 
 def test_a_client_may_ask_for_what_its_resources_offer_unless_it_is_narrowed(play):
     async def scene(service, clock):
-        directory = service.directory
+        registry = service.registry
         for name in ("stock", "wages"):
             metadata = ResourceMetadata(scopes=(f"{name}:read",))
-            await directory.add_resource(name, metadata, OPERATOR)
+            await registry.add_resource(name, metadata, OPERATOR)
         asked = ("openid", "work", "stock:read", "wages:read")
         found = []
         for members in ({}, {"resources": ("stock",)}, {"scope": "roles"}):
             metadata = ClientMetadata(redirect_uris=("https://app.example/",), **members)
-            client, _ = await directory.add_client(metadata, OPERATOR)
-            at = [directory.permitted(client, name, asked) for name in ("stock", "wages")]
-            found.append((directory.scopes_of(client), *at))
+            client, _ = await registry.add_client(metadata, OPERATOR)
+            at = [registry.permitted(client, name, asked) for name in ("stock", "wages")]
+            found.append((registry.scopes_of(client), *at))
         return found
 
     (anything, *at_each), (stock, *_), (narrowed, *at_none) = play(scene, **SETTINGS)

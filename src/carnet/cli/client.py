@@ -145,7 +145,7 @@ def add(
     except msgspec.ValidationError as error:
         raise ClientRefused(str(error)) from None
     made, secret = with_service(
-        settings, lambda service: service.directory.add_client(metadata, OPERATOR, client_id)
+        settings, lambda service: service.registry.add_client(metadata, OPERATOR, client_id)
     )
     if as_json:
         shown = client_document(made)
@@ -164,7 +164,7 @@ def list_clients(as_json: bool, config: Path | None, **given: Any) -> None:
     """List the clients."""
 
     async def work(service: Service) -> tuple[list[Client], dict[str, str]]:
-        return service.directory.clients(), service.directory.unreadable_clients
+        return service.registry.clients(), service.registry.unreadable_clients
 
     clients, unreadable = with_service(settings_from(config, **given), work)
     for name in sorted(unreadable):
@@ -191,7 +191,7 @@ def show(client_id: str, as_json: bool, config: Path | None, **given: Any) -> No
     """Show what is known of a client."""
 
     async def work(service: Service) -> tuple[Client | None, LogoutFailure | None]:
-        clients = {one.id: one for one in service.directory.clients()}
+        clients = {one.id: one for one in service.registry.clients()}
         return clients.get(client_id), (await service.logout_notices.failures()).get(client_id)
 
     found, failure = with_service(settings_from(config, **given), work)
@@ -216,7 +216,7 @@ def new_secret(client_id: str, as_json: bool, config: Path | None, **given: Any)
     """Give a client another secret; the one before is good no more."""
     secret = with_service(
         settings_from(config, **given),
-        lambda service: service.directory.new_secret(client_id, OPERATOR),
+        lambda service: service.registry.new_secret(client_id, OPERATOR),
     )
     if as_json:
         echo_json({"client_id": client_id, "client_secret": secret})
@@ -232,7 +232,7 @@ def remove(client_id: str, config: Path | None, **given: Any) -> None:
     """Remove a client, and end its sessions."""
     ended = with_service(
         settings_from(config, **given),
-        lambda service: service.directory.remove_client(client_id, OPERATOR),
+        lambda service: service.registry.remove_client(client_id, OPERATOR),
     )
     click.echo(f"{client_id} is removed; ended {ended} session{'' if ended == 1 else 's'}")
 

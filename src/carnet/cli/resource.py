@@ -90,7 +90,7 @@ def add(
     except msgspec.ValidationError as error:
         raise ClientRefused(str(error)) from None
     made = with_service(
-        settings, lambda service: service.directory.add_resource(audience, metadata, OPERATOR)
+        settings, lambda service: service.registry.add_resource(audience, metadata, OPERATOR)
     )
     if as_json:
         echo_json(_document(made))
@@ -105,7 +105,7 @@ def list_resources(as_json: bool, config: Path | None, **given: Any) -> None:
     """List everything that tokens may be for."""
 
     async def work(service: Service) -> list[Resource]:
-        found = (service.directory.resource(name) for name in service.directory.audiences)
+        found = (service.registry.resource(name) for name in service.registry.audiences)
         return [one for one in found if one is not None]
 
     resources = with_service(settings_from(config, **given), work)
@@ -129,7 +129,7 @@ def remove(audience: str, config: Path | None, **given: Any) -> None:
     """Remove a resource: no more tokens are made for it."""
     with_service(
         settings_from(config, **given),
-        lambda service: service.directory.remove_resource(audience, OPERATOR),
+        lambda service: service.registry.remove_resource(audience, OPERATOR),
     )
     click.echo(f"{audience} is removed")
 

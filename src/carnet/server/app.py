@@ -11,8 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from carnet.server.dispatcher import DirectEndpoint, Dispatcher
-from carnet.server.endpoints import accounts, consents, sessions
-from carnet.server.endpoints import probes as operations
+from carnet.server.endpoints import accounts, consents, probes, sessions
 from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
@@ -22,7 +21,6 @@ from carnet.server.endpoints.token.endpoint import issue_token
 from carnet.server.endpoints.userinfo import user_info
 from carnet.server.failures import EXPECTED, answer_failure
 from carnet.server.metrics import CountRequests
-from carnet.server.pages import authorize, logout
 from carnet.server.pages.brand import check_brand
 from carnet.server.pages.routes import PAGES
 from carnet.server.service import Service
@@ -80,12 +78,6 @@ ROUTES = [
     ),
     Route("/account/consents", consents.list_consents, methods=["GET"]),
     Route("/account/consents/{client_id}", consents.withdraw_consent, methods=["DELETE"]),
-    Route("/authorize", authorize.authorize, methods=["GET"]),
-    Route("/authorize", authorize.forward_authorize, methods=["POST"]),
-    Route("/authorize/decision", authorize.decide, methods=["POST"]),
-    Route("/logout", logout.log_out, methods=["GET"]),
-    Route("/logout", logout.forward_logout, methods=["POST"]),
-    Route("/logout/decision", logout.confirm_logout, methods=["POST"]),
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
     Route("/openapi.json", openapi),
@@ -94,9 +86,9 @@ ROUTES = [
     Route("/.well-known/jwks.json", key_set, middleware=FROM_ANYWHERE),
     Route("/.well-known/oauth-authorization-server", metadata, middleware=FROM_ANYWHERE),
     Route("/.well-known/openid-configuration", metadata, middleware=FROM_ANYWHERE),
-    Route("/healthz", operations.health),
-    Route("/readyz", operations.readiness),
-    Route("/metrics", operations.metrics),
+    Route("/healthz", probes.health),
+    Route("/readyz", probes.readiness),
+    Route("/metrics", probes.metrics),
     *PAGES,
 ]
 

@@ -23,7 +23,7 @@ from typing import Final
 import structlog
 
 from carnet.server.activity import MINUTE, Activity
-from carnet.server.clients.registry import Directory
+from carnet.server.clients.registry import Registry
 from carnet.server.clock import SECOND, Clock
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.recurring import Recurring
@@ -53,7 +53,7 @@ class Background:
     Args:
         store: what it looks at.
         keys: what it keeps up.
-        directory: what it reads again when it has changed.
+        registry: what it reads again when it has changed.
         stream: what it advances.
         logout_notices: tells clients which sessions have ended.
         clock: gives the microseconds since 1970.
@@ -67,7 +67,7 @@ class Background:
         self,
         store: Store,
         keys: SigningKeys,
-        directory: Directory,
+        registry: Registry,
         stream: RevocationStream,
         logout_notices: LogoutNotices,
         clock: Clock,
@@ -77,7 +77,7 @@ class Background:
         self._stream = stream
         self._logout_notices = logout_notices
         self._clock = clock
-        self._directory = directory
+        self._registry = registry
         # What the counters say, and what of it has been taken over.
         self._counters: dict[str, int] = {}
         self._directory_counter: int | None = -1
@@ -101,7 +101,7 @@ class Background:
             ),
             Recurring(
                 "directory",
-                self._load_directory,
+                self._load_registry,
                 every=DIRECTORY_SECONDS,
                 longest_run=30,
                 longest_pause=10,
@@ -151,7 +151,7 @@ class Background:
         """Take over what other processes, or this one, have changed."""
         await self._read_counters()
         await self._keys.keep_up()
-        await self._load_directory()
+        await self._load_registry()
 
     async def sweep(self) -> None:
         """Delete what nobody needs any more, in small batches.
@@ -183,8 +183,8 @@ class Background:
             if before.get(name) != self._counters.get(name):
                 self.tasks[task].wake()
 
-    async def _load_directory(self) -> None:
+    async def _load_registry(self) -> None:
         counter = self._counters.get("directory")
         if counter != self._directory_counter:
-            await self._directory.load()
+            await self._registry.load()
             self._directory_counter = counter

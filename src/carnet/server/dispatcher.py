@@ -1,6 +1,8 @@
 """The way to what is asked most, past the router and its layers.
 
-Those would take longer than the answer itself. Everything else goes the usual way.
+Those would take longer than the answer itself. It is here for the lines "client credentials" and
+"introspection" of the benchmark ``sessions`` (docs/speed.md, "The server"), each to be at least
+twice oidc-provider's. Everything else goes the usual way.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.pages.error_page import failure_page
-from carnet.server.pages.rendering import wants_page
+from carnet.server.pages.error_page import page_of_refusal
+from carnet.server.pages.routes import wants_page
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.requests import RequestRefused, refusal
 
@@ -27,7 +27,7 @@ NOT_SERVED: Final = {
 async def answer_failure(request: Request, error: Exception) -> Response:
     """Answer a request with what is told of an error; nothing of one that is not expected."""
     refused = _refused(error)
-    return failure_page(request, refused) if wants_page(request) else refusal(refused)
+    return page_of_refusal(request, refused) if wants_page(request) else refusal(refused)
 
 
 def _refused(error: Exception) -> RequestRefused:

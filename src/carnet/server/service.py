@@ -13,7 +13,7 @@ from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import Origin
 from carnet.server.background import Background
 from carnet.server.clients.consents import Consents
-from carnet.server.clients.registry import Directory
+from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
 from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder
 from carnet.server.keys.master_key import create_master_key, read_master_key
@@ -44,7 +44,7 @@ class Service:
         accounts: who may sign in.
         throttle: who has to wait before trying again.
         sessions: who is signed in.
-        directory: the clients, and what tokens may be for.
+        registry: the clients, and what tokens may be for.
         used_once: which proofs and assertions of clients have been used.
         revocations: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
@@ -64,7 +64,7 @@ class Service:
     accounts: Accounts
     throttle: Throttle
     sessions: Sessions
-    directory: Directory
+    registry: Registry
     used_once: UsedOnce
     revocations: Revocations
     access_tokens: AccessTokens
@@ -107,12 +107,12 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
         revocations = Revocations(store, settings, clock)
         stream = RevocationStream(store, keys, settings, clock)
         sessions = Sessions(store, keys, revocations, settings, clock)
-        directory = Directory(store, sessions, settings, clock)
-        await directory.load()
+        registry = Registry(store, sessions, settings, clock)
+        await registry.load()
         accounts = Accounts(store, passwords, revocations, clock)
         await accounts.prepare()
         id_tokens = IdTokens(keys, settings)
-        logout_notices = LogoutNotices(store, directory, id_tokens, clock)
+        logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
             settings=settings,
             clock=clock,
@@ -121,16 +121,16 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
             accounts=accounts,
             throttle=Throttle(store, keys, clock),
             sessions=sessions,
-            directory=directory,
+            registry=registry,
             used_once=UsedOnce(store, clock),
             revocations=revocations,
-            access_tokens=AccessTokens(keys, directory, settings),
+            access_tokens=AccessTokens(keys, registry, settings),
             id_tokens=id_tokens,
             codes=AuthorizationCodes(store, sessions, clock),
-            consents=Consents(store, clock),
+            consents=Consents(store, sessions, clock),
             revocation_stream=stream,
             logout_notices=logout_notices,
-            background=Background(store, keys, directory, stream, logout_notices, clock),
+            background=Background(store, keys, registry, stream, logout_notices, clock),
             folder=folder,
         )
     finally:

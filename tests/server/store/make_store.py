@@ -32,9 +32,9 @@ async def fill(folder: Path) -> dict:
     settings = Settings(data=str(folder), issuer=ISSUER)
     async with open_service(settings) as service:
         account = await service.accounts.create("alice", PASSWORD, roles=["ADMIN"])
-        await service.directory.add_resource("orders", ResourceMetadata(), OPERATOR)
+        await service.registry.add_resource("orders", ResourceMetadata(), OPERATOR)
         metadata = ClientMetadata(redirect_uris=("https://shop.example.com/callback",))
-        client, secret = await service.directory.add_client(metadata, OPERATOR)
+        client, secret = await service.registry.add_client(metadata, OPERATOR)
         wanted = NewSession(FIRST_PARTY, "default")
         ended = await service.sessions.begin(account, wanted)
         await service.sessions.end(ended.session_id, "signed_out")

@@ -115,10 +115,10 @@ def test_accounts_sessions_and_keys_go_on_as_they_were(opened, version):
 @pytest.mark.parametrize("version", [version for version in VERSIONS if version >= "0003"])
 def test_clients_resources_and_consents_go_on_as_they_were(opened, version):
     async def scene(service, known):
-        client = service.directory.client(known["client_id"])
+        client = service.registry.client(known["client_id"])
         assert client is not None
         assert client.metadata.redirect_uris == ("https://shop.example.com/callback",)
-        assert service.directory.resource("orders") is not None
+        assert service.registry.resource("orders") is not None
         account = await service.accounts.authenticate(known["username"], known["password"])
         granted = await service.store.read(
             "SELECT client_id, scope FROM consent WHERE account_id = $1", account.id

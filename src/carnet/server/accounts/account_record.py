@@ -28,9 +28,20 @@ MAX_CLAIMS = 4096
 
 
 class AccountRefused(CarnetError):
-    """An account can't be made or changed as asked; the code says why."""
+    """An account can't be made or changed as asked; the code says why.
+
+    Args:
+        message: what was expected.
+        code: the code.
+        member: what of the account is at fault: ``username``, ``password``, ``roles`` or
+            ``claims``; "" where it is none of them.
+    """
 
     code = "account_refused"
+
+    def __init__(self, message: str, *, code: str | None = None, member: str = "") -> None:
+        super().__init__(message, code=code)
+        self.member = member
 
 
 class Account(NamedTuple):
@@ -110,20 +121,25 @@ def check_password(password: str, username: str) -> None:
     """
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise AccountRefused(
-            f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters", code="password_invalid"
+            f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters",
+            code="password_invalid",
+            member="password",
         )
     if is_common(password) or canonical_username(password) == username:
         raise AccountRefused(
             "this password is one of those that are tried first; choose another, such as four "
             "words that don't belong together",
             code="password_common",
+            member="password",
         )
 
 
 def roles_text(roles: Sequence[str]) -> str:
     """Write roles as the database holds them."""
     if not all(role and role.isprintable() and " " not in role for role in roles):
-        raise AccountRefused("a role is a name without white space", code="role_invalid")
+        raise AccountRefused(
+            "a role is a name without white space", code="role_invalid", member="roles"
+        )
     return msgspec.json.encode(sorted(set(roles))).decode()
 
 
@@ -134,10 +150,13 @@ def claims_text(claims: Mapping[str, Any]) -> str:
         raise AccountRefused(
             f"the service itself sets {', '.join(own)}; choose other names for custom claims",
             code="claim_reserved",
+            member="claims",
         )
     text = msgspec.json.encode(dict(claims), order="deterministic").decode()
     if len(text) > MAX_CLAIMS:
         raise AccountRefused(
-            f"custom claims have at most {MAX_CLAIMS} characters of JSON", code="claims_too_large"
+            f"custom claims have at most {MAX_CLAIMS} characters of JSON",
+            code="claims_too_large",
+            member="claims",
         )
     return text

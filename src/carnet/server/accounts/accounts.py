@@ -90,6 +90,7 @@ class Accounts:
                 f"a username has 1 to {MAX_USERNAME} letters, digits and signs such as . _ - @, "
                 "without spaces, and letters of one script only",
                 code="username_invalid",
+                member="username",
             )
         check_password(password, name)
         row = AccountRow(
@@ -351,9 +352,11 @@ def _unknown() -> AccountRefused:
 def _username_taken(name: str, *, is_same: bool) -> AccountRefused:
     if is_same:
         text = f"there is an account named {name} already; choose another username"
-        return AccountRefused(text, code="username_taken")
+        return AccountRefused(text, code="username_taken", member="username")
     return AccountRefused(
-        f"the username {name} looks like another account's; choose another", code="username_alike"
+        f"the username {name} looks like another account's; choose another",
+        code="username_alike",
+        member="username",
     )
 
 

@@ -56,9 +56,19 @@ class ClientRefused(CarnetError):
 
     Codes: ``invalid_client_metadata``, ``invalid_redirect_uri`` (RFC 7591 section 3.2.2),
     ``id_taken``, ``id_reserved``, ``unknown_client``, ``unknown_resource``, ``no_secret``.
+
+    Args:
+        message: what was expected.
+        code: the code.
+        member: the member of the metadata that is at fault, or ``client_id`` or ``audience``; ""
+            where it is none of them alone.
     """
 
     code = "invalid_client_metadata"
+
+    def __init__(self, message: str, *, code: str | None = None, member: str = "") -> None:
+        super().__init__(message, code=code)
+        self.member = member
 
 
 class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,9 +163,8 @@ FIRST_PARTY_CLIENT: Final = Client(
 """Whoever asks without a ``client_id``, for a session that began with a password."""
 
 
-def client_of(row: tuple[Any, ...]) -> Client:
-    """Make a client of its row in the database."""
-    client_id, secret_hash, metadata, created_at = row
+def client_of(client_id: str, secret_hash: bytes | None, metadata: str, created_at: int) -> Client:
+    """Make a client of the columns of its row in the database."""
     known = msgspec.json.decode(metadata, type=ClientMetadata)
     return Client(client_id, secret_hash, known, created_at, _keys(known))
 
@@ -174,12 +183,14 @@ def check_client_id(client_id: str) -> None:
     if _CLIENT_ID.fullmatch(client_id) is None:
         raise ClientRefused(
             "a client's id has up to 128 of the characters A-Z a-z 0-9 . _ ~ : - and does not "
-            "begin with - or :"
+            "begin with - or :",
+            member="client_id",
         )
     if client_id == FIRST_PARTY or client_id.startswith(f"{FIRST_PARTY}:"):
         raise ClientRefused(
             f"the id {FIRST_PARTY}, and all that begin with {FIRST_PARTY}:, are the service's own",
             code="id_reserved",
+            member="client_id",
         )
 
 
@@ -196,21 +207,25 @@ def check_metadata(metadata: ClientMetadata) -> None:
     if metadata.backchannel_logout_uri is not None:
         _check_address("backchannel_logout_uri", metadata.backchannel_logout_uri, check_web_address)
     if metadata.scope and _SCOPE.fullmatch(metadata.scope) is None:
-        raise ClientRefused("scope is a list of names with one space between them")
+        raise ClientRefused("scope is a list of names with one space between them", member="scope")
     if not metadata.grant_types:
-        raise ClientRefused("grant_types names at least one grant")
+        raise ClientRefused("grant_types names at least one grant", member="grant_types")
     if "authorization_code" in metadata.grant_types and not metadata.redirect_uris:
         raise ClientRefused(
             "a client with the grant authorization_code needs at least one of redirect_uris",
             code="invalid_redirect_uri",
+            member="redirect_uris",
         )
     if "client_credentials" in metadata.grant_types and metadata.is_public:
         raise ClientRefused(
             "the grant client_credentials needs a token_endpoint_auth_method other than none: "
-            "a public client can't prove who it is"
+            "a public client can't prove who it is",
+            member="token_endpoint_auth_method",
         )
     if metadata.introspects and metadata.is_public:
-        raise ClientRefused("introspects needs a token_endpoint_auth_method other than none")
+        raise ClientRefused(
+            "introspects needs a token_endpoint_auth_method other than none", member="introspects"
+        )
     _check_keys(metadata)
 
 
@@ -223,28 +238,34 @@ def _check_address(
     try:
         check(address)
     except BadAddress as error:
-        raise ClientRefused(f"{name} is {error}", code=code) from None
+        raise ClientRefused(f"{name} is {error}", code=code, member=name) from None
 
 
 def _check_keys(metadata: ClientMetadata) -> None:
     try:
         keys = _keys(metadata)
     except InvalidKey as error:
-        raise ClientRefused(f"jwks is a JWK Set: {error}") from None
+        raise ClientRefused(f"jwks is a JWK Set: {error}", member="jwks") from None
     if metadata.jwks is not None and (keys.skipped or not len(keys)):
-        told = f": {keys.skipped[0].reason}" if keys.skipped else ""
-        raise ClientRefused(f"jwks holds no key, or one that can't be used{told}")
+        reason = f": {keys.skipped[0].reason}" if keys.skipped else ""
+        raise ClientRefused(f"jwks holds no key, or one that can't be used{reason}", member="jwks")
     signs = any(ALGORITHMS[key.alg].use == "sig" for key in keys)
     if metadata.token_endpoint_auth_method == "private_key_jwt" and not signs:
-        raise ClientRefused("private_key_jwt needs jwks with a public key that verifies signatures")
+        raise ClientRefused(
+            "private_key_jwt needs jwks with a public key that verifies signatures", member="jwks"
+        )
     alg = metadata.id_token_encrypted_response_alg
     encrypts = any(key.alg == alg and ALGORITHMS[key.alg].use == "enc" for key in keys)
     if alg is not None and not encrypts:
         raise ClientRefused(
-            "id_token_encrypted_response_alg needs jwks with an encryption key of the same alg"
+            "id_token_encrypted_response_alg needs jwks with an encryption key of the same alg",
+            member="id_token_encrypted_response_alg",
         )
     if metadata.id_token_encrypted_response_enc not in ENCRYPTIONS:
-        raise ClientRefused(f"id_token_encrypted_response_enc is one of {', '.join(ENCRYPTIONS)}")
+        raise ClientRefused(
+            f"id_token_encrypted_response_enc is one of {', '.join(ENCRYPTIONS)}",
+            member="id_token_encrypted_response_enc",
+        )
 
 
 def _keys(metadata: ClientMetadata) -> KeySet:

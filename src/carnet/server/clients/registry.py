@@ -1,24 +1,21 @@
-"""The directory: every client and every resource, in memory.
+"""The registry: every client and every resource, in memory.
 
 They change rarely and are asked for with every token, so a process holds all of them. A change
 raises a counter in its own transaction; each process asks for the counters many times a second and
-reads the directory again when this one has moved.
+reads the registry again when this one has moved.
 
-A row that can't be read harms itself alone: it is left out, logged, counted and shown to
-administrators. Its client gets no tokens and its resource is given none, until it is removed or a
-version of Carnet that understands it runs.
+The client of a row that can't be read gets no tokens, and its resource is given none.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Iterable
+from typing import Final
 
 import msgspec
-import structlog
 
-from carnet.server.audit import Event, Origin, record
+from carnet.server.audit import Event, Origin
 from carnet.server.clients.clients import (
     FIRST_PARTY_CLIENT,
     Client,
@@ -29,6 +26,7 @@ from carnet.server.clients.clients import (
     client_of,
     hash_secret,
 )
+from carnet.server.clients.records import Kind, Records
 from carnet.server.clients.resources import (
     Resource,
     ResourceMetadata,
@@ -39,23 +37,42 @@ from carnet.server.clients.resources import (
 from carnet.server.clients.scopes import ALWAYS_GRANTABLE, ScopeTable
 from carnet.server.clock import Clock
 from carnet.server.identifiers import new_identifier
-from carnet.server.metrics import UNREADABLE_ROWS
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
-from carnet.server.store import Rows, Store, Transaction
+from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Directory"]
+__all__ = ["Registry"]
 
-COUNTER = "directory"
-SECRET_SIZE = 32
+SECRET_SIZE: Final = 32
 
-T = TypeVar("T")
+CLIENTS: Final = Kind(
+    name="client",
+    identifier="client_id",
+    make=client_of,
+    read=sql.CLIENTS,
+    add=sql.ADD_CLIENT,
+    replace=sql.REPLACE_CLIENT,
+    remove=sql.REMOVE_CLIENT,
+    created=Event.CLIENT_CREATED,
+    changed=Event.CLIENT_CHANGED,
+    removed=Event.CLIENT_REMOVED,
+)
+RESOURCES: Final = Kind(
+    name="resource",
+    identifier="audience",
+    make=resource_of,
+    read=sql.RESOURCES,
+    add=sql.ADD_RESOURCE,
+    replace=sql.REPLACE_RESOURCE,
+    remove=sql.REMOVE_RESOURCE,
+    created=Event.RESOURCE_CREATED,
+    changed=Event.RESOURCE_CHANGED,
+    removed=Event.RESOURCE_REMOVED,
+)
 
-_log = structlog.get_logger()
 
-
-class Directory:
+class Registry:
     """The clients and the resources of the service.
 
     Args:
@@ -67,37 +84,42 @@ class Directory:
     Attributes:
         audiences: every other service that tokens may be for; the first is the default.
         scopes: what scopes release of an account.
-        generation: grows whenever something in the directory changes.
-        unreadable_clients: why each client whose row can't be read is left out, by its id.
-        unreadable_resources: the same for resources, by their audience.
+        generation: grows whenever something in the registry changes.
     """
 
     def __init__(self, store: Store, sessions: Sessions, settings: Settings, clock: Clock) -> None:
-        self._store = store
         self._sessions = sessions
         self._settings = settings
         self._clock = clock
         self._loading = asyncio.Lock()
-        self._clients: dict[str, Client] = {}
-        self._resources: dict[str, Resource] = {}
+        self._clients = Records(CLIENTS, store, clock)
+        self._resources = Records(RESOURCES, store, clock)
         self._own = {name: Resource(name) for name in settings.audiences}
         self._issuer = own_api(settings.own_url)
         self._known = self._own
         self.audiences: tuple[str, ...] = settings.audiences
         self.scopes = ScopeTable(settings)
         self.generation = 0
-        self.unreadable_clients: dict[str, str] = {}
-        self.unreadable_resources: dict[str, str] = {}
+
+    @property
+    def unreadable_clients(self) -> dict[str, str]:
+        """Why each client whose row can't be read is left out, by its id."""
+        return self._clients.unreadable
+
+    @property
+    def unreadable_resources(self) -> dict[str, str]:
+        """The same for resources, by their audience."""
+        return self._resources.unreadable
 
     def is_unreadable(self, client_id: str) -> bool:
         """Tell whether there is such a client, but its row can't be read."""
-        return client_id in self.unreadable_clients
+        return client_id in self._clients.unreadable
 
     def client(self, client_id: str) -> Client | None:
         """Give a client, or None where there is none of this id."""
         if client_id == FIRST_PARTY_CLIENT.id:
             return FIRST_PARTY_CLIENT
-        return self._clients.get(client_id)
+        return self._clients.known.get(client_id)
 
     def resource(self, audience: str) -> Resource | None:
         """Give what tokens may be for, or None where they may not be for that."""
@@ -108,7 +130,7 @@ class Directory:
     def audiences_of(self, client: Client) -> tuple[str, ...]:
         """Give everything that a client may ask tokens for; the first is its default.
 
-        The service's own API is not among them, unless the client is first-party or was told so.
+        The service's own API is not among them, unless the client is first-party or names it.
         """
         listed = client.metadata.resources
         if listed:
@@ -149,25 +171,20 @@ class Directory:
 
     def clients(self) -> list[Client]:
         """Give every client, by its id."""
-        return sorted(self._clients.values())
+        return sorted(self._clients.known.values())
 
     def resources(self) -> list[Resource]:
         """Give every resource that is not in the settings alone, by its audience."""
-        return sorted(self._resources.values())
+        return sorted(self._resources.known.values())
 
     async def load(self) -> None:
         """Read everything from the database."""
         # One after the other: what was read before a change never replaces what was read after.
         async with self._loading:
-            clients = await self._store.read(sql.CLIENTS)
-            resources = await self._store.read(sql.RESOURCES)
-            self._clients, self.unreadable_clients = _read(
-                "client", clients, client_of, self.unreadable_clients
-            )
-            self._resources, self.unreadable_resources = _read(
-                "resource", resources, resource_of, self.unreadable_resources
-            )
-        known = {**self._own, **self._resources}
+            clients, resources = await self._clients.read(), await self._resources.read()
+            self._clients.take(clients)
+            self._resources.take(resources)
+        known = {**self._own, **self._resources.known}
         # One that was made before the issuer had this address is not the API.
         known.pop(self._issuer.audience, None)
         self.audiences = tuple(known)
@@ -188,7 +205,7 @@ class Directory:
             client_id: its id; by default a random one.
 
         Returns:
-            The client, and its secret where it has one: it is told this once.
+            The client, and its secret where it has one: shown this once.
 
         Raises:
             ClientRefused: if it can't be made so, or if the id is taken.
@@ -200,19 +217,9 @@ class Directory:
             check_client_id(client_id)
         secret = new_identifier(SECRET_SIZE) if metadata.has_secret else None
         hashed = None if secret is None else hash_secret(secret)
-        now = self._clock()
-        row = (client_id, hashed, _text(metadata), now)
-
-        def work() -> Transaction[bool]:
-            if not (yield sql.ADD_CLIENT, row):
-                return False
-            yield from self._changed(Event.CLIENT_CREATED, client_id, origin)
-            return True
-
-        if not await self._store.transact(work):
-            raise ClientRefused(f"there is a client {client_id} already", code="id_taken")
+        client = await self._clients.add(client_id, hashed, _json(metadata), origin=origin)
         await self.load()
-        return client_of(row), secret
+        return client, secret
 
     async def replace_client(
         self, client_id: str, metadata: ClientMetadata, origin: Origin
@@ -226,22 +233,15 @@ class Directory:
             ClientRefused: if it can't be so, or ``unknown_client``.
         """
         self._check(metadata)
-        current = self._find(client_id)
-        hashed, secret = current.secret_hash, None
+        hashed, secret = self._clients.find(client_id).secret_hash, None
         if not metadata.has_secret:
             hashed = None
         elif hashed is None:
             secret = new_identifier(SECRET_SIZE)
             hashed = hash_secret(secret)
-
-        def work() -> Transaction[bool]:
-            if not (yield sql.REPLACE_CLIENT, (hashed, _text(metadata), client_id)):
-                return False
-            yield from self._changed(Event.CLIENT_CHANGED, client_id, origin)
-            return True
-
-        await self._change(work, client_id)
-        return self._find(client_id), secret
+        await self._clients.replace(client_id, hashed, _json(metadata), origin=origin)
+        await self.load()
+        return self._clients.find(client_id), secret
 
     async def new_secret(self, client_id: str, origin: Origin) -> str:
         """Give a client another secret; the one before is good no more.
@@ -249,17 +249,17 @@ class Directory:
         Raises:
             ClientRefused: ``unknown_client``, or ``no_secret`` for one that has none.
         """
-        if not self._find(client_id).metadata.has_secret:
+        if not self._clients.find(client_id).metadata.has_secret:
             raise ClientRefused(f"the client {client_id} uses no secret", code="no_secret")
         secret = new_identifier(SECRET_SIZE)
-
-        def work() -> Transaction[bool]:
-            if not (yield sql.SET_CLIENT_SECRET, (hash_secret(secret), client_id)):
-                return False
-            yield from self._changed(Event.CLIENT_SECRET_CHANGED, client_id, origin)
-            return True
-
-        await self._change(work, client_id)
+        await self._clients.change(
+            sql.SET_CLIENT_SECRET,
+            client_id,
+            hash_secret(secret),
+            event=Event.CLIENT_SECRET_CHANGED,
+            origin=origin,
+        )
+        await self.load()
         return secret
 
     async def remove_client(self, client_id: str, origin: Origin) -> int:
@@ -270,42 +270,30 @@ class Directory:
         """
         ended = 0
 
-        def work() -> Transaction[bool]:
+        def end() -> Transaction[None]:
             nonlocal ended
-            if not (yield sql.REMOVE_CLIENT, (client_id,)):
-                return False
             yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
             yield sql.FORGET_LOGOUT_FAILURE, (client_id,)
             ended = yield from self._sessions.ending_of_client(
                 client_id, "client_removed", self._clock(), origin
             )
-            yield from self._changed(Event.CLIENT_REMOVED, client_id, origin)
-            return True
 
-        await self._change(work, client_id)
+        await self._clients.remove(client_id, origin, end)
+        await self.load()
         return ended
 
     async def add_resource(
         self, audience: str, metadata: ResourceMetadata, origin: Origin
     ) -> Resource:
-        """Make a resource; one of the settings' audiences can be told more about this way.
+        """Make a resource; one of the settings' audiences can be described further this way.
 
         Raises:
             ClientRefused: if it can't be made so, or if there is one already.
         """
         check_resource_metadata(audience, metadata, self._settings)
-        row = (audience, _text(metadata), self._clock())
-
-        def work() -> Transaction[bool]:
-            if not (yield sql.ADD_RESOURCE, row):
-                return False
-            yield from self._changed(Event.RESOURCE_CREATED, audience, origin)
-            return True
-
-        if not await self._store.transact(work):
-            raise ClientRefused(f"there is a resource {audience} already", code="id_taken")
+        resource = await self._resources.add(audience, _json(metadata), origin=origin)
         await self.load()
-        return resource_of(row)
+        return resource
 
     async def replace_resource(
         self, audience: str, metadata: ResourceMetadata, origin: Origin
@@ -315,20 +303,11 @@ class Directory:
         Raises:
             ClientRefused: if it can't be so, or ``unknown_resource``.
         """
-        if audience not in self._resources:
-            raise _unknown_resource(audience)
+        self._resources.find(audience)
         check_resource_metadata(audience, metadata, self._settings)
-
-        def work() -> Transaction[bool]:
-            if not (yield sql.REPLACE_RESOURCE, (_text(metadata), audience)):
-                return False
-            yield from self._changed(Event.RESOURCE_CHANGED, audience, origin)
-            return True
-
-        if not await self._store.transact(work):
-            raise _unknown_resource(audience)
+        await self._resources.replace(audience, _json(metadata), origin=origin)
         await self.load()
-        return self._resources[audience]
+        return self._resources.find(audience)
 
     async def remove_resource(self, audience: str, origin: Origin) -> None:
         """Remove a resource: no more tokens are made for it.
@@ -336,15 +315,7 @@ class Directory:
         Raises:
             ClientRefused: ``unknown_resource``.
         """
-
-        def work() -> Transaction[bool]:
-            if not (yield sql.REMOVE_RESOURCE, (audience,)):
-                return False
-            yield from self._changed(Event.RESOURCE_REMOVED, audience, origin)
-            return True
-
-        if not await self._store.transact(work):
-            raise _unknown_resource(audience)
+        await self._resources.remove(audience, origin)
         await self.load()
 
     def _check(self, metadata: ClientMetadata) -> None:
@@ -355,50 +326,10 @@ class Directory:
                 if audience not in self.audiences and not may_be:
                     raise ClientRefused(
                         f"{name} names {audience}, which is no audience of this service: "
-                        "add the resource first"
+                        "add the resource first",
+                        member=name,
                     )
 
-    def _find(self, client_id: str) -> Client:
-        client = self._clients.get(client_id)
-        if client is None:
-            raise _unknown_client(client_id)
-        return client
 
-    async def _change(self, work: Callable[[], Transaction[bool]], client_id: str) -> None:
-        if not await self._store.transact(work):
-            raise _unknown_client(client_id)
-        await self.load()
-
-    def _changed(self, event: Event, name: str, origin: Origin) -> Transaction[None]:
-        yield sql.NEXT_NUMBER, (COUNTER,)
-        yield from record(self._clock(), event, origin, reason=name)
-
-
-def _read(
-    kind: str, rows: Rows, make: Callable[[tuple[object, ...]], T], known: dict[str, str]
-) -> tuple[dict[str, T], dict[str, str]]:
-    """Make something of each row by its name, and tell which rows can't be read, and why."""
-    good: dict[str, T] = {}
-    unreadable: dict[str, str] = {}
-    for row in rows:
-        try:
-            good[row[0]] = make(row)
-        except Exception as error:
-            # Only the kind of the error: its words may quote what stands there.
-            unreadable[str(row[0])] = type(error).__name__
-            if str(row[0]) not in known:
-                _log.error("row_unreadable", kind=kind, name=str(row[0]), exc_info=error)
-    UNREADABLE_ROWS.labels(kind).set(len(unreadable))
-    return good, unreadable
-
-
-def _text(metadata: ClientMetadata | ResourceMetadata) -> str:
+def _json(metadata: ClientMetadata | ResourceMetadata) -> str:
     return msgspec.json.encode(metadata).decode()
-
-
-def _unknown_client(client_id: str) -> ClientRefused:
-    return ClientRefused(f"there is no client {client_id!r}", code="unknown_client")
-
-
-def _unknown_resource(audience: str) -> ClientRefused:
-    return ClientRefused(f"there is no resource {audience!r}", code="unknown_resource")

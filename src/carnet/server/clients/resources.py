@@ -90,13 +90,12 @@ def own_api(issuer: str) -> Resource:
     return Resource(issuer, metadata)
 
 
-def resource_of(row: tuple[Any, ...]) -> Resource:
-    """Make a resource of its row in the database."""
-    audience, text, created_at = row
+def resource_of(audience: str, metadata: str, created_at: int) -> Resource:
+    """Make a resource of the columns of its row in the database."""
     _check_audience(audience)
-    metadata = msgspec.json.decode(text, type=ResourceMetadata)
-    jwk = metadata.encryption_key
-    return Resource(audience, metadata, created_at, None if jwk is None else Key.from_jwk(jwk))
+    known = msgspec.json.decode(metadata, type=ResourceMetadata)
+    jwk = known.encryption_key
+    return Resource(audience, known, created_at, None if jwk is None else Key.from_jwk(jwk))
 
 
 def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings: Settings) -> None:
@@ -115,18 +114,24 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
         raise ClientRefused(
             "the audience is the issuer's: tokens for that are for the service's own API",
             code="id_reserved",
+            member="audience",
         )
-    if not all(_SCOPE.fullmatch(scope) for scope in (*metadata.scopes, *metadata.scope_claims)):
-        raise ClientRefused("scopes are names without spaces and quotes")
-    released = (name for names in metadata.scope_claims.values() for name in names)
-    if wrong := unreleasable((*released, *(metadata.claims or ())), into_access_tokens=True):
-        raise ClientRefused(
-            f"claims of an account can't be {', '.join(wrong)}: the service itself sets these"
-        )
+    scopes = {"scopes": metadata.scopes, "scope_claims": tuple(metadata.scope_claims)}
+    for member, names in scopes.items():
+        if not all(_SCOPE.fullmatch(name) for name in names):
+            raise ClientRefused("scopes are names without spaces and quotes", member=member)
+    released = tuple(name for names in metadata.scope_claims.values() for name in names)
+    for member, names in {"scope_claims": released, "claims": metadata.claims or ()}.items():
+        if wrong := unreleasable(names, into_access_tokens=True):
+            raise ClientRefused(
+                f"claims of an account can't be {', '.join(wrong)}: the service itself sets these",
+                member=member,
+            )
     algorithms = settings.signing_algorithms
     if metadata.signing_alg is not None and metadata.signing_alg not in algorithms:
         raise ClientRefused(
-            f"signing_alg is one of the setting signing_algorithms: {', '.join(algorithms)}"
+            f"signing_alg is one of the setting signing_algorithms: {', '.join(algorithms)}",
+            member="signing_alg",
         )
     if metadata.encryption_key is None:
         return
@@ -135,12 +140,14 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
         jwe.encrypt(b"", key, metadata.encryption_enc)  # type: ignore[arg-type]  # it checks
     except (InvalidKey, ConfigurationError) as error:
         raise ClientRefused(
-            f"encryption_key is a public JWK with alg, such as ECDH-ES+A256KW: {error}"
+            f"encryption_key is a public JWK with alg, such as ECDH-ES+A256KW: {error}",
+            member="encryption_key",
         ) from None
 
 
 def _check_audience(audience: str) -> None:
     if _AUDIENCE.fullmatch(audience) is None:
         raise ClientRefused(
-            "an audience is a name or a URL of printable ASCII without spaces, commas and quotes"
+            "an audience is a name or a URL of printable ASCII without spaces, commas and quotes",
+            member="audience",
         )

@@ -102,9 +102,9 @@ class ScopeTable:
         words = _WORDS.get(scope, "")
         if release is not None:
             words = release.words or f"read your {_listed(release.claims)}"
-        told = resource.metadata.scope_claims.get(scope, ())
-        if told and scope not in _WORDS:
-            more = f"tell {resource.audience} your {_listed(told)}"
+        claims = resource.metadata.scope_claims.get(scope, ())
+        if claims and scope not in _WORDS:
+            more = f"tell {resource.audience} your {_listed(claims)}"
             words = f"{words}, and {more}" if words else more
         return words
 

@@ -14,7 +14,7 @@ from carnet.server.accounts.passwords import MAX_PASSWORD
 from carnet.server.endpoints.sessions import session_document
 from carnet.server.service import Service
 from carnet.server.web import password_sign_in as signing_in
-from carnet.server.web.bearer import administrator, origin_of, signed_in
+from carnet.server.web.bearer import administrator_claims, origin_of, session_claims
 from carnet.server.web.password_sign_in import SignInRefused
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
@@ -44,7 +44,7 @@ class PasswordChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 async def show_account(request: Request) -> Response:
     """Give the account of whoever asks."""
     service: Service = request.app.state.service
-    claims = await signed_in(request)
+    claims = await session_claims(request)
     account = await service.accounts.by_id(claims["sub"])
     if account is None:
         raise RequestRefused("invalid_request", "there is no such account", 404)
@@ -61,7 +61,7 @@ async def show_account(request: Request) -> Response:
 async def change_password(request: Request) -> Response:
     """Change one's password; all other sessions end, and this one's next token comes by refresh."""
     service: Service = request.app.state.service
-    claims = await signed_in(request)
+    claims = await session_claims(request)
     given = await read_json(request, PasswordChange)
     account = await service.accounts.by_id(claims["sub"])
     origin = origin_of(request, claims["sub"])
@@ -84,7 +84,7 @@ async def change_password(request: Request) -> Response:
 async def list_sessions_of_account(request: Request) -> Response:
     """Give the sessions of an account, for an administrator."""
     service: Service = request.app.state.service
-    await administrator(request)
+    await administrator_claims(request)
     sessions = await service.sessions.of_account(request.path_params["account_id"])
     return answer({"sessions": [session_document(session) for session in sessions]})
 
@@ -92,7 +92,7 @@ async def list_sessions_of_account(request: Request) -> Response:
 async def end_sessions_of_account(request: Request) -> Response:
     """End all sessions of an account, for an administrator."""
     service: Service = request.app.state.service
-    claims = await administrator(request)
+    claims = await administrator_claims(request)
     origin = origin_of(request, claims["sub"])
     account_id = request.path_params["account_id"]
     ended = await service.sessions.end_all(account_id, "ended_by_administrator", origin)
@@ -102,7 +102,7 @@ async def end_sessions_of_account(request: Request) -> Response:
 async def end_session_of_account(request: Request) -> Response:
     """End one session of an account, for an administrator."""
     service: Service = request.app.state.service
-    claims = await administrator(request)
+    claims = await administrator_claims(request)
     account_id, session_id = request.path_params["account_id"], request.path_params["session_id"]
     origin = origin_of(request, claims["sub"])
     reason = "ended_by_administrator"

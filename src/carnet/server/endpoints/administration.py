@@ -22,7 +22,7 @@ from carnet.server.clients.resources import Resource, ResourceMetadata
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
 from carnet.server.tokens.logout_notices import LogoutFailure
-from carnet.server.web.bearer import administrator, origin_of
+from carnet.server.web.bearer import administrator_claims, origin_of
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
 __all__ = ["OPERATIONS", "Operation", "administer"]
@@ -183,7 +183,7 @@ def administer(operation: Operation) -> Callable[[Request], Awaitable[Response]]
 
     async def endpoint(request: Request) -> Response:
         service: Service = request.app.state.service
-        claims = await administrator(request)
+        claims = await administrator_claims(request)
         body = None if operation.body is None else await read_json(request, operation.body)
         asked = Asked(service, request, origin_of(request, claims["sub"]), body)
         try:
@@ -207,13 +207,11 @@ def administer(operation: Operation) -> Callable[[Request], Awaitable[Response]]
 
 
 async def _list_clients(asked: Asked) -> ClientList:
-    directory = asked.service.directory
+    registry = asked.service.registry
     failures = await asked.service.logout_notices.failures()
-    unreadable = sorted(directory.unreadable_clients.items())
+    unreadable = sorted(registry.unreadable_clients.items())
     return ClientList(
-        clients=[
-            _client_document(one, failure=failures.get(one.id)) for one in directory.clients()
-        ],
+        clients=[_client_document(one, failure=failures.get(one.id)) for one in registry.clients()],
         unreadable=[UnreadableClient(client_id=one, reason=reason) for one, reason in unreadable],
     )
 
@@ -221,13 +219,13 @@ async def _list_clients(asked: Asked) -> ClientList:
 async def _add_client(asked: Asked) -> ClientDocument:
     members = msgspec.structs.asdict(asked.body)
     client_id = members.pop("client_id")
-    directory = asked.service.directory
-    made = await directory.add_client(ClientMetadata(**members), asked.origin, client_id)
+    registry = asked.service.registry
+    made = await registry.add_client(ClientMetadata(**members), asked.origin, client_id)
     return _client_document(*made)
 
 
 async def _show_client(asked: Asked) -> ClientDocument:
-    found = {one.id: one for one in asked.service.directory.clients()}.get(asked.name)
+    found = {one.id: one for one in asked.service.registry.clients()}.get(asked.name)
     if found is None:
         raise ClientRefused("there is no such client", code="unknown_client")
     failures = await asked.service.logout_notices.failures()
@@ -235,41 +233,39 @@ async def _show_client(asked: Asked) -> ClientDocument:
 
 
 async def _replace_client(asked: Asked) -> ClientDocument:
-    directory = asked.service.directory
-    return _client_document(*await directory.replace_client(asked.name, asked.body, asked.origin))
+    registry = asked.service.registry
+    return _client_document(*await registry.replace_client(asked.name, asked.body, asked.origin))
 
 
 async def _remove_client(asked: Asked) -> None:
-    await asked.service.directory.remove_client(asked.name, asked.origin)
+    await asked.service.registry.remove_client(asked.name, asked.origin)
 
 
 async def _new_secret(asked: Asked) -> ClientSecret:
-    secret = await asked.service.directory.new_secret(asked.name, asked.origin)
+    secret = await asked.service.registry.new_secret(asked.name, asked.origin)
     return ClientSecret(client_id=asked.name, client_secret=secret)
 
 
 async def _list_resources(asked: Asked) -> ResourceList:
-    directory = asked.service.directory
-    found = (directory.resource(audience) for audience in directory.audiences)
+    registry = asked.service.registry
+    found = (registry.resource(audience) for audience in registry.audiences)
     return ResourceList(resources=[_resource_document(one) for one in found if one is not None])
 
 
 async def _add_resource(asked: Asked) -> ResourceDocument:
     members = msgspec.structs.asdict(asked.body)
     audience, metadata = members.pop("audience"), ResourceMetadata(**members)
-    made = await asked.service.directory.add_resource(audience, metadata, asked.origin)
+    made = await asked.service.registry.add_resource(audience, metadata, asked.origin)
     return _resource_document(made)
 
 
 async def _replace_resource(asked: Asked) -> ResourceDocument:
-    directory = asked.service.directory
-    return _resource_document(
-        await directory.replace_resource(asked.name, asked.body, asked.origin)
-    )
+    registry = asked.service.registry
+    return _resource_document(await registry.replace_resource(asked.name, asked.body, asked.origin))
 
 
 async def _remove_resource(asked: Asked) -> None:
-    await asked.service.directory.remove_resource(asked.name, asked.origin)
+    await asked.service.registry.remove_resource(asked.name, asked.origin)
 
 
 async def _list_accounts(asked: Asked) -> AccountList:
@@ -300,8 +296,8 @@ async def _show_account(asked: Asked) -> AccountDocument:
 async def _change_account(asked: Asked) -> AccountDocument:
     account = await _account(asked)
     given = msgspec.structs.asdict(asked.body)
-    wanted = {name: value for name, value in given.items() if value is not msgspec.UNSET}
-    await asked.service.accounts.change(account.id, asked.origin, **wanted)
+    changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+    await asked.service.accounts.change(account.id, asked.origin, **changes)
     return _account_document(await _account(asked))
 
 
@@ -315,15 +311,15 @@ async def _account(asked: Asked) -> Account:
 def _client_document(
     client: Client, secret: str | None = None, failure: LogoutFailure | None = None
 ) -> ClientDocument:
-    told: LogoutFailureDocument | msgspec.UnsetType = msgspec.UNSET
+    document: LogoutFailureDocument | msgspec.UnsetType = msgspec.UNSET
     if failure is not None:
-        told = LogoutFailureDocument(since=failure.since // SECOND, cause=failure.cause)
+        document = LogoutFailureDocument(since=failure.since // SECOND, cause=failure.cause)
     return ClientDocument(
         **msgspec.structs.asdict(client.metadata),
         client_id=client.id,
         client_id_issued_at=client.created_at // SECOND,
         client_secret=msgspec.UNSET if secret is None else secret,
-        logout_failure=told,
+        logout_failure=document,
     )
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.applications import connected, disconnect
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
-from carnet.server.web.bearer import origin_of, signed_in
+from carnet.server.web.bearer import origin_of, session_claims
 from carnet.server.web.requests import NO_STORE, answer
 
 __all__ = ["list_consents", "withdraw_consent"]
@@ -17,7 +16,7 @@ __all__ = ["list_consents", "withdraw_consent"]
 async def list_consents(request: Request) -> Response:
     """Give the consents of whoever asks."""
     service: Service = request.app.state.service
-    claims = await signed_in(request)
+    claims = await session_claims(request)
     consents = [
         {
             "client_id": one.client_id,
@@ -29,7 +28,7 @@ async def list_consents(request: Request) -> Response:
                 for resource, scope in sorted(one.resources.items())
             ],
         }
-        for one in await connected(service, claims["sub"])
+        for one in await service.consents.applications(claims["sub"])
     ]
     return answer({"consents": consents})
 
@@ -37,7 +36,7 @@ async def list_consents(request: Request) -> Response:
 async def withdraw_consent(request: Request) -> Response:
     """Withdraw a consent of whoever asks, and end the client's sessions; may be repeated."""
     service: Service = request.app.state.service
-    claims = await signed_in(request)
+    claims = await session_claims(request)
     origin, client_id = origin_of(request, claims["sub"]), request.path_params["client_id"]
-    await disconnect(service, claims["sub"], client_id, origin)
+    await service.consents.withdraw(claims["sub"], client_id, origin)
     return Response(status_code=204, headers=NO_STORE)

@@ -18,7 +18,6 @@ from carnet.jwt.claims import Claims
 from carnet.server.clients.clients import Client
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
-from carnet.server.store import statements as sql
 from carnet.server.web.client_authentication import authenticate_confidential
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, header_values, read_form
 
@@ -72,5 +71,5 @@ async def _is_good(service: Service, claims: Claims) -> bool:
     if session_id is not None:
         return await service.sessions.accepts(session_id, claims["sub_ver"], token_id)
     # A client's own token is good as long as the client is there.
-    client = service.directory.client(claims["client_id"])
-    return client is not None and not await service.store.read(sql.REVOKED_TOKEN, token_id)
+    client = service.registry.client(claims["client_id"])
+    return client is not None and not await service.revocations.is_token_revoked(token_id)

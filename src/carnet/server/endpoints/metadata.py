@@ -70,10 +70,10 @@ def _authorization(service: Service) -> dict[str, Any]:
             alg for alg in ALGORITHMS if alg.startswith(("ECDH-ES", "RSA-OAEP"))
         ],
         "id_token_encryption_enc_values_supported": list(ENCRYPTIONS),
-        "scopes_supported": list(service.directory.scopes.names),
+        "scopes_supported": list(service.registry.scopes.names),
         "claims_supported": [
             *("sub", "auth_time", "acr", "amr", "sid"),
-            *service.directory.scopes.claims,
+            *service.registry.scopes.claims,
         ],
         "acr_values_supported": [ACR],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

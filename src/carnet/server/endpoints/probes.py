@@ -9,7 +9,7 @@ from carnet.server.deadline import within
 from carnet.server.metrics import CONTENT_TYPE_LATEST, exposition
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
-from carnet.server.store import statements as sql
+from carnet.server.store.counters import read_counters
 from carnet.server.web.requests import answer
 
 __all__ = ["health", "metrics", "readiness"]
@@ -26,7 +26,7 @@ async def readiness(request: Request) -> Response:
     """Say whether the service can do its work: the database answers, and what must run does."""
     service: Service = request.app.state.service
     try:
-        await within(READ_SECONDS, service.store.read(sql.COUNTERS))
+        await within(READ_SECONDS, read_counters(service.store))
     except (StoreUnavailable, TimeoutError):
         return _unavailable("the database does not answer")
     if late := service.background.late:

@@ -15,15 +15,15 @@ from carnet.server.endpoints.token.answer import check_resource, token_answer
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import FIRST_PARTY, NewSession, Session
-from carnet.server.web.bearer import origin_of, signed_in, verified
+from carnet.server.web.bearer import origin_of, session_claims, token_claims
 from carnet.server.web.cookie_mode import (
     cookie_mode,
     forget_tokens,
     held_refresh_token,
     token_response,
 )
-from carnet.server.web.devices import known_device
 from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
+from carnet.server.web.known_devices import known_device
 from carnet.server.web.password_sign_in import SignInRefused, account_changing, check_password
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
@@ -71,8 +71,8 @@ async def begin_session(request: Request) -> Response:
         await use_proof(service, proof)
     thumbprint = "" if proof is None else proof.thumbprint
     audience = given.resource or service.settings.audiences[0]
-    wanted = NewSession(FIRST_PARTY, audience, key_thumbprint=thumbprint)
-    grant = await service.sessions.begin(account, wanted, origin)
+    new_session = NewSession(FIRST_PARTY, audience, key_thumbprint=thumbprint)
+    grant = await service.sessions.begin(account, new_session, origin)
     if grant is None:
         raise _refused(account_changing())
     SIGN_INS.labels("accepted").inc()
@@ -86,7 +86,7 @@ async def begin_session(request: Request) -> Response:
 async def list_sessions(request: Request) -> Response:
     """Give the sessions of whoever asks, the one used last first."""
     service: Service = request.app.state.service
-    claims = await signed_in(request)
+    claims = await session_claims(request)
     sessions = await service.sessions.of_account(claims["sub"])
     return answer({"sessions": [session_document(one, claims["sid"]) for one in sessions]})
 
@@ -94,11 +94,11 @@ async def list_sessions(request: Request) -> Response:
 async def end_sessions(request: Request) -> Response:
     """End all sessions of whoever asks, or with ``?keep=current`` all others."""
     service: Service = request.app.state.service
-    claims = await signed_in(request)
-    wanted = request.query_params.multi_items()
-    if wanted not in ([], [("keep", "current")]):
+    claims = await session_claims(request)
+    parameters = request.query_params.multi_items()
+    if parameters not in ([], [("keep", "current")]):
         raise RequestRefused("invalid_request", "the only parameter is keep=current")
-    keep = claims["sid"] if wanted else ""
+    keep = claims["sid"] if parameters else ""
     origin = origin_of(request, claims["sub"])
     ended = await service.sessions.end_all(claims["sub"], "signed_out", origin, keep=keep)
     return answer({"ended": ended})
@@ -107,7 +107,7 @@ async def end_sessions(request: Request) -> Response:
 async def end_session(request: Request) -> Response:
     """End one session of whoever asks."""
     service: Service = request.app.state.service
-    claims = await signed_in(request)
+    claims = await session_claims(request)
     origin, session_id = origin_of(request, claims["sub"]), request.path_params["session_id"]
     if not await service.sessions.end_of_account(claims["sub"], session_id, "signed_out", origin):
         raise RequestRefused("invalid_request", "you have no such session", 404)
@@ -124,7 +124,7 @@ async def end_current_session(request: Request) -> Response:
         return forget_tokens(request, Response(status_code=204, headers=NO_STORE))
     # Whichever service the token is for: it can end nothing but its own session, and who signs out
     # does it with the token at hand.
-    claims = await verified(request, any_audience=True)
+    claims = await token_claims(request, any_audience=True)
     await service.sessions.end(claims["sid"], "signed_out", origin_of(request, claims["sub"]))
     return Response(status_code=204, headers=NO_STORE)
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.service import Service
-from carnet.server.web.bearer import insufficient_scope, signed_in
+from carnet.server.web.bearer import insufficient_scope, session_claims
 from carnet.server.web.requests import answer
 
 __all__ = ["user_info"]
@@ -17,9 +17,9 @@ async def user_info(request: Request) -> Response:
     service: Service = request.app.state.service
     # The token is for whichever service the client calls; what is told here depends on its scope
     # alone (OpenID Connect Core section 5.3.1).
-    claims = await signed_in(request, "openid", any_audience=True)
+    claims = await session_claims(request, "openid", any_audience=True)
     account = await service.accounts.by_id(claims["sub"])
     if account is None or "openid" not in claims.scopes:
         raise insufficient_scope("this needs an access token with the scope openid", "openid")
-    released = service.directory.scopes.released(account, sorted(claims.scopes), "userinfo")
+    released = service.registry.scopes.released(account, sorted(claims.scopes), "userinfo")
     return answer({"sub": account.id, **released})

@@ -203,9 +203,9 @@ class AuthorizationCodes:
 
         def take(session_id: str) -> Transaction[bool]:
             nonlocal withdrawn
-            consent = (account.id, client.id, request.audience, request.scope)
-            withdrawn = not client.metadata.first_party and not (yield from hold_consent(*consent))
-            return not withdrawn and bool((yield sql.TAKE_CODE, (session_id, code_hash)))
+            allowed = yield from hold_consent(account.id, client, request.audience, request.scope)
+            withdrawn = not allowed
+            return allowed and bool((yield sql.TAKE_CODE, (session_id, code_hash)))
 
         grant = await self._sessions.begin(account, wanted, origin, take)
         if grant is not None:

@@ -7,13 +7,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server import applications
 from carnet.server.accounts.accounts import AccountRefused
-from carnet.server.pages.devices import device_name
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import in_words
-from carnet.server.pages.visitors import visitor
+from carnet.server.pages.signed_in import require_session
+from carnet.server.pages.user_agents import device_name
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Session
 from carnet.server.web import password_sign_in as signing_in
@@ -43,13 +42,13 @@ DONE: Final = {
 
 async def show_account(request: Request) -> Response:
     """Show who one is here."""
-    session = await visitor(request)
+    session = await require_session(request)
     return render(request, "me.html", session=session, done=_done(request))
 
 
 async def show_password(request: Request) -> Response:
     """Ask for the password until now and the one from now on."""
-    session = await visitor(request)
+    session = await require_session(request)
     return _password_page(request, session)
 
 
@@ -57,7 +56,7 @@ async def change_password(request: Request) -> Response:
     """Change one's password; every other session ends."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await visitor(request)
+    session = await require_session(request)
     passwords = form["current_password"], form["new_password"]
     origin = origin_of(request, session.account.id)
     try:
@@ -78,7 +77,7 @@ async def change_password(request: Request) -> Response:
 async def show_sessions(request: Request) -> Response:
     """Show where one is signed in."""
     service: Service = request.app.state.service
-    session = await visitor(request)
+    session = await require_session(request)
     return render(
         request,
         "sessions.html",
@@ -94,7 +93,7 @@ async def end_session(request: Request) -> Response:
     """End one of one's sessions; one that has ended already is answered alike."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await visitor(request)
+    session = await require_session(request)
     origin = origin_of(request, session.account.id)
     await service.sessions.end_of_account(session.account.id, form["id"], "signed_out", origin)
     if form["id"] == session.session_id:
@@ -106,7 +105,7 @@ async def end_other_sessions(request: Request) -> Response:
     """End all sessions but this one."""
     service: Service = request.app.state.service
     await Form.read(request)
-    session = await visitor(request)
+    session = await require_session(request)
     origin = origin_of(request, session.account.id)
     await service.sessions.end_all(
         session.account.id, "signed_out", origin, keep=session.session_id
@@ -117,12 +116,12 @@ async def end_other_sessions(request: Request) -> Response:
 async def show_applications(request: Request) -> Response:
     """Show the applications that one has let in."""
     service: Service = request.app.state.service
-    session = await visitor(request)
+    session = await require_session(request)
     return render(
         request,
         "applications.html",
         session=session,
-        applications=await applications.connected(service, session.account.id),
+        applications=await service.consents.applications(session.account.id),
         done=_done(request),
     )
 
@@ -131,9 +130,9 @@ async def disconnect(request: Request) -> Response:
     """Turn an application away again."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await visitor(request)
+    session = await require_session(request)
     origin = origin_of(request, session.account.id)
-    await applications.disconnect(service, session.account.id, form["id"], origin)
+    await service.consents.withdraw(session.account.id, form["id"], origin)
     return redirect(request, "/me/applications?done=disconnected")
 
 

@@ -26,8 +26,9 @@ from carnet.server.oauth.authorization_request import (
     read_query,
     with_parameters,
 )
+from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
-from carnet.server.pages.rendering import error_page, redirect, render
+from carnet.server.pages.rendering import redirect, render
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession, current
@@ -86,11 +87,11 @@ async def decide(request: Request) -> Response:
 
 def _read(request: Request, query: str) -> tuple[AuthorizationRequest, Client]:
     service: Service = request.app.state.service
-    directory = service.directory
+    registry = service.registry
     asked = read_authorization_request(
-        read_query(query), directory.client, directory.audiences_of, directory.permitted
+        read_query(query), registry.client, registry.audiences_of, registry.permitted
     )
-    client = directory.client(asked.client_id)
+    client = registry.client(asked.client_id)
     if client is None:
         raise NotTheClient("the client that sent you here is not known", code="invalid_client")
     return asked, client
@@ -171,14 +172,8 @@ async def _needs_consent(
     service: Service = request.app.state.service
     if "consent" in asked.prompts:
         return True
-    if client.metadata.first_party:
-        return False
-    # Any program on a device may claim to be a client that can't prove who it is: a consent to one
-    # is no consent to the other (RFC 8252 section 8.6).
-    if client.metadata.is_public and not asked.redirect_uri.startswith("https://"):
-        return True
-    return not await service.consents.covers(
-        session.account.id, client.id, asked.audience, asked.scope
+    return await service.consents.is_needed(
+        session.account.id, client, asked.redirect_uri, asked.audience, asked.scope
     )
 
 
@@ -199,7 +194,7 @@ def _ask(
     request: Request, asked: AuthorizationRequest, client: Client, session: BrowserSession
 ) -> Response:
     service: Service = request.app.state.service
-    directory, parts = service.directory, urlsplit(asked.redirect_uri)
+    registry, parts = service.registry, urlsplit(asked.redirect_uri)
     return render(
         request,
         "consent.html",
@@ -207,7 +202,7 @@ def _ask(
         client_name=client.metadata.client_name or client.id,
         goes_to=parts.netloc or f"an app on this device ({parts.scheme})",
         audience=asked.audience,
-        scopes=directory.scopes.describe(asked.scopes, directory.resource(asked.audience)),
+        scopes=registry.scopes.describe(asked.scopes, registry.resource(asked.audience)),
         query=request.url.query,
     )
 

@@ -1,17 +1,18 @@
-"""The pages of what went wrong: in words, and with what was typed still there."""
+"""The page that says what went wrong: in words, and with what was typed still there."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.pages.forms import typed
-from carnet.server.pages.rendering import error_page, redirect, render
+from carnet.server.pages.rendering import redirect, render
 from carnet.server.web.requests import RequestRefused
 
-__all__ = ["failure_page", "resend_page"]
+__all__ = ["error_page", "page_of_refusal", "resend_page"]
 
 WORDS = {
     "cross_site": (
@@ -38,7 +39,26 @@ EXPIRED = (
 )
 
 
-def failure_page(request: Request, error: RequestRefused) -> Response:
+def error_page(
+    request: Request,
+    title: str,
+    text: str,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Make a page that says what went wrong and what to do.
+
+    Args:
+        request: what is answered.
+        title: a few words.
+        text: what to do, in a sentence or two.
+        status: the HTTP status.
+        headers: more headers of the answer.
+    """
+    return render(request, "error.html", status, headers, title=title, text=text)
+
+
+def page_of_refusal(request: Request, error: RequestRefused) -> Response:
     """Show a person why a request was refused."""
     if error.code == "sign_in_needed":
         if request.method == "POST":

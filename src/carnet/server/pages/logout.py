@@ -1,4 +1,4 @@
-"""Signing out at a client's wish (OpenID Connect RP-Initiated Logout 1.0)."""
+"""Signing out at a client's request (OpenID Connect RP-Initiated Logout 1.0)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from starlette.responses import RedirectResponse, Response
 
 from carnet.errors import InvalidToken
 from carnet.server.oauth.authorization_request import NotTheClient, read_query, with_parameters
+from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
-from carnet.server.pages.rendering import error_page, redirect, render
+from carnet.server.pages.rendering import redirect, render
 from carnet.server.service import Service
 from carnet.server.web.browser_session import current, end
 from carnet.server.web.requests import NO_STORE, read_form
@@ -19,8 +20,8 @@ from carnet.server.web.requests import NO_STORE, read_form
 __all__ = ["confirm_logout", "forward_logout", "log_out"]
 
 
-class _Wish(NamedTuple):
-    """What a client wishes.
+class _LogoutRequest(NamedTuple):
+    """What a client asks for.
 
     Attributes:
         subject: whom its ID token names, or None where it has sent none that is good.
@@ -32,21 +33,21 @@ class _Wish(NamedTuple):
 
 
 async def log_out(request: Request) -> Response:
-    """Sign the browser out; first ask whoever has no ID token to prove that it may wish that."""
+    """Sign the browser out; first ask whoever has no ID token to prove that it may ask for that."""
     try:
-        wish = _read(request, request.url.query)
+        asked = _read(request, request.url.query)
     except NotTheClient as error:
-        return _told(request, error)
+        return _not_signed_out(request, error)
     session = await current(request)
     # A page elsewhere can't have the ID token, and so can't sign anybody out (section 6).
-    if session is not None and wish.subject != session.account.id:
+    if session is not None and asked.subject != session.account.id:
         query = request.url.query
         return render(request, "sign_out.html", session=session, query=query)
-    return await _finish(request, wish)
+    return await _finish(request, asked)
 
 
 async def forward_logout(request: Request) -> Response:
-    """Take a wish in a form to where it is one in a query.
+    """Take a request in a form to where it is one in a query.
 
     A browser does not send the cookie with another site's form, and would look signed out.
     """
@@ -59,11 +60,11 @@ async def confirm_logout(request: Request) -> Response:
     try:
         return await _finish(request, _read(request, form["request"]))
     except NotTheClient as error:
-        return _told(request, error)
+        return _not_signed_out(request, error)
 
 
-def _read(request: Request, query: str) -> _Wish:
-    """Check a wish; an address must be one that the client has registered, exactly.
+def _read(request: Request, query: str) -> _LogoutRequest:
+    """Check a request; an address must be one that the client has registered, exactly.
 
     Raises:
         NotTheClient: if it is not.
@@ -85,24 +86,24 @@ def _read(request: Request, query: str) -> _Wish:
             client_id, subject = hint["aud"], hint.subject
     address = one.get("post_logout_redirect_uri")
     if address is None:
-        return _Wish(subject, None)
-    client = None if client_id is None else service.directory.client(client_id)
+        return _LogoutRequest(subject, None)
+    client = None if client_id is None else service.registry.client(client_id)
     if client is None or address not in client.metadata.post_logout_redirect_uris:
         raise NotTheClient("the address to go on to is not one that a known client has registered")
-    return _Wish(subject, with_parameters(address, {"state": one.get("state")}))
+    return _LogoutRequest(subject, with_parameters(address, {"state": one.get("state")}))
 
 
-async def _finish(request: Request, wish: _Wish) -> Response:
-    if wish.address is None:
+async def _finish(request: Request, asked: _LogoutRequest) -> Response:
+    if asked.address is None:
         response = render(request, "signed_out.html")
     else:
-        response = RedirectResponse(wish.address, 303, NO_STORE)
-        response.headers["location"] = wish.address
+        response = RedirectResponse(asked.address, 303, NO_STORE)
+        response.headers["location"] = asked.address
     await end(request, response)
     return response
 
 
-def _told(request: Request, error: NotTheClient) -> Response:
+def _not_signed_out(request: Request, error: NotTheClient) -> Response:
     text = str(error)
     return error_page(
         request,

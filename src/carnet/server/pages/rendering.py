@@ -20,7 +20,7 @@ from carnet.server.pages.static_files import static_url
 from carnet.server.service import Service
 from carnet.server.web.browser_session import BrowserSession
 
-__all__ = ["PAGE_HEADERS", "error_page", "redirect", "render", "wants_page"]
+__all__ = ["PAGE_HEADERS", "redirect", "render"]
 
 # No form-action: Chromium applies it to the redirects after a form too, and a form that grants
 # something ends with a redirect to the client. The referrer policy is not no-referrer: browsers
@@ -81,37 +81,10 @@ def render(
     )
 
 
-def error_page(
-    request: Request,
-    title: str,
-    text: str,
-    status: int,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """Make a page that says what went wrong and what to do.
-
-    Args:
-        request: what is answered.
-        title: a few words.
-        text: what to do, in a sentence or two.
-        status: the HTTP status.
-        headers: more headers of the answer.
-    """
-    return render(request, "error.html", status, headers, title=title, text=text)
-
-
 def redirect(request: Request, path: str) -> Response:
     """Send the browser to a path of this service, which it gets by GET."""
     service: Service = request.app.state.service
     return RedirectResponse(_base(service) + path, 303, {"Cache-Control": "no-store"})
-
-
-def wants_page(request: Request) -> bool:
-    """Tell whether a failure is shown to a person: a page's own, or of what a browser opened."""
-    if "text/html" not in request.headers.get("accept", ""):
-        return False
-    module = getattr(request.scope.get("endpoint"), "__module__", "")
-    return request.method in ("GET", "HEAD") or module.startswith("carnet.server.pages.")
 
 
 def _base(service: Service) -> str:

@@ -1,57 +1,86 @@
-"""The addresses of the pages."""
+"""The addresses of the pages, and whether a failure is shown on one."""
 
 from __future__ import annotations
 
-from starlette.routing import Route
+from typing import Final
 
-from carnet.server.pages import account, debugger, sign_in, sign_up
+from starlette.requests import Request
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from carnet.server.pages import account, authorize, debugger, logout, sign_in, sign_up
+from carnet.server.pages.admin import audit as admin_audit
 from carnet.server.pages.admin import clients as admin_clients
 from carnet.server.pages.admin import keys as admin_keys
 from carnet.server.pages.admin import overview as admin
 from carnet.server.pages.admin import users as admin_users
 from carnet.server.pages.static_files import serve_static
 
-__all__ = ["PAGES"]
+__all__ = ["PAGES", "PageRoute", "wants_page"]
 
-USER = "/admin/users/{account_id}"
+IS_PAGE: Final = "carnet.is_page"
+USER: Final = "/admin/users/{account_id}"
+
+
+class PageRoute(Route):
+    """The route of a page: where it fails, a person sees so on a page."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match a request, and write down that it is for a page."""
+        match, found = super().matches(scope)
+        return match, {**found, IS_PAGE: True}
+
+
+def wants_page(request: Request) -> bool:
+    """Tell whether a failure is shown to a person: a page's own, or of what a browser opened."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return False
+    return request.method in ("GET", "HEAD") or IS_PAGE in request.scope
+
 
 PAGES = [
-    Route("/static/{name:path}", serve_static, methods=["GET"]),
-    Route("/sign-in", sign_in.show_sign_in, methods=["GET"]),
-    Route("/sign-in", sign_in.sign_in, methods=["POST"]),
-    Route("/sign-out", sign_in.sign_out, methods=["POST"]),
-    Route("/sign-up", sign_up.show_sign_up, methods=["GET"]),
-    Route("/sign-up", sign_up.sign_up, methods=["POST"]),
-    Route("/me", account.show_account, methods=["GET"]),
-    Route("/me/password", account.show_password, methods=["GET"]),
-    Route("/me/password", account.change_password, methods=["POST"]),
-    Route("/me/sessions", account.show_sessions, methods=["GET"]),
-    Route("/me/sessions/end", account.end_session, methods=["POST"]),
-    Route("/me/sessions/end-others", account.end_other_sessions, methods=["POST"]),
-    Route("/me/applications", account.show_applications, methods=["GET"]),
-    Route("/me/applications/disconnect", account.disconnect, methods=["POST"]),
-    Route("/debugger", debugger.show_debugger, methods=["GET"]),
-    Route("/admin", admin.show_overview, methods=["GET"]),
-    Route("/admin/revocations", admin.follow_revocations, methods=["GET"]),
-    Route("/admin/audit", admin.show_audit, methods=["GET"]),
-    Route("/admin/keys", admin_keys.show_keys, methods=["GET"]),
-    Route("/admin/keys/rotate", admin_keys.rotate_keys, methods=["POST"]),
-    Route("/admin/keys/retire", admin_keys.ask_about_key, methods=["GET"]),
-    Route("/admin/keys/retire", admin_keys.retire_key, methods=["POST"]),
-    Route("/admin/clients", admin_clients.list_clients, methods=["GET"]),
-    Route("/admin/clients/client", admin_clients.show_client, methods=["GET"]),
-    Route("/admin/clients/new", admin_clients.show_new_client, methods=["GET"]),
-    Route("/admin/clients/new", admin_clients.add_client, methods=["POST"]),
-    Route("/admin/clients/new-resource", admin_clients.show_new_resource, methods=["GET"]),
-    Route("/admin/clients/new-resource", admin_clients.add_resource, methods=["POST"]),
-    Route("/admin/clients/secret", admin_clients.make_secret, methods=["POST"]),
-    Route("/admin/clients/remove", admin_clients.remove_client, methods=["POST"]),
-    Route("/admin/clients/remove-resource", admin_clients.remove_resource, methods=["POST"]),
-    Route("/admin/clients/{change}", admin_clients.ask, methods=["GET"]),
-    Route("/admin/users", admin_users.list_users, methods=["GET"]),
-    Route("/admin/users/new", admin_users.show_new_user, methods=["GET"]),
-    Route("/admin/users/new", admin_users.create_user, methods=["POST"]),
-    Route(USER, admin_users.show_user, methods=["GET"]),
-    Route(f"{USER}/{{change}}", admin_users.ask_about_user, methods=["GET"]),
-    Route(f"{USER}/{{change}}", admin_users.change_user, methods=["POST"]),
+    PageRoute("/authorize", authorize.authorize, methods=["GET"]),
+    PageRoute("/authorize", authorize.forward_authorize, methods=["POST"]),
+    PageRoute("/authorize/decision", authorize.decide, methods=["POST"]),
+    PageRoute("/logout", logout.log_out, methods=["GET"]),
+    PageRoute("/logout", logout.forward_logout, methods=["POST"]),
+    PageRoute("/logout/decision", logout.confirm_logout, methods=["POST"]),
+    PageRoute("/static/{name:path}", serve_static, methods=["GET"]),
+    PageRoute("/sign-in", sign_in.show_sign_in, methods=["GET"]),
+    PageRoute("/sign-in", sign_in.sign_in, methods=["POST"]),
+    PageRoute("/sign-out", sign_in.sign_out, methods=["POST"]),
+    PageRoute("/sign-up", sign_up.show_sign_up, methods=["GET"]),
+    PageRoute("/sign-up", sign_up.sign_up, methods=["POST"]),
+    PageRoute("/me", account.show_account, methods=["GET"]),
+    PageRoute("/me/password", account.show_password, methods=["GET"]),
+    PageRoute("/me/password", account.change_password, methods=["POST"]),
+    PageRoute("/me/sessions", account.show_sessions, methods=["GET"]),
+    PageRoute("/me/sessions/end", account.end_session, methods=["POST"]),
+    PageRoute("/me/sessions/end-others", account.end_other_sessions, methods=["POST"]),
+    PageRoute("/me/applications", account.show_applications, methods=["GET"]),
+    PageRoute("/me/applications/disconnect", account.disconnect, methods=["POST"]),
+    PageRoute("/debugger", debugger.show_debugger, methods=["GET"]),
+    PageRoute("/admin", admin.show_overview, methods=["GET"]),
+    PageRoute("/admin/revocations", admin.follow_revocations, methods=["GET"]),
+    PageRoute("/admin/audit", admin_audit.show_audit, methods=["GET"]),
+    PageRoute("/admin/keys", admin_keys.show_keys, methods=["GET"]),
+    PageRoute("/admin/keys/rotate", admin_keys.rotate_keys, methods=["POST"]),
+    PageRoute("/admin/keys/retire", admin_keys.ask_about_key, methods=["GET"]),
+    PageRoute("/admin/keys/retire", admin_keys.retire_key, methods=["POST"]),
+    PageRoute("/admin/clients", admin_clients.list_clients, methods=["GET"]),
+    PageRoute("/admin/clients/client", admin_clients.show_client, methods=["GET"]),
+    PageRoute("/admin/clients/new", admin_clients.show_new_client, methods=["GET"]),
+    PageRoute("/admin/clients/new", admin_clients.add_client, methods=["POST"]),
+    PageRoute("/admin/clients/new-resource", admin_clients.show_new_resource, methods=["GET"]),
+    PageRoute("/admin/clients/new-resource", admin_clients.add_resource, methods=["POST"]),
+    PageRoute("/admin/clients/secret", admin_clients.make_secret, methods=["POST"]),
+    PageRoute("/admin/clients/remove", admin_clients.remove_client, methods=["POST"]),
+    PageRoute("/admin/clients/remove-resource", admin_clients.remove_resource, methods=["POST"]),
+    PageRoute("/admin/clients/{change}", admin_clients.ask, methods=["GET"]),
+    PageRoute("/admin/users", admin_users.list_users, methods=["GET"]),
+    PageRoute("/admin/users/new", admin_users.show_new_user, methods=["GET"]),
+    PageRoute("/admin/users/new", admin_users.create_user, methods=["POST"]),
+    PageRoute(USER, admin_users.show_user, methods=["GET"]),
+    PageRoute(f"{USER}/{{change}}", admin_users.ask_about_user, methods=["GET"]),
+    PageRoute(f"{USER}/{{change}}", admin_users.change_user, methods=["POST"]),
 ]

@@ -17,7 +17,7 @@ from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import begin, check_same_origin, current, end
-from carnet.server.web.devices import known_device, remember_device
+from carnet.server.web.known_devices import known_device, remember_device
 from carnet.server.web.password_sign_in import SignInRefused, account_changing, check_password
 
 __all__ = ["HOME", "NO_ERRORS", "enter", "in_words", "show_sign_in", "sign_in", "sign_out"]

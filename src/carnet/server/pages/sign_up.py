@@ -16,7 +16,7 @@ from carnet.server.pages.sign_in import HOME, NO_ERRORS, enter, in_words
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
-from carnet.server.web.devices import known_device
+from carnet.server.web.known_devices import known_device
 from carnet.server.web.password_sign_in import SignInRefused, check_password, make_account
 
 __all__ = ["show_sign_up", "sign_up"]
@@ -50,7 +50,7 @@ async def sign_up(request: Request) -> Response:
             account = await check_password(service, username, password, origin, device)
         return await enter(request, account, following)
     except AccountRefused as error:
-        field = "username" if error.code.startswith("username_") else "new_password"
+        field = "username" if error.member == "username" else "new_password"
         return _page(request, following, username, 422, errors={field: in_words(error)})
     except SignInRefused as error:
         if error.code == "credentials_wrong":

@@ -101,7 +101,8 @@ class Revocations:
         after = max(after, latest - limit, 0)
         rows = await self._store.read(sql.REVOCATIONS_AFTER, after, self._clock(), limit)
         entries = [Revocation(*row) for row in rows]
-        return NewestRevocations(max([latest, *(entry.seq for entry in entries)]), entries)
+        newest = max([latest, *(entry.seq for entry in entries)])
+        return NewestRevocations(newest, [entry for entry in entries if entry.is_whole])
 
     def _add(self, kind: str, value: str, version: int | None, now: int) -> Transaction[None]:
         seq = yield from next_number("revocation")

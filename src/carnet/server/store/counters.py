@@ -1,4 +1,4 @@
-"""The counters that number what changes: revocations, signing keys, the directory."""
+"""The counters that number what changes: revocations, signing keys, the registry."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from carnet.jwt.claims import Claims
 from carnet.jwt.policy import UNCHECKED
 from carnet.jwt.signer import Signer
 from carnet.jwt.verifier import Verifier
-from carnet.server.clients.registry import Directory
+from carnet.server.clients.registry import Registry
 from carnet.server.clients.resources import ANY_RESOURCE
 from carnet.server.clients.scopes import add_claims, every_claim
 from carnet.server.keys.signing_keys import SigningKeys
@@ -25,13 +25,13 @@ class AccessTokens:
 
     Args:
         keys: the service's own keys; when they change, so do the signers.
-        directory: what tokens may be for, and how it wants them.
+        registry: what tokens may be for, and how it wants them.
         settings: issuer, algorithms and lifetime.
     """
 
-    def __init__(self, keys: SigningKeys, directory: Directory, settings: Settings) -> None:
+    def __init__(self, keys: SigningKeys, registry: Registry, settings: Settings) -> None:
         self._keys = keys
-        self._directory = directory
+        self._registry = registry
         self._settings = settings
         self._lifetime = settings.access_token_lifetime
         self._generation = (-1, -1)
@@ -100,19 +100,19 @@ class AccessTokens:
 
     def _of_account(self, grant: Grant, audience: str) -> dict[str, Any]:
         """Give the claims of an account that a token of its session carries for an audience."""
-        resource = self._directory.resource(audience) or ANY_RESOURCE
-        client, demanded = self._directory.client(grant.client_id), resource.metadata.claims
+        resource = self._registry.resource(audience) or ANY_RESOURCE
+        client, demanded = self._registry.client(grant.client_id), resource.metadata.claims
         first_party = client is not None and client.metadata.first_party
         if first_party and demanded is None:
             return every_claim(grant)
         scopes = grant.scope.split()
-        claims = self._directory.scopes.released(grant, scopes, "access_token", resource)
+        claims = self._registry.scopes.released(grant, scopes, "access_token", resource)
         if first_party and demanded:
             add_claims(claims, grant, demanded)
         return claims
 
     def _signer(self, audience: str) -> Signer:
-        settings, resource = self._settings, self._directory.resource(audience)
+        settings, resource = self._settings, self._registry.resource(audience)
         alg = settings.audience_algorithms.get(audience)
         encrypt_to, enc = None, "A256GCM"
         if resource is not None:
@@ -140,11 +140,11 @@ class AccessTokens:
         )
 
     def _follow_changes(self) -> None:
-        generation = (self._keys.generation, self._directory.generation)
+        generation = (self._keys.generation, self._registry.generation)
         if self._generation == generation:
             return
         self._signers: dict[str, Signer] = {}
         issuer = self._settings.own_url
-        self._verifier = self._verifier_for((*self._directory.audiences, issuer))
+        self._verifier = self._verifier_for((*self._registry.audiences, issuer))
         self._own_verifier = self._verifier_for((issuer,))
         self._generation = generation

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import structlog
 
 from carnet.errors import CarnetError
-from carnet.server.clients.registry import Directory
+from carnet.server.clients.registry import Registry
 from carnet.server.clock import SECOND, Clock
 from carnet.server.deadline import within
 from carnet.server.metrics import LOGOUT_NOTICES
@@ -70,16 +70,14 @@ class LogoutNotices:
 
     Args:
         store: where the notices that are still to be sent are kept.
-        directory: the clients.
+        registry: the clients.
         id_tokens: makes the logout tokens.
         clock: gives the microseconds since 1970.
     """
 
-    def __init__(
-        self, store: Store, directory: Directory, id_tokens: IdTokens, clock: Clock
-    ) -> None:
+    def __init__(self, store: Store, registry: Registry, id_tokens: IdTokens, clock: Clock) -> None:
         self._store = store
-        self._directory = directory
+        self._registry = registry
         self._id_tokens = id_tokens
         self._clock = clock
         self._http: httpx.AsyncClient | None = None
@@ -122,7 +120,7 @@ class LogoutNotices:
             self._count("given_up", notice)
             await self._store.write(sql.LOGOUT_SENT, notice.session_id)
             return
-        if self._directory.is_unreadable(notice.client_id):
+        if self._registry.is_unreadable(notice.client_id):
             await self._postpone(notice, now + LONGEST_RETRY)
             return
         until = self._left_alone.get(notice.client_id, 0)
@@ -151,7 +149,7 @@ class LogoutNotices:
 
     async def _attempt(self, notice: _Notice) -> str | None:
         """Send a notice, and give why it did not arrive, or None."""
-        client = self._directory.client(notice.client_id)
+        client = self._registry.client(notice.client_id)
         if client is None:
             # It was removed, and everything that it was to be told with it.
             return None

@@ -20,7 +20,13 @@ from carnet.server.sessions.sessions import FIRST_PARTY
 from carnet.server.web.dpop import prove_with_token
 from carnet.server.web.requests import RequestRefused, header_values
 
-__all__ = ["administrator", "insufficient_scope", "origin_of", "signed_in", "verified"]
+__all__ = [
+    "administrator_claims",
+    "insufficient_scope",
+    "origin_of",
+    "session_claims",
+    "token_claims",
+]
 
 
 def origin_of(request: Request, actor: str | None = None) -> Origin:
@@ -30,7 +36,7 @@ def origin_of(request: Request, actor: str | None = None) -> Origin:
     return Origin(client[0] if client else "", agents[0] if agents else "", actor)
 
 
-async def signed_in(
+async def session_claims(
     request: Request, scope: str | None = None, *, any_audience: bool = False
 ) -> Claims:
     """Give the claims of a request's access token, of a session that lives.
@@ -45,7 +51,7 @@ async def signed_in(
             another client's and has not the scope.
     """
     service: Service = request.app.state.service
-    claims = await verified(request, any_audience=any_audience)
+    claims = await token_claims(request, any_audience=any_audience)
     if claims.client_id != FIRST_PARTY and scope not in claims.scopes:
         raise insufficient_scope("a token of this client is not for this", scope)
     if not await service.sessions.accepts(claims["sid"], claims["sub_ver"], claims["jti"]):
@@ -55,21 +61,21 @@ async def signed_in(
     return claims
 
 
-async def administrator(request: Request) -> Claims:
+async def administrator_claims(request: Request) -> Claims:
     """Give the claims of a request's access token, of somebody who may see to other accounts.
 
     Raises:
-        RequestRefused: 401 as ``signed_in``, 403 where the role is missing.
+        RequestRefused: 401 as ``session_claims``, 403 where the role is missing.
     """
     service: Service = request.app.state.service
-    claims = await signed_in(request, ADMINISTRATION)
+    claims = await session_claims(request, ADMINISTRATION)
     role = service.settings.admin_role
     if role not in claims.roles:
         raise insufficient_scope(f"this needs the role {role}")
     return claims
 
 
-async def verified(request: Request, *, any_audience: bool = False) -> Claims:
+async def token_claims(request: Request, *, any_audience: bool = False) -> Claims:
     """Give the claims of a request's access token, whether or not its session still lives.
 
     Args:

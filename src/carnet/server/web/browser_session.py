@@ -66,8 +66,8 @@ async def begin(request: Request, account: Account, response: Response) -> Brows
     if renewed is not None:
         _set_cookie(service, response, renewed.token)
         return BrowserSession(renewed.session_id, account, renewed.authenticated_at)
-    wanted = NewSession(BROWSER, service.settings.audiences[0])
-    grant = await service.sessions.begin(account, wanted, origin)
+    new_session = NewSession(BROWSER, service.settings.audiences[0])
+    grant = await service.sessions.begin(account, new_session, origin)
     if grant is None or grant.authenticated_at is None:
         return None
     await service.sessions.end_by_refresh_token(before, "signed_in_again", origin, BROWSER)

@@ -59,7 +59,7 @@ async def authenticate(request: Request, form: dict[str, str]) -> Client:
         if secret is not None:
             raise RequestRefused("invalid_request", "client_secret needs a client_id")
         return FIRST_PARTY_CLIENT
-    client = service.directory.client(client_id)
+    client = service.registry.client(client_id)
     if secret is not None:
         return _check_secret(client, "client_secret_post", secret)
     if client is None or not client.metadata.is_public:
@@ -95,7 +95,7 @@ def _by_basic(service: Service, header: str, form: dict[str, str]) -> Client:
         _refuse(basic=True)
     if form.get("client_id", client_id) != client_id:
         raise RequestRefused("invalid_request", "client_id differs from the Authorization header")
-    client = service.directory.client(client_id)
+    client = service.registry.client(client_id)
     return _check_secret(client, "client_secret_basic", secret)
 
 
@@ -118,7 +118,7 @@ async def _by_assertion(service: Service, form: dict[str, str]) -> Client:
         )
     said = inspect(text)
     client_id = (said.claims or {}).get("sub")
-    client = service.directory.client(client_id) if isinstance(client_id, str) else None
+    client = service.registry.client(client_id) if isinstance(client_id, str) else None
     if client is None or client.metadata.token_endpoint_auth_method != "private_key_jwt":
         _refuse()
     issuer = service.settings.own_url

@@ -71,7 +71,10 @@ class RequestRefused(CarnetError):
 
 
 class _JsonAnswer(Response):
-    """What Starlette would make of a body and headers that need none of its looking at."""
+    """What Starlette would make of a body and headers that need none of its looking at.
+
+    It is here for the line "client credentials" of the benchmark ``sessions`` (docs/speed.md).
+    """
 
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
         self.body = body
@@ -149,7 +152,8 @@ async def _read_body(request: Request, media_type: str) -> bytes:
         raise RequestRefused("invalid_request", f"the Content-Type must be {media_type}", 415)
     body = bytearray()
     try:
-        # A timer costs more than reading a body that is there already, as most are.
+        # A timer costs more than reading a body that is there already, as most are: the
+        # line "client credentials" of the benchmark ``sessions`` (docs/speed.md).
         if _take(_at_once(cast("Receiving", request.receive())), body):
             async with asyncio.timeout(BODY_SECONDS):
                 while _take(await request.receive(), body):

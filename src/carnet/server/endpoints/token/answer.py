@@ -18,7 +18,7 @@ def check_resource(service: Service, resource: str | None) -> None:
     Raises:
         RequestRefused: ``invalid_target``.
     """
-    audiences = service.directory.audiences_of(FIRST_PARTY_CLIENT)
+    audiences = service.registry.audiences_of(FIRST_PARTY_CLIENT)
     if resource is not None and resource not in audiences:
         raise RequestRefused(
             "invalid_target", f"the resource must be one of: {', '.join(audiences)}"

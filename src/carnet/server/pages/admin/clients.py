@@ -17,7 +17,7 @@ from carnet.server.identifiers import new_identifier
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import NO_ERRORS, in_words
-from carnet.server.pages.visitors import administrator
+from carnet.server.pages.signed_in import require_administrator
 from carnet.server.service import Service
 from carnet.server.tokens.logout_notices import LogoutFailure
 from carnet.server.web.bearer import origin_of
@@ -42,6 +42,8 @@ DONE: Final = {
     "resource-removed": "The resource is removed; no more tokens are made for it.",
 }
 RESOURCE: Final = "admin_resource_new.html"
+RESOURCE_FIELDS: Final = {"scopes": "scopes", "scope_claims": "scopes", "claims": "claims"}
+"""Where in the form of a resource an error about a member of its metadata is shown."""
 NO_CLAIMS: Final = "-"
 CODE: Final = ("authorization_code", "refresh_token")
 KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
@@ -85,22 +87,22 @@ QUESTIONS: Final = {
 async def list_clients(request: Request) -> Response:
     """Show the clients and the resources."""
     service: Service = request.app.state.service
-    session = await administrator(request)
-    made = service.directory.resources()
+    session = await require_administrator(request)
+    made = service.registry.resources()
     names = {resource.audience for resource in made}
     return render(
         request,
         "admin_clients.html",
         session=session,
-        clients=service.directory.clients(),
+        clients=service.registry.clients(),
         failures=await service.logout_notices.failures(),
-        unreadable=sorted(service.directory.unreadable_clients.items()),
-        unreadable_resources=sorted(service.directory.unreadable_resources.items()),
+        unreadable=sorted(service.registry.unreadable_clients.items()),
+        unreadable_resources=sorted(service.registry.unreadable_resources.items()),
         resources=made,
         settled=[
             name
             for name in service.settings.audiences
-            if name not in names and name not in service.directory.unreadable_resources
+            if name not in names and name not in service.registry.unreadable_resources
         ],
         done=DONE.get(request.query_params.get("done", ""), ""),
     )
@@ -109,7 +111,7 @@ async def list_clients(request: Request) -> Response:
 async def show_client(request: Request) -> Response:
     """Show a client, and whether it can be told of ended sessions."""
     service: Service = request.app.state.service
-    session = await administrator(request)
+    session = await require_administrator(request)
     client = _client(request, request.query_params.get("id", ""))
     failure = (await service.logout_notices.failures()).get(client.id)
     return _client_page(request, session, client, None, failure=failure)
@@ -117,14 +119,14 @@ async def show_client(request: Request) -> Response:
 
 async def show_new_client(request: Request) -> Response:
     """Ask what a new client is."""
-    return _new_page(request, await administrator(request), {"id": new_identifier()})
+    return _new_page(request, await require_administrator(request), {"id": new_identifier()})
 
 
 async def add_client(request: Request) -> Response:
     """Make a client, once for each form; its secret is shown with the answer and never again."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     members = {
         "client_name": form["client_name"],
         "redirect_uris": form["redirect_uris"].split(),
@@ -136,15 +138,15 @@ async def add_client(request: Request) -> Response:
     origin = origin_of(request, session.account.id)
     try:
         metadata = msgspec.convert(members, ClientMetadata)
-        client, secret = await service.directory.add_client(metadata, origin, form["id"] or None)
+        client, secret = await service.registry.add_client(metadata, origin, form["id"] or None)
     except msgspec.ValidationError as error:
         text = f"{str(error).replace('`', '')}."
         return _new_page(request, session, form.values, 422, {"form": text})
     except ClientRefused as error:
-        made = service.directory.client(form["id"])
+        made = service.registry.client(form["id"])
         if error.code == "id_taken" and made is not None:
             return _client_page(request, session, made, None, again=True)
-        field = "redirect_uris" if error.code == "invalid_redirect_uri" else "form"
+        field = "redirect_uris" if error.member == "redirect_uris" else "form"
         return _new_page(request, session, form.values, 422, {field: in_words(error)})
     return _client_page(request, session, client, secret, 201)
 
@@ -152,18 +154,18 @@ async def add_client(request: Request) -> Response:
 async def ask(request: Request) -> Response:
     """Ask once more, before what can't be undone."""
     service: Service = request.app.state.service
-    session = await administrator(request)
+    session = await require_administrator(request)
     change, name = request.path_params["change"], request.query_params.get("id", "")
     if change not in QUESTIONS:
         raise HTTPException(404)
     back = f"/admin/clients/client?{urlencode({'id': name})}"
     shown = name
-    directory = service.directory
+    registry = service.registry
     if change == "remove-resource":
         back = "/admin/clients"
-        if directory.resource(name) is None and name not in directory.unreadable_resources:
+        if registry.resource(name) is None and name not in registry.unreadable_resources:
             raise HTTPException(404)
-    elif change == "remove" and directory.is_unreadable(name):
+    elif change == "remove" and registry.is_unreadable(name):
         back = "/admin/clients"
     else:
         shown = _client(request, name).metadata.client_name or name
@@ -185,12 +187,12 @@ async def make_secret(request: Request) -> Response:
     """Give a client another secret, and show it once."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     client = _client(request, form["id"])
     if not client.metadata.has_secret:
         raise HTTPException(404)
     origin = origin_of(request, session.account.id)
-    secret = await service.directory.new_secret(client.id, origin)
+    secret = await service.registry.new_secret(client.id, origin)
     return _client_page(request, session, client, secret)
 
 
@@ -198,10 +200,10 @@ async def remove_client(request: Request) -> Response:
     """Remove a client; done already, it is answered alike."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     try:
         origin = origin_of(request, session.account.id)
-        await service.directory.remove_client(form["id"], origin)
+        await service.registry.remove_client(form["id"], origin)
     except ClientRefused as error:
         if error.code != "unknown_client":
             raise
@@ -210,25 +212,23 @@ async def remove_client(request: Request) -> Response:
 
 async def show_new_resource(request: Request) -> Response:
     """Ask what a new resource is."""
-    return _new_page(request, await administrator(request), {}, template=RESOURCE)
+    return _new_page(request, await require_administrator(request), {}, template=RESOURCE)
 
 
 async def add_resource(request: Request) -> Response:
     """Make a resource."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     origin = origin_of(request, session.account.id)
     try:
         metadata = msgspec.convert(_resource_members(form), ResourceMetadata)
-        await service.directory.add_resource(form["audience"], metadata, origin)
+        await service.registry.add_resource(form["audience"], metadata, origin)
     except msgspec.ValidationError as error:
         text = f"{str(error).replace('`', '')}."
         return _new_page(request, session, form.values, 422, {"scopes": text}, RESOURCE)
     except ClientRefused as error:
-        field = next((name for name in ("scope", "claims") if name in str(error)), "audience")
-        field = "scopes" if field == "scope" else field
-        errors = {field: in_words(error)}
+        errors = {RESOURCE_FIELDS.get(error.member, "audience"): in_words(error)}
         return _new_page(request, session, form.values, 422, errors, RESOURCE)
     return redirect(request, "/admin/clients?done=resource")
 
@@ -237,10 +237,10 @@ async def remove_resource(request: Request) -> Response:
     """Remove a resource; done already, it is answered alike."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     origin = origin_of(request, session.account.id)
     try:
-        await service.directory.remove_resource(form["id"], origin)
+        await service.registry.remove_resource(form["id"], origin)
     except ClientRefused as error:
         if error.code != "unknown_resource":
             raise
@@ -263,7 +263,7 @@ def _resource_members(form: Form) -> dict[str, Any]:
 
 def _client(request: Request, client_id: str) -> Client:
     service: Service = request.app.state.service
-    found = next((one for one in service.directory.clients() if one.id == client_id), None)
+    found = next((one for one in service.registry.clients() if one.id == client_id), None)
     if found is None:
         raise HTTPException(404)
     return found

@@ -12,7 +12,7 @@ from carnet.server.clock import SECOND
 from carnet.server.keys.stages import KeyDates, Stage
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.visitors import administrator
+from carnet.server.pages.signed_in import require_administrator
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 
@@ -47,7 +47,7 @@ class Line(NamedTuple):
 async def show_keys(request: Request) -> Response:
     """Show the keys, each on its line: published, signing, retired."""
     service: Service = request.app.state.service
-    session = await administrator(request)
+    session = await require_administrator(request)
     now = service.clock()
     overview = service.keys.overview()
     begin = min([key.created_at for key, _ in overview], default=now)
@@ -73,7 +73,7 @@ async def rotate_keys(request: Request) -> Response:
     """Make the next key of an algorithm, where none is waiting already."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     alg = form["alg"]
     if alg not in service.settings.signing_algorithms:
         raise HTTPException(404)
@@ -84,7 +84,7 @@ async def rotate_keys(request: Request) -> Response:
 async def ask_about_key(request: Request) -> Response:
     """Ask once more before a key is retired."""
     service: Service = request.app.state.service
-    session = await administrator(request)
+    session = await require_administrator(request)
     kid = request.query_params.get("id", "")
     if kid not in {key.kid for key, _ in service.keys.overview()}:
         raise HTTPException(404)
@@ -107,7 +107,7 @@ async def retire_key(request: Request) -> Response:
     """Take a key out of use; done already, it is answered alike."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     await service.keys.retire(form["id"], origin_of(request, session.account.id))
     return redirect(request, "/admin/keys?done=retired")
 

@@ -14,11 +14,11 @@ from starlette.responses import Response
 from carnet.server.accounts.accounts import Account, AccountRefused
 from carnet.server.accounts.passwords import TooBusy
 from carnet.server.pages.account import through
-from carnet.server.pages.devices import device_name
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import NO_ERRORS, in_words
-from carnet.server.pages.visitors import administrator
+from carnet.server.pages.signed_in import require_administrator
+from carnet.server.pages.user_agents import device_name
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
@@ -60,7 +60,7 @@ QUESTIONS: Final = {
 async def list_users(request: Request) -> Response:
     """Show the accounts, or those with a text in their usernames."""
     service: Service = request.app.state.service
-    session = await administrator(request)
+    session = await require_administrator(request)
     search, after = (request.query_params.get(name, "") for name in ("search", "after"))
     found: list[Account] = []
     if search.isprintable() and after.isprintable():
@@ -78,14 +78,14 @@ async def list_users(request: Request) -> Response:
 
 async def show_new_user(request: Request) -> Response:
     """Ask for a new account's username and password."""
-    return _new_page(request, await administrator(request), {})
+    return _new_page(request, await require_administrator(request), {})
 
 
 async def create_user(request: Request) -> Response:
     """Make an account."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     origin = origin_of(request, session.account.id)
     try:
         account = await service.accounts.create(
@@ -111,14 +111,14 @@ async def create_user(request: Request) -> Response:
 
 async def show_user(request: Request) -> Response:
     """Show an account, with what can be changed about it."""
-    session = await administrator(request)
+    session = await require_administrator(request)
     account = await _account(request)
     return await _user_page(request, session, account)
 
 
 async def ask_about_user(request: Request) -> Response:
     """Ask once more, before what can't be undone."""
-    session = await administrator(request)
+    session = await require_administrator(request)
     account = await _account(request)
     change = request.path_params["change"]
     if change not in QUESTIONS:
@@ -141,7 +141,7 @@ async def change_user(request: Request) -> Response:
     """Change one thing about an account; done already, it is answered alike."""
     service: Service = request.app.state.service
     form = await Form.read(request)
-    session = await administrator(request)
+    session = await require_administrator(request)
     account = await _account(request)
     origin = origin_of(request, session.account.id)
     change = request.path_params["change"]
@@ -178,6 +178,7 @@ def _keep_own_role(
             f"you would lose the role {role} with which you are here; let another administrator "
             "take it from you",
             code="role_own",
+            member="roles",
         )
 
 
@@ -193,15 +194,15 @@ def _claims(text: str) -> dict[str, Any]:
         return msgspec.json.decode(text or "{}", type=dict[str, Any])
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise AccountRefused(
-            'claims are a JSON object, such as {"department": "sales"}', code="claims_invalid"
+            'claims are a JSON object, such as {"department": "sales"}',
+            code="claims_invalid",
+            member="claims",
         ) from None
 
 
 def _field(error: AccountRefused) -> str:
     """Tell which field of a form an error is about."""
-    kind = error.code.partition("_")[0]
-    fields = {"username": "username", "password": "new_password", "role": "roles"}
-    return {**fields, "claim": "claims", "claims": "claims"}.get(kind, "account")
+    return {"": "account", "password": "new_password"}.get(error.member, error.member)
 
 
 async def _account(request: Request) -> Account:

@@ -71,7 +71,7 @@ def _choose(asked: TokenRequest, audience: str, scope: str) -> tuple[str, str]:
     # A person let the client in to one resource. Nobody is asked about first-party ones: to these
     # the session's resource is a default, and any of their own will do.
     bound = not asked.client.metadata.first_party
-    is_own = audience in asked.service.directory.audiences_of(asked.client)
+    is_own = audience in asked.service.registry.audiences_of(asked.client)
     chosen = choose_audience(asked, audience if bound or is_own else None, bound=bound)
     left = choose_scope(asked, scope, chosen, asked.form.get("scope"))
     if scope and not left:

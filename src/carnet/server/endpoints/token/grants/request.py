@@ -53,7 +53,7 @@ def choose_audience(asked: TokenRequest, granted: str | None = None, *, bound: b
     Raises:
         RequestRefused: ``invalid_target``.
     """
-    allowed = asked.service.directory.audiences_of(asked.client)
+    allowed = asked.service.registry.audiences_of(asked.client)
     audience = asked.form.get("resource") or granted or next(iter(allowed), "")
     if audience not in allowed or (bound and audience != granted):
         told = f": {', '.join(allowed)}" if asked.client.metadata.first_party else ""
@@ -77,7 +77,7 @@ def choose_scope(
     Raises:
         RequestRefused: ``invalid_scope`` where more is asked for.
     """
-    allowed = asked.service.directory.permitted(asked.client, audience, granted.split())
+    allowed = asked.service.registry.permitted(asked.client, audience, granted.split())
     if wanted is None:
         return " ".join(sorted(allowed))
     names = frozenset(wanted.split(" "))

@@ -1,4 +1,4 @@
-"""Who opens a page: somebody signed in, or an administrator."""
+"""What pages demand of whoever opens them: to be signed in with the browser, or to administer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from carnet.server.service import Service
 from carnet.server.web.browser_session import BrowserSession, current
 from carnet.server.web.requests import RequestRefused
 
-__all__ = ["administrator", "visitor"]
+__all__ = ["require_administrator", "require_session"]
 
 
-async def visitor(request: Request) -> BrowserSession:
+async def require_session(request: Request) -> BrowserSession:
     """Give the session of whoever is signed in.
 
     Raises:
@@ -23,14 +23,14 @@ async def visitor(request: Request) -> BrowserSession:
     return session
 
 
-async def administrator(request: Request) -> BrowserSession:
+async def require_administrator(request: Request) -> BrowserSession:
     """Give the session of an administrator.
 
     Raises:
-        RequestRefused: as ``visitor``, and 403 where the role is missing.
+        RequestRefused: as ``require_session``, and 403 where the role is missing.
     """
     service: Service = request.app.state.service
-    session = await visitor(request)
+    session = await require_session(request)
     role = service.settings.admin_role
     if role not in session.account.roles:
         raise RequestRefused("insufficient_scope", f"this needs the role {role}", 403)

@@ -108,7 +108,7 @@ def test_a_sign_in_is_new_enough_for_an_hour(play):
         metadata = ClientMetadata(
             redirect_uris=(CALLBACK,), token_endpoint_auth_method="none", first_party=True
         )
-        await service.directory.add_client(metadata, OPERATOR, "app")
+        await service.registry.add_client(metadata, OPERATOR, "app")
         asked = Request(prompt="login", scope=None).parameters
         async with browser(service) as http:
             first = await http.get(f"/authorize?{urlencode(asked)}")
