@@ -4,7 +4,6 @@ import asyncio
 
 import httpx
 import pytest
-from carnet.server.applications import connected, disconnect
 from structlog.testing import capture_logs
 from tests.server.conftest import PASSWORD
 from tests.server.flows import CALLBACK, Request
@@ -75,7 +74,7 @@ def test_a_consent_for_one_resource_is_none_for_another(scene_of):
         # What was granted before at the same one stays.
         await alice.authorize(resource="billing", scope="openid email")
         account = await service.accounts.find("alice")
-        [one] = await connected(service, account.id)
+        [one] = await service.consents.applications(account.id)
         return one.resources, one.scope
 
     granted = {"orders": "openid", "billing": "email openid profile"}
@@ -112,12 +111,12 @@ def test_a_consent_from_before_resources_covers_nothing_and_is_listed_until_a_ne
         await alice.sign_in()
         silent = (await alice.authorize(prompt="none"))[1]
         assert silent["error"] == "consent_required"
-        assert [one.resources for one in await connected(service, account.id)] == [
+        assert [one.resources for one in await service.consents.applications(account.id)] == [
             {"": "openid roles"}
         ]
         assert "May use: openid, roles" in (await alice.client.get("/me/applications")).text
         await alice.authorize(resource="billing")
-        return [one.resources for one in await connected(service, account.id)]
+        return [one.resources for one in await service.consents.applications(account.id)]
 
     assert scene_of(scene) == [{"billing": "openid"}]
 
@@ -372,7 +371,7 @@ def test_a_consent_that_was_withdrawn_lets_no_code_through(scene_of):
     async def scene(service, alice, _clock):
         asked, answer = await alice.authorize()
         account = await service.accounts.find("alice")
-        await disconnect(service, account.id, "app", OPERATOR)
+        await service.consents.withdraw(account.id, "app", OPERATOR)
         outcome = await reason_of(alice.exchange(asked, answer["code"]))
         assert await living(service) == ["carnet:browser"]
         return outcome
@@ -384,7 +383,7 @@ def test_a_consent_to_something_else_lets_no_code_through(scene_of):
     async def scene(service, alice, _clock):
         asked, answer = await alice.authorize(scope="openid email")
         account = await service.accounts.find("alice")
-        await disconnect(service, account.id, "app", OPERATOR)
+        await service.consents.withdraw(account.id, "app", OPERATOR)
         await alice.authorize(scope="openid email", resource="billing")
         outcomes = [await reason_of(alice.exchange(asked, answer["code"]))]
         await alice.authorize(scope="openid")
@@ -558,7 +557,7 @@ def test_what_ends_a_clients_session_is_told_in_the_log(scene_of):
         account = await service.accounts.find("alice")
 
         async def by_consent():
-            await disconnect(service, account.id, "app", OPERATOR)
+            await service.consents.withdraw(account.id, "app", OPERATOR)
 
         async def by_client():
             await service.registry.remove_client("app", OPERATOR)

@@ -24,7 +24,7 @@ from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
 from carnet.server.clients.resources import ResourceMetadata
-from carnet.server.sessions.sessions import Wanted
+from carnet.server.sessions.sessions import NewSession
 from carnet.verifier.revocations import RevocationList, read_event
 
 HUGE = 2**62
@@ -147,20 +147,20 @@ async def poison(service, engine, kind, value):
 
 async def furnish(service):
     """Put a good row into every table."""
-    directory = service.registry
+    registry = service.registry
     client = ClientMetadata(
         client_name="The App", redirect_uris=(CALLBACK,), token_endpoint_auth_method="none"
     )
-    await directory.add_client(client, OPERATOR, "app")
-    await directory.add_resource("api", ResourceMetadata(), OPERATOR)
+    await registry.add_client(client, OPERATOR, "app")
+    await registry.add_resource("api", ResourceMetadata(), OPERATOR)
     alice = await service.accounts.create("alice", PASSWORD, ("carnet:admin",))
     await service.accounts.create("bob", PASSWORD)
     grant = await service.sessions.begin(
-        alice, Wanted("app", "orders", "openid", logout_uri="http://127.0.0.1:1/l")
+        alice, NewSession("app", "orders", "openid", logout_uri="http://127.0.0.1:1/l")
     )
     await service.sessions.end(grant.session_id, "signed_out")
     await service.consents.grant(alice.id, "app", "orders", "openid", OPERATOR)
-    await service.spent.spend("dpop", "a", "b", microseconds=10**12)
+    await service.used_once.first_use("dpop", "a", "b", microseconds=10**12)
     await service.store.write(
         "INSERT INTO authorization_code VALUES ($1, $2, $3, $4, $5, $6)",
         *(b"hash", alice.id, grant.session_id, "{}", service.clock() + 10**12, None),
@@ -215,7 +215,7 @@ async def works(service, clock):
     for path in PAGES:
         await asked(path, "GET", path, headers=browser)
     # A revocation reaches a verifier that follows the stream from here on, and one that begins.
-    listed, stream = RevocationList(), service.feed.read(None)
+    listed, stream = RevocationList(), service.revocation_stream.read(None)
 
     async def hear(listed, stream):
         text = (await anext(stream)).decode().split("data: ")[1].strip()
@@ -227,14 +227,14 @@ async def works(service, clock):
     gone = [(b"authorization", b"Bearer " + bob["access_token"].encode())]
     sid = bob["session_id"]
     await service.sessions.end(sid, "signed_out")
-    await service.feed.catch_up()
+    await service.revocation_stream.catch_up()
     await hear(listed, stream)
     if not any(sid in part.sessions for part in listed._parts):
         failures.append("the revocation has not come")
     if listed.age(0.0, clock() / 1e6) is None:
         failures.append("freshness is not proved")
     await stream.aclose()
-    fresh, stream = RevocationList(), service.feed.read(None)
+    fresh, stream = RevocationList(), service.revocation_stream.read(None)
     while fresh.age(0.0, clock() / 1e6) is None:
         await hear(fresh, stream)
     if not any(sid in part.sessions for part in fresh._parts):
