@@ -169,14 +169,8 @@ def test_4_5_a_code_is_good_for_a_minute(play):
         async def exchange(seconds):
             code = await service.codes.issue(request, account.id, login.session_id, clock())
             clock.advance(seconds)
-            return await service.codes.read(
-                code,
-                client,
-                redirect_uri=CALLBACK,
-                verifier=asked.verifier,
-                key_thumbprint="",
-                origin=("", "", None),
-            )
+            presented = await service.codes.read(code, client)
+            await service.codes.check(presented, CALLBACK, asked.verifier, "", ("", "", None))
 
         with pytest.raises(CodeRefused) as refused:
             await exchange(60)
