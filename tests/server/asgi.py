@@ -196,7 +196,7 @@ GOOD_FORMS = {
             "dpop_jkt": challenge(),
             "resource": "orders",
             "ui_locales": "de",
-            "carnet_mark": "x",
+            "reauthenticated_since": "x",
         }
     ],
     "/logout": [

@@ -163,20 +163,14 @@ def test_4_5_a_code_is_good_for_a_minute(play):
         client = Client("app", None, ClientMetadata(redirect_uris=(CALLBACK,)))
         given = {name: [value] for name, value in asked.parameters.items()}
         request = read_authorization_request(
-            given, lambda _: client, lambda _: ("orders",), lambda *asked: frozenset(asked[2])
+            given, client, lambda _: ("orders",), lambda *asked: frozenset(asked[2])
         )
 
         async def exchange(seconds):
             code = await service.codes.issue(request, account.id, login.session_id, clock())
             clock.advance(seconds)
-            return await service.codes.read(
-                code,
-                client,
-                redirect_uri=CALLBACK,
-                verifier=asked.verifier,
-                key_thumbprint="",
-                origin=("", "", None),
-            )
+            presented = await service.codes.read(code, client)
+            await service.codes.check(presented, CALLBACK, asked.verifier, "", ("", "", None))
 
         with pytest.raises(CodeRefused) as refused:
             await exchange(60)
@@ -349,13 +343,13 @@ def test_who_finds_a_browser_signed_in_can_not_say_that_the_password_is_new(serv
     def mark_of(parameters):
         answer = person.client.get(f"/authorize?{urlencode(parameters)}")
         [following] = parse_qs(urlsplit(answer.headers["location"]).query)["continue"]
-        return parse_qs(urlsplit(following).query)["signed_in_since"][0]
+        return parse_qs(urlsplit(following).query)["reauthenticated_since"][0]
 
     of_another = mark_of(Request(prompt="login").parameters)
     moment, _, mac = mark_of(asked).partition(".")
     for forged in ("0", "0.", f"0.{mac}", f"{int(moment) - 10**9}.{mac}", of_another, "x.y", "é"):
         person.forms.clear()
-        assert "code" in person.authorize(**asked, signed_in_since=forged)
+        assert "code" in person.authorize(**asked, reauthenticated_since=forged)
         assert person.forms == ["/sign-in"], forged
     # Nor by what the consent page would send.
     page = person.client.get(f"/authorize?{urlencode(Request(prompt='consent').parameters)}")

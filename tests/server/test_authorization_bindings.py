@@ -350,18 +350,11 @@ def test_a_code_of_a_disabled_account_is_refused_for_that(scene_of):
 
 def test_a_code_outlives_a_change_of_roles_while_it_is_being_exchanged(scene_of):
     async def scene(service, alice, _clock):
-        asked, answer = await alice.authorize()
+        _, answer = await alice.authorize()
         account = await service.accounts.find("alice")
-        presented = await service.codes.read(
-            answer["code"],
-            service.registry.client("app"),
-            redirect_uri=CALLBACK,
-            verifier=asked.verifier,
-            key_thumbprint="",
-            origin=OPERATOR,
-        )
-        await service.accounts.set_roles(account.id, ("NEW",), OPERATOR)
         client = service.registry.client("app")
+        presented = await service.codes.read(answer["code"], client)
+        await service.accounts.set_roles(account.id, ("NEW",), OPERATOR)
         return (await service.codes.exchange(presented, client, "", OPERATOR)).grant.roles
 
     assert scene_of(scene) == ("NEW",)
@@ -396,13 +389,9 @@ def test_a_code_is_taken_once_by_the_statement_itself(scene_of):
     """Both have read the code before either takes it."""
 
     async def scene(service, alice, _clock):
-        asked, answer = await alice.authorize()
+        _, answer = await alice.authorize()
         client = service.registry.client("app")
-        given = {"redirect_uri": CALLBACK, "verifier": asked.verifier, "key_thumbprint": ""}
-        both = [
-            await service.codes.read(answer["code"], client, origin=OPERATOR, **given)
-            for _ in range(2)
-        ]
+        both = [await service.codes.read(answer["code"], client) for _ in range(2)]
         outcomes = await asyncio.gather(
             *(service.codes.exchange(one, client, "", OPERATOR) for one in both),
             return_exceptions=True,

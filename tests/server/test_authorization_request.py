@@ -17,6 +17,7 @@ from carnet.server.oauth.authorization_request import (
     AuthorizationRefused,
     NotTheClient,
     read_authorization_request,
+    read_client,
     read_query,
     with_parameters,
 )
@@ -33,9 +34,9 @@ def read(given=None, client=None, known=None, **more):
     clients = {"app": Client("app", None, ClientMetadata(**metadata))}
     values = {name: [text] for name, text in Request(**more).parameters.items()}
     registry = registry_of(known or AUDIENCES)
-    return read_authorization_request(
-        {**values, **(given or {})}, clients.get, registry.audiences_of, registry.permitted
-    )
+    given = {**values, **(given or {})}
+    found = read_client(given, clients.get)
+    return read_authorization_request(given, found, registry.audiences_of, registry.permitted)
 
 
 @cache

@@ -202,7 +202,7 @@ def test_only_first_party_clients_and_those_told_so_ask_for_the_api(play, member
         async with inside(service) as http:
             answer = await http.post("/token", data=form, auth=(client.id, secret))
         given = {name: [value] for name, value in request.items()}
-        known = registry.client, registry.audiences_of, registry.permitted
+        known = client, registry.audiences_of, registry.permitted
         if allowed:
             assert read_authorization_request(given, *known).audience == ISSUER
         else:

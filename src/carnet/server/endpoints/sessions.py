@@ -20,7 +20,7 @@ from carnet.server.web.cookie_mode import (
     cookie_mode,
     forget_tokens,
     held_refresh_token,
-    token_response,
+    tokens_in_cookies,
 )
 from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
 from carnet.server.web.known_devices import known_device
@@ -80,7 +80,7 @@ async def begin_session(request: Request) -> Response:
         # Its cookies are overwritten: nobody could end that session any more.
         await service.sessions.end_by_refresh_token(held, "signed_in_again", origin)
     content = token_answer(service, grant, None, given.expires_in, thumbprint)
-    return token_response(request, content, 201)
+    return tokens_in_cookies(request, content, 201) if in_cookies else answer(content, 201)
 
 
 async def list_sessions(request: Request) -> Response:

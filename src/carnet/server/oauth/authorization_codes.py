@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -41,13 +41,15 @@ class CodeRefused(CarnetError):
 
 
 class Presented(NamedTuple):
-    """A code that is good for whoever has presented it, and not used yet.
+    """A code that was given to the client that presents it.
 
     Attributes:
         code_hash: what the database knows it by.
         request: what was granted.
         login_id: the session of the browser in which it was.
         authenticated_at: when the password was given, in microseconds since 1970.
+        expires_at: when it is good no more.
+        session_id: the session that it was exchanged for, or None.
         account: who has granted it.
     """
 
@@ -55,6 +57,8 @@ class Presented(NamedTuple):
     request: AuthorizationRequest
     login_id: str
     authenticated_at: int
+    expires_at: int
+    session_id: str | None
     account: Account
 
 
@@ -119,59 +123,58 @@ class AuthorizationCodes:
         )
         return code
 
-    async def is_known(self, code: str, client: Client) -> bool:
-        """Tell whether a code was given to a client, whether or not it is still good."""
-        rows = await self._store.read(sql.CODE_BY_HASH, _hash(code))
-        if not rows:
-            return False
-        return msgspec.json.decode(rows[0][1], type=_Granted).request.client_id == client.id
-
-    async def read(
-        self,
-        code: str,
-        client: Client,
-        *,
-        redirect_uri: str | None,
-        verifier: str,
-        key_thumbprint: str,
-        origin: Origin,
-    ) -> Presented:
-        """Judge a code that was presented, and leave it as it is.
+    async def read(self, code: str, client: Client) -> Presented:
+        """Read a code that a client presents, whether or not it is still good.
 
         Args:
             code: as the client sent it.
             client: who sent it, authenticated.
+
+        Raises:
+            CodeRefused: ``unknown``, or ``client_mismatch`` where it was given to another client,
+                which has nothing to do with the session, and can't end it either.
+        """
+        code_hash = _hash(code)
+        rows = await self._store.read(sql.CODE_BY_HASH, code_hash)
+        if not rows:
+            raise CodeRefused("the code is unknown", code="unknown")
+        presented = _presented(code_hash, rows[0])
+        if presented.request.client_id != client.id:
+            raise CodeRefused("the code is another client's", code="client_mismatch")
+        return presented
+
+    async def check(
+        self,
+        presented: Presented,
+        redirect_uri: str | None,
+        verifier: str,
+        key_thumbprint: str,
+        origin: Origin,
+    ) -> None:
+        """Check that a code is good for whoever presents it, and leave it as it is.
+
+        Args:
+            presented: the code.
             redirect_uri: as the client sent it, or None.
             verifier: the ``code_verifier``.
             key_thumbprint: of the key that the client has proved to hold, or "".
             origin: from where it came.
 
         Raises:
-            CodeRefused: with the reason as its code.
+            CodeRefused: with the reason as its code; ``used`` ends the session that it gave.
         """
-        code_hash = _hash(code)
-        rows = await self._store.read(sql.CODE_BY_HASH, code_hash)
-        if not rows:
-            raise CodeRefused("the code is unknown", code="unknown")
-        login_id, text, expires_at, session_id, *row = rows[0]
-        granted = msgspec.json.decode(text, type=_Granted)
-        request = granted.request
-        # Another client has nothing to do with the session, and can't end it either.
-        if request.client_id != client.id:
-            raise CodeRefused("the code is another client's", code="client_mismatch")
-        if session_id is not None:
+        request = presented.request
+        if presented.session_id is not None:
             # Whatever else is sent with it: the code is in two hands.
-            raise await self._used(session_id, origin)
+            raise await self._used(presented.session_id, origin)
         if redirect_uri != (request.redirect_uri if request.redirect_given else None):
             raise CodeRefused("the redirect_uri is another one", code="redirect_mismatch")
         if not secrets.compare_digest(_challenge(verifier), request.challenge):
             raise CodeRefused("the code_verifier is wrong", code="verifier_wrong")
         if request.key_thumbprint not in ("", key_thumbprint):
             raise CodeRefused("the code is bound to another key", code="key_mismatch")
-        if expires_at <= self._clock():
+        if presented.expires_at <= self._clock():
             raise CodeRefused("the code has expired", code="expired")
-        account = account_of(tuple(row))
-        return Presented(code_hash, request, login_id, granted.authenticated_at, account)
 
     async def exchange(
         self, presented: Presented, client: Client, key_thumbprint: str, origin: Origin
@@ -179,7 +182,7 @@ class AuthorizationCodes:
         """Begin the session that a code was given for, and use the code up.
 
         Args:
-            presented: the code, judged.
+            presented: the code, checked.
             client: who sent it, authenticated.
             key_thumbprint: of the key that the client has proved to hold, or "".
             origin: from where it came.
@@ -187,7 +190,7 @@ class AuthorizationCodes:
         Raises:
             CodeRefused: with the reason as its code; only ``used`` is for good.
         """
-        code_hash, request, login_id, authenticated_at, account = presented
+        request, account = presented.request, presented.account
         wanted = NewSession(
             client.id,
             request.audience,
@@ -195,8 +198,8 @@ class AuthorizationCodes:
             # What a confidential client's refresh tokens are bound to is the client
             # (RFC 9449 section 5).
             key_thumbprint if client.metadata.is_public else "",
-            login_id,
-            authenticated_at,
+            presented.login_id,
+            presented.authenticated_at,
             client.metadata.backchannel_logout_uri,
         )
         withdrawn = False
@@ -205,28 +208,37 @@ class AuthorizationCodes:
             nonlocal withdrawn
             allowed = yield from hold_consent(account.id, client, request.audience, request.scope)
             withdrawn = not allowed
-            return allowed and bool((yield sql.TAKE_CODE, (session_id, code_hash)))
+            return allowed and bool((yield sql.TAKE_CODE, (session_id, presented.code_hash)))
 
         grant = await self._sessions.begin(account, wanted, origin, take)
         if grant is not None:
             return Exchanged(grant, account, request.nonce)
         if withdrawn:
             raise CodeRefused("the consent was withdrawn", code="consent_withdrawn")
-        [(_, _, _, session_id, *row)] = await self._store.read(sql.CODE_BY_HASH, code_hash)
-        if session_id is not None:
-            raise await self._used(session_id, origin)
-        now = account_of(tuple(row))
-        if now.disabled:
+        # Something has changed between the reading and the writing.
+        [row] = await self._store.read(sql.CODE_BY_HASH, presented.code_hash)
+        again = _presented(presented.code_hash, row)
+        if again.session_id is not None:
+            raise await self._used(again.session_id, origin)
+        if again.account.disabled:
             raise CodeRefused("the account is disabled", code="account_disabled")
-        if now.version != account.version:
-            # It was given other roles, say, between the reading and the writing.
-            again = presented._replace(account=now)
+        if again.account.version != account.version:
+            # It was given other roles, say.
             return await self.exchange(again, client, key_thumbprint, origin)
         raise CodeRefused("the sign-in that gave the code has ended", code="login_ended")
 
     async def _used(self, session_id: str, origin: Origin) -> CodeRefused:
         await self._sessions.end(session_id, "code_reused", origin)
         return CodeRefused("the code was used before", code="used")
+
+
+def _presented(code_hash: bytes, row: tuple[Any, ...]) -> Presented:
+    login_id, text, expires_at, session_id, *account = row
+    request, authenticated_at = msgspec.structs.astuple(msgspec.json.decode(text, type=_Granted))
+    return Presented(
+        *(code_hash, request, login_id, authenticated_at, expires_at, session_id),
+        account_of(tuple(account)),
+    )
 
 
 def _hash(code: str) -> bytes:

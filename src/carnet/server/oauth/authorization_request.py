@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -18,11 +18,12 @@ from carnet.errors import CarnetError
 from carnet.server.clients.clients import LOOPBACK_HOST, Client
 
 __all__ = [
-    "MARK",
+    "REAUTHENTICATED_SINCE",
     "AuthorizationRefused",
     "AuthorizationRequest",
     "NotTheClient",
     "read_authorization_request",
+    "read_client",
     "read_query",
     "redirect_matches",
     "with_parameters",
@@ -31,14 +32,86 @@ __all__ = [
 MAX_PARAMETERS: Final = 64
 MAX_QUERY: Final = 16 * 1024
 MAX_TEXT: Final = 2048
-MARK: Final = "signed_in_since"
+REAUTHENTICATED_SINCE: Final = "reauthenticated_since"
 PROMPTS: Final = frozenset(("none", "login", "consent", "select_account"))
 
+_INVALID: Final = "invalid_request"
 _CHALLENGE = re.compile(r"[A-Za-z0-9_\-]{43}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 _LOOPBACK = re.compile(rf"http://{LOOPBACK_HOST.pattern}(?=[/?]|$)")
-_REFUSED_PARAMETERS = ("request", "request_uri", "registration")
+
+# Tells of a parameter, None where it is not given, whether it is as it has to be.
+_Check: TypeAlias = Callable[[str | None, Client], bool]
+
+
+def _is_given(text: str | None, _client: Client) -> bool:
+    return text is not None
+
+
+def _is_not_given(text: str | None, _client: Client) -> bool:
+    return text is None
+
+
+def _is_short(text: str | None, _client: Client) -> bool:
+    return text is None or len(text) <= MAX_TEXT
+
+
+def _is_prompt(text: str | None, _client: Client) -> bool:
+    prompts = _prompts(text)
+    return prompts <= PROMPTS and ("none" not in prompts or len(prompts) == 1)
+
+
+def _may_get_codes(_text: str | None, client: Client) -> bool:
+    return "authorization_code" in client.metadata.grant_types
+
+
+def _is(*accepted: str | None) -> _Check:
+    return lambda text, _client: text in accepted
+
+
+def _matches(pattern: re.Pattern[str]) -> _Check:
+    return lambda text, _client: text is None or pattern.fullmatch(text) is not None
+
+
+# The parameters with what has to hold of each, and with what the client is told where it does not;
+# the first that fails counts. Resource and scope, which need more than their own text, come after.
+_CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
+    *(
+        (name, _is_not_given, f"{name}_not_supported", f"the parameter {name} is not supported")
+        for name in ("request", "request_uri", "registration")
+    ),
+    *(
+        (name, _is_short, _INVALID, f"{name} is longer than {MAX_TEXT} characters")
+        for name in ("state", "nonce", "login_hint")
+    ),
+    ("response_type", _is_given, _INVALID, "the parameter response_type is missing"),
+    ("response_type", _is("code"), "unsupported_response_type", "the response_type must be code"),
+    (
+        *("response_type", _may_get_codes, "unauthorized_client"),
+        "the client may not use the authorization code grant",
+    ),
+    ("response_mode", _is(None, "query"), _INVALID, "the response_mode must be query"),
+    (
+        *("code_challenge", _is_given, _INVALID),
+        "the parameter code_challenge is missing (RFC 7636)",
+    ),
+    # Without a method the challenge would be the verifier itself (RFC 7636 section 4.3).
+    ("code_challenge_method", _is("S256"), _INVALID, "the code_challenge_method must be S256"),
+    (
+        *("code_challenge", _matches(_CHALLENGE), _INVALID),
+        "the code_challenge must be 43 characters of base64url",
+    ),
+    (
+        *("prompt", _is_prompt, _INVALID),
+        "prompt is none alone, or some of login, consent, select_account",
+    ),
+    ("max_age", _matches(_NUMBER), _INVALID, "max_age must be a whole number of seconds"),
+    (
+        *("dpop_jkt", _matches(_CHALLENGE), _INVALID),
+        "dpop_jkt must be the SHA-256 thumbprint of a key",
+    ),
+)
 
 
 class NotTheClient(CarnetError):
@@ -82,8 +155,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
         login_hint: the username that is expected, or None.
         id_token_hint: an ID token of whoever is expected, or None.
         key_thumbprint: of the key that the tokens are to be bound to, or "" (``dpop_jkt``).
-        mark: what the service has added to the address that the sign-in page leads back to, or "":
-            the moment after which a password is new enough, authenticated.
+        reauthenticated_since: what the service has added to the address that the sign-in page
+            leads back to, or "": the moment after which a password is new enough, with its MAC.
     """
 
     client_id: str
@@ -99,7 +172,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     login_hint: str | None = None
     id_token_hint: str | None = None
     key_thumbprint: str = ""
-    mark: str = ""
+    reauthenticated_since: str = ""
 
     @property
     def scopes(self) -> list[str]:
@@ -127,9 +200,30 @@ def read_query(text: str) -> dict[str, list[str]]:
     return found
 
 
+def read_client(
+    given: Mapping[str, Sequence[str]], client_by_id: Callable[[str], Client | None]
+) -> Client:
+    """Give the client that a request names.
+
+    Args:
+        given: the parameters, each with all the values that it was given.
+        client_by_id: finds a client.
+
+    Raises:
+        NotTheClient: if it is not known.
+    """
+    values = given.get("client_id", ())
+    if len(values) != 1:
+        raise NotTheClient("the request names no client, or more than one")
+    client = client_by_id(values[0])
+    if client is None:
+        raise NotTheClient("the client that sent you here is not known", code="invalid_client")
+    return client
+
+
 def read_authorization_request(
     given: Mapping[str, Sequence[str]],
-    client_by_id: Callable[[str], Client | None],
+    client: Client,
     audiences_of: Callable[[Client], Sequence[str]],
     permitted: Callable[[Client, str, Iterable[str]], frozenset[str]],
 ) -> AuthorizationRequest:
@@ -137,15 +231,14 @@ def read_authorization_request(
 
     Args:
         given: the parameters, each with all the values that it was given.
-        client_by_id: finds a client.
+        client: who asks, as ``read_client`` gives it.
         audiences_of: gives everything that a client may ask tokens for; the first is the default.
         permitted: gives which of some scopes a client may be granted at a resource.
 
     Raises:
-        NotTheClient: the client or its address is not known to be good.
+        NotTheClient: the address of the client is not known to be good.
         AuthorizationRefused: anything else is wrong.
     """
-    client = _client(given, client_by_id)
     redirect_uri = _redirect_uri(given, client)
     states = given.get("state", ())
     state = states[0] if len(states) == 1 and len(states[0]) <= MAX_TEXT else None
@@ -161,56 +254,26 @@ def read_authorization_request(
             text = f"the parameter {_printable(name)} is given more than once"
             raise refused("invalid_request", text)
     one = {name: values[0] for name, values in given.items()}
-    for name in _REFUSED_PARAMETERS:
-        if name in one:
-            raise refused(f"{name}_not_supported", f"the parameter {name} is not supported")
-    for name in ("state", "nonce", "login_hint"):
-        if len(one.get(name, "")) > MAX_TEXT:
-            raise refused("invalid_request", f"{name} is longer than {MAX_TEXT} characters")
-    response_type = one.get("response_type")
-    if response_type is None:
-        raise refused("invalid_request", "the parameter response_type is missing")
-    if response_type != "code":
-        raise refused("unsupported_response_type", "the response_type must be code")
-    if "authorization_code" not in client.metadata.grant_types:
-        raise refused("unauthorized_client", "the client may not use the authorization code grant")
-    if one.get("response_mode", "query") != "query":
-        raise refused("invalid_request", "the response_mode must be query")
-    challenge = one.get("code_challenge")
-    if challenge is None:
-        raise refused("invalid_request", "the parameter code_challenge is missing (RFC 7636)")
-    # Without a method the challenge would be the verifier itself (RFC 7636 section 4.3).
-    if one.get("code_challenge_method") != "S256":
-        raise refused("invalid_request", "the code_challenge_method must be S256")
-    if _CHALLENGE.fullmatch(challenge) is None:
-        raise refused("invalid_request", "the code_challenge must be 43 characters of base64url")
-    prompts = frozenset(one.get("prompt", "").split())
-    if not prompts <= PROMPTS or ("none" in prompts and len(prompts) > 1):
-        raise refused(
-            "invalid_request", "prompt is none alone, or some of login, consent, select_account"
-        )
+    for name, holds, error, text in _CHECKS:
+        if not holds(one.get(name), client):
+            raise refused(error, text)
     max_age = one.get("max_age")
-    if max_age is not None and _NUMBER.fullmatch(max_age) is None:
-        raise refused("invalid_request", "max_age must be a whole number of seconds")
-    thumbprint = one.get("dpop_jkt", "")
-    if thumbprint and _CHALLENGE.fullmatch(thumbprint) is None:
-        raise refused("invalid_request", "dpop_jkt must be the SHA-256 thumbprint of a key")
     audience = _audience(one.get("resource"), audiences_of(client), refused)
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,
         redirect_given="redirect_uri" in one,
-        challenge=challenge,
+        challenge=one["code_challenge"],
         scope=_scope(one.get("scope"), client, audience, permitted, refused),
         audience=audience,
         state=state,
         nonce=one.get("nonce"),
-        prompts=prompts,
+        prompts=_prompts(one.get("prompt")),
         max_age=None if max_age is None else int(max_age),
         login_hint=one.get("login_hint"),
         id_token_hint=one.get("id_token_hint"),
-        key_thumbprint=thumbprint,
-        mark=one.get(MARK, ""),
+        key_thumbprint=one.get("dpop_jkt", ""),
+        reauthenticated_since=one.get(REAUTHENTICATED_SINCE, ""),
     )
 
 
@@ -237,18 +300,6 @@ def with_parameters(address: str, parameters: Mapping[str, str | None]) -> str:
     if not query:
         return address
     return f"{address}{'&' if '?' in address else '?'}{query}"
-
-
-def _client(
-    given: Mapping[str, Sequence[str]], client_by_id: Callable[[str], Client | None]
-) -> Client:
-    values = given.get("client_id", ())
-    if len(values) != 1:
-        raise NotTheClient("the request names no client, or more than one")
-    client = client_by_id(values[0])
-    if client is None:
-        raise NotTheClient("the client that sent you here is not known", code="invalid_client")
-    return client
 
 
 def _redirect_uri(given: Mapping[str, Sequence[str]], client: Client) -> str:
@@ -295,6 +346,10 @@ def _audience(
     if audience is None or audience not in allowed:
         raise refused("invalid_target", "the client may not ask for tokens for this resource")
     return audience
+
+
+def _prompts(text: str | None) -> frozenset[str]:
+    return frozenset((text or "").split())
 
 
 def _printable(name: str) -> str:

@@ -1,5 +1,8 @@
 """The authorization endpoint: where a person lets a client in (RFC 6749 section 3.1).
 
+A request is read, the person signs in where needed, is asked for consent where needed, and the
+client is answered. What the consent page sends goes the same way, with the decision in its hand.
+
 The answer names the issuer (RFC 9207), so that a client of several servers can't be led to take the
 code of one to another.
 """
@@ -7,7 +10,8 @@ code of one to another.
 from __future__ import annotations
 
 import hmac
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
@@ -18,11 +22,12 @@ from carnet.jose.encoding import b64url_encode, json_encode
 from carnet.server.clients.clients import Client
 from carnet.server.clock import SECOND
 from carnet.server.oauth.authorization_request import (
-    MARK,
+    REAUTHENTICATED_SINCE,
     AuthorizationRefused,
     AuthorizationRequest,
     NotTheClient,
     read_authorization_request,
+    read_client,
     read_query,
     with_parameters,
 )
@@ -36,21 +41,39 @@ from carnet.server.web.requests import read_form
 
 __all__ = ["authorize", "decide", "forward_authorize"]
 
-MARK_SECONDS: Final = 3600
+REAUTHENTICATION_SECONDS: Final = 3600
 FRAMES: Final = frozenset(("iframe", "frame", "fencedframe", "embed", "object"))
 SIGN_IN_AGAIN: Final = frozenset(("login", "select_account"))
 ANSWERED: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
+class _Asked(NamedTuple):
+    """What a client asks for, read once.
+
+    Attributes:
+        service: the service.
+        query: as it came.
+        given: its parameters, each with all the values that it was given.
+        client: who asks.
+        request: what for.
+    """
+
+    service: Service
+    query: str
+    given: Mapping[str, Sequence[str]]
+    client: Client
+    request: AuthorizationRequest
+
+    def refusal(self, error: str, description: str) -> AuthorizationRefused:
+        """Make the error that the client is told."""
+        return AuthorizationRefused(
+            error, description, self.request.redirect_uri, self.request.state
+        )
+
+
 async def authorize(request: Request) -> Response:
     """Sign the person in where needed, ask for consent where needed, and answer the client."""
-    try:
-        asked, client = _read(request, request.url.query)
-        return await _proceed(request, asked, client)
-    except NotTheClient as error:
-        return _told(request, error)
-    except AuthorizationRefused as error:
-        return _refused(request, error)
+    return await _answer(request, request.url.query)
 
 
 async def forward_authorize(request: Request) -> Response:
@@ -63,167 +86,151 @@ async def forward_authorize(request: Request) -> Response:
 
 async def decide(request: Request) -> Response:
     """Take what the person has answered on the page that asks for consent."""
-    service: Service = request.app.state.service
     form = await Form.read(request)
+    return await _answer(request, form["request"], form)
+
+
+async def _answer(request: Request, query: str, decision: Form | None = None) -> Response:
     try:
-        asked, client = _read(request, form["request"])
-        session = await current(request)
-        is_same = session is not None and session.account.id == form["account"]
-        if session is None or not is_same or not _is_recent(request, asked, session):
-            # Somebody else has signed in since the page was shown, or it was not shown at all.
-            return _sign_in(request, asked, form["request"])
-        if form["decision"] != "allow":
-            raise _refusal(asked, "access_denied", "the person did not allow it")
-        await service.consents.grant(
-            *(session.account.id, client.id, asked.audience, asked.scope),
-            origin_of(request, session.account.id),
-        )
-        return await _answer(request, asked, session)
+        asked = _read(request.app.state.service, query)
+        if decision is None:
+            return await _proceed(request, asked)
+        return await _decide(request, asked, decision)
     except NotTheClient as error:
-        return _told(request, error)
+        return _tell_person(request, error)
     except AuthorizationRefused as error:
-        return _refused(request, error)
+        content = {"error": error.code, "error_description": str(error), "state": error.state}
+        return _back(request, error.redirect_uri, content)
 
 
-def _read(request: Request, query: str) -> tuple[AuthorizationRequest, Client]:
-    service: Service = request.app.state.service
-    registry = service.registry
-    asked = read_authorization_request(
-        read_query(query), registry.client, registry.audiences_of, registry.permitted
+def _read(service: Service, query: str) -> _Asked:
+    registry, given = service.registry, read_query(query)
+    client = read_client(given, registry.client)
+    asked = read_authorization_request(given, client, registry.audiences_of, registry.permitted)
+    return _Asked(service, query, given, client, asked)
+
+
+async def _proceed(request: Request, asked: _Asked) -> Response:
+    silent = "none" in asked.request.prompts
+    framed = request.headers.get("sec-fetch-dest") in FRAMES
+    # Nobody counts as signed in where the answer goes into a frame. Otherwise a script that was
+    # injected into a client's page could get tokens of its own by a frame that nobody sees
+    # (RFC 10017 section 5.1.3).
+    session = None if framed else await current(request)
+    if session is None or not _is_recent(asked, session):
+        if silent:
+            raise asked.refusal("login_required", "nobody is signed in, or not recently enough")
+        return _sign_in(request, asked)
+    if await _needs_consent(asked, session):
+        if silent:
+            raise asked.refusal("consent_required", "the person has not agreed to this yet")
+        return _ask(request, asked, session)
+    return await _give_code(request, asked, session)
+
+
+async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
+    session = await current(request)
+    is_same = session is not None and session.account.id == decision["account"]
+    if session is None or not is_same or not _is_recent(asked, session):
+        # Somebody else has signed in since the page was shown, or it was not shown at all.
+        return _sign_in(request, asked)
+    if decision["decision"] != "allow":
+        raise asked.refusal("access_denied", "the person did not allow it")
+    await asked.service.consents.grant(
+        *(session.account.id, asked.client.id, asked.request.audience, asked.request.scope),
+        origin_of(request, session.account.id),
     )
-    client = registry.client(asked.client_id)
-    if client is None:
-        raise NotTheClient("the client that sent you here is not known", code="invalid_client")
-    return asked, client
+    return await _give_code(request, asked, session)
 
 
-async def _proceed(request: Request, asked: AuthorizationRequest, client: Client) -> Response:
-    silent = "none" in asked.prompts
-    session = None if _is_framed(request) else await current(request)
-    if session is None or not _is_recent(request, asked, session):
-        if silent:
-            raise _refusal(asked, "login_required", "nobody is signed in, or not recently enough")
-        return _sign_in(request, asked, request.url.query)
-    if await _needs_consent(request, asked, client, session):
-        if silent:
-            raise _refusal(asked, "consent_required", "the person has not agreed to this yet")
-        return _ask(request, asked, client, session)
-    return await _answer(request, asked, session)
-
-
-def _is_framed(request: Request) -> bool:
-    """Tell whether the answer goes into a frame, where nobody counts as signed in.
-
-    Otherwise a script that was injected into a client's page could get tokens of its own by a frame
-    that nobody sees (RFC 10017 section 5.1.3).
-    """
-    return request.headers.get("sec-fetch-dest") in FRAMES
-
-
-def _is_recent(request: Request, asked: AuthorizationRequest, session: BrowserSession) -> bool:
+def _is_recent(asked: _Asked, session: BrowserSession) -> bool:
     """Tell whether the right person has signed in, and recently enough for the request."""
-    service: Service = request.app.state.service
-    signed_in_at, since = session.authenticated_at, _since(service, asked)
+    service, request = asked.service, asked.request
+    signed_in_at, since = session.authenticated_at, _reauthenticated_since(asked)
     is_new = since is not None and signed_in_at >= since
-    if asked.id_token_hint is not None:
+    if request.id_token_hint is not None:
         try:
-            expected = service.id_tokens.read_hint(asked.id_token_hint).subject
+            expected = service.id_tokens.read_hint(request.id_token_hint).subject
         except InvalidToken:
-            raise _refusal(asked, "invalid_request", "the id_token_hint is not good") from None
+            raise asked.refusal("invalid_request", "the id_token_hint is not good") from None
         if expected != session.account.id:
             if is_new:
-                raise _refusal(asked, "login_required", "somebody else has signed in")
+                raise asked.refusal("login_required", "somebody else has signed in")
             return False
     if is_new:
         return True
-    if asked.prompts & SIGN_IN_AGAIN or since is not None:
+    if request.prompts & SIGN_IN_AGAIN or since is not None:
         return False
-    return asked.max_age is None or signed_in_at + asked.max_age * SECOND >= service.clock()
+    return request.max_age is None or signed_in_at + request.max_age * SECOND >= service.clock()
 
 
-def _since(service: Service, asked: AuthorizationRequest) -> int | None:
+async def _needs_consent(asked: _Asked, session: BrowserSession) -> bool:
+    client, request = asked.client, asked.request
+    if "consent" in request.prompts:
+        return True
+    return await asked.service.consents.is_needed(
+        session.account.id, client, request.redirect_uri, request.audience, request.scope
+    )
+
+
+def _sign_in(request: Request, asked: _Asked) -> Response:
+    """Lead to the sign-in page, and from there back to the same request."""
+    service, now = asked.service, asked.service.clock()
+    one = {name: values[0] for name, values in asked.given.items()}
+    one[REAUTHENTICATED_SINCE] = f"{now}.{_mac(asked, now, service.keys.pepper_id)}"
+    following = {"continue": f"/authorize?{urlencode(one)}"}
+    if asked.request.login_hint is not None:
+        following["login_hint"] = asked.request.login_hint
+    return redirect(request, f"/sign-in?{urlencode(following)}")
+
+
+def _reauthenticated_since(asked: _Asked) -> int | None:
     """Read the moment at which this service sent this very request to the sign-in page.
 
     Anybody can write into an address: without the MAC, whoever finds a browser signed in could say
     that the password is new enough.
     """
-    text, _, mac = asked.mark.partition(".")
+    text, _, mac = asked.request.reauthenticated_since.partition(".")
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         return None
     moment = int(text)
-    if not moment <= service.clock() <= moment + MARK_SECONDS * SECOND:
+    if not moment <= asked.service.clock() <= moment + REAUTHENTICATION_SECONDS * SECOND:
         return None
     known = any(
-        hmac.compare_digest(_mac(service, asked, moment, pepper_id).encode(), mac.encode())
-        for pepper_id in service.keys.peppers
+        hmac.compare_digest(_mac(asked, moment, pepper_id).encode(), mac.encode())
+        for pepper_id in asked.service.keys.peppers
     )
     return moment if known else None
 
 
-def _mac(service: Service, asked: AuthorizationRequest, moment: int, pepper_id: int) -> str:
-    key = hmac.digest(service.keys.peppers[pepper_id], b"carnet sign-in mark", "sha256")
-    said = json_encode([moment, asked.client_id, asked.challenge])
+def _mac(asked: _Asked, moment: int, pepper_id: int) -> str:
+    key = hmac.digest(asked.service.keys.peppers[pepper_id], b"carnet reauthentication", "sha256")
+    said = json_encode([moment, asked.client.id, asked.request.challenge])
     return b64url_encode(hmac.digest(key, said, "sha256")[:16])
 
 
-async def _needs_consent(
-    request: Request, asked: AuthorizationRequest, client: Client, session: BrowserSession
-) -> bool:
-    service: Service = request.app.state.service
-    if "consent" in asked.prompts:
-        return True
-    return await service.consents.is_needed(
-        session.account.id, client, asked.redirect_uri, asked.audience, asked.scope
-    )
-
-
-def _sign_in(request: Request, asked: AuthorizationRequest, query: str) -> Response:
-    """Lead to the sign-in page, and from there back to the same request."""
-    service: Service = request.app.state.service
-    one = {name: values[0] for name, values in read_query(query).items()}
-    now = service.clock()
-    one[MARK] = f"{now}.{_mac(service, asked, now, service.keys.pepper_id)}"
-    following = f"/authorize?{urlencode(one)}"
-    given = {"continue": following}
-    if asked.login_hint is not None:
-        given["login_hint"] = asked.login_hint
-    return redirect(request, f"/sign-in?{urlencode(given)}")
-
-
-def _ask(
-    request: Request, asked: AuthorizationRequest, client: Client, session: BrowserSession
-) -> Response:
-    service: Service = request.app.state.service
-    registry, parts = service.registry, urlsplit(asked.redirect_uri)
+def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
+    """Ask for consent."""
+    registry, client = asked.service.registry, asked.client
+    audience, parts = asked.request.audience, urlsplit(asked.request.redirect_uri)
     return render(
         request,
         "consent.html",
         session=session,
         client_name=client.metadata.client_name or client.id,
         goes_to=parts.netloc or f"an app on this device ({parts.scheme})",
-        audience=asked.audience,
-        scopes=registry.scopes.describe(asked.scopes, registry.resource(asked.audience)),
-        query=request.url.query,
+        audience=audience,
+        scopes=registry.scopes.describe(asked.request.scopes, registry.resource(audience)),
+        query=asked.query,
     )
 
 
-async def _answer(
-    request: Request, asked: AuthorizationRequest, session: BrowserSession
-) -> Response:
-    service: Service = request.app.state.service
-    code = await service.codes.issue(
-        asked, session.account.id, session.session_id, session.authenticated_at
+async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -> Response:
+    code = await asked.service.codes.issue(
+        asked.request, session.account.id, session.session_id, session.authenticated_at
     )
-    return _back(request, asked.redirect_uri, {"code": code, "state": asked.state})
-
-
-def _refusal(asked: AuthorizationRequest, error: str, description: str) -> AuthorizationRefused:
-    return AuthorizationRefused(error, description, asked.redirect_uri, asked.state)
-
-
-def _refused(request: Request, error: AuthorizationRefused) -> Response:
-    content = {"error": error.code, "error_description": str(error), "state": error.state}
-    return _back(request, error.redirect_uri, content)
+    parameters = {"code": code, "state": asked.request.state}
+    return _back(request, asked.request.redirect_uri, parameters)
 
 
 def _back(request: Request, address: str, parameters: dict[str, str | None]) -> Response:
@@ -237,7 +244,7 @@ def _back(request: Request, address: str, parameters: dict[str, str | None]) -> 
     return response
 
 
-def _told(request: Request, error: NotTheClient) -> Response:
+def _tell_person(request: Request, error: NotTheClient) -> Response:
     text = str(error)
     return error_page(
         request,

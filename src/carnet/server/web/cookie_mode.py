@@ -19,7 +19,7 @@ from carnet.server.service import Service
 from carnet.server.web.browser_session import check_same_origin
 from carnet.server.web.requests import RequestRefused, answer, header_values
 
-__all__ = ["cookie_mode", "forget_tokens", "held_refresh_token", "token_response"]
+__all__ = ["cookie_mode", "forget_tokens", "held_refresh_token", "tokens_in_cookies"]
 
 HEADER: Final = b"carnet-session"
 
@@ -45,14 +45,12 @@ def held_refresh_token(request: Request) -> str | None:
     return _cookies(request).read(header_values(request, b"cookie")).refresh
 
 
-def token_response(request: Request, content: dict[str, Any], status: int = 200) -> Response:
-    """Answer with tokens: in cookies where the request asks for that, or else in the body.
+def tokens_in_cookies(request: Request, content: dict[str, Any], status: int = 200) -> Response:
+    """Answer with tokens in cookies, and with the rest of the content in the body.
 
     Raises:
-        RequestRefused: as ``cookie_mode`` does, and ``cookie_too_large``.
+        RequestRefused: ``cookie_too_large``.
     """
-    if not cookie_mode(request):
-        return answer(content, status)
     service: Service = request.app.state.service
     try:
         values = _cookies(request).set(

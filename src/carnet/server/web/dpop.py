@@ -37,14 +37,22 @@ STEPS_ACCEPTED: Final = 5
 _NONCE = struct.Struct(">Q16s")
 
 
-def prove_at_token_endpoint(request: Request) -> Proof | None:
+def prove_at_token_endpoint(request: Request, *, required: bool = False) -> Proof | None:
     """Give the proof that comes with a request for tokens, or None; it is not used up yet.
+
+    Args:
+        request: the request.
+        required: whether there has to be one.
 
     Raises:
         RequestRefused: ``invalid_dpop_proof``, or ``use_dpop_nonce`` with the nonce to use.
     """
     service: Service = request.app.state.service
     if not header_values(request, HEADER):
+        if required:
+            raise RequestRefused(
+                "invalid_dpop_proof", "this client gets tokens with a DPoP proof only"
+            )
         return None
     try:
         proof = _read(request)

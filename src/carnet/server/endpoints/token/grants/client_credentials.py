@@ -1,34 +1,48 @@
-"""The grant of programs that act for themselves (RFC 6749 section 4.4); no database is asked."""
+"""The grant of programs that act for themselves (RFC 6749 section 4.4)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from carnet.server.endpoints.token.grants.request import (
-    TokenRequest,
+from starlette.requests import Request
+
+from carnet.server.endpoints.token.grants.checks import (
+    check_grant,
     choose_audience,
     choose_scope,
     whole_seconds,
 )
+from carnet.server.service import Service
+from carnet.server.web.client_authentication import authenticate
+from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
 
 __all__ = ["grant_client_credentials"]
 
 
-async def grant_client_credentials(asked: TokenRequest) -> dict[str, Any]:
+async def grant_client_credentials(request: Request, form: dict[str, str]) -> dict[str, Any]:
     """Give a client a token of its own, and no refresh token (RFC 6749 section 4.4.3)."""
-    audience = choose_audience(asked)
-    own, wanted = asked.client.metadata.scope, asked.form.get("scope")
-    scope = choose_scope(asked, own, audience, wanted)
-    claims = {"sub": asked.client.id, "client_id": asked.client.id}
+    service: Service = request.app.state.service
+    client = await authenticate(request, form)
+    check_grant(client, "client_credentials")
+    proof = prove_at_token_endpoint(request, required=client.metadata.dpop_bound_access_tokens)
+    thumbprint = "" if proof is None else proof.thumbprint
+    lifetime = whole_seconds(form.get("expires_in"))
+
+    audience = choose_audience(service, client, form.get("resource"))
+    own = client.metadata.scope
+    scope = choose_scope(service, client, audience, own, form.get("scope"))
+    if proof is not None:
+        await use_proof(service, proof)
+
+    claims = {"sub": client.id, "client_id": client.id}
     if scope:
         claims["scope"] = scope
-    lifetime = whole_seconds(asked.form.get("expires_in"))
-    token, span = asked.service.access_tokens.sign(claims, audience, lifetime, asked.key_thumbprint)
-    answer = {
+    token, span = service.access_tokens.sign(claims, audience, lifetime, thumbprint)
+    content = {
         "access_token": token,
-        "token_type": "DPoP" if asked.key_thumbprint else "Bearer",
+        "token_type": "DPoP" if thumbprint else "Bearer",
         "expires_in": span,
     }
     if scope:
-        answer["scope"] = scope
-    return answer
+        content["scope"] = scope
+    return content

@@ -5,56 +5,78 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from starlette.requests import Request
+from starlette.responses import Response
 
+from carnet.server.audit import Origin
+from carnet.server.clients.clients import Client
 from carnet.server.endpoints.token.answer import token_answer
-from carnet.server.endpoints.token.grants.request import (
-    TokenRequest,
+from carnet.server.endpoints.token.grants.checks import (
+    check_grant,
     choose_audience,
     choose_scope,
+    required,
     whole_seconds,
 )
 from carnet.server.metrics import REFRESHES
+from carnet.server.service import Service
 from carnet.server.sessions.sessions import RefreshRefused
-from carnet.server.web.requests import RequestRefused
+from carnet.server.web.bearer import origin_of
+from carnet.server.web.client_authentication import authenticate
+from carnet.server.web.cookie_mode import forget_tokens, held_refresh_token, tokens_in_cookies
+from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
+from carnet.server.web.requests import RequestRefused, refusal
 
-__all__ = ["grant_refresh"]
+__all__ = ["grant_refresh", "refresh_in_cookies"]
 
 ACCEPTED = REFRESHES.labels("accepted")
 
 _log = structlog.get_logger()
 
 
-async def grant_refresh(asked: TokenRequest) -> dict[str, Any]:
+async def grant_refresh(request: Request, form: dict[str, str]) -> dict[str, Any]:
     """Exchange a refresh token of the client's for its successor and an access token."""
-    service, client = asked.service, asked.client
-    text = asked.required("refresh_token")
-    lifetime = whole_seconds(asked.form.get("expires_in"))
-    # What can't be given is refused before the token is used: a client that asks better the next
-    # time still has it.
+    service: Service = request.app.state.service
+    client = await authenticate(request, form)
+    check_grant(client, "refresh_token")
+    proof = prove_at_token_endpoint(request, required=client.metadata.dpop_bound_access_tokens)
+    thumbprint = "" if proof is None else proof.thumbprint
+    text = required(form, "refresh_token")
+    lifetime = whole_seconds(form.get("expires_in"))
+    resource, wanted = form.get("resource"), form.get("scope")
+    origin = origin_of(request)
+
     chosen = None
-    if "resource" in asked.form or "scope" in asked.form:
+    narrows = resource is not None or wanted is not None
+    if narrows or proof is not None:
         granted = await service.sessions.audience_and_scope(text, client.id)
-        if granted is not None:
-            chosen = _choose(asked, *granted)
+        if granted is not None and narrows:
+            # What can't be given is refused before the token is used: a client that asks better the
+            # next time still has it.
+            chosen = _choose(service, client, granted, resource, wanted)
+        if granted is not None and proof is not None:
+            await use_proof(service, proof)
+
     # A confidential client's refresh tokens are bound to the client (RFC 9449 section 5).
-    bound_to = asked.key_thumbprint if client.metadata.is_public else ""
+    bound_to = thumbprint if client.metadata.is_public else ""
     try:
-        grant = await service.sessions.refresh(text, asked.origin, client.id, bound_to)
+        grant = await service.sessions.refresh(text, origin, client.id, bound_to)
     except RefreshRefused as error:
-        raise _refuse(asked, error.code) from None
+        raise _refuse(error.code, origin) from None
     if chosen is None:
         try:
-            chosen = _choose(asked, grant.audience, grant.scope)
+            chosen = _choose(service, client, (grant.audience, grant.scope), resource, wanted)
         except RequestRefused:
             # The client has nothing of it any more, whatever it asks for: not this resource, or no
             # scope. What is left would be a session without a token.
-            await service.sessions.end(grant.session_id, "grant_withdrawn", asked.origin)
-            raise _refuse(asked, "withdrawn") from None
-    audience, scope = chosen
+            await service.sessions.end(grant.session_id, "grant_withdrawn", origin)
+            raise _refuse("withdrawn", origin) from None
     ACCEPTED.inc()
+
+    audience, scope = chosen
     if scope != grant.scope:
         grant = grant._replace(scope=scope)
-    content = token_answer(service, grant, audience, lifetime, asked.key_thumbprint)
+    content = token_answer(service, grant, audience, lifetime, thumbprint)
     if "openid" in scope.split():
         account = await service.accounts.by_id(grant.account_id)
         if account is not None:
@@ -66,22 +88,51 @@ async def grant_refresh(asked: TokenRequest) -> dict[str, Any]:
     return content
 
 
-def _choose(asked: TokenRequest, audience: str, scope: str) -> tuple[str, str]:
+async def refresh_in_cookies(request: Request, form: dict[str, str]) -> Response:
+    """Answer a request in cookie mode: a refresh whose tokens come and go in cookies."""
+    if form.get("grant_type") != "refresh_token" or "refresh_token" in form:
+        raise RequestRefused(
+            "invalid_request",
+            "with Carnet-Session: cookie the grant_type is refresh_token, and its token is the "
+            "cookie's",
+        )
+    held = held_refresh_token(request)
+    if held is None:
+        raise RequestRefused("invalid_grant", "there is no cookie of a session: sign in")
+    form["refresh_token"] = held
+    try:
+        content = await grant_refresh(request, form)
+    except RequestRefused as error:
+        if error.code != "invalid_grant":
+            raise
+        return forget_tokens(request, refusal(error))
+    return tokens_in_cookies(request, content)
+
+
+def _choose(
+    service: Service,
+    client: Client,
+    granted: tuple[str, str],
+    resource: str | None,
+    wanted: str | None,
+) -> tuple[str, str]:
     """Choose audience and scope of an access token, among what was granted to the session."""
+    audience, scope = granted
     # A person let the client in to one resource. Nobody is asked about first-party ones: to these
     # the session's resource is a default, and any of their own will do.
-    bound = not asked.client.metadata.first_party
-    is_own = audience in asked.service.registry.audiences_of(asked.client)
-    chosen = choose_audience(asked, audience if bound or is_own else None, bound=bound)
-    left = choose_scope(asked, scope, chosen, asked.form.get("scope"))
+    bound = not client.metadata.first_party
+    is_own = audience in service.registry.audiences_of(client)
+    default = audience if bound or is_own else None
+    chosen = choose_audience(service, client, resource, default, bound=bound)
+    left = choose_scope(service, client, chosen, scope, wanted)
     if scope and not left:
         raise RequestRefused("invalid_scope", "nothing of what is granted is for this resource")
     return chosen, left
 
 
-def _refuse(asked: TokenRequest, reason: str) -> RequestRefused:
+def _refuse(reason: str, origin: Origin) -> RequestRefused:
     REFRESHES.labels(reason).inc()
-    _log.info("refresh_refused", reason=reason, address=asked.origin.address)
+    _log.info("refresh_refused", reason=reason, address=origin.address)
     # Which check failed is for the operator: telling it here would help a thief.
     text = "the refresh token is not good any more; sign in again"
     return RequestRefused("invalid_grant", text)

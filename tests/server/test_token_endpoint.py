@@ -1,0 +1,152 @@
+"""What the token endpoint asks the database for, and when a proof is used up."""
+
+import pytest
+from tests.server.conftest import PASSWORD
+from tests.server.flows import Request
+from tests.server.inside import Inside, register
+from tests.server.oauth import Prover
+
+from carnet import inspect
+from carnet.server.sessions.sessions import NewSession
+
+AUDIENCES = ("orders", "billing")
+SCOPE = "orders:read orders:write"
+
+
+class Program(Inside):
+    """A client that holds a key, and counts the statements that its requests cost."""
+
+    def __init__(self, service):
+        super().__init__(service)
+        self.prover = Prover()
+
+    async def proofs(self, number):
+        """Make proofs for the token endpoint, with the nonce that it asks for."""
+        url, moment = f"{self.origin}/token", self.service.clock() // 1_000_000
+        first = await self.token(
+            headers={"DPoP": self.prover.proof(url, iat=moment)}, grant_type="refresh_token"
+        )
+        nonce = first.headers["dpop-nonce"]
+        return [{"DPoP": self.prover.proof(url, iat=moment, nonce=nonce)} for _ in range(number)]
+
+    async def counted(self, asking):
+        """Give an answer, and how many statements were run for it."""
+        before = self.service.store.statements_run
+        answer = await asking
+        return answer, self.service.store.statements_run - before
+
+    async def kept(self):
+        """Count the proofs that the service remembers."""
+        [(count,)] = await self.service.store.read("SELECT COUNT(*) FROM spent")
+        return count
+
+
+@pytest.fixture
+def scene_of(play):
+    """Run a scene with a program of a first-party client, whose people are not asked."""
+
+    def run(scene):
+        async def opened(service, _clock):
+            account = await service.accounts.create("alice", PASSWORD)
+            await register(service, first_party=True, scope=f"openid {SCOPE}")
+            program = Program(service)
+
+            async def begin(**more):
+                wanted = NewSession("app", "orders", SCOPE, **more)
+                return (await service.sessions.begin(account, wanted)).refresh_token
+
+            return await scene(program, begin)
+
+        return play(opened, audiences=AUDIENCES)
+
+    return run
+
+
+def test_a_refresh_is_one_statement_and_one_more_where_it_asks_for_less(scene_of):
+    async def scene(program, begin):
+        token, costs = await begin(), []
+        for more in ({}, {"resource": "billing"}, {"scope": "orders:read"}, {"expires_in": "60"}):
+            answer, cost = await program.counted(program.refresh(token, **more))
+            token = answer.json()["refresh_token"]
+            costs.append(cost)
+        return costs
+
+    assert scene_of(scene) == [1, 2, 2, 1]
+
+
+def test_a_proof_costs_a_refresh_its_own_statement_and_one_look_at_the_session(scene_of):
+    async def scene(program, begin):
+        token, costs = await begin(key_thumbprint=program.prover.thumbprint), []
+        for more in ({}, {"resource": "billing", "scope": "orders:read"}):
+            [headers] = await program.proofs(1)
+            asking = program.refresh(token, headers=headers, **more)
+            answer, cost = await program.counted(asking)
+            token = answer.json()["refresh_token"]
+            costs.append(cost)
+        return costs
+
+    assert scene_of(scene) == [3, 3]
+
+
+def test_a_proof_costs_a_code_one_statement(scene_of):
+    async def scene(program, _begin):
+        costs = []
+        for headers in (None, *await program.proofs(1)):
+            asked, answer = await program.authorize()
+            asking = program.exchange(asked, answer["code"], headers=headers)
+            given, cost = await program.counted(asking)
+            assert given.status_code == 200
+            costs.append(cost)
+        return costs[1] - costs[0]
+
+    assert scene_of(scene) == 1
+
+
+def test_what_is_refused_before_anything_is_taken_uses_up_no_proof(scene_of):
+    async def scene(program, begin):
+        token = await begin(key_thumbprint=program.prover.thumbprint)
+        asked, answer = await program.authorize()
+        [one] = await program.proofs(1)
+        for asking in (
+            program.refresh(token, headers=one, resource="elsewhere"),
+            program.refresh(token, headers=one, scope="orders:delete"),
+            program.refresh(token, headers=one, expires_in="x"),
+            program.exchange(asked, answer["code"], headers=one, code_verifier="short"),
+        ):
+            assert (await asking).status_code == 400
+        assert await program.kept() == 0
+        # The proof and the token are both still good, once.
+        assert (await program.refresh(token, headers=one)).status_code == 200
+        assert await program.kept() == 1
+
+    scene_of(scene)
+
+
+def test_a_proof_that_was_used_takes_nothing_more(scene_of):
+    """Neither the code or the token that comes with it, nor the session that these gave."""
+
+    async def scene(program, begin):
+        token = await begin(key_thumbprint=program.prover.thumbprint)
+        first, second, third = await program.proofs(3)
+        given = (await program.refresh(token, headers=first)).json()
+        again = await program.refresh(given["refresh_token"], headers=first)
+        assert again.json()["error"] == "invalid_dpop_proof"
+        # Of the generation before last by now: judged, it would end the session.
+        following = (await program.refresh(given["refresh_token"], headers=second)).json()
+        assert (await program.refresh(token, headers=first)).json()["error"] == "invalid_dpop_proof"
+
+        asked = Request(client_id="app")
+        asked, answer = await program.authorize(asked)
+        body = (await program.exchange(asked, answer["code"], headers=third)).json()
+        again = await program.exchange(asked, answer["code"], headers=third)
+        assert again.json()["error"] == "invalid_dpop_proof"
+
+        living = []
+        for left in (following["refresh_token"], body["refresh_token"]):
+            [headers] = await program.proofs(1)
+            answer = await program.refresh(left, headers=headers)
+            assert answer.status_code == 200, answer.text
+            living.append(inspect(answer.json()["access_token"]).claims["cnf"]["jkt"])
+        return living == [program.prover.thumbprint] * 2
+
+    assert scene_of(scene)
