@@ -101,6 +101,7 @@ CALLS = {
             audience="b",
             type="JWT",
             leeway=0,
+            nbf_leeway=None,
             max_age=None,
             required=(),
             claims_type=None,

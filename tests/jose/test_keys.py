@@ -648,3 +648,20 @@ def test_a_key_that_fits_no_algorithm_asked_for_is_skipped_with_the_reason():
 
 def test_a_key_that_names_one_of_the_algorithms_asked_for_is_taken():
     assert list(KeySet.from_jwks({"keys": [EC.public.to_jwk()]}, ["ES256"])) == [EC.public]
+
+
+@pytest.mark.parametrize("size", [0, 31, 32, 33, 55, 56, 57, 58])
+@pytest.mark.parametrize("oid", ["2b656e", "2b656f", "2b6570", "2b6571"])
+def test_a_curve_with_a_secret_of_another_length_is_refused(oid, size):
+    """OpenSSL calls some of these an internal error."""
+    right = {"2b656e": 32, "2b656f": 56, "2b6570": 32, "2b6571": 57}[oid]
+    secret = bytes([4, size + 2, 4, size]) + b"\x01" * size
+    body = bytes.fromhex(f"020100300506 03{oid}") + secret
+    der = bytes([0x30, len(body)]) + body
+    pem = b"-----BEGIN PRIVATE KEY-----\n" + b64encode(der) + b"\n-----END PRIVATE KEY-----\n"
+    alg = {"2b656e": "ECDH-ES", "2b656f": "ECDH-ES", "2b6570": "Ed25519", "2b6571": "Ed448"}[oid]
+    if size == right:
+        assert Key.from_pem(pem, alg).is_private
+    else:
+        with pytest.raises(InvalidKey):
+            Key.from_pem(pem, alg)

@@ -38,12 +38,14 @@ MODULES = {
     "grpc": ["carnet.verifier.grpc"],
     "gate": ["carnet.verifier.gate", "carnet.cli.gate"],
     "postgres": ["carnet.server.store.postgres"],
+    "testing": ["carnet.testing", "carnet.testing.issuer"],
 }
 # Who has the extra django has Django REST framework if they use it: no extra brings it.
 NOT_OURS = {"carnet.verifier.rest_framework"}
 # Commands that work on the service's data need the service, and its feed is read with HTTP.
 WITH_SERVER = (
     *("serve", "user", "client", "resource", "session", "keys", "audit", "migrate_store"),
+    "backup",
     *("running", "options", "revocations"),
 )
 
@@ -118,6 +120,8 @@ def modules_of(names, extra):
     if extra in MODULES:
         return MODULES[extra]
     taken = {module for modules in MODULES.values() for module in modules} | NOT_OURS
+    # The documented path of an adapter, and the module behind it.
+    taken |= {name.replace("carnet.verifier.", "carnet.verifier.adapters.") for name in taken}
     modules = {
         name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         for name in names
@@ -126,12 +130,20 @@ def modules_of(names, extra):
     with_server = tuple(f"carnet.cli.{name}" for name in WITH_SERVER)
     parts = {
         "verifier": lambda name: name.startswith("carnet.verifier"),
-        "server": lambda name: name.startswith("carnet.server"),
+        # The connections that the service and the gate share are uvicorn's.
+        "server": lambda name: name.startswith(("carnet.server", "carnet.http_connections")),
         "demo": lambda name: name.startswith(("carnet.cli.demo", *with_server)),
         "cli": lambda name: (
             name.startswith("carnet.cli") and not name.startswith(("carnet.cli.demo", *with_server))
         ),
-        "": lambda name: not name.startswith(("carnet.verifier", "carnet.server", "carnet.cli")),
+        "": lambda name: (
+            not name.startswith(
+                (
+                    *("carnet.verifier", "carnet.server", "carnet.cli", "carnet.testing"),
+                    "carnet.http_connections",
+                )
+            )
+        ),
     }
     return sorted(
         name for name in modules - taken if parts[extra](name) and not name.endswith("__main__")

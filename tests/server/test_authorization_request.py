@@ -201,7 +201,11 @@ def test_what_is_asked_is_read_as_it_stands():
     asked = read(nonce="n", login_hint="alice", id_token_hint="t", **more)
     assert asked.prompts == {"login", "consent"}
     assert (asked.max_age, asked.key_thumbprint, asked.nonce) == (60, JKT, "n")
-    assert (asked.login_hint, asked.id_token_hint, asked.mark) == ("alice", "t", "")
+    assert (asked.login_hint, asked.id_token_hint, asked.reauthenticated_since) == (
+        "alice",
+        "t",
+        "",
+    )
     assert read(response_mode="query").state == "a state"
 
 

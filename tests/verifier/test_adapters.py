@@ -19,12 +19,12 @@ from tests import processes
 
 from carnet import ConfigurationError, IssuerUnavailable
 from carnet.verifier import asgi, bearer, wsgi
-from carnet.verifier import django as for_django
-from carnet.verifier import fastapi as for_fastapi
 from carnet.verifier import flask as for_flask
 from carnet.verifier import grpc as for_grpc
 from carnet.verifier import litestar as for_litestar
 from carnet.verifier import starlette as for_starlette
+from carnet.verifier.adapters import django as for_django
+from carnet.verifier.adapters import fastapi as for_fastapi
 from carnet.verifier.exempt import Exempt
 
 EXTRAS = ["starlette", "fastapi", "litestar", "django", "rest_framework", "flask", "grpc"]

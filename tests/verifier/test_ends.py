@@ -25,13 +25,13 @@ from starlette.routing import Route
 
 from carnet import Claims
 from carnet.verifier import asgi, wsgi
-from carnet.verifier import django as for_django
-from carnet.verifier import fastapi as for_fastapi
 from carnet.verifier import flask as for_flask
 from carnet.verifier import grpc as for_grpc
 from carnet.verifier import litestar as for_litestar
 from carnet.verifier import starlette as for_starlette
 from carnet.verifier.adapters import django as adapter
+from carnet.verifier.adapters import django as for_django
+from carnet.verifier.adapters import fastapi as for_fastapi
 from carnet.verifier.gate import Gate
 
 ENDS = {}
@@ -215,7 +215,7 @@ def serve_flask(issuer):
 
 def forget_verifiers():
     adapter.verifier.cache_clear()
-    adapter._async_verifier.cache_clear()
+    adapter.async_verifier.cache_clear()
 
 
 @contextmanager

@@ -26,12 +26,12 @@ from tests.verifier.option_table import CONFIGURATION, ROWS, Tenant
 
 from carnet import Claims, ConfigurationError
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier
-from carnet.verifier import django as for_django
-from carnet.verifier import fastapi as for_fastapi
 from carnet.verifier import flask as for_flask
 from carnet.verifier import grpc as for_grpc
 from carnet.verifier import litestar as for_litestar
 from carnet.verifier import starlette as for_starlette
+from carnet.verifier.adapters import django as for_django
+from carnet.verifier.adapters import fastapi as for_fastapi
 from carnet.verifier.asgi import BearerMiddleware as AsgiMiddleware
 from carnet.verifier.bearer import Refusal, authenticate, check_role, check_scope
 from carnet.verifier.cookies import CookieSessions
@@ -223,7 +223,7 @@ def in_django(views, middleware, get_application, ask, options):
     if not django.conf.settings.configured:
         django.conf.settings.configure()
     for_django.verifier.cache_clear()
-    for_django._async_verifier.cache_clear()
+    for_django.async_verifier.cache_clear()
     urls = ModuleType("urls")
     changed = override_settings(
         CARNET=options,

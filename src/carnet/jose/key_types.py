@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa, x448, x25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -393,4 +393,4 @@ def _known(curves: Mapping[str, Any], jwk: Mapping[str, Any]) -> Any:
     return curves[crv]
 
 
-CRYPTOGRAPHY_ERRORS = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm)
+CRYPTOGRAPHY_ERRORS = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError)

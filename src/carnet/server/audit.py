@@ -21,6 +21,7 @@ __all__ = [
     "Event",
     "Filter",
     "Origin",
+    "Page",
     "newest",
     "page",
     "record",

@@ -136,4 +136,4 @@ def _of_django(target: object) -> list[Issuers[Any]]:
         return []
     from carnet.verifier.adapters import django
 
-    return [django.verifier(), django._async_verifier()]
+    return [django.verifier(), django.async_verifier()]

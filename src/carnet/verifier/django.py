@@ -2,6 +2,7 @@
 
 from carnet.verifier.adapters.django import (
     BearerMiddleware,
+    async_verifier,
     close,
     health,
     require_role,
@@ -12,6 +13,7 @@ from carnet.verifier.adapters.django import (
 
 __all__ = [
     "BearerMiddleware",
+    "async_verifier",
     "close",
     "health",
     "require_role",

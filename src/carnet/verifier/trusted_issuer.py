@@ -28,7 +28,12 @@ from carnet.verifier.options import Settings, given_keys
 from carnet.verifier.revocations import LEEWAY
 from carnet.verifier.shapes import Names, Rule, Shape, exact, reader
 
-__all__ = ["NEWER_KEYS", "Revocations", "TrustedIssuer"]
+__all__ = [
+    "ACCESS_TOKEN",
+    "NEWER_KEYS",
+    "Revocations",
+    "TrustedIssuer",
+]
 
 CACHE: Final = 4 * 1024 * 1024
 ACCESS_TOKEN: Final = "at+jwt"

@@ -656,7 +656,7 @@ def test_a_consent_from_before_resources_is_kept_for_none_of_them(play, monkeypa
     from carnet.server.store import migrations
 
     complete = read_migrations()
-    before = [one for one in complete if one.number < 8]
+    before = [one for one in complete if one.number < 7]
 
     async def consent(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)

@@ -16,7 +16,12 @@ from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 from carnet.server.store.counters import next_number, read_counters
 
-__all__ = ["NewestRevocations", "Revocation", "Revocations"]
+__all__ = [
+    "MARGIN_SECONDS",
+    "NewestRevocations",
+    "Revocation",
+    "Revocations",
+]
 
 MARGIN_SECONDS = 60
 

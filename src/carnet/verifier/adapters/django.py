@@ -44,6 +44,7 @@ except ModuleNotFoundError:
 
 __all__ = [
     "BearerMiddleware",
+    "async_verifier",
     "close",
     "health",
     "require_role",
@@ -66,7 +67,12 @@ def verifier() -> AccessTokenVerifier[Any]:
 
 
 @cache
-def _async_verifier() -> AsyncAccessTokenVerifier[Any]:
+def async_verifier() -> AsyncAccessTokenVerifier[Any]:
+    """Give the verifier of the settings ``CARNET``, for views that don't block.
+
+    Raises:
+        ConfigurationError: if the settings are not there, or not of their kind.
+    """
     return AsyncAccessTokenVerifier(**_options())
 
 
@@ -86,7 +92,7 @@ def close() -> None:
 
 
 def _made() -> list[Issuers[Any]]:
-    both: tuple[Any, ...] = (verifier, _async_verifier)
+    both: tuple[Any, ...] = (verifier, async_verifier)
     return [make() for make in both if make.cache_info().currsize]
 
 
@@ -117,7 +123,7 @@ class BearerMiddleware:
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
-            _async_verifier()
+            async_verifier()
         else:
             verifier()
 
@@ -137,8 +143,8 @@ class BearerMiddleware:
     async def _call_async(self, request: HttpRequest) -> Any:
         try:
             values = authorization(request.META)
-            claims = await authenticate_async(_async_verifier(), values, _proof(request))
-            _admit(request, claims, typed(_async_verifier(), claims))
+            claims = await authenticate_async(async_verifier(), values, _proof(request))
+            _admit(request, claims, typed(async_verifier(), claims))
         except Refusal as refusal:
             if refusal.code != "token_missing":
                 return _answer(request, refusal)
