@@ -3,6 +3,7 @@
 import pytest
 
 from carnet import Claims, InvalidToken
+from carnet.jwt.claims import members_of
 
 FULL = {
     "iss": "https://auth.example.com",
@@ -114,3 +115,9 @@ def test_a_property_refuses_a_claim_of_another_type(name, attribute, value):
 def test_the_text_form_of_claims_names_them_without_their_values():
     shown = repr(Claims({"sub": "ada", "email": "ada@example.com"}))
     assert shown == "<Claims sub, email>"
+
+
+def test_the_members_are_given_without_a_copy():
+    claims = Claims(dict(FULL))
+    assert members_of(claims) == FULL
+    assert members_of(claims) is members_of(claims)

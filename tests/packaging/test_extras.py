@@ -37,7 +37,7 @@ MODULES = {
     "flask": ["carnet.verifier.flask"],
     "grpc": ["carnet.verifier.grpc"],
     "gate": ["carnet.verifier.gate", "carnet.cli.gate"],
-    "postgres": ["carnet.server.store.postgres"],
+    "postgres": ["carnet.server.store.postgres", "carnet.server.store.postgres_connections"],
     "testing": ["carnet.testing", "carnet.testing.issuer"],
 }
 # Who has the extra django has Django REST framework if they use it: no extra brings it.
@@ -168,7 +168,9 @@ def test_the_modules_of_an_extra_need_nothing_else(names, python, extra):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("extra", [extra for extra in MODULES if extra not in ("postgres", "gate")])
+@pytest.mark.parametrize(
+    "extra", [extra for extra in MODULES if extra not in ("postgres", "gate", "testing")]
+)
 def test_an_adapter_without_its_framework_names_the_extra(python, extra):
     done = python("-c", f"import {MODULES[extra][0]}", extras=[])
     assert done.stderr.splitlines()[-1].endswith(f"pip install 'carnet[{extra}]'")

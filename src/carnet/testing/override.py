@@ -26,6 +26,7 @@ PARTS: Final = (
     "middleware_stack",  # Starlette and FastAPI
     "router",
     "routes",
+    "original_router",  # FastAPI: what include_router has taken in
     "dependant",  # FastAPI: what a route depends on
     "dependencies",
     "call",
