@@ -37,7 +37,11 @@ MODULES = {
     "flask": ["carnet.verifier.flask"],
     "grpc": ["carnet.verifier.grpc"],
     "gate": ["carnet.verifier.gate", "carnet.cli.gate"],
-    "postgres": ["carnet.server.store.postgres", "carnet.server.store.postgres_connections"],
+    "postgres": [
+        "carnet.server.store.postgres",
+        "carnet.server.store.postgres_connections",
+        "carnet.server.store.postgres_failures",
+    ],
     "testing": ["carnet.testing", "carnet.testing.issuer"],
 }
 # Who has the extra django has Django REST framework if they use it: no extra brings it.
