@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from base64 import b64encode
 from collections import Counter
 from contextlib import contextmanager
+from urllib.parse import urlencode
 
 import argon2
 import pytest
+from tests.adversarial.families import DOCUMENTS, FAMILIES
 from tests.server.asgi import FORM, GOOD_FORMS, JSON, OWN_PAGE, opened, routes, with_names
 
 from carnet import Key
@@ -27,6 +30,7 @@ SLACK_CALLS, SLACK_SECONDS = 3_000, 0.02
 MOST_CALLS = 60_000
 MOST_STATEMENTS = 12
 MOST_ROWS = 4
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MOST_OPERATIONS = {"hash": 1, "signature": 2, "key": 1}
 
 PIECES = {
@@ -175,6 +179,50 @@ def test_work_grows_no_faster_than_a_request(tmp_path):
         async with opened(tmp_path / "data", sign_up=True) as asked:
             for short, long in zip(requests(SHORT), requests(LONG), strict=True):
                 assert short[0] == long[0]
+                await asked(short[1], short[2], **short[3])
+                few, many = await calls_of(asked, short), await calls_of(asked, long)
+                if many > GROWTH * few + SLACK_CALLS or many > MOST_CALLS:
+                    found.append((long[0], few, many))
+                elif await grows_too_fast(asked, short, long):
+                    found.append((long[0], "time"))
+        return found
+
+    assert asyncio.run(scene()) == []
+
+
+def family_requests(family, size):
+    """Give what reads JSON, tokens and keys of strangers, with one of the library's families."""
+    text = family(size)
+    line = text.translate(None, b"\r\n\0")
+    grant = b"grant_type=client_credentials"
+    yield "document", "POST", "/sessions", {"headers": [JSON], "body": text}
+    yield "proof", "POST", "/token", {"headers": [FORM, (b"dpop", line)], "body": grant}
+    yield "bearer", "GET", "/account", {"headers": [(b"authorization", b"Bearer " + line)]}
+    yield (
+        "basic",
+        "POST",
+        "/token",
+        {
+            "headers": [FORM, (b"authorization", b"Basic " + b64encode(text))],
+            "body": grant,
+        },
+    )
+    assertion = urlencode({"client_assertion": text, "client_assertion_type": ASSERTION}).encode()
+    yield "assertion", "POST", "/token", {"headers": [FORM], "body": grant + b"&" + assertion}
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, *DOCUMENTS])
+def test_work_grows_no_faster_than_a_family_of_the_librarys(tmp_path, name):
+    family = {**FAMILIES, **DOCUMENTS}[name]
+
+    async def scene():
+        found = []
+        async with opened(tmp_path / "data") as asked:
+            # A body may be 64 KiB, and an assertion is escaped in it.
+            pairs = zip(
+                family_requests(family, 3_000), family_requests(family, 12_000), strict=True
+            )
+            for short, long in pairs:
                 await asked(short[1], short[2], **short[3])
                 few, many = await calls_of(asked, short), await calls_of(asked, long)
                 if many > GROWTH * few + SLACK_CALLS or many > MOST_CALLS:
