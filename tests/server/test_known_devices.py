@@ -2,16 +2,20 @@
 
 import itertools
 from contextlib import suppress
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+import starlette.requests
 from tests.server.flows import CALLBACK, Request
 
+from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.server.accounts.throttle import Delayed
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
+from carnet.server.web.known_devices import known_device
 
 PASSWORD = "paper-boat-harbour"
 
@@ -125,3 +129,21 @@ def test_a_sign_in_is_new_enough_for_an_hour(play):
             return ends, answer.headers["location"].partition("?")[0]
 
     assert play(scene) == ([CALLBACK, CALLBACK, "/sign-in"], "/sign-in")
+
+
+def test_a_cookie_whose_end_was_put_off_makes_nobody_known(play):
+    async def scene(service, _clock):
+        await service.accounts.create("ada", PASSWORD)
+        async with browser(service) as http:
+            await sign_in(http)
+            given = b64url_decode(http.cookies["carnet-device"])
+        later = (int.from_bytes(given[:8], "big") + 1).to_bytes(8, "big") + given[8:]
+        app = SimpleNamespace(state=SimpleNamespace(service=service))
+        known = []
+        for entry in (given, later):
+            cookie = f"carnet-device={b64url_encode(entry)}".encode()
+            scope = {"type": "http", "app": app, "headers": [(b"cookie", cookie)]}
+            known.append(bool(known_device(starlette.requests.Request(scope), "ada")))
+        return known
+
+    assert play(scene) == [True, False]

@@ -673,6 +673,19 @@ def test_a_consent_from_before_resources_is_kept_for_none_of_them(play, monkeypa
     assert play(look) == ([], kept)
 
 
+def test_a_session_heals_forward_and_is_touched_only_while_it_lives(play):
+    async def scene(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        await store.write(statements.ADD_SESSION, *new_session(b"h"))
+        healed = [bool(await store.write(statements.HEAL, to, 1, b"h")) for to in (5, 5, 3, 7)]
+        await store.write(statements.END_SESSION, 1, "r", "s1")
+        await store.write(statements.TOUCH_SESSION, 99, "elsewhere", "s1")
+        healed.append(bool(await store.write(statements.HEAL, 9, 1, b"h")))
+        return healed, await store.read("SELECT generation, rotated_at, address FROM session")
+
+    assert play(scene) == ([True, False, False, True, False], [(7, 1, "")])
+
+
 def test_a_caller_that_gives_up_stops_nobody_else(play):
     async def scene(store):
         for number in range(40):
