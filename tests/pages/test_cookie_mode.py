@@ -155,7 +155,7 @@ def test_two_tabs_that_refresh_at_once_stay_signed_in_with_one_successor(serve, 
 
 def test_a_token_that_ends_soon_is_replaced_without_anybody_noticing(serve, context, issuer):
     page = context.new_page()
-    sign_in(page, serve(expires_in=1))
+    sign_in(page, serve(expires_in=5))
     before = cookies_of(context)[ACCESS]["value"]
     while cookies_of(context)[ACCESS]["value"] == before:
         assert page.evaluate(LOAD, "/orders")[0] == 200
