@@ -15,7 +15,7 @@ from carnet.server.accounts.throttle import Delayed
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
-from carnet.server.web.known_devices import known_device
+from carnet.server.web.known_devices import MOST, known_device
 
 PASSWORD = "paper-boat-harbour"
 
@@ -131,7 +131,7 @@ def test_a_sign_in_is_new_enough_for_an_hour(play):
     assert play(scene) == ([CALLBACK, CALLBACK, "/sign-in"], "/sign-in")
 
 
-def test_a_cookie_whose_end_was_put_off_makes_nobody_known(play):
+def test_a_cookie_that_was_changed_or_comes_twice_makes_nobody_known(play):
     async def scene(service, _clock):
         await service.accounts.create("ada", PASSWORD)
         async with browser(service) as http:
@@ -140,10 +140,28 @@ def test_a_cookie_whose_end_was_put_off_makes_nobody_known(play):
         later = (int.from_bytes(given[:8], "big") + 1).to_bytes(8, "big") + given[8:]
         app = SimpleNamespace(state=SimpleNamespace(service=service))
         known = []
-        for entry in (given, later):
-            cookie = f"carnet-device={b64url_encode(entry)}".encode()
-            scope = {"type": "http", "app": app, "headers": [(b"cookie", cookie)]}
+        for entries in ((given,), (later,), (given, given), (given, later)):
+            cookies = (f"carnet-device={b64url_encode(entry)}" for entry in entries)
+            headers = [(b"cookie", "; ".join(cookies).encode())]
+            scope = {"type": "http", "app": app, "headers": headers}
             known.append(bool(known_device(starlette.requests.Request(scope), "ada")))
         return known
 
-    assert play(scene) == [True, False]
+    # Of two cookies of one name neither counts: which of them is ours can't be told.
+    assert play(scene) == [True, False, False, False]
+
+
+def test_a_browser_remembers_a_number_of_accounts_and_the_newest_of_them(play):
+    async def scene(service, _clock):
+        async with browser(service) as http:
+            for number in range(MOST + 2):
+                await service.accounts.create(f"ada{number}", PASSWORD)
+                await sign_in(http, f"ada{number}")
+            cookie = http.cookies["carnet-device"]
+        app = SimpleNamespace(state=SimpleNamespace(service=service))
+        headers = [(b"cookie", f"carnet-device={cookie}".encode())]
+        request = starlette.requests.Request({"type": "http", "app": app, "headers": headers})
+        known = [bool(known_device(request, f"ada{number}")) for number in range(MOST + 2)]
+        return cookie.count(".") + 1, known
+
+    assert play(scene) == (MOST, [False, False] + [True] * MOST)

@@ -213,7 +213,7 @@ def show(client_id: str, as_json: bool, config: Path | None, **given: Any) -> No
 @json_option
 @data_options
 def new_secret(client_id: str, as_json: bool, config: Path | None, **given: Any) -> None:
-    """Give a client another secret; the one before is good no more."""
+    """Give a client another secret; the previous one stops working."""
     secret = with_service(
         settings_from(config, **given),
         lambda service: service.registry.new_secret(client_id, OPERATOR),

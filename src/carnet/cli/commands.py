@@ -21,7 +21,7 @@ COMMANDS: Final = {
     ),
     "resource": ("carnet.cli.resource:resource", "Make and list what tokens are for."),
     "session": ("carnet.cli.session:session", "List and end people's sessions."),
-    "keys": ("carnet.cli.keys:keys", "See to the signing keys and the master key."),
+    "keys": ("carnet.cli.keys:keys", "Manage the signing keys and the master key."),
     "audit": ("carnet.cli.audit:audit", "Show what has happened."),
     "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
     "backup": ("carnet.cli.backup:backup", "Copy the SQLite database while servers go on."),

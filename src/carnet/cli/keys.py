@@ -19,7 +19,7 @@ __all__ = ["keys"]
 
 @click.group()
 def keys() -> None:
-    """See to the service's signing keys; they rotate by themselves.
+    """Manage the service's signing keys, which rotate by themselves.
 
     A key is published before it signs, and stays published until its last token has expired.
     """

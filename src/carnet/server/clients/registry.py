@@ -244,7 +244,7 @@ class Registry:
         return self._clients.find(client_id), secret
 
     async def new_secret(self, client_id: str, origin: Origin) -> str:
-        """Give a client another secret; the one before is good no more.
+        """Give a client another secret; the previous one stops working.
 
         Raises:
             ClientRefused: ``unknown_client``, or ``no_secret`` for one that has none.

@@ -48,7 +48,7 @@ class Presented(NamedTuple):
         request: what was granted.
         login_id: the session of the browser in which it was.
         authenticated_at: when the password was given, in microseconds since 1970.
-        expires_at: when it is good no more.
+        expires_at: when it expires, in microseconds since 1970.
         session_id: the session that it was exchanged for, or None.
         account: who has granted it.
     """
@@ -191,16 +191,16 @@ class AuthorizationCodes:
             CodeRefused: with the reason as its code; only ``used`` is for good.
         """
         request, account = presented.request, presented.account
-        wanted = NewSession(
-            client.id,
-            request.audience,
-            request.scope,
+        new = NewSession(
+            client_id=client.id,
+            audience=request.audience,
+            scope=request.scope,
             # What a confidential client's refresh tokens are bound to is the client
             # (RFC 9449 section 5).
-            key_thumbprint if client.metadata.is_public else "",
-            presented.login_id,
-            presented.authenticated_at,
-            client.metadata.backchannel_logout_uri,
+            key_thumbprint=key_thumbprint if client.metadata.is_public else "",
+            login_id=presented.login_id,
+            authenticated_at=presented.authenticated_at,
+            logout_uri=client.metadata.backchannel_logout_uri,
         )
         withdrawn = False
 
@@ -210,7 +210,7 @@ class AuthorizationCodes:
             withdrawn = not allowed
             return allowed and bool((yield sql.TAKE_CODE, (session_id, presented.code_hash)))
 
-        grant = await self._sessions.begin(account, wanted, origin, take)
+        grant = await self._sessions.begin(account, new, origin, take)
         if grant is not None:
             return Exchanged(grant, account, request.nonce)
         if withdrawn:
@@ -234,10 +234,15 @@ class AuthorizationCodes:
 
 def _presented(code_hash: bytes, row: tuple[Any, ...]) -> Presented:
     login_id, text, expires_at, session_id, *account = row
-    request, authenticated_at = msgspec.structs.astuple(msgspec.json.decode(text, type=_Granted))
+    granted = msgspec.json.decode(text, type=_Granted)
     return Presented(
-        *(code_hash, request, login_id, authenticated_at, expires_at, session_id),
-        account_of(tuple(account)),
+        code_hash=code_hash,
+        request=granted.request,
+        login_id=login_id,
+        authenticated_at=granted.authenticated_at,
+        expires_at=expires_at,
+        session_id=session_id,
+        account=account_of(tuple(account)),
     )
 
 

@@ -42,7 +42,7 @@ class BrowserSession(NamedTuple):
 async def current(request: Request) -> BrowserSession | None:
     """Give the session of the browser that sends a request, or None where nobody is signed in."""
     service: Service = request.app.state.service
-    text = read_cookie(header_values(request, b"cookie"), _cookie(service))
+    text = _held(request)
     if not text:
         return None
     found = await service.sessions.by_token(text, BROWSER, origin_of(request).address)
@@ -61,7 +61,7 @@ async def begin(request: Request, account: Account, response: Response) -> Brows
     """
     service: Service = request.app.state.service
     origin = origin_of(request)
-    before = request.cookies.get(_cookie(service), "")
+    before = _held(request)
     renewed = await service.sessions.renew(before, account, BROWSER, origin)
     if renewed is not None:
         _set_cookie(service, response, renewed.token)
@@ -96,8 +96,8 @@ async def end(request: Request, response: Response) -> None:
         await service.sessions.end(session.session_id, "signed_out", origin)
     else:
         # Where the answer to a sign-in was lost, the cookie is the one from before it.
-        text, origin = request.cookies.get(_cookie(service), ""), origin_of(request)
-        await service.sessions.end_by_refresh_token(text, "signed_out", origin, BROWSER)
+        origin = origin_of(request)
+        await service.sessions.end_by_refresh_token(_held(request), "signed_out", origin, BROWSER)
     forget(request, response)
 
 
@@ -122,6 +122,12 @@ def check_same_origin(request: Request) -> None:
     allowed = comes_from_own_pages("POST", headers, f"{parts.scheme}://{parts.netloc}")
     if not allowed:
         raise RequestRefused("cross_site", "this can only be sent from a page of this service", 403)
+
+
+def _held(request: Request) -> str:
+    """Give the token in the browser's cookie, or "" where there is none, or more than one."""
+    name = _cookie(request.app.state.service)
+    return read_cookie(header_values(request, b"cookie"), name) or ""
 
 
 def _secure(service: Service) -> bool:

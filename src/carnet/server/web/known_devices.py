@@ -16,13 +16,15 @@ from typing import Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.browser.cookies import read_cookie
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.server.accounts.usernames import canonical_username
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
+from carnet.server.web.requests import header_values
 
-__all__ = ["known_device", "remember_device"]
+__all__ = ["MOST", "known_device", "remember_device"]
 
 LIFETIME_SECONDS: Final = 90 * 86_400
 MOST: Final = 4
@@ -76,7 +78,8 @@ def remember_device(request: Request, response: Response, username: str) -> None
 
 
 def _entries(request: Request) -> list[_Entry]:
-    text = request.cookies.get(_cookie(request.app.state.service), "")
+    name = _cookie(request.app.state.service)
+    text = read_cookie(header_values(request, b"cookie"), name) or ""
     try:
         parts = [b64url_decode(part, "the cookie") for part in text.split(".", MOST)[:MOST] if part]
         return [_Entry(*_ENTRY.unpack(part)) for part in parts]

@@ -72,8 +72,8 @@ QUESTIONS: Final = {
     ),
     "secret": (
         "Make a new secret for {}?",
-        "The secret until now is good no more, so the client can't ask for tokens until it has the "
-        "new one.",
+        "The current secret stops working, so the client can't ask for tokens until it has the new "
+        "one.",
         "Make a new secret",
     ),
     "remove-resource": (
