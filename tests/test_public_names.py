@@ -6,7 +6,14 @@ import sys
 import pytest
 from tests import processes
 
-MODULES = ["carnet", "carnet.errors", "carnet.jose.jws", "carnet.jose.jwe", "carnet.verifier"]
+MODULES = [
+    "carnet",
+    "carnet.errors",
+    "carnet.jose.jws",
+    "carnet.jose.jwe",
+    "carnet.testing",
+    "carnet.verifier",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
