@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from carnet import UNCHECKED, Claims, Inspection, Key, KeySet, Signer, Verifier, inspect
 from carnet.jose import jwe, jws
+from carnet.testing import Override, TestIssuer
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuer
 from carnet.verifier import asgi as for_asgi
 from carnet.verifier import fastapi as for_fastapi
@@ -114,3 +115,11 @@ wrapped = for_asgi.BearerMiddleware(app, "https://auth.example.com", "orders", e
 for_fastapi.Bearer(Issuer.google("client"))
 assert_type(for_grpc.current_claims(), Claims)
 for_wsgi.BearerMiddleware(lambda _, start: [], "https://auth.example.com", "orders", leeway=3)
+
+issuer = TestIssuer("https://auth.example.com", audience="orders")
+assert_type(issuer.token("alice", roles=["ADMIN"], expired=True, key="unknown"), str)
+assert_type(issuer.headers(scope="orders:read", claims={"tenant": 1}), dict[str, str])
+assert_type(issuer.override(trusting), Override)
+issuer.headers(role="ADMIN")  # type: ignore[call-arg]  # it is roles
+issuer.token(key="other")  # type: ignore[arg-type]
+issuer.clock.advance(301)

@@ -26,7 +26,8 @@ PARTS: Final = (
     "middleware_stack",  # Starlette and FastAPI
     "router",
     "routes",
-    "original_router",  # FastAPI: what include_router has taken in
+    "original_router",  # FastAPI: a router that was included, and with what
+    "include_context",
     "dependant",  # FastAPI: what a route depends on
     "dependencies",
     "call",

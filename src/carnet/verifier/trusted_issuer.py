@@ -188,8 +188,8 @@ class TrustedIssuer:
         other.source = source
         other.follower = None if self.follower is None else follower
         other._clock, other._options = clock, {**self._options, "clock": clock}
-        # Nothing that one of the two remembers may count for the other.
-        other._verifier, other.proofs = None, Proofs()
+        # What one has seen does not count for the other; the Verifier is made anew for its keys.
+        other.proofs = Proofs()
         other.task = other.fetch = None
         return other
 
