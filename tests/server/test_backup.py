@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import threading
 from contextlib import closing
@@ -123,6 +124,33 @@ def test_postgresql_is_backed_up_and_restored_by_its_own_tools_under_load(
     answer = server.refresh(held[-1])
     assert answer.status_code == 200, answer.text
     assert answer.json()["session_id"] == session["session_id"]
+
+
+@pytest.mark.parametrize("what", ["broken", "gone"])
+def test_the_log_of_a_database_that_is_lost_does_not_get_into_the_restored_one(
+    lived, carnet, start, tmp_path, what
+):
+    server, folder, session = lived
+    backup = tmp_path / "backup.db"
+    assert carnet("backup", str(backup), data=folder).returncode == 0
+    for _ in range(5):
+        assert server.sign_in().status_code == 201
+    # What was written last stands in the log alone.
+    server.stop(signal.SIGKILL)
+    log = folder / "carnet.db-wal"
+    assert log.stat().st_size > 0
+    if what == "broken":
+        (folder / "carnet.db").write_bytes(b"not a database" * 1000)
+    else:
+        (folder / "carnet.db").unlink()
+    done = carnet("restore", str(backup), "--json", data=folder)
+    assert done.returncode == 0, done.stderr
+    check_backup(folder / "carnet.db")
+    with closing(sqlite3.connect(folder / "carnet.db")) as restored:
+        assert restored.execute("SELECT COUNT(*) FROM session").fetchone() == (1,)
+    # Nothing of what was there is lost: where SQLite could, it has put the log into the database.
+    assert list(folder.glob("carnet.db.replaced-*"))
+    assert start().refresh(session["refresh_token"]).status_code == 200
 
 
 def test_a_database_that_a_server_has_open_is_not_replaced(lived, carnet, tmp_path):

@@ -25,7 +25,7 @@ __all__ = ["back_up", "check_backup", "restore"]
 
 PAGES_A_STEP: Final = 2048
 BUSY_MILLISECONDS: Final = 10_000
-SIDE_FILES: Final = ("-wal", "-shm")
+SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 
 
 def back_up(source: Path, target: Path) -> Iterator[tuple[int, int]]:
@@ -91,17 +91,18 @@ def restore(backup: Path, target: Path) -> Path | None:
         ServerError: ``backup_broken``, ``database_in_use`` or ``data_unwritable``.
     """
     check_backup(backup)
-    kept = None
     if target.exists():
         _check_unused(target)
-        kept = target.with_name(f"{target.name}.replaced-{secrets.token_hex(4)}")
+    # SQLite would write what a log of another database holds into this one.
+    before = [path for path in (target, *_side_files(target)) if path.exists()]
+    mark = f".replaced-{secrets.token_hex(4)}"
     with _Draft(target) as draft:
         for _ in _copy(backup, draft.path):
             continue
-        if kept is not None:
-            target.rename(kept)
+        for path in before:
+            path.rename(target.with_name(target.name + mark + path.name[len(target.name) :]))
         draft.keep()
-    return kept
+    return target.with_name(target.name + mark) if target in before else None
 
 
 class _Draft:
@@ -133,9 +134,14 @@ class _Draft:
             raise _unwritable(self._target, error) from None
 
     def __exit__(self, *_: object) -> None:
-        for ending in ("", "-journal", *SIDE_FILES):
+        for path in (self.path, *_side_files(self.path)):
             with suppress(OSError):
-                self.path.with_name(self.path.name + ending).unlink()
+                path.unlink()
+
+
+def _side_files(path: Path) -> list[Path]:
+    """Give where SQLite keeps what is not in the database's file yet."""
+    return [path.with_name(path.name + ending) for ending in SIDE_FILES]
 
 
 def _copy(source: Path, target: Path) -> Iterator[tuple[int, int]]:
