@@ -215,6 +215,10 @@ class HttpConnection(HttpToolsProtocol):
         # An address is ASCII (RFC 3986 section 2); readers of other bytes differ.
         if not self.url.isascii():
             self._stop(MALFORMED)
+        # One address cannot be that of two hosts, nor of none (RFC 9112 section 3.2).
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self._stop(MALFORMED)
         # A head that came in one slice is short enough.
         if len(self.headers) > MAX_HEADERS or (
             self._messages_before == self._messages and self._head_length() > MAX_HEAD

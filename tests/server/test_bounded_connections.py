@@ -200,6 +200,23 @@ def test_requests_sent_ahead_of_their_answers_have_a_number(listening):
     assert listening.memory() - before < 16 * MIB
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"HTTP/1.1\r\nHost: carnet\r\n", b"200"),
+        (b"HTTP/1.1\r\n", b"400"),
+        (b"HTTP/1.1\r\nHost: carnet\r\nHost: carnet\r\n", b"400"),
+        (b"HTTP/1.1\r\nHost: carnet\r\nhost: another\r\n", b"400"),
+        (b"HTTP/1.0\r\n", b"200"),
+        (b"HTTP/1.0\r\nHost: carnet\r\nHost: another\r\n", b"400"),
+    ],
+)
+def test_a_request_is_for_one_host(listening, head, status):
+    with listening.connect() as connection:
+        connection.sendall(b"GET /healthz " + head + b"Connection: close\r\n\r\n")
+        assert status_of(read_to_end(connection)) == status
+
+
 def test_who_asks_for_another_protocol_is_answered_in_this_one(listening):
     for wish in (b"h2c", b"websocket"):
         answer = listening.ask(HEALTH, b"Connection: Upgrade\r\nUpgrade: %s\r\n\r\n" % wish)
