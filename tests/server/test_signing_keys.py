@@ -187,3 +187,16 @@ def test_the_next_key_asked_for_many_times_at_once_is_made_once(play):
     made, again, overview = play(scene)
     assert (any(made), again) == (True, False)
     assert [stage for _, stage in overview] == [Stage.SIGNING, Stage.PUBLISHED]
+
+
+def test_a_key_whose_time_never_comes_is_not_waited_for(play):
+    async def scene(service, clock):
+        await service.keys.rotate("ES256", OPERATOR)
+        waits = await service.keys.prepare_next("ES256", OPERATOR)
+        await service.store.write(
+            "UPDATE signing_key SET signs_from = $1 WHERE signs_from > $2", 2**62, clock()
+        )
+        await service.keys.keep_up()
+        return waits, await service.keys.prepare_next("ES256", OPERATOR)
+
+    assert play(scene) == (False, True)
