@@ -34,7 +34,7 @@ def pasted(said):
 def test_a_carnet_issuer_needs_its_address_and_an_audience(issuer):
     status, said = check(issuer.url, issuer.token(roles=["ADMIN"]), "--audience", "orders")
     assert status == 0
-    assert "ok  1 keys" in said
+    assert "ok  1 key at" in said
     assert "clock" in said
     assert "ACCEPTED" in said
     assert pasted(said) == f"AccessTokenVerifier('{issuer.url}', 'orders')"
@@ -66,7 +66,7 @@ def test_a_name_that_is_spelled_otherwise_is_told(issuer):
     issuer.replies[METADATA] = (200, json.dumps(document).encode())
     status, said = check(issuer.url)
     assert status == 0
-    assert f"the metadata is of {issuer.url}/" in said
+    assert f"the metadata names {issuer.url}/," in said
     assert f"AccessTokenVerifier('{issuer.url}/'" in said
 
 
@@ -81,6 +81,14 @@ def test_what_is_wrong_is_told_and_ends_with_one(issuer):
     status, said = check(issuer.url)
     assert (status, "answered 500" in said, "jwks_uri" in said) == (1, True, True)
     assert token not in said
+
+
+@pytest.mark.parametrize("keys", [None, 5, True, 1.5, "x", {}, [None], [{"kty": 5}]])
+def test_what_is_no_key_set_is_told_in_words(issuer, keys):
+    issuer.replies["/jwks"] = (200, json.dumps({"keys": keys}).encode())
+    status, said = check(issuer.url)
+    assert status == 1
+    assert said.splitlines()[-1].startswith("!! ")
 
 
 @pytest.mark.parametrize(

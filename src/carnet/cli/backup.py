@@ -69,9 +69,9 @@ def restore(file: Path, as_json: bool, config: Path | None, **given: Any) -> Non
     if as_json:
         echo_json({"database": str(_database(settings)), "kept": str(kept) if kept else None})
         return
-    click.echo(f"{_database(settings)} is the backup's.")
+    click.echo(f"{_database(settings)} now holds the backup.")
     if kept is not None:
-        click.echo(f"What was there before is kept as {kept}; remove it when all is well.")
+        click.echo(f"The database that was there is kept as {kept}; remove it when all is well.")
 
 
 def _check_sqlite(settings: Settings, tool: str) -> None:

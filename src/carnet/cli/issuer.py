@@ -13,6 +13,7 @@ import click
 from carnet.cli import ink
 from carnet.cli.files import read_text
 from carnet.errors import CarnetError, IssuerUnavailable
+from carnet.jose.header import media_type
 from carnet.jose.key_set import KeySet
 from carnet.jwt.inspection import inspect
 from carnet.verifier.access import check_address
@@ -37,14 +38,12 @@ class Found(NamedTuple):
     """An issuer's metadata.
 
     Attributes:
-        name: what the metadata says that it is of.
+        name: the issuer that the metadata names.
         keys: where its keys are.
-        at: where the metadata was.
     """
 
     name: str
     keys: str
-    at: str
 
 
 @click.group()
@@ -75,7 +74,7 @@ def check(url: str, token: str | None, audience: str | None) -> None:
     try:
         found = _metadata(url)
         if found.name != url:
-            _note("bad", f"the metadata is of {found.name}, and so are its tokens: name that one")
+            _note("bad", f"the metadata names {found.name}, as its tokens will: use that name")
         answer = run(_get(found.keys))
         document = document_of(answer, found.keys)
         keys = _keys(document, found.keys, options)
@@ -111,8 +110,8 @@ def _metadata(url: str) -> Found:
             continue
         if name == url:
             _note("good", f"metadata at {address}")
-            return Found(name, keys, address)
-        failure = failure or Found(name, keys, address)
+            return Found(name, keys)
+        failure = failure or Found(name, keys)
     if failure is None:
         raise IssuerUnavailable(
             f"{url} publishes no metadata that can be used: give jwks_uri=, where its keys are"
@@ -121,8 +120,9 @@ def _metadata(url: str) -> Found:
 
 
 def _keys(document: Mapping[str, Any], address: str, options: dict[str, Any]) -> KeySet:
-    members = [jwk for jwk in document.get("keys", ()) if isinstance(jwk, Mapping)]
-    signing = [jwk for jwk in members if jwk.get("use") != "enc"]
+    members = document.get("keys")
+    jwks = [jwk for jwk in members if isinstance(jwk, Mapping)] if isinstance(members, list) else []
+    signing = [jwk for jwk in jwks if jwk.get("use") != "enc"]
     if any(jwk.get("alg") is None and jwk.get("kty") == "RSA" for jwk in signing):
         wanted = {ALGORITHM_OF.get(str(jwk.get("kty"))) for jwk in signing} - {None}
         options["algorithms"] = sorted(map(str, wanted))
@@ -132,7 +132,7 @@ def _keys(document: Mapping[str, Any], address: str, options: dict[str, Any]) ->
     if not usable:
         raise IssuerUnavailable(f"{address} holds no key that can be used")
     names = ", ".join(sorted({key.alg for key in usable}))
-    _note("good", f"{len(usable)} keys at {address}: {names}")
+    _note("good", f"{len(usable)} key{'' if len(usable) == 1 else 's'} at {address}: {names}")
     for skipped in keys.skipped:
         _note("no", f"a key is left out: {skipped.reason}")
     return KeySet(usable)
@@ -166,7 +166,7 @@ def _token(text: bytes, options: dict[str, Any], audience: str | None) -> str | 
     seen = inspect(text)
     claims = seen.claims or {}
     type_ = seen.header.get("typ", "JWT")
-    if isinstance(type_, str) and type_.lower().removeprefix("application/") != "at+jwt":
+    if isinstance(type_, str) and media_type(type_) != "at+jwt":
         options["type"] = type_
         _note("say", f"its tokens are of the type {type_!a}: type={type_!r}")
     for option, places in PLACES.items():

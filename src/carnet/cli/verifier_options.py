@@ -14,6 +14,8 @@ __all__ = ["issuer_of", "options_of", "verifier_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_PATHS: Final = ("roles_claim", "scope_claim", "client_id_claim")
+_TEXTS: Final = ("jwks_uri", "metadata", "bearer_file", "ca_file", "insecure_http")
 _OPTIONS: Final = (
     click.option(
         "--type",
@@ -98,10 +100,6 @@ def options_of(given: dict[str, Any]) -> dict[str, Any]:
         **{name: given.pop(name) for name in _TEXTS},
     }
     return {name: value for name, value in found.items() if value}
-
-
-_PATHS: Final = ("roles_claim", "scope_claim", "client_id_claim")
-_TEXTS: Final = ("jwks_uri", "metadata", "bearer_file", "ca_file", "insecure_http")
 
 
 def issuer_of(text: str) -> Any:
