@@ -1,76 +1,119 @@
-"""Runs all the tests, one half beside the other: ``python -m tests.run [options of pytest]``.
+"""Runs all the tests, several parts at once: ``python -m tests.run [options of pytest]``.
 
-Each line of output stands behind the name of its half; what failed is told by each at its end, and
-the last line counts all. The exit status is 0 only where every run of pytest has ended with 0.
+A part is a folder of tests. As many run beside each other as the machine has cores, and at least
+two, those that take longest first. Each line of output stands behind the name of its part; what
+failed is told by each at its end, and the last line counts all. The exit status is 0 only where
+every run of pytest has ended with 0.
 """
 
 from __future__ import annotations
 
+import os
+import queue
 import re
 import subprocess
 import sys
 import threading
 from collections import Counter
+from pathlib import Path
 
 from tests import processes
 
+ROOT = Path(__file__).parents[1]
 # The library's own tests reach every branch of it; they run once, with the count.
 LIBRARY = ("tests/jose", "tests/jwt", "tests/test_attacks.py", "tests/test_errors.py")
 COVERAGE = (
     *("--cov=carnet.jose", "--cov=carnet.jwt", "--cov=carnet.errors"),
     *("--cov-report=", "--cov-fail-under=100"),
 )
-SERVER = ("tests/server", "tests/pages", "tests/system")
-NOTHING_COLLECTED = 5
-
-HALVES = {
-    "library": (
-        (*LIBRARY, *COVERAGE),
-        tuple(f"--ignore={path}" for path in (*LIBRARY, *SERVER)),
-    ),
-    "server": (SERVER,),
-}
-
+LONGEST_FIRST = (
+    *("server/endpoints", "pages", "verifier", "server/running", "server/store", "docs", "cli"),
+    *("server/sessions", "system", "server/oauth", "packaging", "library"),
+)
+INTERRUPTED, NOTHING_COLLECTED = 2, 5
 
 OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|error)")
 
 
-def run_half(name, runs, options, counts, failed):
-    """Run one half's parts, one after the other."""
-    for arguments in runs:
+def find_parts():
+    """Give the arguments of each part's pytest, by its name: every test is in one part."""
+    found = {"library": (*LIBRARY, *COVERAGE)}
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        path = file.relative_to(ROOT)
+        if str(path).startswith(LIBRARY):
+            continue
+        # The tests that lie in a folder beside other folders are a part of their own.
+        folder, name = path.parent, str(path.parent.relative_to("tests"))
+        if any(child.is_dir() and any(child.rglob("test_*.py")) for child in folder.iterdir()):
+            name = "tests" if name == "." else name
+            found[name] = (*found.get(name, ()), str(path))
+        else:
+            found[name] = (str(folder),)
+    first = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    return sorted(found.items(), key=lambda part: first.get(part[0], len(first)))
+
+
+class Run:
+    """One run of all the parts.
+
+    Args:
+        options: what every pytest is told besides its part.
+    """
+
+    def __init__(self, options):
+        self.options = options
+        self.counts = Counter()
+        self.failed = []
+        self._waiting = queue.SimpleQueue()
+        for part in find_parts():
+            self._waiting.put(part)
+
+    def work(self):
+        """Run parts until none is left."""
+        while True:
+            try:
+                name, arguments = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            self._run(name, arguments)
+
+    def _run(self, name, arguments):
         # A selection may leave nothing of the library, whose branches are then not reached.
-        given = [one for one in arguments if not options or not one.startswith("--cov")]
-        command = [sys.executable, "-m", "pytest", "-q", "--color=no", *given, *options]
+        given = [one for one in arguments if not self.options or not one.startswith("--cov")]
+        command = [sys.executable, "-m", "pytest", "-q", "--color=no", *given, *self.options]
         process = processes.start(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         )
         line = ""
         for line in process.stdout:
-            print(f"{name:7} | {line}", end="", flush=True)
-        counts.update({outcome: int(number) for number, outcome in OUTCOME.findall(line)})
+            print(f"{name:18} | {line}", end="", flush=True)
+        self.counts.update({outcome: int(number) for number, outcome in OUTCOME.findall(line)})
         status = process.wait()
-        if status and not (options and status == NOTHING_COLLECTED):
-            failed.append(name)
+        if status == INTERRUPTED:
+            # The terminal has told every part that runs, too; no other begins.
+            while not self._waiting.empty():
+                self._waiting.get()
+        if status and not (self.options and status == NOTHING_COLLECTED):
+            self.failed.append(name)
 
 
 def main() -> int:
-    """Run both halves to their end."""
-    options, counts, failed = sys.argv[1:], Counter(), []
-    halves = [
-        threading.Thread(target=run_half, args=(name, runs, options, counts, failed))
-        for name, runs in HALVES.items()
-    ]
-    for half in halves:
-        half.start()
+    """Run every part to its end."""
+    run = Run(sys.argv[1:])
+    at_once = max(2, len(os.sched_getaffinity(0)))
+    workers = [threading.Thread(target=run.work) for _ in range(at_once)]
+    for worker in workers:
+        worker.start()
     try:
-        for half in halves:
-            half.join()
+        for worker in workers:
+            worker.join()
     except KeyboardInterrupt:
-        # The terminal has told both halves, too: they end by themselves.
         return 130
-    wrong = counts["failed"] + counts["error"]
+    counts, wrong = run.counts, run.counts["failed"] + run.counts["error"]
+    if run.failed:
+        print(f"failed: {', '.join(run.failed)}")
     print(f"{counts['passed']} passed, {wrong} failed, {counts['skipped']} skipped")
-    return 1 if failed else 0
+    return 1 if run.failed else 0
 
 
 if __name__ == "__main__":

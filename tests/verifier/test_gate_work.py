@@ -3,7 +3,7 @@
 Every family of inputs stands in every header that the gate looks at, at one length and at four
 times that. Calls are counted, as a profiler sees them; for what works inside C, the processor time
 of this process is compared with itself. The connection's own limits are tested with the service's,
-whose protocol it is (``tests/server/test_bounded_connections.py``).
+whose protocol it is (``tests/server/running/test_bounded_connections.py``).
 """
 
 from __future__ import annotations
