@@ -91,8 +91,7 @@ class Run:
         status = process.wait()
         if status == INTERRUPTED:
             # The terminal has told every part that runs, too; no other begins.
-            while not self._waiting.empty():
-                self._waiting.get()
+            self._waiting = queue.SimpleQueue()
         if status and not (self.options and status == NOTHING_COLLECTED):
             self.failed.append(name)
 

@@ -67,9 +67,9 @@ def start(
         raise FileNotFoundError(f"there is no program {program}")
     in_main_thread = threading.current_thread() is threading.main_thread()
     by_signal = in_main_thread and _has_parent_death_signal()
-    told = ("start", str(os.getpid()), str(int(ending) if by_signal else NO_SIGNAL), user or "")
+    wrapper = ("start", str(os.getpid()), str(int(ending) if by_signal else NO_SIGNAL), user or "")
     process: subprocess.Popen[Any] = subprocess.Popen(  # noqa: S603 - what the caller asks for
-        [*_THIS_FILE, *told, program, *arguments], **options
+        [*_THIS_FILE, *wrapper, program, *arguments], **options
     )
     if not by_signal:
         watch(process.pid, ending)

@@ -118,16 +118,16 @@ class TokenCookies:
         return [f"{name}=; {self._attributes}; Max-Age=0" for name in (self.access, self.refresh)]
 
 
-def read_cookie(headers: Sequence[str], wanted: str) -> str | None:
+def read_cookie(headers: Sequence[str], name: str) -> str | None:
     """Take a cookie with one of our tokens out of a request's Cookie headers.
 
     A name that stands twice counts as not there: which of the two is ours can't be told.
 
     Args:
         headers: the values of the Cookie headers.
-        wanted: the cookie's name.
+        name: the cookie's name.
     """
-    values = [value for name, value in _pairs(headers) if name == wanted]
+    values = [value for found, value in _pairs(headers) if found == name]
     if len(values) != 1 or not values[0] or _VALUE.fullmatch(values[0]) is None:
         return None
     return values[0]

@@ -127,8 +127,8 @@ def _check(claims: dict[str, object], method: str, url: str, now: float) -> None
     if claims.get("htm") != method:
         raise _refuse("the proof is for another method", "htm", method)
     htu = claims.get("htu")
-    wanted = _plain(url)
-    if not isinstance(htu, str) or wanted is None or _plain(htu) != wanted:
+    expected = _plain(url)
+    if not isinstance(htu, str) or expected is None or _plain(htu) != expected:
         raise _refuse("the proof is for another address", "htu", url)
     if abs(now - number(claims, "iat", needed=True)) > WINDOW:
         raise _refuse("the proof is too old, or from the future", "iat", f"within {WINDOW} seconds")

@@ -172,10 +172,10 @@ def check_settings(settings: Settings) -> None:
         into_access_tokens = "access_token" in release.tokens
         wrong = unreleasable(release.claims, into_access_tokens=into_access_tokens)
         if name in RELEASES_NOTHING or wrong:
-            told = f"the claims {', '.join(wrong)}" if wrong else "claims"
+            refused = f"the claims {', '.join(wrong)}" if wrong else "claims"
             place = " into an access token" if wrong and into_access_tokens else ""
             raise ConfigurationError(
-                f"the setting scopes: the scope {name} can't release {told}{place}"
+                f"the setting scopes: the scope {name} can't release {refused}{place}"
             )
     for audience, alg in settings.audience_algorithms.items():
         if audience not in settings.audiences or alg not in settings.signing_algorithms:

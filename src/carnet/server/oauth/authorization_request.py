@@ -328,13 +328,13 @@ def _scope(
         asked = client.metadata.scope
     elif _SCOPE.fullmatch(asked) is None:
         raise refused("invalid_scope", "scope is a list of names with one space between them")
-    wanted = dict.fromkeys(asked.split())
-    allowed = permitted(client, audience, wanted)
-    if wanted and not allowed:
+    requested = dict.fromkeys(asked.split())
+    allowed = permitted(client, audience, requested)
+    if requested and not allowed:
         raise refused(
             "invalid_scope", "the client may ask for nothing that is in the scope, at this resource"
         )
-    return " ".join(name for name in wanted if name in allowed)
+    return " ".join(name for name in requested if name in allowed)
 
 
 def _audience(

@@ -75,7 +75,7 @@ async def use_proof(service: Service, proof: Proof) -> None:
         RequestRefused: ``invalid_dpop_proof`` if it was used before.
     """
     try:
-        await _spend(service, proof)
+        await _use_once(service, proof)
     except InvalidToken as error:
         raise _refused(error) from None
 
@@ -94,7 +94,7 @@ async def prove_with_token(request: Request, token: str, thumbprint: str) -> Non
             claim="cnf",
             expected="a proof by the key that the token is bound to",
         )
-    await _spend(request.app.state.service, proof)
+    await _use_once(request.app.state.service, proof)
 
 
 def new_nonce(service: Service) -> str:
@@ -129,7 +129,7 @@ def _nonce(service: Service, step: int, pepper_id: int) -> str:
     return b64url_encode(_NONCE.pack(step, mac[:16]))
 
 
-async def _spend(service: Service, proof: Proof) -> None:
+async def _use_once(service: Service, proof: Proof) -> None:
     kept = 2 * WINDOW * SECOND
     names = ("dpop", proof.thumbprint, proof.token_id)
     if not await service.used_once.first_use(*names, microseconds=kept):

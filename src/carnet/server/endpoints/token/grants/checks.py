@@ -70,15 +70,15 @@ def choose_audience(
     allowed = service.registry.audiences_of(client)
     audience = resource or granted or next(iter(allowed), "")
     if audience not in allowed or (bound and audience != granted):
-        told = f": {', '.join(allowed)}" if client.metadata.first_party else ""
+        names = f": {', '.join(allowed)}" if client.metadata.first_party else ""
         raise RequestRefused(
-            "invalid_target", f"the resource must be one that this client may ask for{told}"
+            "invalid_target", f"the resource must be one that this client may ask for{names}"
         )
     return audience
 
 
 def choose_scope(
-    service: Service, client: Client, audience: str, granted: str, wanted: str | None = None
+    service: Service, client: Client, audience: str, granted: str, requested: str | None = None
 ) -> str:
     """Choose what a token allows: what is asked for, or everything that there is.
 
@@ -87,15 +87,15 @@ def choose_scope(
         client: who asks.
         audience: what the token is for.
         granted: what was granted, names with spaces between them; the client may have less now.
-        wanted: what is asked for, or None for everything.
+        requested: what is asked for, or None for everything.
 
     Raises:
         RequestRefused: ``invalid_scope`` where more is asked for.
     """
     allowed = service.registry.permitted(client, audience, granted.split())
-    if wanted is None:
+    if requested is None:
         return " ".join(sorted(allowed))
-    names = frozenset(wanted.split(" "))
+    names = frozenset(requested.split(" "))
     if not names <= allowed:
         raise RequestRefused("invalid_scope", "the scope is more than what is granted")
     return " ".join(sorted(names))

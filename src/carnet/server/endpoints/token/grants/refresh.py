@@ -43,17 +43,17 @@ async def grant_refresh(request: Request, form: dict[str, str]) -> dict[str, Any
     thumbprint = "" if proof is None else proof.thumbprint
     text = required(form, "refresh_token")
     lifetime = whole_seconds(form.get("expires_in"))
-    resource, wanted = form.get("resource"), form.get("scope")
+    resource, requested = form.get("resource"), form.get("scope")
     origin = origin_of(request)
 
     chosen = None
-    narrows = resource is not None or wanted is not None
+    narrows = resource is not None or requested is not None
     if narrows or proof is not None:
         granted = await service.sessions.audience_and_scope(text, client.id)
         if granted is not None and narrows:
             # What can't be given is refused before the token is used: a client that asks better the
             # next time still has it.
-            chosen = _choose(service, client, granted, resource, wanted)
+            chosen = _choose(service, client, granted, resource, requested)
         if granted is not None and proof is not None:
             await use_proof(service, proof)
 
@@ -65,7 +65,7 @@ async def grant_refresh(request: Request, form: dict[str, str]) -> dict[str, Any
         raise _refuse(error.code, origin) from None
     if chosen is None:
         try:
-            chosen = _choose(service, client, (grant.audience, grant.scope), resource, wanted)
+            chosen = _choose(service, client, (grant.audience, grant.scope), resource, requested)
         except RequestRefused:
             # The client has nothing of it any more, whatever it asks for: not this resource, or no
             # scope. What is left would be a session without a token.
@@ -114,7 +114,7 @@ def _choose(
     client: Client,
     granted: tuple[str, str],
     resource: str | None,
-    wanted: str | None,
+    requested: str | None,
 ) -> tuple[str, str]:
     """Choose audience and scope of an access token, among what was granted to the session."""
     audience, scope = granted
@@ -124,7 +124,7 @@ def _choose(
     is_own = audience in service.registry.audiences_of(client)
     default = audience if bound or is_own else None
     chosen = choose_audience(service, client, resource, default, bound=bound)
-    left = choose_scope(service, client, chosen, scope, wanted)
+    left = choose_scope(service, client, chosen, scope, requested)
     if scope and not left:
         raise RequestRefused("invalid_scope", "nothing of what is granted is for this resource")
     return chosen, left
