@@ -92,6 +92,7 @@ def oauth(start, add_user, tmp_path):
                 token_endpoint_auth_method="private_key_jwt",
                 jwks={"keys": [made.key.public.to_jwk()]},
             )
+            await add("keyed", grant_types=MACHINE, jwks={"keys": [made.key.public.to_jwk()]})
             await add("bound", grant_types=MACHINE, dpop_bound_access_tokens=True)
             await add("orders", grant_types=MACHINE, introspects=("orders",))
             web = await add("web", redirect_uris=CALLBACK, scope=scope)

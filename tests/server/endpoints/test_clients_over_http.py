@@ -4,6 +4,7 @@ import dataclasses
 import json
 import secrets
 import time
+from base64 import b64encode
 
 import httpx
 import pytest
@@ -89,6 +90,21 @@ def test_a_client_proves_itself_in_its_own_way_and_no_other(oauth):
     assert error_of(answer) == (400, "unauthorized_client")
 
 
+@pytest.mark.parametrize(
+    "form",
+    ["Bearer {}", "{}", "Basic", "Basic {}{}", "Basic {}*", "Basic a{}", "Basic am9i"],
+)
+def test_what_is_no_basic_header_proves_nothing(oauth, form):
+    def status(header):
+        form = {"grant_type": "client_credentials"}
+        headers = {"Authorization": header}
+        return oauth.server.client.post("/token", data=form, headers=headers).status_code
+
+    good = b64encode(":".join(oauth.job).encode()).decode()
+    assert (status(f"Basic {good}"), status(f"basic {good}")) == (200, 200)
+    assert status(form.format(good, good)) == 401
+
+
 def test_a_parameter_twice_is_refused(oauth):
     answer = oauth.server.client.post(
         "/token",
@@ -106,8 +122,9 @@ def test_an_assertion_is_taken_once_for_this_server_alone_and_not_for_long(oauth
         signer = Signer(key, issuer=client_id, audience=audience, lifetime=lifetime)
         return signer.sign({"sub": client_id, "jti": secrets.token_hex(8), **claims})
 
-    def present(text, kind=ASSERTION):
-        return oauth.machine(None, client_assertion=text, client_assertion_type=kind)
+    def present(text, kind=ASSERTION, **more):
+        given = {"client_assertion": text, "client_assertion_type": kind, **more}
+        return oauth.machine(None, **given)
 
     good = assertion()
     assert present(good).status_code == 200
@@ -125,7 +142,13 @@ def test_an_assertion_is_taken_once_for_this_server_alone_and_not_for_long(oauth
         "not.a.token",
     ):
         assert error_of(present(bad)) == (401, "invalid_client")
+    # A key by which a client could prove itself is none where it is registered to do otherwise.
+    keyed = assertion(sub=oauth.keyed[0], iss=oauth.keyed[0])
+    assert error_of(present(keyed)) == (401, "invalid_client")
     assert error_of(present(assertion(), "other")) == (400, "invalid_request")
+    assert present(assertion(), client_id=client_id).status_code == 200
+    for other in ("other", oauth.job[0]):
+        assert error_of(present(assertion(), client_id=other)) == (400, "invalid_request")
 
 
 def test_authlib_gets_tokens_with_a_secret_and_with_a_key(oauth):

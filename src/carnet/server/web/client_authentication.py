@@ -130,7 +130,6 @@ async def _by_assertion(service: Service, form: dict[str, str]) -> Client:
             audience=(issuer, f"{issuer}/token"),
             type="client-authentication+jwt" if typed else "JWT",
             leeway=LEEWAY,
-            required=("sub", "jti"),
             clock=lambda: service.clock() / SECOND,
         ).verify(text)
         expires_at, token_id = claims.expires_at, claims.token_id
