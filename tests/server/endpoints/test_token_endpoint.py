@@ -6,9 +6,10 @@ from tests.server.flows import Request
 from tests.server.inside import Inside, register
 from tests.server.oauth import Prover
 
-from carnet import inspect
+from carnet import Key, Signer, inspect
 from carnet.server.sessions.sessions import NewSession
 
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 AUDIENCES = ("orders", "billing")
 SCOPE = "orders:read orders:write"
 
@@ -150,3 +151,47 @@ def test_a_proof_that_was_used_takes_nothing_more(scene_of):
         return living == [program.prover.thumbprint] * 2
 
     assert scene_of(scene)
+
+
+def test_what_was_used_is_remembered_for_as_long_as_it_would_be_good(play):
+    """A proof and an assertion, whatever is swept away meanwhile; each by whose it is."""
+
+    async def scene(service, clock):
+        program, key = Program(service), Key.generate("ES256")
+        url = f"{program.origin}/token"
+        for name in ("one", "other"):
+            await register(
+                service,
+                name,
+                redirect_uris=(),
+                grant_types=("client_credentials",),
+                token_endpoint_auth_method="private_key_jwt",
+                jwks={"keys": [key.public.to_jwk()]},
+            )
+        seconds = clock() // 1_000_000
+
+        def assertion(name, token_id="an-id"):
+            signer = Signer(key, issuer=name, audience=url, lifetime=600, clock=lambda: seconds)
+            return signer.sign({"sub": name, "jti": token_id})
+
+        async def present(text, headers=None):
+            given = {"client_assertion": text, "client_assertion_type": ASSERTION}
+            await service.background.sweep()
+            answer = await program.token(None, headers, grant_type="client_credentials", **given)
+            return answer.json().get("error", answer.status_code)
+
+        assert await present(assertion("one")) == 200
+        assert await present(assertion("other")) == 200
+        clock.advance(500)
+        assert await present(assertion("one")) == "invalid_client"
+        clock.advance(125)
+        # Within the leeway for clocks.
+        assert await present(assertion("one")) == "invalid_client"
+
+        seconds = clock() // 1_000_000
+        [proof] = await program.proofs(1)
+        assert await present(assertion("one", "a"), proof) == 200
+        clock.advance(55)
+        assert await present(assertion("one", "b"), proof) == "invalid_dpop_proof"
+
+    play(scene)
