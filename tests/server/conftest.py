@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,15 +91,19 @@ def start(tmp_path):
 
 
 @pytest.fixture
-def add_user(tmp_path, carnet):
+def add_user(tmp_path):
+    """Make accounts in a server's data, as `carnet user add` does, but in this process: faster."""
+
     def add(username="alice", password=PASSWORD, roles=("ADMIN",), data=None):
-        flags = [flag for role in roles for flag in ("--role", role)]
-        done = carnet(
-            *("user", "add", username, "--password-file", "-", *flags),
-            data=data or tmp_path / "data",
-            stdin=password + "\n",
-        )
-        assert done.returncode == 0, done.stderr
+        settings = Settings(data=str(data or tmp_path / "data"))
+
+        async def create():
+            async with open_service(settings) as service:
+                await service.accounts.create(username, password, roles)
+
+        # A thread of its own, for a browser's test has a loop in this one.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, create()).result()
 
     return add
 
