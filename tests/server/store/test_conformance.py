@@ -32,7 +32,7 @@ LARGEST = 2**63 - 1
 def new_session(secret_hash):
     """Give the values of ADD_SESSION."""
     granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, None)
-    return ("s1", secret_hash, *granted, *(ACCOUNT[0], 1))
+    return statements.AddSession("s1", secret_hash, *granted, *(ACCOUNT[0], 1))
 
 
 def count_up():
@@ -765,3 +765,26 @@ def test_random_transactions_at_once_lose_and_invent_nothing(play):
             expected[source] -= 1
             expected[target] += 1
     assert dict(play(scene)) == expected
+
+
+def test_each_notice_is_leased_to_one_and_only_of_a_session_that_has_ended(play):
+    async def scene(store):
+        await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
+        for number in range(40):
+            values = new_session(b"%d" % number)._replace(
+                session_id=f"s{number}", logout_uri="https://app.example.com/logout"
+            )
+            await store.write(statements.ADD_SESSION, *values)
+        for number in range(30):
+            await store.write(statements.END_SESSION, 5, "why", f"s{number}")
+        leased = []
+        for _ in range(10):
+            due = await asyncio.gather(
+                *(store.write(statements.LEASE_LOGOUTS, 100, 10, 3) for _ in range(8))
+            )
+            leased += [row[0] for rows in due for row in rows]
+        living = await store.read(statements.LOGOUTS_DUE, 10)
+        again = await store.write(statements.LEASE_LOGOUTS, 200, 100, 40)
+        return sorted(leased), living, len(again)
+
+    assert play(scene) == (sorted(f"s{number}" for number in range(30)), [], 30)
