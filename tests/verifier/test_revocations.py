@@ -71,6 +71,11 @@ def refusal(known, **claims):
         ({"sub": "ada", "sub_ver": 3}, None),
         ({"sub": "ada"}, None),
         ({"sub": "bob", "sub_ver": 1}, None),
+        # What is no version is older than any.
+        ({"sub": "ada", "sub_ver": "9"}, "sub_ver"),
+        ({"sub": "ada", "sub_ver": [9]}, "sub_ver"),
+        ({"sub": "bob", "sub_ver": "9"}, None),
+        ({"sub": ["ada"], "sub_ver": 2}, None),
         ({"jti": "t1"}, "jti"),
         ({}, None),
     ],
@@ -108,6 +113,8 @@ def test_increments_add_and_heartbeats_confirm(known):
         increment(5, 6, ["sid"]),
         increment(5, 6, ["sid", 1]),
         increment(5, 6, ["new", "x"]),
+        increment(5, 6, ["sub", "ada", True]),
+        increment(5, 6, ["sub", "ada", 4.0]),
         increment(5, 6, "sid"),
         snapshot(7, part=1),
         snapshot(7, ["sub", "ada"]),
@@ -150,6 +157,13 @@ def test_what_a_later_snapshot_does_not_hold_any_more_is_dropped_when_its_time_i
     assert refusal(known, sid="s1") is None
     assert refusal(known, sid="s3") == "sid"
     assert len(known) == 1
+
+
+def test_a_snapshot_of_an_older_time_does_not_bring_an_older_version_back(known):
+    known.apply(snapshot(6, ["sub", "ada", 2], iat=START + 361), 361)
+    assert refusal(known, sub="ada", sub_ver=2) == "sub_ver"
+    known.apply(snapshot(7, ["sub", "ada", 3], iat=START + 362), 362)
+    assert len(known) == 3
 
 
 def test_entries_are_kept_for_the_longest_time_that_the_issuer_has_named(known):

@@ -83,8 +83,7 @@ class ScopeTable:
             release = self._releases.get(scope)
             if release is not None and into in release.tokens:
                 add_claims(claims, person, release.claims)
-            if into == "access_token":
-                add_claims(claims, person, resource.metadata.scope_claims.get(scope, ()))
+            add_claims(claims, person, resource.metadata.scope_claims.get(scope, ()))
         return claims
 
     def describe(
