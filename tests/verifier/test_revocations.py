@@ -104,6 +104,7 @@ def test_increments_add_and_heartbeats_confirm(known):
         heartbeat(6),
         heartbeat(4),
         {**heartbeat(5), "event": "other"},
+        {**heartbeat(5), "seq": 6},
         {**increment(5, 6), "entries": None},
         {**heartbeat(5), "iat": None},
         {**heartbeat(5), "iat": True},
@@ -137,6 +138,23 @@ def test_a_snapshot_refuses_with_each_part_and_is_known_with_its_last():
     known.apply(snapshot(9, ["sid", "b"], part=1, last=True), 0)
     assert known.position == 9
     assert (refusal(known, sid="a"), refusal(known, sid="b")) == ("sid", "sid")
+
+
+@pytest.mark.parametrize("parts", [[1], [0, 2], [0, 1, 1], [0, None]])
+def test_a_snapshot_whose_parts_do_not_follow_each_other_is_not_known(parts):
+    known = Following()
+    for number in parts[:-1]:
+        known.apply(snapshot(5, part=number, last=False), 0)
+    with pytest.raises(IssuerUnavailable):
+        known.apply(snapshot(5, part=parts[-1]), 0)
+    assert known.position is None
+
+
+def test_whoever_begins_anew_takes_nothing_but_a_snapshot(known):
+    known.restart()
+    with pytest.raises(IssuerUnavailable):
+        known.apply(heartbeat(5, START + 1), 1)
+    assert (known.position, known.heard_at) == (None, 0)
 
 
 @pytest.mark.parametrize("seq", [2, 5, 9])
