@@ -20,6 +20,7 @@ from carnet.server.clients.addresses import (
     check_private_address,
     check_web_address,
 )
+from carnet.server.clock import SECOND
 from carnet.server.sessions.sessions import FIRST_PARTY
 
 __all__ = [
@@ -145,6 +146,13 @@ class Secrets(NamedTuple):
         """Give those that work at a moment, in microseconds since 1970."""
         ended = self.previous_until is not None and self.previous_until <= moment
         return Secrets(self.current) if ended or self.previous is None else self
+
+    @property
+    def previous_expires_at(self) -> int | None:
+        """When the previous one stops, in seconds since 1970, or 0; None where there is none."""
+        if self.previous is None:
+            return None
+        return 0 if self.previous_until is None else self.previous_until // SECOND
 
 
 class Client(NamedTuple):

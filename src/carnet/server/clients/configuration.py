@@ -152,8 +152,8 @@ class Change(NamedTuple):
         found = {
             name: (before[name], value) for name, value in after.items() if before[name] != value
         }
-        secrets = _told(self.before), _told(self.after)
-        return found if secrets[0] == secrets[1] else {**found, SECRET: secrets}
+        was, will = _secrets(self.before), _secrets(self.after)
+        return found if was == will else {**found, SECRET: (_told(was), _told(will))}
 
     @property
     def differs(self) -> bool:
@@ -216,8 +216,11 @@ def _builtins(metadata: ClientMetadata | ResourceMetadata) -> dict[str, Any]:
     return msgspec.json.decode(msgspec.json.encode(metadata), type=dict)
 
 
-def _told(one: Client | Resource | None) -> list[str]:
-    secrets = one.secrets if isinstance(one, Client) else Secrets()
+def _secrets(one: Client | Resource | None) -> Secrets:
+    return one.secrets if isinstance(one, Client) else Secrets()
+
+
+def _told(secrets: Secrets) -> list[str]:
     told = []
     if secrets.current is not None:
         told.append(f"sha256 {secrets.current.hex()[:12]}…")

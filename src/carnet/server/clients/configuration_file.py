@@ -165,7 +165,7 @@ class ConfigurationFile:
 
     def _error(self, path: tuple[str, ...], text: str) -> ConfigurationError:
         table, member = ".".join(_key(name) for name in path[:2]), "".join(path[2:3])
-        told = f"{member}: {text}" if member else text
+        told = text if text.startswith(member) else f"{member}: {text}"
         return ConfigurationError(f"{self._name}, line {self._line_of(path)}, [{table}]: {told}")
 
     def _line_of(self, path: tuple[str, ...]) -> int:

@@ -10,12 +10,10 @@ The client of a row that can't be read gets no tokens, and its resource is given
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
-import msgspec
-
-from carnet.server.audit import Event, Origin, record
+from carnet.server.audit import Event, Origin
 from carnet.server.clients.clients import (
     FIRST_PARTY_CLIENT,
     Client,
@@ -23,25 +21,17 @@ from carnet.server.clients.clients import (
     ClientRefused,
     Secrets,
     check_client_id,
-    check_metadata,
-    client_of,
     hash_secret,
 )
-from carnet.server.clients.configuration import (
-    SECRET,
-    Change,
-    Configuration,
-    Plan,
-    refusing,
-    with_members,
-)
-from carnet.server.clients.records import COUNTER, Kind, Records
+from carnet.server.clients.configuration import Change, Configuration, Plan, with_members
+from carnet.server.clients.kinds import CLIENTS, RESOURCES, columns_of
+from carnet.server.clients.planning import Planner
+from carnet.server.clients.records import COUNTER, Records
 from carnet.server.clients.resources import (
     Resource,
     ResourceMetadata,
     check_resource_metadata,
     own_api,
-    resource_of,
 )
 from carnet.server.clients.scopes import ALWAYS_GRANTABLE, ScopeTable
 from carnet.server.clock import SECOND, Clock
@@ -57,31 +47,6 @@ __all__ = ["Registry"]
 SECRET_SIZE: Final = 32
 
 T = TypeVar("T")
-
-CLIENTS: Final = Kind(
-    name="client",
-    identifier="client_id",
-    make=client_of,
-    read=sql.CLIENTS,
-    add=sql.ADD_CLIENT,
-    replace=sql.REPLACE_CLIENT,
-    remove=sql.REMOVE_CLIENT,
-    created=Event.CLIENT_CREATED,
-    changed=Event.CLIENT_CHANGED,
-    removed=Event.CLIENT_REMOVED,
-)
-RESOURCES: Final = Kind(
-    name="resource",
-    identifier="audience",
-    make=resource_of,
-    read=sql.RESOURCES,
-    add=sql.ADD_RESOURCE,
-    replace=sql.REPLACE_RESOURCE,
-    remove=sql.REMOVE_RESOURCE,
-    created=Event.RESOURCE_CREATED,
-    changed=Event.RESOURCE_CHANGED,
-    removed=Event.RESOURCE_REMOVED,
-)
 
 
 class Registry:
@@ -101,12 +66,12 @@ class Registry:
 
     def __init__(self, store: Store, sessions: Sessions, settings: Settings, clock: Clock) -> None:
         self._store = store
-        self._sessions = sessions
         self._settings = settings
         self._clock = clock
         self._loading = asyncio.Lock()
         self._clients = Records(CLIENTS, store, clock)
         self._resources = Records(RESOURCES, store, clock)
+        self._planner = Planner(self._clients, self._resources, sessions, settings, clock)
         self._own = {name: Resource(name) for name in settings.audiences}
         self._issuer = own_api(settings.own_url)
         self._known = self._own
@@ -223,13 +188,13 @@ class Registry:
         Raises:
             ClientRefused: if it can't be made so, or if the id is taken.
         """
-        self._check(metadata, self.audiences)
+        self._planner.check(metadata, self.audiences)
         if client_id is None:
             client_id = new_identifier()
         else:
             check_client_id(client_id)
         secret = new_identifier(SECRET_SIZE) if metadata.has_secret else None
-        row = _columns(Client(client_id, _secrets(secret), metadata))
+        row = columns_of(Client(client_id, _secrets(secret), metadata))
         client = await self._change(lambda: self._clients.adding(client_id, *row, origin=origin))
         return client, secret
 
@@ -244,9 +209,9 @@ class Registry:
         Raises:
             ClientRefused: if it can't be so, or ``unknown_client``.
         """
-        self._check(metadata, self.audiences)
+        self._planner.check(metadata, self.audiences)
         after, secret = _with(self._clients.find(client_id), metadata)
-        row = _columns(after)
+        row = columns_of(after)
         await self._change(lambda: self._clients.replacing(client_id, *row, origin=origin))
         return self._clients.find(client_id), secret
 
@@ -269,7 +234,7 @@ class Registry:
         number = await self._load_numbered()
         before = self._clients.find(client_id)
         metadata = with_members(before.metadata, members)
-        self._check(metadata, self.audiences)
+        self._planner.check(metadata, self.audiences)
         after, secret = _with(before, metadata)
         change = Change("client", client_id, before, after)
         await self.apply(Plan([change] if change.differs else [], number), origin)
@@ -319,7 +284,7 @@ class Registry:
         Raises:
             ClientRefused: ``unknown_client``.
         """
-        return await self._change(lambda: self._removing_client(client_id, origin))
+        return await self._change(lambda: self._planner.removing_client(client_id, origin))
 
     async def add_resource(
         self, audience: str, metadata: ResourceMetadata, origin: Origin
@@ -330,7 +295,7 @@ class Registry:
             ClientRefused: if it can't be made so, or if there is one already.
         """
         check_resource_metadata(audience, metadata, self._settings)
-        row = _columns(Resource(audience, metadata))
+        row = columns_of(Resource(audience, metadata))
         return await self._change(lambda: self._resources.adding(audience, *row, origin=origin))
 
     async def replace_resource(
@@ -343,7 +308,7 @@ class Registry:
         """
         self._resources.find(audience)
         check_resource_metadata(audience, metadata, self._settings)
-        row = _columns(Resource(audience, metadata))
+        row = columns_of(Resource(audience, metadata))
         await self._change(lambda: self._resources.replacing(audience, *row, origin=origin))
         return self._resources.find(audience)
 
@@ -383,31 +348,7 @@ class Registry:
             EntryRefused: naming the client or resource that can't be so.
         """
         number = await self._load_numbered()
-        kept = () if prune else self._resources.known
-        audiences = (*self._settings.audiences, *kept, *wanted.resources)
-        changes = []
-        for audience, metadata in wanted.resources.items():
-            with refusing("resource", audience, self._resources.unreadable):
-                check_resource_metadata(audience, metadata, self._settings)
-            before = self._resources.known.get(audience)
-            changes.append(Change("resource", audience, before, Resource(audience, metadata)))
-        for client_id, described in wanted.clients.items():
-            with refusing("client", client_id, self._clients.unreadable):
-                check_client_id(client_id)
-                self._check(described.metadata, audiences)
-                known = self._clients.known.get(client_id)
-                after = described.after(client_id, known, self._clock())
-            if known is not None:
-                known = known._replace(secrets=known.secrets.at(self._clock()))
-            changes.append(Change("client", client_id, known, after))
-        # Resources come before the clients that may ask for them, and go after those.
-        others = [
-            *(Change("client", one.id, one) for one in self.clients()),
-            *(Change("resource", one.audience, one) for one in self.resources()),
-        ]
-        others = [one for one in others if one.name not in wanted.of(one.kind)]
-        changes = [one for one in changes if one.differs]
-        return Plan([*changes, *others], number) if prune else Plan(changes, number, others)
+        return self._planner.plan(wanted, number, prune=prune)
 
     async def apply(self, plan: Plan, origin: Origin) -> None:
         """Make all changes of a plan in one transaction.
@@ -415,44 +356,8 @@ class Registry:
         Raises:
             ClientRefused: ``registry_changed`` where something has changed since the plan was made.
         """
-
-        def work() -> Transaction[None]:
-            # Whoever changes something meanwhile waits here, or has done so before.
-            if not (yield sql.NEXT_NUMBER_AFTER, (COUNTER, plan.number)):
-                raise ClientRefused(
-                    "clients or resources were changed at the same moment, and nothing was changed "
-                    "here; look again, then try again",
-                    code="registry_changed",
-                )
-            for change in plan.changes:
-                yield from self._making(change, origin)
-
         if plan.changes:
-            await self._change(work)
-
-    def _making(self, change: Change, origin: Origin) -> Transaction[None]:
-        records = self._clients if change.kind == "client" else self._resources
-        name, before, after = change.name, change.before, change.after
-        if after is None and change.kind == "client":
-            yield from self._removing_client(name, origin)
-        elif after is None:
-            yield from records.removing(name, origin)
-        elif before is None:
-            yield from records.adding(name, *_columns(after), origin=origin)
-        else:
-            yield from records.replacing(name, *_columns(after), origin=origin)
-        if SECRET in change.members and before is not None and after is not None:
-            yield from record(self._clock(), Event.CLIENT_SECRET_CHANGED, origin, reason=name)
-
-    def _removing_client(self, client_id: str, origin: Origin) -> Transaction[int]:
-        yield from self._clients.removing(client_id, origin)
-        yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
-        yield sql.FORGET_LOGOUT_FAILURE, (client_id,)
-        return (
-            yield from self._sessions.ending_of_client(
-                client_id, "client_removed", self._clock(), origin
-            )
-        )
+            await self._change(lambda: self._planner.applying(plan, origin))
 
     async def _change(self, work: Callable[[], Transaction[T]]) -> T:
         result = await self._store.transact(work)
@@ -464,18 +369,6 @@ class Registry:
         number = (await read_counters(self._store))[COUNTER]
         await self.load()
         return number
-
-    def _check(self, metadata: ClientMetadata, audiences: Collection[str]) -> None:
-        check_metadata(metadata)
-        for name in ("resources", "introspects"):
-            for audience in getattr(metadata, name):
-                may_be = name == "resources" and audience == self._issuer.audience
-                if audience not in audiences and not may_be:
-                    raise ClientRefused(
-                        f"{name} names {audience}, which is no audience of this service: "
-                        "add the resource first",
-                        member=name,
-                    )
 
 
 def _with(client: Client, metadata: ClientMetadata) -> tuple[Client, str | None]:
@@ -490,9 +383,3 @@ def _with(client: Client, metadata: ClientMetadata) -> tuple[Client, str | None]
 
 def _secrets(secret: str | None) -> Secrets:
     return Secrets() if secret is None else Secrets(hash_secret(secret))
-
-
-def _columns(one: Client | Resource) -> tuple[Any, ...]:
-    """Give the columns of a row between its name and the moment when it was made."""
-    metadata = msgspec.json.encode(one.metadata).decode()
-    return (*one.secrets, metadata) if isinstance(one, Client) else (metadata,)
