@@ -117,6 +117,7 @@ BAD = {
     "no TOML": ("[clients.shop\n", "is not a TOML file", "line 1"),
     "not UTF-8": (b"\xff", "is not UTF-8"),
     "a table twice": ("[clients.a]\n[clients.a]\n", "is not a TOML file", "line 2"),
+    "a huge number": (f"[clients.a]\njwks = {{ x = {'1' * 5000} }}\n", "is not a TOML file"),
     "a setting": ('issuer = "https://a.example"\n', "line 1", "[issuer]", "--config"),
     "no table": ("[clients]\nshop = 1\n", "line 1", "[clients.NAME]"),
     "an unknown member": (

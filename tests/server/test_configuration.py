@@ -131,6 +131,14 @@ def test_drift_is_named_by_its_members(play):
     assert play(scene) == (scopes, ("openid", ""), ["scope", "secret"])
 
 
+def test_secrets_whose_hashes_begin_alike_differ(play):
+    async def scene(service, _clock):
+        await apply(service, FILE)
+        return await apply(service, FILE.replace("1" * 64, "1" * 63 + "0"))
+
+    assert play(scene) == [("change", "client", "shop", ["secret"])]
+
+
 def test_secrets_that_the_file_does_not_name_stay_as_they_are(play):
     text = '[clients.job]\ngrant_types = ["client_credentials"]\nscope = "a"\n'
 

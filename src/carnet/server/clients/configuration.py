@@ -30,6 +30,7 @@ __all__ = [
     "EntryRefused",
     "KindName",
     "Plan",
+    "microseconds",
     "refusing",
     "utc",
     "with_members",
@@ -39,7 +40,7 @@ KindName = Literal["client", "resource"]
 M = TypeVar("M", ClientMetadata, ResourceMetadata)
 
 BEGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LAST: Final = (datetime(9999, 12, 31, tzinfo=UTC) - BEGIN) // timedelta(microseconds=1)
+LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 SECRET: Final = "secret"
 """What stands for a client's secrets among the members that differ."""
 
@@ -177,7 +178,12 @@ class Plan(NamedTuple):
 
 def utc(moment: int) -> datetime:
     """Give a moment, in microseconds since 1970, as a date; one that no date holds as the last."""
-    return BEGIN + timedelta(microseconds=max(0, min(moment, LAST)))
+    return BEGIN + timedelta(microseconds=max(0, min(moment, microseconds(LAST))))
+
+
+def microseconds(date: datetime) -> int:
+    """Give a date as a moment, in microseconds since 1970."""
+    return (date - BEGIN) // timedelta(microseconds=1)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -25,10 +25,10 @@ from msgspec import Meta
 from carnet.errors import ConfigurationError
 from carnet.server.clients.clients import Client, ClientMetadata, Secrets, hash_secret
 from carnet.server.clients.configuration import (
-    BEGIN,
     Configuration,
     DescribedClient,
     EntryRefused,
+    microseconds,
     utc,
 )
 from carnet.server.clients.resources import Resource, ResourceMetadata
@@ -78,7 +78,8 @@ class ConfigurationFile:
             tables = tomllib.loads(self._text)
         except UnicodeDecodeError:
             raise ConfigurationError(f"{name} is not a TOML file: it is not UTF-8") from None
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
+            # Most are a TOMLDecodeError; a number of thousands of digits is none.
             raise ConfigurationError(f"{name} is not a TOML file: {error}") from None
         for table, entries in tables.items():
             if table not in TABLES:
@@ -116,7 +117,7 @@ class ConfigurationFile:
             raise self._error((*place, "previous_secret_sha256"), "it goes with the current one")
         if previous is None and until is not None:
             raise self._error((*place, "previous_secret_until"), "it goes with the secret itself")
-        moment = None if until is None else (until - BEGIN) // timedelta(microseconds=1)
+        moment = None if until is None else microseconds(until)
         known = {name: getattr(read, name) for name in ClientMetadata.__struct_fields__}
         secrets = None if current is None else Secrets(current, previous, moment)
         return DescribedClient(ClientMetadata(**known), secrets)
@@ -184,7 +185,7 @@ def _named_on_lines(lines: Iterable[str]) -> Iterator[tuple[int, tuple[str, ...]
         is_table = line.lstrip().startswith("[")
         try:
             read: Any = tomllib.loads(line if is_table else f"{line.partition('=')[0]}=0")
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             continue  # a line of a value
         named = []
         while isinstance(read, dict) and read:

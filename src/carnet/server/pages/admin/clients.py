@@ -90,7 +90,8 @@ QUESTIONS: Final = {
     ),
     "secret": (
         "Make a new secret for {}?",
-        "The client needs it to ask for tokens once the current secret has stopped working.",
+        "It is shown once. The client can't ask for tokens without it when the current secret has "
+        "stopped working.",
         "Make a new secret",
     ),
     "remove-previous-secret": (
