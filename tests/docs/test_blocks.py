@@ -16,6 +16,7 @@ import pytest
 from tests import processes
 
 from carnet.cli.commands import root as carnet_command
+from carnet.server.clients.configuration_file import ConfigurationFile
 from carnet.server.settings_sources import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -229,7 +230,12 @@ def test_the_commands_in_the_text_of_a_page_are_there(path):
 @pytest.mark.parametrize(
     "block", [block for block in BLOCKS if block.language == "toml"], ids=lambda block: block.place
 )
-def test_settings_load(block, tmp_path):
+def test_settings_and_descriptions_of_clients_load(block, tmp_path):
+    if re.search(r"^\[(clients|resources)\.", block.text, re.MULTILINE):
+        for file in re.findall(r'^\w*secret_file = "(.*)"$', block.text, re.MULTILINE):
+            (tmp_path / file).write_text("0123456789abcdef" * 4)
+        ConfigurationFile(block.text.encode(), "clients.toml", tmp_path)
+        return
     (tmp_path / "carnet.toml").write_text(block.text, "utf-8")
     load_settings(tmp_path / "carnet.toml", {}, {})
 

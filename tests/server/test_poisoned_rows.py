@@ -48,7 +48,7 @@ def test_a_client_or_resource_that_can_not_be_read_is_left_out_shown_and_can_be_
         )
         await service.registry.add_resource("api", ResourceMetadata(), OPERATOR)
         for name, text in CLIENTS.items():
-            await add_row(service, "client", name, None, text, clock())
+            await add_row(service, "client", name, None, text, clock(), None, None)
         for name in ("torn", "orders"):
             await add_row(service, "resource", name, '{"encryption_key": {"kty": "x"}}', clock())
 
@@ -308,7 +308,7 @@ def test_a_client_that_fails_is_asked_once_and_not_for_each_of_its_sessions(
 
 def test_the_notices_of_a_client_that_can_not_be_read_wait_for_it(play, ended, told):
     async def scene(service, clock):
-        await add_row(service, "client", "torn", None, "{", clock())
+        await add_row(service, "client", "torn", None, "{", clock(), None, None)
         await ended(service, "torn", "https://good.example/l")
         await service.registry.load()
         await service.logout_notices.send_due()
@@ -367,7 +367,7 @@ def test_metadata_of_a_client_that_can_not_be_read_leave_the_applications_of_an_
     async def scene(service, clock):
         account = await service.accounts.create("ada", PASSWORD)
         for name, text in {**CLIENTS, "list": "[]", "good": '{"client_name": "Shop"}'}.items():
-            await add_row(service, "client", name, None, text, clock())
+            await add_row(service, "client", name, None, text, clock(), None, None)
             await service.consents.grant(account.id, name, "orders", "openid", OPERATOR)
         return {one.client_id: one.name for one in await service.consents.applications(account.id)}
 

@@ -3,30 +3,116 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import click
 import msgspec
 
+from carnet.cli.durations import parse_duration
+from carnet.cli.members import Members, naming_options, read_json_file
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
-from carnet.errors import ConfigurationError
 from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import Client, ClientMetadata, ClientRefused
-from carnet.server.clock import SECOND
+from carnet.server.clients.configuration import with_members
+from carnet.server.clock import SECOND, now
 from carnet.server.service import Service
 from carnet.server.tokens.logout_notices import LogoutFailure
 
 __all__ = ["client", "client_document"]
 
-GRANTS = ("authorization_code", "refresh_token", "client_credentials")
-METHODS = {
+GRANTS: Final = ("authorization_code", "refresh_token", "client_credentials")
+METHODS: Final = {
     "none": "none",
     "basic": "client_secret_basic",
     "post": "client_secret_post",
     "key": "private_key_jwt",
 }
+UNTIL_REMOVED: Final = "until-removed"
+
+# The option that each member of the metadata is given with, and what else `click` is told of it.
+OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "redirect_uris": (
+        "--redirect-uri",
+        {"multiple": True, "metavar": "URL", "help": "Repeatable."},
+    ),
+    "post_logout_redirect_uris": (
+        "--post-logout-redirect-uri",
+        {"multiple": True, "metavar": "URL", "help": "Repeatable."},
+    ),
+    "backchannel_logout_uri": (
+        "--backchannel-logout-uri",
+        {"metavar": "URL", "help": "Is told when a session ends."},
+    ),
+    "grant_types": (
+        "--grant",
+        {
+            "multiple": True,
+            "type": click.Choice(GRANTS),
+            "help": "Repeatable; for a new client by default authorization_code and refresh_token "
+            "where it has a redirect URI, client_credentials where it has none.",
+        },
+    ),
+    "scope": (
+        "--scope",
+        {"metavar": "SCOPES", "help": "What it may ask for, with spaces between."},
+    ),
+    "token_endpoint_auth_method": (
+        "--auth",
+        {
+            "type": click.Choice(tuple(METHODS)),
+            "help": "How it proves who it is, basic by default; none is for apps in browsers and "
+            "on phones.",
+        },
+    ),
+    "jwks": (
+        "--jwks",
+        {"type": click.File("rb"), "metavar": "FILE", "help": "Its public keys, a JWK Set."},
+    ),
+    "id_token_encrypted_response_alg": (
+        "--encrypt-id-tokens",
+        {
+            "metavar": "ALG",
+            "help": "Encrypt its ID tokens to its key of this algorithm, which is in --jwks.",
+        },
+    ),
+    "id_token_encrypted_response_enc": (
+        "--encryption-enc",
+        {
+            "type": click.Choice(tuple(ENCRYPTIONS)),
+            "metavar": "ENC",
+            "help": "How their content is encrypted: A256GCM and the like; A128CBC-HS256 by "
+            "default.",
+        },
+    ),
+    "resources": (
+        "--resource",
+        {"multiple": True, "metavar": "AUDIENCE", "help": "Repeatable."},
+    ),
+    "introspects": (
+        "--introspects",
+        {
+            "multiple": True,
+            "metavar": "AUDIENCE",
+            "help": "It serves this audience, and may ask about its tokens. Repeatable.",
+        },
+    ),
+    "first_party": (
+        "--first-party/--no-first-party",
+        {
+            "default": None,
+            "help": "It is our own: nobody is asked for consent, and its tokens carry roles and "
+            "claims.",
+        },
+    ),
+    "dpop_bound_access_tokens": (
+        "--dpop/--no-dpop",
+        {"default": None, "help": "It gets key-bound tokens only (RFC 9449)."},
+    ),
+}
+MEMBERS: Final = Members(OPTIONS, ClientMetadata)
+NAMES: Final = {"client_id": "--id", **MEMBERS.names}
 
 
 @click.group()
@@ -37,78 +123,16 @@ def client() -> None:
 @client.command()
 @click.argument("name")
 @click.option("--id", "client_id", metavar="ID", help="Its client_id; random by default.")
-@click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URL", help="Repeatable.")
-@click.option(
-    "--post-logout-redirect-uri",
-    "post_logout_redirect_uris",
-    multiple=True,
-    metavar="URL",
-    help="Repeatable.",
-)
-@click.option("--backchannel-logout-uri", metavar="URL", help="Is told when a session ends.")
-@click.option(
-    "--grant",
-    "grant_types",
-    multiple=True,
-    type=click.Choice(GRANTS),
-    help="Repeatable; by default authorization_code and refresh_token where it has a redirect "
-    "URI, client_credentials where it has none.",
-)
-@click.option("--scope", metavar="SCOPES", help="What it may ask for, with spaces between.")
-@click.option(
-    "--auth",
-    "method",
-    type=click.Choice(tuple(METHODS)),
-    default="basic",
-    show_default=True,
-    help="How it proves who it is; none is for apps in browsers and on phones.",
-)
-@click.option("--jwks", type=click.File("rb"), metavar="FILE", help="Its public keys, a JWK Set.")
-@click.option(
-    "--encrypt-id-tokens",
-    "encryption_alg",
-    metavar="ALG",
-    help="Encrypt its ID tokens to its key of this algorithm, which is in --jwks.",
-)
-@click.option(
-    "--encryption-enc",
-    type=click.Choice(tuple(ENCRYPTIONS)),
-    metavar="ENC",
-    help="How their content is encrypted: A256GCM and the like; A128CBC-HS256 by default.",
-)
-@click.option("--resource", "resources", multiple=True, metavar="AUDIENCE", help="Repeatable.")
-@click.option(
-    "--introspects",
-    multiple=True,
-    metavar="AUDIENCE",
-    help="It serves this audience, and may ask about its tokens. Repeatable.",
-)
-@click.option(
-    "--first-party",
-    is_flag=True,
-    help="It is our own: nobody is asked for consent, and its tokens carry roles and claims.",
-)
-@click.option("--dpop", "bound", is_flag=True, help="It gets key-bound tokens only (RFC 9449).")
+@MEMBERS.options
 @json_option
 @data_options
 def add(
     name: str,
     client_id: str | None,
-    redirect_uris: tuple[str, ...],
-    post_logout_redirect_uris: tuple[str, ...],
-    backchannel_logout_uri: str | None,
-    grant_types: tuple[Any, ...],
-    scope: str | None,
-    method: str,
-    jwks: IO[bytes] | None,
-    encryption_alg: str | None,
-    encryption_enc: str | None,
-    resources: tuple[str, ...],
-    introspects: tuple[str, ...],
-    first_party: bool,
-    bound: bool,
     as_json: bool,
     config: Path | None,
+    data: str | None,
+    database: str | None,
     **given: Any,
 ) -> None:
     """Make a client; its secret is shown once.
@@ -121,40 +145,55 @@ def add(
       carnet client add "Bank" --redirect-uri https://bank.example.com/cb \\
         --jwks keys.json --encrypt-id-tokens ECDH-ES+A256KW
     """
-    settings = settings_from(config, **given)
-    members: dict[str, Any] = {
-        "client_name": name,
-        "redirect_uris": redirect_uris,
-        "post_logout_redirect_uris": post_logout_redirect_uris,
-        "backchannel_logout_uri": backchannel_logout_uri,
-        "grant_types": grant_types or (GRANTS[:2] if redirect_uris else GRANTS[2:]),
-        "scope": scope or "",
-        "token_endpoint_auth_method": METHODS[method],
-        "jwks": None if jwks is None else _read_jwks(jwks),
-        "resources": resources,
-        "introspects": introspects,
-        "first_party": first_party,
-        "dpop_bound_access_tokens": bound,
-    }
-    if encryption_alg is not None:
-        members["id_token_encrypted_response_alg"] = encryption_alg
-    if encryption_enc is not None:
-        members["id_token_encrypted_response_enc"] = encryption_enc
-    try:
-        metadata = msgspec.convert(members, ClientMetadata)
-    except msgspec.ValidationError as error:
-        raise ClientRefused(str(error)) from None
-    made, secret = with_service(
-        settings, lambda service: service.registry.add_client(metadata, OPERATOR, client_id)
-    )
-    if as_json:
-        shown = client_document(made)
-        echo_json(shown if secret is None else {**shown, "client_secret": secret})
-        return
-    click.echo(f"client_id      {made.id}")
-    if secret is not None:
-        click.echo(f"client_secret  {secret}")
-        click.echo("Keep the secret now: it is not shown again.", err=True)
+    settings = settings_from(config, data=data, database=database)
+    members = {"client_name": name, **_members(given)}
+    members.setdefault("grant_types", GRANTS[:2] if members.get("redirect_uris") else GRANTS[2:])
+    with naming_options(NAMES):
+        metadata = with_members(ClientMetadata(), members)
+        made, secret = with_service(
+            settings, lambda service: service.registry.add_client(metadata, OPERATOR, client_id)
+        )
+    _show_made(made, secret, as_json)
+
+
+@client.command()
+@click.argument("client_id", metavar="ID")
+@click.option("--name", "client_name", metavar="NAME", help="What people are shown.")
+@MEMBERS.options
+@MEMBERS.clear_option
+@json_option
+@data_options
+def edit(
+    client_id: str,
+    client_name: str | None,
+    clear: tuple[str, ...],
+    as_json: bool,
+    config: Path | None,
+    data: str | None,
+    database: str | None,
+    **given: Any,
+) -> None:
+    """Change what the options name of a client, and leave everything else as it is.
+
+    An option that may be repeated names all that there is to be from now on.
+
+    \b
+    Examples:
+      carnet client edit shop --redirect-uri https://shop.example.com/callback
+      carnet client edit job --scope "orders:read" --clear resource
+    """
+    settings = settings_from(config, data=data, database=database)
+    members = {**MEMBERS.cleared(clear), **_members(given)}
+    if client_name is not None:
+        members["client_name"] = client_name
+    if not members:
+        raise click.UsageError("name what is to change, such as --scope or --redirect-uri")
+    with naming_options({"client_name": "--name", **MEMBERS.names}):
+        made, secret = with_service(
+            settings,
+            lambda service: service.registry.edit_client(client_id, members, OPERATOR),
+        )
+    _show_made(made, secret, as_json, told=f"{made.id} is as it was told")
 
 
 @client.command("list")
@@ -210,19 +249,47 @@ def show(client_id: str, as_json: bool, config: Path | None, **given: Any) -> No
 
 @client.command("new-secret")
 @click.argument("client_id")
+@click.option(
+    "--keep-previous",
+    "keep",
+    metavar="DURATION",
+    default="0",
+    help=f"How long the secret until now works on, such as 24h or 7d, or {UNTIL_REMOVED}; by "
+    "default it stops at once.",
+)
 @json_option
 @data_options
-def new_secret(client_id: str, as_json: bool, config: Path | None, **given: Any) -> None:
-    """Give a client another secret; the previous one stops working."""
+def new_secret(client_id: str, keep: str, as_json: bool, config: Path | None, **given: Any) -> None:
+    """Give a client another secret; it is shown once.
+
+    The secret until now stops working, or works on for a time. Of those before it none does.
+
+    \b
+    Examples:
+      carnet client new-secret shop
+      carnet client new-secret shop --keep-previous 7d
+    """
+    kept = None if keep == UNTIL_REMOVED else parse_duration(keep)
     secret = with_service(
         settings_from(config, **given),
-        lambda service: service.registry.new_secret(client_id, OPERATOR),
+        lambda service: service.registry.new_secret(client_id, OPERATOR, kept),
     )
     if as_json:
         echo_json({"client_id": client_id, "client_secret": secret})
         return
-    click.echo(f"client_secret  {secret}")
-    click.echo("Keep the secret now: it is not shown again.", err=True)
+    _show_secret(secret)
+
+
+@client.command("remove-previous-secret")
+@click.argument("client_id")
+@data_options
+def remove_previous_secret(client_id: str, config: Path | None, **given: Any) -> None:
+    """End the secret that a client had before its current one."""
+    with_service(
+        settings_from(config, **given),
+        lambda service: service.registry.remove_previous_secret(client_id, OPERATOR),
+    )
+    click.echo(f"the previous secret of {client_id} has stopped working")
 
 
 @client.command()
@@ -238,13 +305,34 @@ def remove(client_id: str, config: Path | None, **given: Any) -> None:
 
 
 def client_document(client: Client) -> dict[str, Any]:
-    """Write a client as JSON holds it, without its secret's hash."""
+    """Write a client as JSON holds it, without its secrets' hashes."""
     members = msgspec.to_builtins(client.metadata)
-    return {"client_id": client.id, **members}
+    document = {"client_id": client.id, **members}
+    until = client.secrets.at(now()).previous_expires_at
+    return document if until is None else {**document, "previous_secret_expires_at": until}
 
 
-def _read_jwks(file: IO[bytes]) -> Any:
-    try:
-        return msgspec.json.decode(file.read())
-    except msgspec.DecodeError:
-        raise ConfigurationError("the file of --jwks is a JWK Set: a JSON object") from None
+def _members(given: dict[str, Any]) -> dict[str, Any]:
+    members = MEMBERS.given(given)
+    method: str | None = members.get("token_endpoint_auth_method")
+    if method is not None:
+        members["token_endpoint_auth_method"] = METHODS[method]
+    keys: IO[bytes] | None = members.get("jwks")
+    if keys is not None:
+        members["jwks"] = read_json_file(keys, "--jwks", "a JWK Set")
+    return members
+
+
+def _show_made(made: Client, secret: str | None, as_json: bool, told: str | None = None) -> None:
+    if as_json:
+        shown = client_document(made)
+        echo_json(shown if secret is None else {**shown, "client_secret": secret})
+        return
+    click.echo(told or f"client_id      {made.id}")
+    if secret is not None:
+        _show_secret(secret)
+
+
+def _show_secret(secret: str) -> None:
+    click.echo(f"client_secret  {secret}")
+    click.echo("Keep the secret now: it is not shown again.", err=True)

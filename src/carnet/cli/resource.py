@@ -3,67 +3,85 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Final
 
 import click
 import msgspec
 
+from carnet.cli.members import Members, naming_options, read_json_file
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
-from carnet.errors import ConfigurationError
 from carnet.server.audit import OPERATOR
-from carnet.server.clients.clients import ClientRefused
+from carnet.server.clients.configuration import with_members
 from carnet.server.clients.resources import Resource, ResourceMetadata
 from carnet.server.service import Service
 
 __all__ = ["resource"]
 
+# The option that each member of the metadata is given with, and what else `click` is told of it.
+MEMBERS: Final = Members(
+    {
+        "scopes": ("--scope", {"multiple": True, "metavar": "SCOPE", "help": "Repeatable."}),
+        "scope_claims": (
+            "--release",
+            {
+                "multiple": True,
+                "metavar": "SCOPE=CLAIM,…",
+                "help": "The claims of an account that a scope releases into its tokens; "
+                "repeatable.",
+            },
+        ),
+        "claims": (
+            "--claim",
+            {
+                "multiple": True,
+                "metavar": "CLAIM",
+                "help": "What tokens of first-party clients for it carry of an account, such as "
+                "roles; repeatable. By default the roles and every claim.",
+            },
+        ),
+        "signing_alg": (
+            "--alg",
+            {"metavar": "ALG", "help": "The algorithm that its tokens are signed with."},
+        ),
+        "encryption_key": (
+            "--encryption-key",
+            {
+                "type": click.File("rb"),
+                "metavar": "FILE",
+                "help": "A public JWK; its tokens are encrypted to it.",
+            },
+        ),
+        "encryption_enc": (
+            "--enc",
+            {"metavar": "ENC", "help": "The content encryption, A256GCM by default."},
+        ),
+    },
+    ResourceMetadata,
+)
+no_claims_option = click.option(
+    "--no-claims", is_flag=True, help="They carry nothing of an account but sub."
+)
+
 
 @click.group()
 def resource() -> None:
-    """Make and list what tokens are for, besides the setting audiences."""
+    """Make, change and list what tokens are for, besides the setting audiences."""
 
 
 @resource.command()
 @click.argument("audience")
-@click.option("--scope", "scopes", multiple=True, metavar="SCOPE", help="Repeatable.")
-@click.option(
-    "--release",
-    "releases",
-    multiple=True,
-    metavar="SCOPE=CLAIM,…",
-    help="The claims of an account that a scope releases into its tokens; repeatable.",
-)
-@click.option(
-    "--claim",
-    "claims",
-    multiple=True,
-    metavar="CLAIM",
-    help="What tokens of first-party clients for it carry of an account, such as roles; "
-    "repeatable. By default the roles and every claim.",
-)
-@click.option("--no-claims", is_flag=True, help="They carry nothing of an account but sub.")
-@click.option("--alg", metavar="ALG", help="The algorithm that its tokens are signed with.")
-@click.option(
-    "--encryption-key",
-    type=click.File("rb"),
-    metavar="FILE",
-    help="A public JWK; its tokens are encrypted to it.",
-)
-@click.option("--enc", default="A256GCM", show_default=True, help="The content encryption.")
+@MEMBERS.options
+@no_claims_option
 @json_option
 @data_options
 def add(
     audience: str,
-    scopes: tuple[str, ...],
-    releases: tuple[str, ...],
-    claims: tuple[str, ...],
     no_claims: bool,
-    alg: str | None,
-    encryption_key: IO[bytes] | None,
-    enc: str,
     as_json: bool,
     config: Path | None,
+    data: str | None,
+    database: str | None,
     **given: Any,
 ) -> None:
     """Make a resource: a service that tokens may be for.
@@ -74,28 +92,57 @@ def add(
       carnet resource add hr --scope hr:read --release hr:read=department,cost_centre --claim roles
       carnet resource add https://api.example.com --encryption-key public.jwk
     """
-    if claims and no_claims:
-        raise click.UsageError("name the claims with --claim, or say --no-claims")
-    settings = settings_from(config, **given)
-    members = {
-        "scopes": scopes,
-        "scope_claims": dict(_release(text) for text in releases),
-        "claims": claims if claims or no_claims else None,
-        "signing_alg": alg,
-        "encryption_key": None if encryption_key is None else _read_jwk(encryption_key),
-        "encryption_enc": enc,
-    }
-    try:
-        metadata = msgspec.convert(members, ResourceMetadata)
-    except msgspec.ValidationError as error:
-        raise ClientRefused(str(error)) from None
-    made = with_service(
-        settings, lambda service: service.registry.add_resource(audience, metadata, OPERATOR)
-    )
+    settings = settings_from(config, data=data, database=database)
+    members = _members(given, no_claims)
+    with naming_options(MEMBERS.names):
+        metadata = with_members(ResourceMetadata(), members)
+        made = with_service(
+            settings, lambda service: service.registry.add_resource(audience, metadata, OPERATOR)
+        )
     if as_json:
         echo_json(_document(made))
     else:
         click.echo(f"tokens may be for {made.audience}")
+
+
+@resource.command()
+@click.argument("audience")
+@MEMBERS.options
+@no_claims_option
+@MEMBERS.clear_option
+@json_option
+@data_options
+def edit(
+    audience: str,
+    no_claims: bool,
+    clear: tuple[str, ...],
+    as_json: bool,
+    config: Path | None,
+    data: str | None,
+    database: str | None,
+    **given: Any,
+) -> None:
+    """Change what the options name of a resource, and leave everything else as it is.
+
+    An option that may be repeated names all that there is to be from now on.
+
+    \b
+    Examples:
+      carnet resource edit invoices --scope invoices:read
+      carnet resource edit hr --claim roles --clear release
+    """
+    settings = settings_from(config, data=data, database=database)
+    members = {**MEMBERS.cleared(clear), **_members(given, no_claims)}
+    if not members:
+        raise click.UsageError("name what is to change, such as --scope or --claim")
+    with naming_options(MEMBERS.names):
+        made = with_service(
+            settings, lambda service: service.registry.edit_resource(audience, members, OPERATOR)
+        )
+    if as_json:
+        echo_json(_document(made))
+    else:
+        click.echo(f"{made.audience} is as it was told")
 
 
 @resource.command("list")
@@ -138,16 +185,23 @@ def _document(resource: Resource) -> dict[str, Any]:
     return {"audience": resource.audience, **msgspec.to_builtins(resource.metadata)}
 
 
+def _members(given: dict[str, Any], no_claims: bool) -> dict[str, Any]:
+    members = MEMBERS.given(given)
+    if no_claims and "claims" in members:
+        raise click.UsageError("name the claims with --claim, or say --no-claims")
+    if no_claims:
+        members["claims"] = ()
+    if "scope_claims" in members:
+        members["scope_claims"] = dict(_release(text) for text in members["scope_claims"])
+    if "encryption_key" in members:
+        key = read_json_file(members["encryption_key"], "--encryption-key", "a JWK")
+        members["encryption_key"] = key
+    return members
+
+
 def _release(text: str) -> tuple[str, list[str]]:
     scope, _, names = text.partition("=")
     claims = [name.strip() for name in names.split(",") if name.strip()]
     if not scope or not claims:
         raise click.UsageError("--release names a scope and claims, such as hr:read=department")
     return scope, claims
-
-
-def _read_jwk(file: IO[bytes]) -> Any:
-    try:
-        return msgspec.json.decode(file.read())
-    except msgspec.DecodeError:
-        raise ConfigurationError("the file of --encryption-key is a JWK: a JSON object") from None

@@ -42,6 +42,7 @@ class Event(StrEnum):
     CLIENT_CREATED = "client_created"
     CLIENT_REMOVED = "client_removed"
     CLIENT_SECRET_CHANGED = "client_secret_changed"
+    CLIENT_SECRET_REMOVED = "client_secret_removed"
     CONSENT_GIVEN = "consent_given"
     CONSENT_WITHDRAWN = "consent_withdrawn"
     KEY_CREATED = "key_created"

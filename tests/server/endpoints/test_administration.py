@@ -1,6 +1,7 @@
 """The administration over HTTP, and its OpenAPI description."""
 
 import sys
+import time
 
 import pytest
 from tests import processes
@@ -43,6 +44,36 @@ def test_a_client_is_made_seen_changed_and_removed(admin):
     assert admin.delete(at).status_code == 204
     assert ask(newer).status_code == 401
     assert [admin.get(at).status_code, admin.delete(at).status_code] == [404, 404]
+
+
+def test_a_secret_is_kept_beside_the_new_one_and_removed(admin):
+    made = admin.post("/clients", json={"grant_types": ["client_credentials"]}).json()
+    at, secrets = f"/clients/{made['client_id']}", [made["client_secret"]]
+
+    def renew(**query):
+        answer = admin.post(f"{at}/secret", params=query)
+        if answer.status_code == 201:
+            secrets.append(answer.json()["client_secret"])
+        return answer.status_code
+
+    def works(secret):
+        form, auth = {"grant_type": "client_credentials"}, (made["client_id"], secret)
+        answer = admin.post("/token", data=form, auth=auth, headers={"Authorization": ""})
+        return answer.status_code == 200
+
+    assert "previous_secret_expires_at" not in admin.get(at).json()
+    assert renew(keep_previous="3600") == 201
+    assert [works(secret) for secret in secrets] == [True, True]
+    assert 3500 < admin.get(at).json()["previous_secret_expires_at"] - time.time() < 3601
+    assert renew(keep_previous="until-removed") == 201
+    assert [works(secret) for secret in secrets] == [False, True, True]
+    assert admin.get(at).json()["previous_secret_expires_at"] == 0
+    removed = [admin.delete(f"{at}/previous-secret").status_code for _ in range(2)]
+    assert removed == [204, 400]
+    assert [works(secret) for secret in secrets] == [False, False, True]
+    for wrong in ({"keep_previous": "-1"}, {"keep_previous": "soon"}, {"keep": "1"}):
+        assert renew(**wrong) == 400
+    assert admin.delete("/clients/nobody/previous-secret").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The token endpoint, revocation and introspection, as clients of every kind see them."""
 
 import dataclasses
+import hashlib
 import json
 import secrets
 import time
@@ -277,6 +278,40 @@ def test_a_client_made_on_the_command_line_is_known_to_a_running_server(oauth, c
     refused = carnet("client", "add", "X", "--redirect-uri", "http://evil.example/", data=data)
     assert refused.returncode == 2
     assert "redirect_uris" in refused.stderr
+
+
+def test_what_was_applied_from_a_file_is_known_to_a_running_server(oauth, carnet, tmp_path):
+    secret, file = secrets.token_urlsafe(32), tmp_path / "clients.toml"
+    hashed = hashlib.sha256(secret.encode()).hexdigest()
+    described = ("grant_types", ["client_credentials"]), ("secret_sha256", hashed)
+    lines = [f"{name} = {json.dumps(value)}" for name, value in described]
+    file.write_text("\n".join(["[clients.filed]", *lines]))
+
+    def apply():
+        env = {"CARNET_AUDIENCES": "orders,billing"}
+        done = carnet("apply", str(file), "--yes", data=oauth.server.data, env=env)
+        assert done.returncode == 0, done.stderr
+
+    def until(status, secret):
+        deadline = time.monotonic() + 60
+        while oauth.machine(("filed", secret)).status_code != status:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    apply()
+    until(200, secret)
+    newer = secrets.token_urlsafe(32)
+    renewed = hashlib.sha256(newer.encode()).hexdigest()
+    file.write_text(
+        file.read_text().replace(hashed, renewed) + f'\nprevious_secret_sha256 = "{hashed}"\n'
+    )
+    apply()
+    until(200, newer)
+    assert oauth.machine(("filed", secret)).status_code == 200
+    file.write_text(file.read_text().replace("previous_", "# previous_"))
+    apply()
+    until(401, secret)
+    assert oauth.machine(("filed", newer)).status_code == 200
 
 
 def test_a_client_whose_id_tokens_are_encrypted_is_made_on_the_command_line(carnet, tmp_path):

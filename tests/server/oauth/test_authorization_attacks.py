@@ -150,7 +150,7 @@ def test_4_5_of_many_uses_at_once_at_most_one_is_answered(server):
 
 
 def test_4_5_a_code_is_good_for_a_minute(play):
-    from carnet.server.clients.clients import Client, ClientMetadata
+    from carnet.server.clients.clients import Client, ClientMetadata, Secrets
     from carnet.server.oauth.authorization_codes import CodeRefused
     from carnet.server.oauth.authorization_request import read_authorization_request
     from carnet.server.sessions.sessions import BROWSER, NewSession
@@ -160,7 +160,7 @@ def test_4_5_a_code_is_good_for_a_minute(play):
     async def scene(service, clock):
         account = await service.accounts.create("alice", PASSWORD)
         login = await service.sessions.begin(account, NewSession(BROWSER, "orders"))
-        client = Client("app", None, ClientMetadata(redirect_uris=(CALLBACK,)))
+        client = Client("app", Secrets(), ClientMetadata(redirect_uris=(CALLBACK,)))
         given = {name: [value] for name, value in asked.parameters.items()}
         request = read_authorization_request(
             given, client, lambda _: ("orders",), lambda *asked: frozenset(asked[2])

@@ -8,7 +8,7 @@ import pytest
 from tests.server.flows import CALLBACK, Request
 
 from carnet.server.audit import OPERATOR
-from carnet.server.clients.clients import Client, ClientMetadata
+from carnet.server.clients.clients import Client, ClientMetadata, Secrets
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.oauth.authorization_request import (
     MAX_PARAMETERS,
@@ -31,7 +31,7 @@ JKT = "k" * 43
 
 def read(given=None, client=None, known=None, **more):
     metadata = {"redirect_uris": (CALLBACK,), **(client or {})}
-    clients = {"app": Client("app", None, ClientMetadata(**metadata))}
+    clients = {"app": Client("app", Secrets(), ClientMetadata(**metadata))}
     values = {name: [text] for name, text in Request(**more).parameters.items()}
     registry = registry_of(known or AUDIENCES)
     given = {**values, **(given or {})}

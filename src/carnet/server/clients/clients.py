@@ -20,6 +20,7 @@ from carnet.server.clients.addresses import (
     check_private_address,
     check_web_address,
 )
+from carnet.server.clock import SECOND
 from carnet.server.sessions.sessions import FIRST_PARTY
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "ClientMetadata",
     "ClientRefused",
     "GrantType",
+    "Secrets",
     "check_client_id",
     "check_metadata",
     "client_of",
@@ -127,19 +129,45 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return frozenset(self.scope.split())
 
 
+class Secrets(NamedTuple):
+    """The hashes of a client's secrets: two of them while the secret is changed.
+
+    Attributes:
+        current: of its secret, or None where it has none.
+        previous: of the one before, as long as that works on, or None.
+        previous_until: when it stops, in microseconds since 1970, or None for not by itself.
+    """
+
+    current: bytes | None = None
+    previous: bytes | None = None
+    previous_until: int | None = None
+
+    def at(self, moment: int) -> Secrets:
+        """Give those that work at a moment, in microseconds since 1970."""
+        ended = self.previous_until is not None and self.previous_until <= moment
+        return Secrets(self.current) if ended or self.previous is None else self
+
+    @property
+    def previous_expires_at(self) -> int | None:
+        """When the previous one stops, in seconds since 1970, or 0; None where there is none."""
+        if self.previous is None:
+            return None
+        return 0 if self.previous_until is None else self.previous_until // SECOND
+
+
 class Client(NamedTuple):
     """A program that asks for tokens.
 
     Attributes:
         id: its ``client_id``.
-        secret_hash: of its secret, or None where it has none.
+        secrets: the hashes of its secrets.
         metadata: what is known of it.
         created_at: when it was made, in microseconds since 1970.
         keys: its public keys.
     """
 
     id: str
-    secret_hash: bytes | None
+    secrets: Secrets
     metadata: ClientMetadata
     created_at: int = 0
     keys: KeySet = KeySet()
@@ -153,7 +181,7 @@ class Client(NamedTuple):
 
 FIRST_PARTY_CLIENT: Final = Client(
     FIRST_PARTY,
-    None,
+    Secrets(),
     ClientMetadata(
         grant_types=("refresh_token",),
         token_endpoint_auth_method="none",  # noqa: S106  # no password
@@ -163,10 +191,18 @@ FIRST_PARTY_CLIENT: Final = Client(
 """Whoever asks without a ``client_id``, for a session that began with a password."""
 
 
-def client_of(client_id: str, secret_hash: bytes | None, metadata: str, created_at: int) -> Client:
+def client_of(
+    client_id: str,
+    current: bytes | None,
+    previous: bytes | None,
+    previous_until: int | None,
+    metadata: str,
+    created_at: int,
+) -> Client:
     """Make a client of the columns of its row in the database."""
     known = msgspec.json.decode(metadata, type=ClientMetadata)
-    return Client(client_id, secret_hash, known, created_at, _keys(known))
+    secrets = Secrets(current, previous, previous_until)
+    return Client(client_id, secrets, known, created_at, _keys(known))
 
 
 def hash_secret(secret: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Records of one kind, each with a name of its own: all in memory, each change one transaction.
+"""Records of one kind, each with a name of its own: all in memory, changed in transactions.
 
 A row that can't be read harms itself alone: it is left out, logged, counted and shown to
 administrators. It can be removed, or stays until a version of Carnet that understands it runs.
@@ -19,7 +19,7 @@ from carnet.server.metrics import UNREADABLE_ROWS
 from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store.counters import next_number
 
-__all__ = ["Kind", "Records"]
+__all__ = ["COUNTER", "Kind", "Records"]
 
 # Its name in the database is older than the registry's.
 COUNTER: Final = "directory"
@@ -58,10 +58,6 @@ class Kind(Generic[T]):
     removed: Event
 
 
-def _nothing() -> Transaction[None]:
-    yield from ()
-
-
 class Records(Generic[T]):
     """All records of one kind.
 
@@ -69,6 +65,8 @@ class Records(Generic[T]):
         kind: which.
         store: where they are kept.
         clock: gives the microseconds since 1970.
+
+    What ends in ``-ing`` is a part of somebody's transaction.
 
     Attributes:
         known: those that can be read, by their names.
@@ -112,7 +110,7 @@ class Records(Generic[T]):
             raise self._unknown(name)
         return self.known[name]
 
-    async def add(self, name: str, *values: Any, origin: Origin) -> T:
+    def adding(self, name: str, *values: Any, origin: Origin) -> Transaction[T]:
         """Add one with these values, and give it.
 
         Raises:
@@ -120,69 +118,50 @@ class Records(Generic[T]):
         """
         kind = self._kind
         row = (name, *values, self._clock())
-        if not await self._write(kind.add, row, kind.created, name, origin, _nothing):
+        if not (yield from self._writing(kind.add, row, kind.created, name, origin)):
             text = f"there is a {kind.name} {name} already"
             raise ClientRefused(text, code="id_taken", member=kind.identifier)
         return kind.make(*row)
 
-    async def replace(self, name: str, *values: Any, origin: Origin) -> None:
+    def replacing(self, name: str, *values: Any, origin: Origin) -> Transaction[None]:
         """Give one other values instead of those that it has.
 
         Raises:
             ClientRefused: as ``find``.
         """
-        await self.change(
-            self._kind.replace, name, *values, event=self._kind.changed, origin=origin
-        )
+        kind = self._kind
+        yield from self.changing(kind.replace, name, *values, event=kind.changed, origin=origin)
 
-    async def change(
+    def changing(
         self, statement: str, name: str, *values: Any, event: Event, origin: Origin
-    ) -> None:
+    ) -> Transaction[None]:
         """Change one by a statement that takes values, and then the name.
 
         Raises:
             ClientRefused: as ``find``.
         """
-        if not await self._write(statement, (*values, name), event, name, origin, _nothing):
+        if not (yield from self._writing(statement, (*values, name), event, name, origin)):
             raise self._unknown(name)
 
-    async def remove(
-        self, name: str, origin: Origin, with_it: Callable[[], Transaction[None]] = _nothing
-    ) -> None:
+    def removing(self, name: str, origin: Origin) -> Transaction[None]:
         """Remove one, whether or not it can be read.
-
-        Args:
-            name: which.
-            origin: who asked.
-            with_it: what goes in the same transaction.
 
         Raises:
             ClientRefused: as ``find``.
         """
         kind = self._kind
-        if not await self._write(kind.remove, (name,), kind.removed, name, origin, with_it):
+        if not (yield from self._writing(kind.remove, (name,), kind.removed, name, origin)):
             raise self._unknown(name)
 
-    async def _write(
-        self,
-        statement: str,
-        values: tuple[Any, ...],
-        event: Event,
-        name: str,
-        origin: Origin,
-        with_it: Callable[[], Transaction[None]],
-    ) -> bool:
+    def _writing(
+        self, statement: str, values: tuple[Any, ...], event: Event, name: str, origin: Origin
+    ) -> Transaction[bool]:
         """Tell whether the statement has changed a row; every process then learns of it."""
-
-        def work() -> Transaction[bool]:
-            if not (yield statement, values):
-                return False
-            yield from with_it()
-            yield from next_number(COUNTER)
-            yield from record(self._clock(), event, origin, reason=name)
-            return True
-
-        return await self._store.transact(work)
+        if not (yield statement, values):
+            return False
+        yield from next_number(COUNTER)
+        yield from record(self._clock(), event, origin, reason=name)
+        return True
 
     def _unknown(self, name: str) -> ClientRefused:
         kind = self._kind

@@ -10,10 +10,8 @@ The client of a row that can't be read gets no tokens, and its resource is given
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Final
-
-import msgspec
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from carnet.server.audit import Event, Origin
 from carnet.server.clients.clients import (
@@ -21,55 +19,34 @@ from carnet.server.clients.clients import (
     Client,
     ClientMetadata,
     ClientRefused,
+    Secrets,
     check_client_id,
-    check_metadata,
-    client_of,
     hash_secret,
 )
-from carnet.server.clients.records import Kind, Records
+from carnet.server.clients.configuration import Change, Configuration, Plan, with_members
+from carnet.server.clients.kinds import CLIENTS, RESOURCES, columns_of
+from carnet.server.clients.planning import Planner
+from carnet.server.clients.records import COUNTER, Records
 from carnet.server.clients.resources import (
     Resource,
     ResourceMetadata,
     check_resource_metadata,
     own_api,
-    resource_of,
 )
 from carnet.server.clients.scopes import ALWAYS_GRANTABLE, ScopeTable
-from carnet.server.clock import Clock
+from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
+from carnet.server.store.counters import read_counters
 
 __all__ = ["Registry"]
 
 SECRET_SIZE: Final = 32
 
-CLIENTS: Final = Kind(
-    name="client",
-    identifier="client_id",
-    make=client_of,
-    read=sql.CLIENTS,
-    add=sql.ADD_CLIENT,
-    replace=sql.REPLACE_CLIENT,
-    remove=sql.REMOVE_CLIENT,
-    created=Event.CLIENT_CREATED,
-    changed=Event.CLIENT_CHANGED,
-    removed=Event.CLIENT_REMOVED,
-)
-RESOURCES: Final = Kind(
-    name="resource",
-    identifier="audience",
-    make=resource_of,
-    read=sql.RESOURCES,
-    add=sql.ADD_RESOURCE,
-    replace=sql.REPLACE_RESOURCE,
-    remove=sql.REMOVE_RESOURCE,
-    created=Event.RESOURCE_CREATED,
-    changed=Event.RESOURCE_CHANGED,
-    removed=Event.RESOURCE_REMOVED,
-)
+T = TypeVar("T")
 
 
 class Registry:
@@ -88,12 +65,13 @@ class Registry:
     """
 
     def __init__(self, store: Store, sessions: Sessions, settings: Settings, clock: Clock) -> None:
-        self._sessions = sessions
+        self._store = store
         self._settings = settings
         self._clock = clock
         self._loading = asyncio.Lock()
         self._clients = Records(CLIENTS, store, clock)
         self._resources = Records(RESOURCES, store, clock)
+        self._planner = Planner(self._clients, self._resources, sessions, settings, clock)
         self._own = {name: Resource(name) for name in settings.audiences}
         self._issuer = own_api(settings.own_url)
         self._known = self._own
@@ -210,15 +188,14 @@ class Registry:
         Raises:
             ClientRefused: if it can't be made so, or if the id is taken.
         """
-        self._check(metadata)
+        self._planner.check(metadata, self.audiences)
         if client_id is None:
             client_id = new_identifier()
         else:
             check_client_id(client_id)
         secret = new_identifier(SECRET_SIZE) if metadata.has_secret else None
-        hashed = None if secret is None else hash_secret(secret)
-        client = await self._clients.add(client_id, hashed, _json(metadata), origin=origin)
-        await self.load()
+        row = columns_of(Client(client_id, _secrets(secret), metadata))
+        client = await self._change(lambda: self._clients.adding(client_id, *row, origin=origin))
         return client, secret
 
     async def replace_client(
@@ -232,19 +209,47 @@ class Registry:
         Raises:
             ClientRefused: if it can't be so, or ``unknown_client``.
         """
-        self._check(metadata)
-        hashed, secret = self._clients.find(client_id).secret_hash, None
-        if not metadata.has_secret:
-            hashed = None
-        elif hashed is None:
-            secret = new_identifier(SECRET_SIZE)
-            hashed = hash_secret(secret)
-        await self._clients.replace(client_id, hashed, _json(metadata), origin=origin)
-        await self.load()
+        self._planner.check(metadata, self.audiences)
+        after, secret = _with(self._clients.find(client_id), metadata)
+        row = columns_of(after)
+        await self._change(lambda: self._clients.replacing(client_id, *row, origin=origin))
         return self._clients.find(client_id), secret
 
-    async def new_secret(self, client_id: str, origin: Origin) -> str:
-        """Give a client another secret; the previous one stops working.
+    async def edit_client(
+        self, client_id: str, members: Mapping[str, Any], origin: Origin
+    ) -> tuple[Client, str | None]:
+        """Change some members of a client's metadata, and leave the others as they are.
+
+        Args:
+            client_id: which.
+            members: their new values, as JSON holds them.
+            origin: who asked.
+
+        Returns:
+            As ``replace_client``.
+
+        Raises:
+            ClientRefused: as ``replace_client``, or ``registry_changed``.
+        """
+        number = await self._load_numbered()
+        before = self._clients.find(client_id)
+        metadata = with_members(before.metadata, members)
+        self._planner.check(metadata, self.audiences)
+        after, secret = _with(before, metadata)
+        change = Change("client", client_id, before, after)
+        await self.apply(Plan([change] if change.differs else [], number), origin)
+        return self._clients.find(client_id), secret
+
+    async def new_secret(
+        self, client_id: str, origin: Origin, keep_previous: int | None = 0
+    ) -> str:
+        """Give a client another secret.
+
+        Args:
+            client_id: which.
+            origin: who asked.
+            keep_previous: for how many seconds the secret until now works on; None for until it is
+                removed. One that was kept before stops in any case.
 
         Raises:
             ClientRefused: ``unknown_client``, or ``no_secret`` for one that has none.
@@ -252,15 +257,26 @@ class Registry:
         if not self._clients.find(client_id).metadata.has_secret:
             raise ClientRefused(f"the client {client_id} uses no secret", code="no_secret")
         secret = new_identifier(SECRET_SIZE)
-        await self._clients.change(
-            sql.SET_CLIENT_SECRET,
-            client_id,
-            hash_secret(secret),
-            event=Event.CLIENT_SECRET_CHANGED,
-            origin=origin,
-        )
-        await self.load()
+        change: tuple[Any, ...] = (sql.SET_CLIENT_SECRET, client_id, hash_secret(secret))
+        if keep_previous != 0:
+            until = None if keep_previous is None else self._clock() + keep_previous * SECOND
+            change = (sql.ADD_CLIENT_SECRET, client_id, until, hash_secret(secret))
+        event = Event.CLIENT_SECRET_CHANGED
+        await self._change(lambda: self._clients.changing(*change, event=event, origin=origin))
         return secret
+
+    async def remove_previous_secret(self, client_id: str, origin: Origin) -> None:
+        """End the secret that a client had before its current one.
+
+        Raises:
+            ClientRefused: ``unknown_client``, or ``no_secret`` where there is none any more.
+        """
+        if self._clients.find(client_id).secrets.previous is None:
+            raise ClientRefused(f"the client {client_id} has no previous secret", code="no_secret")
+        statement, event = sql.REMOVE_PREVIOUS_SECRET, Event.CLIENT_SECRET_REMOVED
+        await self._change(
+            lambda: self._clients.changing(statement, client_id, event=event, origin=origin)
+        )
 
     async def remove_client(self, client_id: str, origin: Origin) -> int:
         """Remove a client, end its sessions, forget who has consented, and give their number.
@@ -268,19 +284,7 @@ class Registry:
         Raises:
             ClientRefused: ``unknown_client``.
         """
-        ended = 0
-
-        def end() -> Transaction[None]:
-            nonlocal ended
-            yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
-            yield sql.FORGET_LOGOUT_FAILURE, (client_id,)
-            ended = yield from self._sessions.ending_of_client(
-                client_id, "client_removed", self._clock(), origin
-            )
-
-        await self._clients.remove(client_id, origin, end)
-        await self.load()
-        return ended
+        return await self._change(lambda: self._planner.removing_client(client_id, origin))
 
     async def add_resource(
         self, audience: str, metadata: ResourceMetadata, origin: Origin
@@ -291,9 +295,8 @@ class Registry:
             ClientRefused: if it can't be made so, or if there is one already.
         """
         check_resource_metadata(audience, metadata, self._settings)
-        resource = await self._resources.add(audience, _json(metadata), origin=origin)
-        await self.load()
-        return resource
+        row = columns_of(Resource(audience, metadata))
+        return await self._change(lambda: self._resources.adding(audience, *row, origin=origin))
 
     async def replace_resource(
         self, audience: str, metadata: ResourceMetadata, origin: Origin
@@ -305,8 +308,25 @@ class Registry:
         """
         self._resources.find(audience)
         check_resource_metadata(audience, metadata, self._settings)
-        await self._resources.replace(audience, _json(metadata), origin=origin)
-        await self.load()
+        row = columns_of(Resource(audience, metadata))
+        await self._change(lambda: self._resources.replacing(audience, *row, origin=origin))
+        return self._resources.find(audience)
+
+    async def edit_resource(
+        self, audience: str, members: Mapping[str, Any], origin: Origin
+    ) -> Resource:
+        """Change some members of a resource's metadata, and leave the others as they are.
+
+        Raises:
+            ClientRefused: as ``replace_resource``, or ``registry_changed``.
+        """
+        number = await self._load_numbered()
+        before = self._resources.find(audience)
+        metadata = with_members(before.metadata, members)
+        check_resource_metadata(audience, metadata, self._settings)
+        after = before._replace(metadata=metadata)
+        change = Change("resource", audience, before, after)
+        await self.apply(Plan([change] if change.differs else [], number), origin)
         return self._resources.find(audience)
 
     async def remove_resource(self, audience: str, origin: Origin) -> None:
@@ -315,21 +335,51 @@ class Registry:
         Raises:
             ClientRefused: ``unknown_resource``.
         """
-        await self._resources.remove(audience, origin)
+        await self._change(lambda: self._resources.removing(audience, origin))
+
+    async def plan(self, wanted: Configuration, *, prune: bool = False) -> Plan:
+        """Find out what makes the registry as it is to be; nothing is changed yet.
+
+        Args:
+            wanted: what there is to be.
+            prune: whether everything else is removed.
+
+        Raises:
+            EntryRefused: naming the client or resource that can't be so.
+        """
+        number = await self._load_numbered()
+        return self._planner.plan(wanted, number, prune=prune)
+
+    async def apply(self, plan: Plan, origin: Origin) -> None:
+        """Make all changes of a plan in one transaction.
+
+        Raises:
+            ClientRefused: ``registry_changed`` where something has changed since the plan was made.
+        """
+        if plan.changes:
+            await self._change(lambda: self._planner.applying(plan, origin))
+
+    async def _change(self, work: Callable[[], Transaction[T]]) -> T:
+        result = await self._store.transact(work)
         await self.load()
+        return result
 
-    def _check(self, metadata: ClientMetadata) -> None:
-        check_metadata(metadata)
-        for name in ("resources", "introspects"):
-            for audience in getattr(metadata, name):
-                may_be = name == "resources" and audience == self._issuer.audience
-                if audience not in self.audiences and not may_be:
-                    raise ClientRefused(
-                        f"{name} names {audience}, which is no audience of this service: "
-                        "add the resource first",
-                        member=name,
-                    )
+    async def _load_numbered(self) -> int:
+        """Read everything, and give the number of the last change that is surely in it."""
+        number = (await read_counters(self._store))[COUNTER]
+        await self.load()
+        return number
 
 
-def _json(metadata: ClientMetadata | ResourceMetadata) -> str:
-    return msgspec.json.encode(metadata).decode()
+def _with(client: Client, metadata: ClientMetadata) -> tuple[Client, str | None]:
+    """Give a client with other metadata, and its new secret where it had none and needs one."""
+    if not metadata.has_secret:
+        return client._replace(metadata=metadata, secrets=Secrets()), None
+    if client.secrets.current is not None:
+        return client._replace(metadata=metadata), None
+    secret = new_identifier(SECRET_SIZE)
+    return client._replace(metadata=metadata, secrets=_secrets(secret)), secret
+
+
+def _secrets(secret: str | None) -> Secrets:
+    return Secrets() if secret is None else Secrets(hash_secret(secret))

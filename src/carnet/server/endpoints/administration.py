@@ -6,6 +6,7 @@ were granted the scope ``carnet:admin`` by such an account.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -31,6 +32,9 @@ MISSING: Final = frozenset(("unknown_client", "unknown_resource", "account_unkno
 REGISTRATION_ERRORS: Final = frozenset(("invalid_redirect_uri", "invalid_client_metadata"))
 """Those of RFC 7591 section 3.2.2."""
 MOST_ACCOUNTS: Final = 1000
+UNTIL_REMOVED: Final = "until-removed"
+
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 Text = Annotated[str, Meta(max_length=1024)]
 
@@ -51,6 +55,9 @@ class LogoutFailureDocument(msgspec.Struct, frozen=True, kw_only=True):
 class ClientDocument(ClientMetadata, frozen=True, kw_only=True):
     """A client; its secret stands here only where it was made just now.
 
+    ``previous_secret_expires_at`` says when the secret before the current one stops working
+    (seconds since 1970, 0 for not by itself); it is not there where there is none.
+
     ``logout_failure`` says that sign-out notices to it fail, since when (seconds since 1970) and
     why; it is not there where they don't.
     """
@@ -58,6 +65,7 @@ class ClientDocument(ClientMetadata, frozen=True, kw_only=True):
     client_id: str
     client_id_issued_at: int
     client_secret: str | msgspec.UnsetType = msgspec.UNSET
+    previous_secret_expires_at: int | msgspec.UnsetType = msgspec.UNSET
     logout_failure: LogoutFailureDocument | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -211,7 +219,9 @@ async def _list_clients(asked: Asked) -> ClientList:
     failures = await asked.service.logout_notices.failures()
     unreadable = sorted(registry.unreadable_clients.items())
     return ClientList(
-        clients=[_client_document(one, failure=failures.get(one.id)) for one in registry.clients()],
+        clients=[
+            _client_document(asked, one, failure=failures.get(one.id)) for one in registry.clients()
+        ],
         unreadable=[UnreadableClient(client_id=one, reason=reason) for one, reason in unreadable],
     )
 
@@ -221,7 +231,7 @@ async def _add_client(asked: Asked) -> ClientDocument:
     client_id = members.pop("client_id")
     registry = asked.service.registry
     made = await registry.add_client(ClientMetadata(**members), asked.origin, client_id)
-    return _client_document(*made)
+    return _client_document(asked, *made)
 
 
 async def _show_client(asked: Asked) -> ClientDocument:
@@ -229,12 +239,13 @@ async def _show_client(asked: Asked) -> ClientDocument:
     if found is None:
         raise ClientRefused("there is no such client", code="unknown_client")
     failures = await asked.service.logout_notices.failures()
-    return _client_document(found, failure=failures.get(found.id))
+    return _client_document(asked, found, failure=failures.get(found.id))
 
 
 async def _replace_client(asked: Asked) -> ClientDocument:
     registry = asked.service.registry
-    return _client_document(*await registry.replace_client(asked.name, asked.body, asked.origin))
+    made = await registry.replace_client(asked.name, asked.body, asked.origin)
+    return _client_document(asked, *made)
 
 
 async def _remove_client(asked: Asked) -> None:
@@ -242,8 +253,18 @@ async def _remove_client(asked: Asked) -> None:
 
 
 async def _new_secret(asked: Asked) -> ClientSecret:
-    secret = await asked.service.registry.new_secret(asked.name, asked.origin)
+    text = _parameter(asked, "keep_previous") or "0"
+    if text != UNTIL_REMOVED and _SECONDS.fullmatch(text) is None:
+        raise RequestRefused(
+            "invalid_request", f"keep_previous is a number of seconds, or {UNTIL_REMOVED}"
+        )
+    kept = None if text == UNTIL_REMOVED else int(text)
+    secret = await asked.service.registry.new_secret(asked.name, asked.origin, kept)
     return ClientSecret(client_id=asked.name, client_secret=secret)
+
+
+async def _remove_previous_secret(asked: Asked) -> None:
+    await asked.service.registry.remove_previous_secret(asked.name, asked.origin)
 
 
 async def _list_resources(asked: Asked) -> ResourceList:
@@ -269,12 +290,7 @@ async def _remove_resource(asked: Asked) -> None:
 
 
 async def _list_accounts(asked: Asked) -> AccountList:
-    parameters = dict(asked.request.query_params)
-    if set(parameters) - {"after"} or len(parameters) != len(
-        asked.request.query_params.multi_items()
-    ):
-        raise RequestRefused("invalid_request", "the only parameter is after, a username")
-    after = parameters.get("after", "")
+    after = _parameter(asked, "after")
     if "\0" in after or not after.isprintable():
         raise RequestRefused("invalid_request", "after is a username")
     accounts = await asked.service.accounts.page(after, MOST_ACCOUNTS)
@@ -301,6 +317,14 @@ async def _change_account(asked: Asked) -> AccountDocument:
     return _account_document(await _account(asked))
 
 
+def _parameter(asked: Asked, name: str) -> str:
+    """Give the one parameter that the query may have, or ""."""
+    given = asked.request.query_params
+    if set(given) - {name} or len(given) != len(given.multi_items()):
+        raise RequestRefused("invalid_request", f"the only parameter is {name}, once")
+    return given.get(name, "")
+
+
 async def _account(asked: Asked) -> Account:
     account = None if "\0" in asked.name else await asked.service.accounts.by_id(asked.name)
     if account is None:
@@ -309,16 +333,18 @@ async def _account(asked: Asked) -> Account:
 
 
 def _client_document(
-    client: Client, secret: str | None = None, failure: LogoutFailure | None = None
+    asked: Asked, client: Client, secret: str | None = None, failure: LogoutFailure | None = None
 ) -> ClientDocument:
     document: LogoutFailureDocument | msgspec.UnsetType = msgspec.UNSET
     if failure is not None:
         document = LogoutFailureDocument(since=failure.since // SECOND, cause=failure.cause)
+    until = client.secrets.at(asked.service.clock()).previous_expires_at
     return ClientDocument(
         **msgspec.structs.asdict(client.metadata),
         client_id=client.id,
         client_id_issued_at=client.created_at // SECOND,
         client_secret=msgspec.UNSET if secret is None else secret,
+        previous_secret_expires_at=msgspec.UNSET if until is None else until,
         logout_failure=document,
     )
 
@@ -353,7 +379,12 @@ OPERATIONS: Final = (
     ),
     Operation(
         *("POST", f"{_CLIENT}/secret", _new_secret, "Give a client another secret"),
-        *(None, ClientSecret, 201),
+        *(None, ClientSecret, 201, ("keep_previous",)),
+    ),
+    Operation(
+        *("DELETE", f"{_CLIENT}/previous-secret", _remove_previous_secret),
+        "End the secret that a client had before its current one",
+        *(None, None, 204),
     ),
     Operation("GET", "/resources", _list_resources, "List the resources", None, ResourceList, 200),
     Operation(

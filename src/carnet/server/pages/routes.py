@@ -75,6 +75,11 @@ PAGES = [
     PageRoute("/admin/clients/new-resource", admin_clients.add_resource, methods=["POST"]),
     PageRoute("/admin/clients/secret", admin_clients.make_secret, methods=["POST"]),
     PageRoute("/admin/clients/remove", admin_clients.remove_client, methods=["POST"]),
+    PageRoute(
+        "/admin/clients/remove-previous-secret",
+        admin_clients.remove_previous_secret,
+        methods=["POST"],
+    ),
     PageRoute("/admin/clients/remove-resource", admin_clients.remove_resource, methods=["POST"]),
     PageRoute("/admin/clients/{change}", admin_clients.ask, methods=["GET"]),
     PageRoute("/admin/users", admin_users.list_users, methods=["GET"]),

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from carnet.errors import InvalidToken
 from carnet.jwt.inspection import inspect
 from carnet.jwt.verifier import Verifier
-from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, hash_secret
+from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, Secrets, hash_secret
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
 from carnet.server.web.requests import RequestRefused, header_values
@@ -61,7 +61,7 @@ async def authenticate(request: Request, form: dict[str, str]) -> Client:
         return FIRST_PARTY_CLIENT
     client = service.registry.client(client_id)
     if secret is not None:
-        return _check_secret(client, "client_secret_post", secret)
+        return _check_secret(service, client, "client_secret_post", secret)
     if client is None or not client.metadata.is_public:
         _refuse()
     return client
@@ -96,13 +96,15 @@ def _by_basic(service: Service, header: str, form: dict[str, str]) -> Client:
     if form.get("client_id", client_id) != client_id:
         raise RequestRefused("invalid_request", "client_id differs from the Authorization header")
     client = service.registry.client(client_id)
-    return _check_secret(client, "client_secret_basic", secret)
+    return _check_secret(service, client, "client_secret_basic", secret)
 
 
-def _check_secret(client: Client | None, method: str, secret: str) -> Client:
-    """Compare a secret, for unknown clients too, so that time tells nothing."""
-    known = NO_SECRET if client is None or client.secret_hash is None else client.secret_hash
-    right = hmac.compare_digest(hash_secret(secret), known)
+def _check_secret(service: Service, client: Client | None, method: str, secret: str) -> Client:
+    """Compare a secret with two, whatever the client has, so that time tells nothing."""
+    known = (client.secrets if client is not None else Secrets()).at(service.clock())
+    given = hash_secret(secret)
+    right = hmac.compare_digest(given, known.current or NO_SECRET)
+    right |= hmac.compare_digest(given, known.previous or NO_SECRET)
     if not right or client is None or client.metadata.token_endpoint_auth_method != method:
         _refuse(basic=method == "client_secret_basic")
     return client

@@ -30,6 +30,7 @@ __all__ = [
     "list_clients",
     "make_secret",
     "remove_client",
+    "remove_previous_secret",
     "remove_resource",
     "show_client",
     "show_new_client",
@@ -63,6 +64,23 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         },
     ),
 }
+# For how many seconds the current secret works on beside a new one.
+KEPT: Final[dict[str, int | None]] = {
+    "0": 0,
+    "86400": 86_400,
+    "604800": 604_800,
+    "until-removed": None,
+}
+KEEP: Final = {
+    "name": "keep_previous",
+    "label": "The current secret",
+    "options": {
+        "0": "stops working now",
+        "86400": "works for another day",
+        "604800": "works for another week",
+        "until-removed": "works until it is removed",
+    },
+}
 # What is asked before it is done: title, text, button.
 QUESTIONS: Final = {
     "remove": (
@@ -72,9 +90,14 @@ QUESTIONS: Final = {
     ),
     "secret": (
         "Make a new secret for {}?",
-        "The current secret stops working, so the client can't ask for tokens until it has the new "
-        "one.",
+        "It is shown once. The client can't ask for tokens without it when the current secret has "
+        "stopped working.",
         "Make a new secret",
+    ),
+    "remove-previous-secret": (
+        "Remove the previous secret of {}?",
+        "It stops working: whatever still uses it can't ask for tokens.",
+        "Remove the previous secret",
     ),
     "remove-resource": (
         "Remove the resource {}?",
@@ -178,6 +201,7 @@ async def ask(request: Request) -> Response:
         text=text,
         button=button,
         values={"id": name},
+        choice=KEEP if change == "secret" else None,
         back=back,
         action=f"/admin/clients/{change}",
     )
@@ -192,8 +216,23 @@ async def make_secret(request: Request) -> Response:
     if not client.metadata.has_secret:
         raise HTTPException(404)
     origin = origin_of(request, session.account.id)
-    secret = await service.registry.new_secret(client.id, origin)
-    return _client_page(request, session, client, secret)
+    kept = KEPT.get(form["keep_previous"], 0)
+    secret = await service.registry.new_secret(client.id, origin, kept)
+    return _client_page(request, session, _client(request, client.id), secret)
+
+
+async def remove_previous_secret(request: Request) -> Response:
+    """End the secret before the current one; done already, it is answered alike."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await require_administrator(request)
+    try:
+        origin = origin_of(request, session.account.id)
+        await service.registry.remove_previous_secret(form["id"], origin)
+    except ClientRefused as error:
+        if error.code == "unknown_client":
+            raise HTTPException(404) from None
+    return redirect(request, f"/admin/clients/client?{urlencode({'id': form['id']})}")
 
 
 async def remove_client(request: Request) -> Response:
@@ -279,6 +318,7 @@ def _client_page(
     again: bool = False,
     failure: LogoutFailure | None = None,
 ) -> Response:
+    service: Service = request.app.state.service
     return render(
         request,
         "admin_client.html",
@@ -286,6 +326,7 @@ def _client_page(
         session=session,
         client=client,
         secret=secret,
+        secrets=client.secrets.at(service.clock()),
         again=again,
         failure=failure,
     )

@@ -1,22 +1,42 @@
 """Statements on clients, resources and consents."""
 
 CLIENTS = """
-SELECT id, secret_hash, metadata, created_at FROM client
+SELECT id, secret_hash, previous_secret_hash, previous_secret_until, metadata, created_at
+FROM client
 """
 
 ADD_CLIENT = """
-INSERT INTO client (id, secret_hash, metadata, created_at) VALUES ($1, $2, $3, $4)
+INSERT INTO client
+  (id, secret_hash, previous_secret_hash, previous_secret_until, metadata, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (id) DO NOTHING
 RETURNING id
 """
 
 REPLACE_CLIENT = """
-UPDATE client SET secret_hash = $1, metadata = $2 WHERE id = $3
+UPDATE client SET
+  secret_hash = $1, previous_secret_hash = $2, previous_secret_until = $3, metadata = $4
+WHERE id = $5
 RETURNING id
 """
 
 SET_CLIENT_SECRET = """
-UPDATE client SET secret_hash = $1 WHERE id = $2
+UPDATE client SET secret_hash = $1,
+  previous_secret_hash = NULL, previous_secret_until = NULL
+WHERE id = $2
+RETURNING id
+"""
+
+# The current secret becomes the previous one; one that was the previous until now is gone.
+ADD_CLIENT_SECRET = """
+UPDATE client SET previous_secret_hash = secret_hash, previous_secret_until = $1, secret_hash = $2
+WHERE id = $3
+RETURNING id
+"""
+
+REMOVE_PREVIOUS_SECRET = """
+UPDATE client SET previous_secret_hash = NULL, previous_secret_until = NULL
+WHERE id = $1 AND previous_secret_hash IS NOT NULL
 RETURNING id
 """
 
