@@ -57,6 +57,8 @@ BACKUP = read_unit(UNITS / "carnet-backup.service")
 def install(units, folder):
     """Put units where systemd would find them, their programs being ones that are here."""
     for path in units.iterdir():
+        if path.suffix not in (".service", ".timer", ".conf"):
+            continue
         place = folder / path.name
         if path.suffix == ".conf":
             place = folder / "carnet.service.d" / path.name
@@ -113,7 +115,7 @@ def mounts(folder):
         (folder / name).mkdir(mode=0o700)
         shutil.chown(folder / name, *map(int, USER.split(":")))
         places[name] = folder / name
-    (places["settings"] / "carnet.toml").write_text('issuer = "https://auth.example.com"\n')
+    shutil.copy(UNITS / "carnet.toml", places["settings"])
     key = places["credentials"] / "master.key"
     key.write_text(MASTER_KEY)
     # Credentials belong to root, and the service is let in.
