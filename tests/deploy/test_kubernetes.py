@@ -245,12 +245,12 @@ def test_the_pod_of_the_deployment_serves_and_ends_with_0(image, folder, postgre
 def test_the_pod_of_the_job_migrates_and_ends_with_0(image, folder, postgres_url):
     pod = PODS["Job"]["spec"]
     [container] = pod["containers"]
-    [command] = container["args"]
+    command = container["args"][0]
     if command not in command_line.list_commands(None):
         pytest.skip(f"this version has no `carnet {command}`: THE JOB WAS NOT RUN")
     folders = make_volumes(pod, folder, {"carnet-migrate": {"database": postgres_url}})
     status, output = image.run(
-        [*image.entrypoint, command],
+        [*image.entrypoint, *container["args"]],
         mounts=mounts_of(container, folders),
         read_only=True,
         user="{runAsUser}:{runAsGroup}".format_map(pod["securityContext"]),
