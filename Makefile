@@ -76,7 +76,8 @@ WHOLE := $(BIN)/pip check >.venv/check 2>&1 || { cat .venv/check; \
 	@touch $@
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
-DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-openidc pgbouncer
+DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-openidc pgbouncer \
+  systemd strace
 
 .venv/debian: Makefile | .venv/dev
 	@missing=""; for name in $(DEBIAN); do \

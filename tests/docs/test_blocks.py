@@ -141,7 +141,7 @@ def _commands(block: Block) -> list[list[str]]:
     return [command for command in found if command]
 
 
-def _check_carnet(words: list[str], *, whole: bool) -> None:
+def check_carnet(words: list[str], *, whole: bool) -> None:
     """Fail where `carnet` has no such command, option or choice, or wants more than is given."""
     command: click.Command = carnet_command
     context = click.Context(command, info_name="carnet")
@@ -206,7 +206,7 @@ def test_the_shell_of_a_page_calls_what_is_there(page):
         for command in _commands(block):
             try:
                 if command[0] == "carnet":
-                    _check_carnet(command, whole=True)
+                    check_carnet(command, whole=True)
                 elif command[0] == "make":
                     assert command[1] in targets
                 elif command[:2] == ["pip", "install"]:
@@ -222,7 +222,7 @@ def test_the_shell_of_a_page_calls_what_is_there(page):
 def test_the_commands_in_the_text_of_a_page_are_there(path):
     for code in re.findall(r"(?<!`)`(carnet [a-z][^`\n]*)`(?!`)", _prose(path)):
         try:
-            _check_carnet(shlex.split(code.removesuffix(" …")), whole=False)
+            check_carnet(shlex.split(code.removesuffix(" …")), whole=False)
         except (AssertionError, click.UsageError) as error:
             pytest.fail(f"{path.relative_to(ROOT)}: `{code}`: {error}")
 

@@ -74,9 +74,10 @@ def test_the_source_archive_has_what_the_tests_need_and_nothing_that_was_made(bu
         paths = [name.split("/", 1)[1] for name in archive.getnames()]
     folders = {path.partition("/")[0] for path in paths}
     assert folders == {
-        *(".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "SECURITY.md"),
+        *(".dockerignore", ".gitignore"),
+        *("CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "SECURITY.md"),
         *("Makefile", "pyproject.toml", "requirements-dev.lock", "requirements.lock"),
-        *("benchmarks", "docs", "examples", "fuzz", "src", "tests"),
+        *("benchmarks", "deploy", "docs", "examples", "fuzz", "src", "tests"),
     }
     assert "tests/conftest.py" in paths
     assert not [path for path in paths if "__pycache__" in path or "node_modules" in path]
