@@ -27,7 +27,7 @@ SHARED = {
     },
     "carnet.verifier.dpop": {"Proofs"},
     "carnet.verifier.starlette": {"refused"},
-    "carnet.verifier.wsgi": {"authorization", "presented"},
+    "carnet.verifier.wsgi": {"authorization", "is_preflight", "presented"},
 }
 
 

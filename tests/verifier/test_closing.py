@@ -1,11 +1,16 @@
 """Closing a verifier ends its thread, which waits for the issuer's next word; but no fork's."""
 
 import asyncio
+import contextlib
+import gc
 import os
+import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from tests import processes
 
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, follower
 
@@ -96,3 +101,74 @@ def test_a_fork_that_closes_leaves_its_parents_connection(silent, begun):
     verifier.close()
     thread.join(60)
     assert not thread.is_alive()
+
+
+def connections_to(port):
+    """How many connections to a port of this machine this process has."""
+    peers = []
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(file.name))) as one:
+            peers.append(one.getpeername()[1:2])
+    return peers.count((port,))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system has no /proc")
+def test_a_fork_does_not_keep_its_parents_connection_open(silent, begun):
+    verifier = AccessTokenVerifier(silent.url, "orders", revocations="required")
+    verifier.verify(silent.token())
+    port = int(silent.url.rpartition(":")[2])
+    assert connections_to(port) > 0
+    child = os.fork()
+    if child == 0:
+        os._exit(connections_to(port))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    verifier.close()
+    begun().join(60)
+
+
+def test_a_verifier_that_nobody_holds_any_more_leaves_no_thread(silent, begun):
+    verifier = AccessTokenVerifier(silent.url, "orders", revocations="required")
+    verifier.verify(silent.token())
+    thread = begun()
+    del verifier
+    gc.collect()
+    silent.closing.speak()
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def speak_until(silent, threads, left):
+    """Have the issuer speak until no more than so many threads live; give those."""
+
+    def are_left():
+        silent.closing.speak()
+        return sum(thread.is_alive() for thread in threads) <= left
+
+    processes.wait_until(are_left)
+    return {thread for thread in threads if thread.is_alive()}
+
+
+def test_an_app_that_is_made_anew_leaves_no_thread(silent):
+    from flask import Flask
+
+    from carnet.verifier.flask import Bearer, require_token
+
+    def make():
+        app = Flask("shop")
+        app.config["CARNET"] = {"issuer": silent.url, "audience": "orders"}
+        Bearer(app)
+        app.add_url_rule("/orders", view_func=require_token(lambda: "ok"))
+        return app.test_client()
+
+    before, headers = followers(), {"Authorization": f"Bearer {silent.token()}"}
+    for _ in range(5):
+        client = make()
+        assert client.get("/orders", headers=headers).status_code == 200
+    gc.collect()
+    # Only the last app's goes on, and that one for as long as the app is there.
+    live = speak_until(silent, followers() - before, 1)
+    assert len(live) == 1
+    del client
+    gc.collect()
+    speak_until(silent, live, 0)

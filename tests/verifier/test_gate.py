@@ -53,7 +53,7 @@ def stop(process):
 
 @pytest.fixture(scope="module")
 def gate(issuer):
-    flags = ("--audience", "orders", "--cookie", "carnet-access", "--origin", ORIGIN)
+    flags = ("--preflight", "--audience", "orders", "--cookie", "carnet-access", "--origin", ORIGIN)
     process, url, _ = start("--issuer", issuer.url, *flags, "--claim", "department")
     assert url
     with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:

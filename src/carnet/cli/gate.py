@@ -73,6 +73,11 @@ __all__ = ["gate"]
     help="What the headers' names begin with.",
 )
 @click.option(
+    "--preflight",
+    is_flag=True,
+    help="Let browsers ask without a token if a page may send a request (CORS).",
+)
+@click.option(
     "--revocations",
     type=click.Choice(["off", "best_effort", "required"]),
     default="best_effort",

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+from carnet.jwt.forks import renew_in_forks
+
 __all__ = ["TokenCache"]
 
 Entry = tuple[Any, float, float, int]
@@ -31,7 +33,7 @@ class TokenCache:
         used: bytes that the entries take, as they are counted.
     """
 
-    __slots__ = ("_entries", "_limit", "_lock", "get", "used")
+    __slots__ = ("__weakref__", "_entries", "_limit", "_lock", "get", "used")
 
     def __init__(self, limit: int) -> None:
         self._entries: dict[str, Entry] = {}
@@ -39,6 +41,13 @@ class TokenCache:
         self._lock = Lock()
         self.used = 0
         self.get: Callable[[str], Entry | None] = self._entries.get
+        renew_in_forks(self)
+
+    def begin_anew(self) -> None:
+        """Begin empty in a fork: a thread may have been in the middle of a change."""
+        self._lock = Lock()
+        self._entries.clear()
+        self.used = 0
 
     def put(self, token: str, said: Any, period: tuple[float, float], containers: int) -> None:
         """Keep what a token says, unless it alone is larger than the cache.

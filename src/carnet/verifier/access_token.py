@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 from importlib.util import find_spec
 from types import TracebackType
@@ -75,6 +76,10 @@ class Issuers(Generic[T]):
         if named > len(self._by_name) or len(trusted) > len(self._issuers):
             raise ConfigurationError("two issuers have the same name: which keys are its own?")
         self._only = trusted[0] if len(trusted) == 1 else None
+        for one in trusted:
+            if one.follower is not None:
+                # A verifier that nobody holds any more, as after a reload, leaves no thread.
+                weakref.finalize(self, one.follower.abandon).atexit = False
 
     @property
     def issuers(self) -> tuple[TrustedIssuer, ...]:
@@ -243,20 +248,21 @@ class AccessTokenVerifier(Issuers[T]):
                 issuer.refresh()
 
     def _refresh_behind(self, issuer: TrustedIssuer) -> None:
-        if not issuer.fetching.acquire(blocking=False):
+        fetching = issuer.fetching
+        if not fetching.acquire(blocking=False):
             return
 
         def fetch() -> None:
             try:
                 issuer.refresh()
             finally:
-                issuer.fetching.release()
+                fetching.release()
 
         try:
             threading.Thread(target=fetch, name="carnet-keys", daemon=True).start()
         except RuntimeError:
             # No thread can be started, as when the interpreter ends: the keys held do.
-            issuer.fetching.release()
+            fetching.release()
 
 
 class AsyncAccessTokenVerifier(Issuers[T]):

@@ -2,6 +2,7 @@
 
 from carnet.verifier.adapters.django import (
     BearerMiddleware,
+    DjangoUser,
     async_verifier,
     close,
     health,
@@ -13,6 +14,7 @@ from carnet.verifier.adapters.django import (
 
 __all__ = [
     "BearerMiddleware",
+    "DjangoUser",
     "async_verifier",
     "close",
     "health",

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from carnet.errors import InvalidToken
 from carnet.jwt.claims import Claims
 from carnet.jwt.dpop import WINDOW, bound_key, read_proof
+from carnet.jwt.forks import renew_in_forks
 
 __all__ = ["Presented", "Proofs"]
 
@@ -48,6 +49,11 @@ class Proofs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
+        renew_in_forks(self)
+
+    def begin_anew(self) -> None:
+        """Make a lock of its own in a fork; what was used before stays used."""
+        self._lock = threading.Lock()
 
     def check(
         self, claims: Claims, token: str | bytes, presented: Presented | None, now: float

@@ -1,7 +1,9 @@
 """Following an issuer's revocation stream over HTTP, in a thread of its own.
 
 The thread begins with the first token, not when the verifier is made: servers that fork their
-workers make the verifier before, and threads don't live on in a fork.
+workers make the verifier before, and threads don't live on in a fork. What they know does, and a
+fork begins a thread of its own with its first token. The thread ends when the verifier is closed,
+or nobody holds it any more, as after a module was loaded anew.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
+from carnet.jwt.forks import renew_in_forks
 from carnet.verifier.access import DIRECT, Access, check_address, on_loopback
 from carnet.verifier.connections import Connections
 from carnet.verifier.fetch import tls_context
@@ -34,6 +37,12 @@ MAX_LINE: Final = 4 * 1024 * 1024
 
 # Its own: a program that seeds the module's generator finds there what it put there.
 _jitter: Final = random.Random()  # noqa: S311 - no secret
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows can't fork
+    # Else all workers of a server would come back at the same moments.
+    os.register_at_fork(after_in_child=_jitter.seed)
+
+_ENDED: Final = threading.Event()
+_ENDED.set()
 
 
 class Follower:
@@ -71,6 +80,20 @@ class Follower:
         self._stop = threading.Event()
         self._synced = threading.Event()
         self._connections = Connections()
+        renew_in_forks(self)
+
+    def begin_anew(self) -> None:
+        """Follow by itself in a fork, from the next token on; what is known stays known."""
+        is_closed = self._stop.is_set()
+        self._lock, self._stop, self._synced = (
+            threading.Lock(),
+            threading.Event(),
+            threading.Event(),
+        )
+        self._connections = Connections()
+        self._pid = None
+        if is_closed:
+            self._stop.set()
 
     def ensure(self) -> None:
         """Begin to follow, once in each process."""
@@ -80,9 +103,9 @@ class Follower:
             if self._pid == os.getpid() or self._stop.is_set():
                 return
             self._synced.clear()
-            # Those of the parent are not ours, where this is a fork.
-            self._connections = Connections()
-            thread = threading.Thread(target=self._follow, name="carnet-revocations", daemon=True)
+            thread = threading.Thread(
+                target=self._follow, args=(self._stop,), name="carnet-revocations", daemon=True
+            )
             self._began_at = time.monotonic()
             # Before the thread begins, since its end takes it back.
             self._pid = os.getpid()
@@ -115,24 +138,36 @@ class Follower:
         self._stop.set()
         self._connections.end()
 
-    def _follow(self) -> None:
+    def abandon(self) -> None:
+        """Stop following with the next word of the issuer, or when it is silent for too long.
+
+        For the garbage collector, which may come while this thread holds any lock: none is taken.
+        """
+        self._stop = _ENDED
+
+    def _follow(self, stop: threading.Event) -> None:
         try:
             pause = SHORTEST_PAUSE
-            while not self._stop.is_set():
+            while self._goes_on(stop):
                 heard_at = self.list.heard_at
-                self._try_to_follow()
+                self._try_to_follow(stop)
                 if self.list.heard_at != heard_at:
                     pause = SHORTEST_PAUSE
                 # Many verifiers lose the same issuer at once: they come back spread out.
-                self._stop.wait(_jitter.uniform(pause / 2, pause))
+                stop.wait(_jitter.uniform(pause / 2, pause))
                 pause = min(pause * 2, LONGEST_PAUSE)
         finally:
             # Should this thread end before it is told to, the next token begins another.
-            self._pid = None
+            if stop is self._stop:
+                self._pid = None
 
-    def _try_to_follow(self) -> None:
+    def _goes_on(self, stop: threading.Event) -> bool:
+        # Another event is there in a fork, where greenlets go on that were threads before.
+        return stop is self._stop and not stop.is_set()
+
+    def _try_to_follow(self, stop: threading.Event) -> None:
         try:
-            self._follow_once()
+            self._follow_once(stop)
         except IssuerUnavailable as error:
             self.last_error = str(error)
         # The address and the events are the issuer's: httpx, idna, ssl and the rest raise what they
@@ -140,7 +175,7 @@ class Follower:
         except BaseException as error:
             self.last_error = f"following the revocations failed ({type(error).__name__})"
 
-    def _follow_once(self) -> None:
+    def _follow_once(self, stop: threading.Event) -> None:
         """Connect and follow until the stream breaks.
 
         Raises:
@@ -153,7 +188,7 @@ class Follower:
         if address is None:
             raise IssuerUnavailable(f"{self._source.issuer} publishes no revocations_uri")
         for data in events(address, self.list.position, self._connections, self._access):
-            if self._stop.is_set():
+            if not self._goes_on(stop):
                 break
             try:
                 event = read_event(data, self._source.keys, self._source.issuer)

@@ -83,6 +83,8 @@ class Gate:
         origin: the origin whose pages may send that cookie with more than a GET.
         passed_claims: names of further claims to hand over.
         prefix: what the names of the headers begin with.
+        preflight: whether a browser may ask without a token if a page may send a request (CORS).
+            The proxy must say the request's method, and let nobody else say it.
         claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit.
         options: as for ``carnet.verifier.AsyncAccessTokenVerifier``.
 
@@ -100,6 +102,7 @@ class Gate:
         origin: str | None = None,
         passed_claims: Collection[str] = (),
         prefix: str = "X-Auth-",
+        preflight: bool = False,
         **options: Unpack[Options],
     ) -> None:
         if cookie is not None and origin is None:
@@ -117,6 +120,7 @@ class Gate:
         )
         self._cookie = cookie
         self._origin = origin or ""
+        self._preflight = preflight
         self._claims = {
             name: f"{prefix}Claim-{'-'.join(_parts(name)).title()}" for name in passed_claims
         }
@@ -162,6 +166,9 @@ class Gate:
     async def _verify(self, request: Request) -> Response:
         try:
             self._check_names(request)
+            if self._preflight and _is_preflight(request):
+                told = (*self._told, *self._claims.values())
+                return Response(status_code=200, headers=dict.fromkeys(told, ""))
             claims = await authenticate_async(self._verifier, self._presented(request))
             typed(self._verifier, claims)
             for role in request.query_params.getlist("role"):
@@ -241,6 +248,23 @@ class Gate:
         if problems:
             return JSONResponse({"status": "unavailable", "reason": "; ".join(problems)}, 503)
         return JSONResponse({"status": "ready"})
+
+
+def _is_preflight(request: Request) -> bool:
+    """Tell whether a browser asks if a page may send a request (Fetch, section 4.8).
+
+    Of the names of the method all must say so. No browser sends a token with it, nor a header such
+    as X-HTTP-Method-Override, with which a service would take it for another method.
+    """
+    headers = joined(request.headers.items())
+    named = {headers[name] for name in METHOD_HEADERS if name in headers}
+    return (
+        (named or {request.method}) == {"OPTIONS"}
+        and "origin" in headers
+        and not headers.get("authorization")
+        and {name for name in headers if "method" in name} - set(METHOD_HEADERS)
+        == {"access-control-request-method"}
+    )
 
 
 def _parts(name: str) -> list[str]:

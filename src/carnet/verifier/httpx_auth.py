@@ -21,6 +21,7 @@ import httpx
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
 from carnet.jose.key import Key
+from carnet.jwt.forks import renew_in_forks
 from carnet.verifier.fetch import check_address, run
 from carnet.verifier.token_endpoint import Client, Steps, TokenEndpoint, Tokens
 
@@ -47,6 +48,12 @@ class _Auth(httpx.Auth):
         self._flight: Future[str] | None = None
         self._token: str | None = None
         self._ends_at = self._due_at = float("-inf")
+        renew_in_forks(self)
+
+    def begin_anew(self) -> None:
+        """Wait for no request of another process in a fork."""
+        self._lock = threading.Lock()
+        self._flight = None
 
     def sync_auth_flow(
         self, request: httpx.Request

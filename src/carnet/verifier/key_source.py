@@ -164,6 +164,14 @@ class KeySource:
         self._tried_at: float | None = None
         self._due_at = float("inf" if self._static else "-inf")
         self._last_error: str | None = None
+        self._is_fetched = False
+
+    def begin_anew(self) -> None:
+        """Forget a fetch that is under way: another process sees to that one."""
+        if self._is_fetched:
+            self._is_fetched = False
+            self._tried_at = None
+            self._due_at = float("-inf")
 
     def due(self, now: float) -> bool:
         """Tell whether a fetch should begin now."""
@@ -211,6 +219,7 @@ class KeySource:
         """
         self.fetches += 1
         self.cut_short = False
+        self._is_fetched = True
         self._tried_at = now
         self._due_at = self._no_later(now + RETRY, now)
         try:
@@ -234,6 +243,8 @@ class KeySource:
         except BaseException as error:
             self._last_error = f"reading what it publishes failed ({type(error).__name__})"
             self._jwks_uri = self._configured
+        finally:
+            self._is_fetched = False
 
     def _accept(self, document: Mapping[str, Any], cache_control: str, now: float) -> None:
         if self.keys is None or document.get("keys") != self._published:

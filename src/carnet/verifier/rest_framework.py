@@ -3,6 +3,8 @@
 from carnet.verifier.adapters.rest_framework import (
     BearerAuthentication,
     BearerRefused,
+    HasRole,
+    HasScope,
     TokenRequired,
     close,
     health,
@@ -13,6 +15,8 @@ from carnet.verifier.adapters.rest_framework import (
 __all__ = [
     "BearerAuthentication",
     "BearerRefused",
+    "HasRole",
+    "HasScope",
     "TokenRequired",
     "close",
     "health",

@@ -16,6 +16,7 @@ from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.key_set import KeySet
 from carnet.jwt.claims import Claims, members_of
+from carnet.jwt.forks import renew_in_forks
 from carnet.jwt.policy import ISSUED_AHEAD, UNCHECKED, seconds
 from carnet.jwt.verifier import Verifier
 from carnet.verifier.access import Access
@@ -72,6 +73,7 @@ class TrustedIssuer:
         self.beginning = threading.Lock()
         self.task: asyncio.Task[None] | None = None
         self.fetch: Future[None] | None = None
+        renew_in_forks(self)
         self._clock: Callable[[], float] = given.get("clock", time.time)
         self._revocations = Revocations(_mode(given, settings.is_foreign), revocations_max_age)
         leeway = seconds(given.get("leeway", 0), "leeway")
@@ -109,6 +111,12 @@ class TrustedIssuer:
             else Shape(*(given.get(name) for name in SHAPE))
         )
         self._verifier: tuple[KeySet, Verifier[Claims]] | None = None
+
+    def begin_anew(self) -> None:
+        """Wait for no fetch of another process in a fork, and make one of its own instead."""
+        self.fetching, self.beginning = threading.Lock(), threading.Lock()
+        self.task = self.fetch = None
+        self.source.begin_anew()
 
     def awaits_revocations(self) -> Follower | None:
         """Begin to follow the revocations; give whom a first token has to wait for, if anyone."""
@@ -191,6 +199,7 @@ class TrustedIssuer:
         # What one has seen does not count for the other; the Verifier is made anew for its keys.
         other.proofs = Proofs()
         other.task = other.fetch = None
+        renew_in_forks(other)
         return other
 
     def _is_recent(self, age: float | None) -> bool:

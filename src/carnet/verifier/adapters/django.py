@@ -6,15 +6,21 @@ MIDDLEWARE = [..., "carnet.verifier.django.BearerMiddleware"]
 @require_scope("orders:read")
 def list_orders(request): ...request.claims...
 
-Views may be sync or async; so may the server.
+Views may be sync or async; so may the server. What a role or a scope gives in Django's own terms,
+such as ``has_perm``, says the setting ``CARNET_PERMISSIONS``:
+
+CARNET_PERMISSIONS = {"role:ADMIN": ["is_staff", "shop.change_order"],
+                      "scope:orders:read": ["shop.view_order"]}
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, wraps
-from typing import Any, TypeVar
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache, cached_property, wraps
+from typing import Any, Final, TypeVar
 
+from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
 from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuers
 from carnet.verifier.adapters.wsgi import authorization, presented
@@ -44,6 +50,7 @@ except ModuleNotFoundError:
 
 __all__ = [
     "BearerMiddleware",
+    "DjangoUser",
     "async_verifier",
     "close",
     "health",
@@ -54,6 +61,9 @@ __all__ = [
 ]
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+_HOLDER: Final = re.compile(r"(role|scope):.+")
+_GIVEN: Final = re.compile(r"is_staff|is_superuser|\w+\.\w+")
 
 
 @cache
@@ -97,11 +107,98 @@ def _made() -> list[Issuers[Any]]:
 
 
 def _options() -> dict[str, Any]:
+    _permissions()  # a wrong one is told at the start
     return options_of(getattr(settings, "CARNET", None), "the setting CARNET")
+
+
+def _permissions() -> Mapping[str, Collection[str]]:
+    """Give what each role and scope gives.
+
+    Raises:
+        ConfigurationError: if the setting is not of its kind.
+    """
+    given = getattr(settings, "CARNET_PERMISSIONS", {})
+    if not isinstance(given, Mapping) or not all(
+        _matches(_HOLDER, holder)
+        and isinstance(names, Collection)
+        and not isinstance(names, str)
+        and all(_matches(_GIVEN, name) for name in names)
+        for holder, names in given.items()
+    ):
+        raise ConfigurationError(
+            "the setting CARNET_PERMISSIONS says what roles and scopes give: is_staff, "
+            "is_superuser, or permissions of Django's, such as "
+            "{'role:ADMIN': ['is_staff'], 'scope:orders:read': ['shop.view_order']}"
+        )
+    return given
+
+
+def _matches(pattern: re.Pattern[str], text: object) -> bool:
+    return isinstance(text, str) and pattern.fullmatch(text) is not None
+
+
+class DjangoUser(BearerUser):
+    """``request.user``: the subject of a good access token, with what ``CARNET_PERMISSIONS`` gives.
+
+    Without that setting nobody is staff or has a permission. Nothing is read from the database.
+    """
+
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        held = [f"role:{role}" for role in self.roles] + [f"scope:{one}" for one in self.scopes]
+        permissions = _permissions()
+        return frozenset(name for holder in held for name in permissions.get(holder, ()))
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether a role or scope of the token gives that."""
+        return "is_staff" in self._given
+
+    @property
+    def is_superuser(self) -> bool:
+        """Whether a role or scope of the token gives that: then each permission is there."""
+        return "is_superuser" in self._given
+
+    def get_all_permissions(self, obj: object = None) -> set[str]:
+        """Give the permissions that were given by name; none of them is for one object."""
+        return set() if obj is not None else {name for name in self._given if "." in name}
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """Tell whether a permission is there, such as ``shop.view_order``."""
+        return self.is_superuser or perm in self.get_all_permissions(obj)
+
+    def has_perms(self, perm_list: Iterable[str], obj: object = None) -> bool:
+        """Tell whether all of these are there.
+
+        Raises:
+            ValueError: if it is one name, as in Django.
+        """
+        if isinstance(perm_list, str):
+            raise ValueError("perm_list must be an iterable of permissions.")
+        return all(self.has_perm(perm, obj) for perm in perm_list)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Tell whether any permission of an app is there."""
+        return self.is_superuser or any(name.startswith(f"{app_label}.") for name in self._given)
+
+    async def ahas_perm(self, perm: str, obj: object = None) -> bool:
+        """Do as ``has_perm`` does."""
+        return self.has_perm(perm, obj)
+
+    async def ahas_perms(self, perm_list: Iterable[str], obj: object = None) -> bool:
+        """Do as ``has_perms`` does."""
+        return self.has_perms(perm_list, obj)
+
+    async def ahas_module_perms(self, app_label: str) -> bool:
+        """Do as ``has_module_perms`` does."""
+        return self.has_module_perms(app_label)
 
 
 class BearerMiddleware:
     """Sets ``request.claims``, and ``request.user`` where there is a good token.
+
+    ``await request.auser()`` gives the same user. A request with a good token needs no CSRF token:
+    no browser sends an Authorization header by itself. All others need one as before.
 
     ``request.claims`` is Claims, or of the setting's ``claims_type``; ``request.user.claims`` is
     always Claims. Without an Authorization header, or with one of another scheme,
@@ -205,8 +302,14 @@ def _refusal(request: HttpRequest, need: Need | None) -> HttpResponse | None:
 
 
 def _admit(request: HttpRequest, claims: Claims, fitting: Any) -> None:
+    user = DjangoUser(claims, fitting)
+
+    async def auser() -> DjangoUser:
+        return user
+
     request.claims, request.carnet_claims = fitting, claims
-    request.user = BearerUser(claims, fitting)
+    request.user, request.auser = user, auser
+    request.csrf_processing_done = True
 
 
 def _answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:

@@ -6,18 +6,22 @@ Bearer(app)
 @app.get("/orders")
 @require_scope("orders:read")
 def list_orders(): return {"for": current_claims.subject}
+
+``Bearer(app, exempt=["health", "static"])`` protects all views but those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Container
+from contextlib import suppress
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
+from weakref import WeakSet
 
 from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
 from carnet.verifier.access_token import AccessTokenVerifier
-from carnet.verifier.adapters.wsgi import authorization, presented
+from carnet.verifier.adapters.wsgi import authorization, is_preflight, presented
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -41,7 +45,13 @@ __all__ = ["Bearer", "current_claims", "require_role", "require_scope", "require
 P = ParamSpec("P")
 View = Callable[P, Any]
 
-NAME = "carnet"
+NAME: Final = "carnet"
+CHECKED: Final = "carnet.flask"
+"""Where a request's environment holds its token's claims: a proof is taken once."""
+
+_apps: WeakSet[Flask] = WeakSet()
+_bare: WeakSet[Any] = WeakSet()
+"""What stands below a decorator: registered as a view, it is open."""
 
 
 class Bearer:
@@ -53,12 +63,18 @@ class Bearer:
 
     Args:
         app: the app; without one, ``init_app`` is called later.
+        exempt: names of the views (Flask's endpoints) that need no token, such as ``health`` or
+            ``static``: all others need one. Without it, the views' decorators ask for a token.
 
     Raises:
-        ConfigurationError: if the settings are not there, or not of their kind.
+        ConfigurationError: if the settings are not there, or not of their kind; or, with the first
+            request at the latest, if a view is open since its decorator stands above its route.
     """
 
-    def __init__(self, app: Flask | None = None) -> None:
+    def __init__(self, app: Flask | None = None, *, exempt: Collection[str] | None = None) -> None:
+        if isinstance(exempt, str) or not all(isinstance(name, str) for name in exempt or ()):
+            raise ConfigurationError("exempt is a list of views, such as ['health', 'static']")
+        self._exempt = None if exempt is None else frozenset(exempt)
         self._verifiers: list[AccessTokenVerifier[Any]] = []
         if app is not None:
             self.init_app(app)
@@ -67,12 +83,39 @@ class Bearer:
         """Prepare an app; it needs its settings by now.
 
         Raises:
-            ConfigurationError: if the settings are not there, or not of their kind.
+            ConfigurationError: as for the class.
         """
         options = options_of(app.config.get("CARNET"), "app.config['CARNET']")
         verifier: AccessTokenVerifier[Any] = AccessTokenVerifier(**options)
         self._verifiers.append(verifier)
         app.extensions[NAME] = verifier
+        _apps.add(app)
+        _check_order(app)
+        # Blueprints bring their views later, until the first request.
+        is_checked = False
+
+        def protect() -> None:
+            nonlocal is_checked
+            if not is_checked:
+                _check_order(app)
+                self._check_exempt(app)
+                is_checked = True
+            if (
+                self._exempt is not None
+                and request.endpoint not in self._exempt
+                and not is_preflight(request.environ)
+            ):
+                _check(None)
+
+        app.before_request(protect)
+
+    def _check_exempt(self, app: Flask) -> None:
+        for name in self._exempt or ():
+            if name not in app.view_functions:
+                raise ConfigurationError(
+                    f"exempt names '{name}', which is none of the app's views: "
+                    f"{', '.join(sorted(app.view_functions))}"
+                )
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known to the current app."""
@@ -111,6 +154,15 @@ def require_scope(scope: str) -> Callable[[View[P]], View[P]]:
 
 def _requiring(need: Need | None) -> Callable[[View[P]], View[P]]:
     def decorate(view: View[P]) -> View[P]:
+        bare: list[Any] = [view]
+        while hasattr(bare[-1], "__wrapped__"):
+            bare.append(bare[-1].__wrapped__)
+        for one in bare:
+            with suppress(TypeError):  # what can't be referred to weakly is no function
+                _bare.add(one)
+        for app in list(_apps):
+            _check_order(app, bare)
+
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
             _check(need)
@@ -124,16 +176,34 @@ def _requiring(need: Need | None) -> Callable[[View[P]], View[P]]:
 def _check(need: Need | None) -> None:
     verifier = _verifier()
     try:
-        claims: Claims = authenticate(
-            verifier, authorization(request.environ), presented(request.environ)
-        )
-        fitting = typed(verifier, claims)
+        claims, fitting = _checked(verifier)
         if need is not None:
             need(claims)
         g.claims = fitting
     except Refusal as refusal:
         refusal.log(request.path)
         abort(Response(refusal.body, refusal.status, refusal.headers, mimetype="application/json"))
+
+
+def _checked(verifier: AccessTokenVerifier[Any]) -> tuple[Claims, Any]:
+    """Give the claims of the request's token, checked once however many decorators ask."""
+    values = authorization(request.environ)
+    # Not g: that of a test may last for several requests.
+    checked = request.environ.get(CHECKED)
+    if checked is None or checked[:2] != (verifier, values):
+        claims = authenticate(verifier, values, presented(request.environ))
+        checked = request.environ[CHECKED] = (verifier, values, claims, typed(verifier, claims))
+    return checked[2], checked[3]
+
+
+def _check_order(app: Flask, bare: Container[Any] = _bare) -> None:
+    """Refuse an app that has registered what stands below a decorator instead of what it made."""
+    for name, view in app.view_functions.items():
+        if view in bare:
+            raise ConfigurationError(
+                f"the view '{name}' is open: require_token, _role or _scope stands above its "
+                "route, which has taken the view without it; put it below, next to the function"
+            )
 
 
 def _verifier() -> AccessTokenVerifier[Any]:

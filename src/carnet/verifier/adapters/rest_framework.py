@@ -8,14 +8,22 @@ REST_FRAMEWORK = {
 class Orders(APIView):
     permission_classes = [require_scope("orders:read")]
 
-``request.user`` is a BearerUser, ``request.auth`` the Claims, or the settings' ``claims_type``.
+class Invoices(APIView):
+    permission_classes = [HasScope]
+    required_scope = "invoices:read"
+
+``request.user`` is a DjangoUser, ``request.auth`` the Claims, or the settings' ``claims_type``.
 """
 
 from __future__ import annotations
 
+import sys
+from functools import cache
+from importlib import import_module
 from typing import Any
 
-from carnet.verifier.adapters.django import close, health, verifier
+from carnet.errors import ConfigurationError
+from carnet.verifier.adapters.django import DjangoUser, close, health, verifier
 from carnet.verifier.adapters.wsgi import authorization, presented
 from carnet.verifier.bearer import (
     RETRY_SECONDS,
@@ -41,6 +49,8 @@ except ModuleNotFoundError:
 __all__ = [
     "BearerAuthentication",
     "BearerRefused",
+    "HasRole",
+    "HasScope",
     "TokenRequired",
     "close",
     "health",
@@ -67,7 +77,16 @@ class BearerRefused(APIException):
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Checks a request's access token; without one, the request is anonymous."""
+    """Checks a request's access token; without one, the request is anonymous.
+
+    drf-spectacular, where it is used, describes it as the security scheme ``Bearer``.
+    """
+
+    def __init__(self) -> None:
+        # It makes one of these to describe a view, and has been loaded by then; to load it here
+        # would be too early for it, and is nothing for those who don't use it.
+        if "drf_spectacular.extensions" in sys.modules:
+            _describe()
 
     def authenticate(self, request: Request) -> tuple[BearerUser, Any] | None:
         """Give the user and the claims.
@@ -77,7 +96,8 @@ class BearerAuthentication(BaseAuthentication):
             ConfigurationError: if Django's settings lack ``CARNET``.
         """
         try:
-            claims = authenticate(
+            # Django's middleware may have checked it already, and a proof is taken once.
+            claims = getattr(request, "carnet_claims", None) or authenticate(
                 verifier(),
                 authorization(request.META),
                 presented(request.META, lambda: str(request.build_absolute_uri(request.path))),
@@ -87,7 +107,7 @@ class BearerAuthentication(BaseAuthentication):
             if refusal.code == "token_missing":
                 return None
             raise _refused(request, refusal) from None
-        return BearerUser(claims, fitting), fitting
+        return DjangoUser(claims, fitting), fitting
 
     def authenticate_header(self, request: Request) -> str:
         """Give the challenge of the framework's own 401."""
@@ -99,6 +119,10 @@ class TokenRequired(BasePermission):
 
     needs: tuple[Need, ...] = ()
 
+    def needs_of(self, view: Any) -> tuple[Need, ...]:
+        """Give the checks that a view asks for."""
+        return self.needs
+
     def has_permission(self, request: Request, view: Any) -> bool:
         """Check the token's claims.
 
@@ -108,11 +132,42 @@ class TokenRequired(BasePermission):
         user = request.user
         try:
             claims = present(user.claims if isinstance(user, BearerUser) else None)
-            for need in self.needs:
+            for need in self.needs_of(view):
                 need(claims)
         except Refusal as refusal:
             raise _refused(request, refusal) from None
         return True
+
+
+class HasScope(TokenRequired):
+    """Lets in who brings a good token with the scopes that the view names as ``required_scope``.
+
+    A view that names none is a ConfigurationError.
+    """
+
+    def needs_of(self, view: Any) -> tuple[Need, ...]:
+        """Give the check for the view's scopes."""
+        return (needs_scope(_named(view, "required_scope")),)
+
+
+class HasRole(TokenRequired):
+    """Lets in who brings a good token with the role that the view names as ``required_role``.
+
+    A view that names none is a ConfigurationError.
+    """
+
+    def needs_of(self, view: Any) -> tuple[Need, ...]:
+        """Give the check for the view's role."""
+        return (needs_role(_named(view, "required_role")),)
+
+
+def _named(view: Any, name: str) -> str:
+    value = getattr(view, name, None)
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(
+            f"{type(view).__name__} needs the attribute {name}, which its permission class reads"
+        )
+    return value
 
 
 def require_role(role: str) -> type[TokenRequired]:
@@ -123,6 +178,24 @@ def require_role(role: str) -> type[TokenRequired]:
 def require_scope(scope: str) -> type[TokenRequired]:
     """Make a permission class that asks for a scope, or several with spaces between them."""
     return type("ScopeRequired", (TokenRequired,), {"needs": (needs_scope(scope),)})
+
+
+@cache
+def _describe() -> None:
+    """Tell drf-spectacular of the security scheme."""
+    extensions = import_module("drf_spectacular.extensions")
+    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    # To be a subclass is to be known.
+    type(
+        "BearerScheme",
+        (extensions.OpenApiAuthenticationExtension,),
+        {
+            "target_class": BearerAuthentication,
+            "match_subclasses": True,
+            "name": "Bearer",
+            "get_security_definition": lambda _self, _auto_schema: scheme,
+        },
+    )
 
 
 def _refused(request: Request, refusal: Refusal) -> BearerRefused:

@@ -21,7 +21,7 @@ from carnet.verifier.key_source import Health
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
 
-__all__ = ["BearerMiddleware", "authorization", "presented"]
+__all__ = ["BearerMiddleware", "authorization", "is_preflight", "presented"]
 
 
 class BearerMiddleware:
@@ -29,6 +29,9 @@ class BearerMiddleware:
 
     The app may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they
     raise before the app has begun its answer is answered here.
+
+    A browser asks without a token whether a page may send a request (CORS). That is let through,
+    and of the app's answer the status and the headers.
 
     Args:
         app: what is protected.
@@ -62,6 +65,8 @@ class BearerMiddleware:
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         try:
             if path not in self._exempt:
+                if is_preflight(environ):
+                    return _head_only(self._app, environ, start_response)
                 claims = authenticate(self._verifier, authorization(environ), presented(environ))
                 environ["carnet.typed_claims"] = typed(self._verifier, claims)
                 environ["carnet.claims"] = claims
@@ -85,6 +90,50 @@ class BearerMiddleware:
     def close(self) -> None:
         """Stop following the revocations, when the app ends."""
         self._verifier.close()
+
+
+def is_preflight(environ: dict[str, Any]) -> bool:
+    """Tell whether a browser asks if a page may send a request (Fetch, section 4.8).
+
+    No browser sends a token with it, nor a header such as X-HTTP-Method-Override, with which an app
+    would take it for another method.
+
+    Args:
+        environ: the request, as WSGI has it.
+    """
+    return (
+        environ["REQUEST_METHOD"] == "OPTIONS"
+        and "HTTP_ORIGIN" in environ
+        and "HTTP_AUTHORIZATION" not in environ
+        and [name for name in environ if name.startswith("HTTP_") and "METHOD" in name]
+        == ["HTTP_ACCESS_CONTROL_REQUEST_METHOD"]
+    )
+
+
+def _head_only(
+    app: WSGIApplication, environ: dict[str, Any], start_response: StartResponse
+) -> list[bytes]:
+    """Give an app's answer without its body: one that looks at no method would tell what is kept.
+
+    The browser looks at the status and the headers.
+    """
+
+    def begin(status: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], None]:
+        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        if not status.startswith("204"):
+            kept.append(("Content-Length", "0"))
+        start_response(status, kept, *error)
+        return lambda _: None
+
+    answer = app(environ, begin)
+    try:
+        # Some apps begin their answer with its first part.
+        next(iter(answer), None)
+    finally:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
+    return []
 
 
 def authorization(environ: dict[str, Any]) -> list[str]:
