@@ -22,8 +22,8 @@ SHARED = {
     "carnet.verifier.asgi": {"answer", "authorization", "presented"},
     "carnet.verifier.bearer": {
         *("Need", "RETRY_SECONDS", "authenticate", "authenticate_async", "bearer_token"),
-        *("described", "needs_role", "needs_scope", "not_installed", "options_of", "present"),
-        *("refusal_of", "typed"),
+        *("described", "needs_acr", "needs_age", "needs_role", "needs_scope", "not_installed"),
+        *("options_of", "present", "refusal_of", "typed"),
     },
     "carnet.verifier.dpop": {"Proofs"},
     "carnet.verifier.starlette": {"refused"},

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from tests import processes
 
-from carnet import ConfigurationError, IssuerUnavailable
+from carnet import Claims, ConfigurationError, IssuerUnavailable
 from carnet.verifier import asgi, bearer, wsgi
 from carnet.verifier import flask as for_flask
 from carnet.verifier import grpc as for_grpc
@@ -79,6 +79,41 @@ def test_a_need_for_nothing_is_a_mistake(text):
         if text != " " or require.__name__ == "require_scope":
             with pytest.raises(ConfigurationError):
                 require(text)
+
+
+@pytest.mark.parametrize("max_age", [0, -1, 1.5, True, "300", None])
+@pytest.mark.parametrize("acr_values", [(), ("",), ("urn:a urn:b",), ('a"',), (7,), (None,)])
+def test_a_sign_in_of_no_kind_is_a_mistake(acr_values, max_age):
+    interceptor = {"issuer": "https://auth.example.com", "audience": "orders"}
+    for module in (for_starlette, for_django, for_flask, for_litestar):
+        with pytest.raises(ConfigurationError, match="require_acr"):
+            module.require_acr(*acr_values)
+        with pytest.raises(ConfigurationError, match="require_age is the whole seconds"):
+            module.require_age(max_age)
+    if max_age is not None:
+        with pytest.raises(ConfigurationError, match="max_age is the whole seconds"):
+            for_starlette.require_acr("urn:mfa", max_age=max_age)
+    with pytest.raises(ConfigurationError):
+        for_grpc.BearerInterceptor(**interceptor, max_ages={"/orders.Orders/List": max_age})
+    for value in acr_values[:1]:
+        if value != "urn:a urn:b":  # which is one of two there
+            with pytest.raises(ConfigurationError):
+                for_grpc.BearerInterceptor(**interceptor, acr_values={"/orders.Orders/List": value})
+
+
+def test_one_challenge_names_all_that_a_sign_in_has_to_be():
+    need = bearer.needs_acr("urn:mfa", "urn:passkey", max_age=300)
+    need(Claims({"acr": "urn:passkey", "auth_time": 700}, lambda: 1000))
+    for claims, code in (
+        ({"acr": "urn:mfa", "auth_time": 699}, "too_old"),
+        ({"acr": "urn:pwd", "auth_time": 700}, "claim_mismatch"),
+        ({}, "claim_missing"),
+    ):
+        with pytest.raises(bearer.Refusal) as refused:
+            need(Claims(claims, lambda: 1000))
+        assert (refused.value.status, refused.value.code) == (401, code)
+        challenge = refused.value.headers["WWW-Authenticate"]
+        assert challenge.endswith('acr_values="urn:mfa urn:passkey", max_age="300"')
 
 
 def test_exempt_paths_are_those_and_no_others():

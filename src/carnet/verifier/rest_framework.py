@@ -6,6 +6,8 @@ from carnet.verifier.adapters.rest_framework import (
     TokenRequired,
     close,
     health,
+    require_acr,
+    require_age,
     require_role,
     require_scope,
 )
@@ -16,6 +18,8 @@ __all__ = [
     "TokenRequired",
     "close",
     "health",
+    "require_acr",
+    "require_age",
     "require_role",
     "require_scope",
 ]

@@ -130,7 +130,7 @@ class TrustedIssuer:
             if self._revocations.mode == "required":
                 self._require_news(follower)
             follower.list.check(said)
-        return claims if self._shape is None else self._shape.claims(said)
+        return claims if self._shape is None else self._shape.claims(said, self._clock)
 
     def health(self, now: float) -> Health:
         """Say how well the keys and the revocations are known."""

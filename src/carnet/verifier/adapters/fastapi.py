@@ -25,6 +25,8 @@ from carnet.verifier.bearer import (
     authenticate_async,
     check_scope,
     described,
+    needs_acr,
+    needs_age,
     needs_role,
     needs_scope,
     not_installed,
@@ -118,6 +120,21 @@ class Bearer(SecurityBase, Generic[T]):
     def require_scope(self, scope: str) -> Bearer[T]:
         """Make a dependency that also asks for scopes; it answers 403 otherwise."""
         return self._requiring(needs_scope(scope))
+
+    def require_acr(self, *acr_values: str, max_age: int | None = None) -> Bearer[T]:
+        """Make a dependency that also asks for a way of signing in; it answers 401 otherwise.
+
+        The challenge names what is needed (RFC 9470), so that a client can ask for it.
+
+        Args:
+            acr_values: the ways of which one is needed, the preferred one first.
+            max_age: seconds that may have passed since, where that counts too.
+        """
+        return self._requiring(needs_acr(*acr_values, max_age=max_age))
+
+    def require_age(self, max_age: int) -> Bearer[T]:
+        """Make a dependency that also asks for a sign-in at most so many seconds ago; as above."""
+        return self._requiring(needs_age(max_age))
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""

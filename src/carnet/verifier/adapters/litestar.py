@@ -22,6 +22,8 @@ from carnet.verifier.bearer import (
     Refusal,
     authenticate_async,
     described,
+    needs_acr,
+    needs_age,
     needs_role,
     needs_scope,
     not_installed,
@@ -46,7 +48,14 @@ try:
 except ModuleNotFoundError:
     raise not_installed("litestar") from None
 
-__all__ = ["BearerAuth", "BearerRefused", "require_role", "require_scope"]
+__all__ = [
+    "BearerAuth",
+    "BearerRefused",
+    "require_acr",
+    "require_age",
+    "require_role",
+    "require_scope",
+]
 
 
 class BearerRefused(HTTPException):
@@ -159,6 +168,21 @@ def require_role(role: str) -> Guard:
 def require_scope(scope: str) -> Guard:
     """Make a guard that asks for a scope, or several with spaces between them."""
     return _guard(needs_scope(scope))
+
+
+def require_acr(*acr_values: str, max_age: int | None = None) -> Guard:
+    """Make a guard that asks for a way of signing in (``acr``, RFC 9470); it answers 401 otherwise.
+
+    Args:
+        acr_values: the ways of which one is needed, the preferred one first.
+        max_age: seconds that may have passed since, where that counts too.
+    """
+    return _guard(needs_acr(*acr_values, max_age=max_age))
+
+
+def require_age(max_age: int) -> Guard:
+    """Make a guard that asks for a sign-in at most so many seconds ago (``auth_time``)."""
+    return _guard(needs_age(max_age))
 
 
 def _guard(need: Need) -> Guard:

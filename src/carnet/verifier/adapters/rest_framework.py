@@ -22,6 +22,8 @@ from carnet.verifier.bearer import (
     Need,
     Refusal,
     authenticate,
+    needs_acr,
+    needs_age,
     needs_role,
     needs_scope,
     not_installed,
@@ -44,6 +46,8 @@ __all__ = [
     "TokenRequired",
     "close",
     "health",
+    "require_acr",
+    "require_age",
     "require_role",
     "require_scope",
 ]
@@ -123,6 +127,22 @@ def require_role(role: str) -> type[TokenRequired]:
 def require_scope(scope: str) -> type[TokenRequired]:
     """Make a permission class that asks for a scope, or several with spaces between them."""
     return type("ScopeRequired", (TokenRequired,), {"needs": (needs_scope(scope),)})
+
+
+def require_acr(*acr_values: str, max_age: int | None = None) -> type[TokenRequired]:
+    """Make a permission class that asks for a way of signing in (``acr``, RFC 9470).
+
+    Args:
+        acr_values: the ways of which one is needed, the preferred one first.
+        max_age: seconds that may have passed since, where that counts too.
+    """
+    need = needs_acr(*acr_values, max_age=max_age)
+    return type("AcrRequired", (TokenRequired,), {"needs": (need,)})
+
+
+def require_age(max_age: int) -> type[TokenRequired]:
+    """Make a permission class that asks for a sign-in at most so many seconds ago."""
+    return type("AgeRequired", (TokenRequired,), {"needs": (needs_age(max_age),)})
 
 
 def _refused(request: Request, refusal: Refusal) -> BearerRefused:
