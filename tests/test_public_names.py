@@ -19,7 +19,7 @@ THIN = re.compile(r'"""The documented import path of :mod:`([a-z_.]+)`\."""\n')
 
 # What adapters share with each other, and apps have no need of.
 SHARED = {
-    "carnet.verifier.asgi": {"answer", "authorization", "presented"},
+    "carnet.verifier.asgi": {"CLOSED", "answer", "authorization", "can_be_denied", "presented"},
     "carnet.verifier.bearer": {
         *("Need", "RETRY_SECONDS", "authenticate", "authenticate_async", "bearer_token"),
         *("described", "needs_acr", "needs_age", "needs_role", "needs_scope", "not_installed"),

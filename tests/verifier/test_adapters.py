@@ -14,7 +14,7 @@ from starlette.authentication import requires
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from tests import processes
 
 from carnet import Claims, ConfigurationError, IssuerUnavailable
@@ -223,6 +223,35 @@ def test_starlettes_own_requires_sees_the_scopes(issuer):
 
     assert status(scope="orders:read x") == 200
     assert status(scope="orders:write") == 403
+
+
+def test_starlettes_websockets_are_opened_with_what_they_need_or_refused(issuer):
+    @requires("orders:read")
+    async def theirs(websocket):
+        await websocket.accept(websocket.user.identity)
+
+    @for_starlette.require_scope("orders:read")
+    async def ours(websocket):
+        await websocket.accept(websocket.user.identity)
+
+    backend = for_starlette.BearerBackend(issuer.url, "orders")
+    app = Starlette(
+        routes=[WebSocketRoute("/theirs", theirs), WebSocketRoute("/live", ours)],
+        middleware=[
+            Middleware(AuthenticationMiddleware, backend=backend, on_error=for_starlette.on_error)
+        ],
+    )
+
+    def opened(path, **claims):
+        bearing = [(b"authorization", f"Bearer {issuer.token(**claims)}".encode())]
+        scope = {"type": "websocket", "path": path, "headers": bearing}
+        return speak(app, scope, {"type": "websocket.connect"})[0]
+
+    for path in ("/theirs", "/live"):
+        assert opened(path, scope="orders:read")["type"] == "websocket.accept"
+        assert opened(path, scope="orders:write")["type"] == "websocket.close"
+        assert opened(path, aud="billing")["type"] == "websocket.close"
+    assert opened("/live")["reason"] == "scope_missing"
 
 
 def test_an_endpoint_without_a_request_is_a_mistake():

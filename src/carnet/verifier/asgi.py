@@ -1,5 +1,19 @@
 """The documented import path of :mod:`carnet.verifier.adapters.asgi`."""
 
-from carnet.verifier.adapters.asgi import BearerMiddleware, answer, authorization, presented
+from carnet.verifier.adapters.asgi import (
+    CLOSED,
+    BearerMiddleware,
+    answer,
+    authorization,
+    can_be_denied,
+    presented,
+)
 
-__all__ = ["BearerMiddleware", "answer", "authorization", "presented"]
+__all__ = [
+    "CLOSED",
+    "BearerMiddleware",
+    "answer",
+    "authorization",
+    "can_be_denied",
+    "presented",
+]

@@ -6,7 +6,7 @@ app = BearerMiddleware(app, issuer="https://auth.example.com", audience="orders"
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 from urllib.parse import quote
 
 from carnet.jwt.policy import Names
@@ -17,7 +17,17 @@ from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 
-__all__ = ["BearerMiddleware", "answer", "authorization", "presented"]
+__all__ = [
+    "CLOSED",
+    "BearerMiddleware",
+    "answer",
+    "authorization",
+    "can_be_denied",
+    "presented",
+]
+
+CLOSED: Final = 3000
+"""The code with which a WebSocket is refused: "Unauthorized" of IANA's registry."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -133,6 +143,11 @@ def presented(scope: Scope) -> Presented | None:
     return Presented(proofs, scope.get("method", "GET"), url)
 
 
+def can_be_denied(scope: Scope) -> bool:
+    """Tell whether the server can answer a WebSocket's handshake with a status and a body."""
+    return "websocket.http.response" in (scope.get("extensions") or {})
+
+
 async def answer(refusal: Refusal, scope: Scope, send: Send) -> None:
     """Answer a request, or a WebSocket that is not accepted yet."""
     refusal.log(scope["path"])
@@ -144,9 +159,9 @@ async def answer(refusal: Refusal, scope: Scope, send: Send) -> None:
     }
     prefix = "http"
     if scope["type"] == "websocket":
-        if "websocket.http.response" not in scope.get("extensions", {}):
-            # The server answers 403; 3000 is IANA's "Unauthorized".
-            await send({"type": "websocket.close", "code": 3000, "reason": refusal.code})
+        if not can_be_denied(scope):
+            # The server answers 403.
+            await send({"type": "websocket.close", "code": CLOSED, "reason": refusal.code})
             return
         prefix = "websocket.http"
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]

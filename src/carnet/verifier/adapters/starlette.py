@@ -21,7 +21,7 @@ from typing import Any, TypeVar, Unpack
 from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.adapters.asgi import authorization, presented
+from carnet.verifier.adapters.asgi import CLOSED, authorization, can_be_denied, presented
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -50,6 +50,7 @@ try:
     from starlette.exceptions import HTTPException
     from starlette.requests import HTTPConnection
     from starlette.responses import Response
+    from starlette.websockets import WebSocketClose
 except ModuleNotFoundError:
     raise not_installed("starlette") from None
 
@@ -236,9 +237,11 @@ def refused(conn: HTTPConnection, refusal: Refusal) -> BearerRefused:
     return BearerRefused(refusal)
 
 
-async def _answer(_request: HTTPConnection, error: Exception) -> Response:
+async def _answer(conn: HTTPConnection, error: Exception) -> Response | WebSocketClose:
     if not isinstance(error, BearerRefused):
         raise error
+    if conn.scope["type"] == "websocket" and not can_be_denied(conn.scope):
+        return WebSocketClose(CLOSED, error.refusal.code)
     return _response(error.refusal)
 
 
