@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.authentication import requires
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from tests import processes
@@ -160,6 +161,122 @@ def test_a_websocket_is_refused_before_it_is_accepted(issuer):
     assert b"token_missing" in body["body"]
     good = {**scope, "headers": [(b"authorization", f"Bearer {issuer.token()}".encode())]}
     assert speak(app, good) == [{"type": "websocket.accept", "subject": "ada"}]
+
+
+PREFLIGHT = [
+    (b"origin", b"https://app.example.com"),
+    (b"access-control-request-method", b"GET"),
+    (b"access-control-request-headers", b"authorization"),
+]
+
+
+def asking(headers, method="OPTIONS", path="/live"):
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "headers": headers,
+        "query_string": b"",
+        "extensions": {"http.response.pathsend": {}},
+    }
+
+
+def asgi_with_cors(issuer):
+    # Its app is not reached.
+    cors = CORSMiddleware(None, ["https://app.example.com"], ["GET"], ["Authorization"])
+    return asgi.BearerMiddleware(cors, issuer.url, "orders")
+
+
+def litestar_with(issuer, *handlers, **more):
+    plugin = for_litestar.BearerAuth(issuer.url, "orders")
+    return litestar.Litestar(
+        list(handlers), plugins=[plugin], logging_config=None, openapi_config=None, **more
+    )
+
+
+def litestar_with_cors(issuer):
+    def cors(app):
+        return CORSMiddleware(app, ["https://app.example.com"], ["GET"], ["Authorization"])
+
+    @litestar.get("/live", guards=[for_litestar.require_role("ADMIN")])
+    async def orders() -> None: ...
+
+    return litestar_with(issuer, orders, middleware=[cors])
+
+
+@pytest.mark.parametrize("make", [asgi_with_cors, litestar_with_cors])
+def test_a_preflight_is_answered_by_the_apps_cors_layer(issuer, make):
+    start, body = speak(make(issuer), asking(PREFLIGHT), {"type": "http.request"})
+    said = dict(start["headers"])
+    assert (start["status"], body["body"], said[b"content-length"]) == (200, b"", b"0")
+    assert said[b"access-control-allow-origin"] == b"https://app.example.com"
+    stranger = [(b"origin", b"https://evil.example"), *PREFLIGHT[1:]]
+    start, body = speak(make(issuer), asking(stranger), {"type": "http.request"})
+    assert (start["status"], body["body"]) == (400, b"")
+
+
+def asgi_with_data(issuer):
+    async def service(scope, receive, send):
+        headers = [(b"set-cookie", b"a=b"), (b"x-data", b"secret"), (b"content-length", b"6")]
+        if "http.response.pathsend" in scope["extensions"] and "carnet.claims" not in scope:
+            raise AssertionError("it may send a file")
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"sec", "more_body": True})
+        await send({"type": "http.response.body", "body": b"ret"})
+
+    return asgi.BearerMiddleware(service, issuer.url, "orders")
+
+
+def litestar_with_data(issuer):
+    @litestar.route("/live", http_method=["OPTIONS"], status_code=200)
+    async def options() -> litestar.Response[str]:
+        return litestar.Response("secret", headers={"x-data": "secret", "set-cookie": "a=b"})
+
+    return litestar_with(issuer, options)
+
+
+@pytest.mark.parametrize("make", [asgi_with_data, litestar_with_data])
+def test_what_only_looks_like_a_preflight_gets_no_data(issuer, make):
+    app = make(issuer)
+    said = speak(app, asking(PREFLIGHT), {"type": "http.request"})
+    assert "secret" not in str(said)
+    assert said == [
+        {**said[0], "status": 200, "headers": [(b"content-length", b"0")]},
+        {"type": "http.response.body", "body": b""},
+    ]
+    good = [(b"authorization", f"Bearer {issuer.token()}".encode())]
+    bad = [(b"authorization", f"Bearer {issuer.token(aud='billing')}".encode())]
+    for headers, status in (
+        ([], 401),
+        (PREFLIGHT[:1], 401),
+        (PREFLIGHT[1:], 401),
+        ([PREFLIGHT[0], *PREFLIGHT], 401),
+        ([*PREFLIGHT, PREFLIGHT[1]], 401),
+        ([(b"origin", b""), *PREFLIGHT[1:]], 401),
+        ([*PREFLIGHT, *bad], 401),
+        (good, 200),
+        ([*PREFLIGHT, *good], 200),
+    ):
+        start, *body = speak(app, asking(headers), {"type": "http.request"})
+        assert start["status"] == status
+        assert (b"sec" in body[0]["body"]) is (status == 200)
+    start, _ = speak(app, asking(PREFLIGHT, "GET"), {"type": "http.request"})
+    assert start["status"] in (401, 405)
+
+
+@pytest.mark.parametrize("name", ["carnet.claims", "carnet.typed_claims", "its own"])
+def test_a_preflight_is_refused_by_an_app_that_asks_for_its_claims(issuer, name):
+    async def service(scope, receive, send):
+        scope[name]
+
+    app = asgi.BearerMiddleware(service, issuer.url, "orders", exempt=["/open"])
+    if name == "its own":
+        with pytest.raises(KeyError):
+            speak(app, asking(PREFLIGHT))
+    else:
+        start, body = speak(app, asking(PREFLIGHT))
+        assert (start["status"], b"token_missing" in body["body"]) == (401, True)
 
 
 def test_the_lifespan_passes_through_and_its_end_closes_the_verifier(issuer):

@@ -6,6 +6,8 @@ from carnet.verifier.adapters.asgi import (
     answer,
     authorization,
     can_be_denied,
+    is_preflight,
+    pass_preflight,
     presented,
 )
 
@@ -15,5 +17,7 @@ __all__ = [
     "answer",
     "authorization",
     "can_be_denied",
+    "is_preflight",
+    "pass_preflight",
     "presented",
 ]

@@ -33,6 +33,7 @@ __all__ = [
     "check_role",
     "check_scope",
     "described",
+    "missing",
     "needs_acr",
     "needs_age",
     "needs_role",
@@ -168,7 +169,7 @@ def bearer_token(values: Sequence[str], scheme: str = "Bearer") -> str:
         Refusal: 401 where there is no such token, 400 where the header is malformed.
     """
     if not values:
-        raise _missing("send the access token as 'Authorization: Bearer <token>'")
+        raise missing()
     if len(values) > 1:
         raise _challenge(400, "invalid_request", "there is more than one Authorization header")
     given, _, token = values[0].partition(" ")
@@ -176,7 +177,7 @@ def bearer_token(values: Sequence[str], scheme: str = "Bearer") -> str:
         if _ANOTHER_BEARER.search(values[0]):
             # WSGI servers join headers of one name with a comma.
             raise _challenge(400, "invalid_request", "there is more than one Authorization header")
-        raise _missing(f"the Authorization header must have the scheme {scheme}")
+        raise missing(f"the Authorization header must have the scheme {scheme}")
     token = token.strip(" ")
     if len(token) > MAX_HEADER or _B64TOKEN.fullmatch(token) is None:
         raise _challenge(400, "invalid_request", "the Authorization header holds no bearer token")
@@ -301,7 +302,7 @@ def present(claims: Claims | None) -> Claims:
         Refusal: 401, if the request had no token.
     """
     if claims is None:
-        raise _missing("send the access token as 'Authorization: Bearer <token>'")
+        raise missing()
     return claims
 
 
@@ -330,6 +331,19 @@ def described(audience: Names | None) -> str:
         return "An access token."
     names = (audience,) if isinstance(audience, str) else audience
     return f"An access token for {' or '.join(names)}."  # type: ignore[arg-type]  # no UNCHECKED
+
+
+def missing(
+    description: str = "send the access token as 'Authorization: Bearer <token>'",
+) -> Refusal:
+    """Make the answer for a request without a token."""
+    # RFC 6750 section 3.1: the challenge has no error code where no token was presented.
+    content = {
+        "error": "invalid_request",
+        "error_description": description,
+        "code": "token_missing",
+    }
+    return Refusal(401, {"WWW-Authenticate": "Bearer"}, content)
 
 
 def not_installed(extra: str) -> ConfigurationError:
@@ -400,16 +414,6 @@ def _one_line(text: str) -> str:
 def _forbidden(code: str, claim: str, expected: str, text: str, scope: str | None) -> Refusal:
     asked = {"scope": scope}
     return _challenge(403, "insufficient_scope", text, code, asked, claim=claim, expected=expected)
-
-
-def _missing(description: str) -> Refusal:
-    # RFC 6750 section 3.1: the challenge has no error code where no token was presented.
-    content = {
-        "error": "invalid_request",
-        "error_description": description,
-        "code": "token_missing",
-    }
-    return Refusal(401, {"WWW-Authenticate": "Bearer"}, content)
 
 
 def _challenge(

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.bearer import Refusal, authenticate_async, typed
+from carnet.verifier.bearer import Refusal, authenticate_async, missing, typed
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
@@ -23,8 +23,13 @@ __all__ = [
     "answer",
     "authorization",
     "can_be_denied",
+    "is_preflight",
+    "pass_preflight",
     "presented",
 ]
+
+_PREFLIGHT_HEADERS: Final = frozenset({b"allow", b"cache-control", b"vary", b"www-authenticate"})
+"""What an answer to a preflight may have besides ``Access-Control-…``."""
 
 CLOSED: Final = 3000
 """The code with which a WebSocket is refused: "Unauthorized" of IANA's registry."""
@@ -39,10 +44,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class BearerMiddleware:
     """Refuses requests and WebSockets without a good token; gives its claims to the app.
 
-    They are in ``scope["carnet.claims"]``; in the form of ``claims_type``, where that is given, in
-    ``scope["carnet.typed_claims"]``, and for frameworks in ``scope["state"]["claims"]``. The app
-    may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they raise
-    before the app has begun its answer is answered here.
+    The claims are in ``scope["carnet.claims"]``; in the form of ``claims_type``, where that is
+    given, in ``scope["carnet.typed_claims"]``, and for frameworks in ``scope["state"]["claims"]``.
+    The app may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they
+    raise before the app has begun its answer is answered here.
+
+    A browser's CORS preflight, which never has a token, goes on to the app's own CORS layer; of the
+    answer only the status and the headers of CORS come back.
 
     Args:
         app: what is protected.
@@ -79,6 +87,9 @@ class BearerMiddleware:
             await self._live(scope, receive, send)
             return
         if scope["path"] not in self._exempt:
+            if is_preflight(scope):
+                await self._let_preflight_through(scope, receive, send)
+                return
             try:
                 claims = await authenticate_async(
                     self._verifier, authorization(scope), presented(scope)
@@ -106,6 +117,17 @@ class BearerMiddleware:
     async def aclose(self) -> None:
         """Stop following the revocations; the end of the app's lifespan does it too."""
         await self._verifier.aclose()
+
+    async def _let_preflight_through(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await pass_preflight(self._app, scope, receive, send)
+        except Refusal as refusal:
+            await answer(refusal, scope, send)
+        except KeyError as error:
+            # The app has no CORS layer, and asks for the claims that this request has not.
+            if error.args[:1] not in (("carnet.claims",), ("carnet.typed_claims",)):
+                raise
+            await answer(missing(), scope, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         ends = False
@@ -141,6 +163,48 @@ def presented(scope: Scope) -> Presented | None:
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     url = f"{scheme}://{host.decode('latin-1')}{path.decode('latin-1')}"
     return Presented(proofs, scope.get("method", "GET"), url)
+
+
+def is_preflight(scope: Scope) -> bool:
+    """Tell whether a request is a browser's question before a cross-origin one (CORS).
+
+    That is an OPTIONS with one Origin, one Access-Control-Request-Method and no Authorization.
+    """
+    if scope.get("method") != "OPTIONS":
+        return False
+    names = [name for name, value in scope["headers"] if value]
+    return (
+        names.count(b"origin") == names.count(b"access-control-request-method") == 1
+        and b"authorization" not in names
+    )
+
+
+async def pass_preflight(app: Any, scope: Any, receive: Any, send: Any) -> None:
+    """Let the app's own CORS layer answer a preflight, and nothing else of the app.
+
+    Anyone can send such a request, without a token. So of the answer only the status and the
+    headers that CORS is about come back: no body, no cookie, no other header.
+
+    Args:
+        app: what comes next, as a framework types it.
+        scope: the request.
+        receive: as in ASGI.
+        send: as in ASGI.
+    """
+
+    async def send_head(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = [
+                (name, value)
+                for name, value in message.get("headers", ())
+                if name.lower().startswith(b"access-control-") or name.lower() in _PREFLIGHT_HEADERS
+            ]
+            await send({**message, "headers": [*headers, (b"content-length", b"0")]})
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            await send({"type": "http.response.body", "body": b""})
+
+    # Without extensions there is no other way to send a body.
+    await app({**scope, "extensions": {}}, receive, send_head)
 
 
 def can_be_denied(scope: Scope) -> bool:

@@ -16,7 +16,12 @@ from typing import Any, Unpack
 from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.adapters.asgi import authorization, presented
+from carnet.verifier.adapters.asgi import (
+    authorization,
+    is_preflight,
+    pass_preflight,
+    presented,
+)
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -44,7 +49,7 @@ try:
     from litestar.middleware.base import DefineMiddleware
     from litestar.openapi.spec import Components, SecurityScheme
     from litestar.plugins import InitPluginProtocol
-    from litestar.types import ASGIApp, Guard
+    from litestar.types import ASGIApp, Guard, Receive, Scope, Send
 except ModuleNotFoundError:
     raise not_installed("litestar") from None
 
@@ -142,8 +147,15 @@ class _Middleware(AbstractAuthenticationMiddleware):
     def __init__(
         self, app: ASGIApp, verifier: AsyncAccessTokenVerifier, exclude: list[str] | None
     ) -> None:
-        super().__init__(app, exclude=exclude)
+        # Litestar leaves every OPTIONS open unless it is told otherwise.
+        super().__init__(app, exclude=exclude, exclude_http_methods=())
         self._verifier = verifier
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_preflight(scope):  # type: ignore[arg-type]  # a TypedDict
+            await pass_preflight(self.app, scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     async def authenticate_request(
         self, connection: ASGIConnection[Any, Any, Any, Any]
