@@ -20,8 +20,8 @@ THIN = re.compile(r'"""The documented import path of :mod:`([a-z_.]+)`\."""\n')
 # What adapters share with each other, and apps have no need of.
 SHARED = {
     "carnet.verifier.asgi": {
-        *("CLOSED", "answer", "authorization", "can_be_denied", "is_preflight"),
-        *("pass_preflight", "presented"),
+        *("CLOSED", "answer", "can_be_denied", "credentials", "is_preflight"),
+        "pass_preflight",
     },
     "carnet.verifier.bearer": {
         *("Need", "RETRY_SECONDS", "authenticate", "authenticate_async", "bearer_token"),

@@ -1,6 +1,7 @@
 """What adapters do beside answering: refuse wrong settings at once, and stay shut in doubt."""
 
 import asyncio
+import re
 import sys
 
 import django.conf
@@ -9,6 +10,8 @@ import litestar
 import pytest
 from django.http import HttpRequest
 from django.test import override_settings
+from hypothesis import example, given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.authentication import requires
 from starlette.middleware import Middleware
@@ -397,6 +400,21 @@ def test_the_log_is_of_one_line_whatever_the_path_holds(caplog):
     refused.value.log("/a\nrefused 200\x1b[0m" + "x" * 500)
     assert caplog.messages[0].isprintable()
     assert len(caplog.messages[0]) < 300
+
+
+@given(st.text('aZ09-._~+/= ,"é\u0660\n', max_size=6))
+@example("a=")
+@example("=")
+@example("a=b")
+def test_a_bearer_token_has_the_form_of_the_standard(text):
+    # RFC 6750 section 2.1; the spaces around it are the header's (RFC 9110 section 11.4).
+    form = re.fullmatch(r"[A-Za-z0-9\-._~+/]+=*", text.strip(" "))
+    if form:
+        assert bearer.bearer_token([f"Bearer {text}"]) == text.strip(" ")
+    else:
+        with pytest.raises(bearer.Refusal) as refused:
+            bearer.bearer_token([f"Bearer {text}"])
+        assert refused.value.status == 400
 
 
 @pytest.mark.parametrize("name", EXTRAS)

@@ -4,20 +4,18 @@ from carnet.verifier.adapters.asgi import (
     CLOSED,
     BearerMiddleware,
     answer,
-    authorization,
     can_be_denied,
+    credentials,
     is_preflight,
     pass_preflight,
-    presented,
 )
 
 __all__ = [
     "CLOSED",
     "BearerMiddleware",
     "answer",
-    "authorization",
     "can_be_denied",
+    "credentials",
     "is_preflight",
     "pass_preflight",
-    "presented",
 ]

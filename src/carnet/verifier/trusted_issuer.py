@@ -125,7 +125,8 @@ class TrustedIssuer:
         if self._rules:
             for rule in self._rules:
                 rule(said)
-        self.proofs.check(claims, token, presented, self._clock())
+        if presented is not None or "cnf" in said:
+            self.proofs.check(claims, token, presented, self._clock())
         if follower is not None:
             if self._revocations.mode == "required":
                 self._require_news(follower)

@@ -21,11 +21,10 @@ __all__ = [
     "CLOSED",
     "BearerMiddleware",
     "answer",
-    "authorization",
     "can_be_denied",
+    "credentials",
     "is_preflight",
     "pass_preflight",
-    "presented",
 ]
 
 _PREFLIGHT_HEADERS: Final = frozenset({b"allow", b"cache-control", b"vary", b"www-authenticate"})
@@ -91,9 +90,7 @@ class BearerMiddleware:
                 await self._let_preflight_through(scope, receive, send)
                 return
             try:
-                claims = await authenticate_async(
-                    self._verifier, authorization(scope), presented(scope)
-                )
+                claims = await authenticate_async(self._verifier, *credentials(scope))
                 fitting = typed(self._verifier, claims)
             except Refusal as refusal:
                 await answer(refusal, scope, send)
@@ -146,15 +143,21 @@ class BearerMiddleware:
                 await self.aclose()
 
 
-def authorization(scope: Scope) -> list[str]:
-    """Give the values of a request's Authorization headers."""
-    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+def credentials(scope: Scope) -> tuple[list[str], Presented | None]:
+    """Give a request's Authorization headers, and what proves that a token is its sender's.
+
+    There is a proof where a token is sent as ``DPoP`` (RFC 9449 section 7.1).
+    """
+    values = [
+        value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"
+    ]
+    for value in values:
+        if value[:5].lower() == "dpop ":
+            return values, _presented(scope)
+    return values, None
 
 
-def presented(scope: Scope) -> Presented | None:
-    """Give the proof of a token that was sent as ``DPoP`` (RFC 9449 section 7.1), or None."""
-    if not any(value[:5].lower() == "dpop " for value in authorization(scope)):
-        return None
+def _presented(scope: Scope) -> Presented:
     proofs = [value.decode("latin-1") for name, value in scope["headers"] if name == b"dpop"]
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     # A proof is for one address, and with two hosts nobody can tell which (RFC 9112 section 3.2).

@@ -24,7 +24,7 @@ from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.adapters.asgi import authorization, presented
+from carnet.verifier.adapters.asgi import credentials
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -119,7 +119,7 @@ class Bearer(SecurityBase, Generic[T]):
             seen = scope.get(VERIFIED)
             # Several dependencies of a route ask: a proof (RFC 9449) is good for one check only.
             if seen is None or seen[0] is not verifier:
-                claims = await authenticate_async(verifier, authorization(scope), presented(scope))
+                claims = await authenticate_async(verifier, *credentials(scope))
                 seen = scope[VERIFIED] = (verifier, claims, typed(verifier, claims))
             if security_scopes.scopes:
                 check_scope(seen[1], security_scopes.scope_str)

@@ -17,10 +17,9 @@ from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.adapters.asgi import (
-    authorization,
+    credentials,
     is_preflight,
     pass_preflight,
-    presented,
 )
 from carnet.verifier.bearer import (
     Need,
@@ -163,8 +162,7 @@ class _Middleware(AbstractAuthenticationMiddleware):
         try:
             claims = await authenticate_async(
                 self._verifier,
-                authorization(connection.scope),  # type: ignore[arg-type]  # a TypedDict
-                presented(connection.scope),  # type: ignore[arg-type]
+                *credentials(connection.scope),  # type: ignore[arg-type]  # a TypedDict
             )
             fitting = typed(self._verifier, claims)
         except Refusal as refusal:

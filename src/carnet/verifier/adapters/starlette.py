@@ -21,7 +21,7 @@ from typing import Any, TypeVar, Unpack
 from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.adapters.asgi import CLOSED, authorization, can_be_denied, presented
+from carnet.verifier.adapters.asgi import CLOSED, can_be_denied, credentials
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -128,9 +128,7 @@ class BearerBackend(AuthenticationBackend):
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         """Check the request's token, if it has one."""
         try:
-            claims = await authenticate_async(
-                self._verifier, authorization(conn.scope), presented(conn.scope)
-            )
+            claims = await authenticate_async(self._verifier, *credentials(conn.scope))
             # A scope that is no text is refused here, before an endpoint asks for it.
             check_scope(claims, "")
             user = StarletteUser(claims, typed(self._verifier, claims))
