@@ -22,7 +22,8 @@ from starlette.routing import Route, WebSocketRoute
 from tests import processes
 
 from carnet import Claims, ConfigurationError, IssuerUnavailable
-from carnet.verifier import asgi, bearer, wsgi
+from carnet.jose import jws
+from carnet.verifier import AccessTokenVerifier, asgi, bearer, wsgi
 from carnet.verifier import flask as for_flask
 from carnet.verifier import grpc as for_grpc
 from carnet.verifier import litestar as for_litestar
@@ -257,6 +258,7 @@ def test_what_only_looks_like_a_preflight_gets_no_data(issuer, make):
         ([PREFLIGHT[0], *PREFLIGHT], 401),
         ([*PREFLIGHT, PREFLIGHT[1]], 401),
         ([(b"origin", b""), *PREFLIGHT[1:]], 401),
+        ([*PREFLIGHT, (b"x-http-method-override", b"DELETE")], 401),
         ([*PREFLIGHT, *bad], 401),
         (good, 200),
         ([*PREFLIGHT, *good], 200),
@@ -438,6 +440,14 @@ def test_importing_the_verifier_loads_no_framework():
     )
     run = processes.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout == "[]\n", run.stderr
+
+
+def test_a_token_of_another_type_names_the_option_that_a_service_has(issuer):
+    token = jws.sign(b"{}", issuer.key, {"typ": "JWT"})
+    with pytest.raises(bearer.Refusal) as refused:
+        bearer.authenticate(AccessTokenVerifier(issuer.url, "orders"), [f"Bearer {token}"])
+    assert (refused.value.code, refused.value.content["expected"]) == ("type_mismatch", "at+jwt")
+    assert "the option 'type' says which" in refused.value.content["error_description"]
 
 
 def test_a_503_tells_the_log_its_reason_as_a_warning_and_the_client_nothing(caplog):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import ModuleType
 
 import django.conf
@@ -440,6 +441,29 @@ def test_the_table_has_every_option_and_every_need():
 def test_a_mistyped_option_is_refused_in_every_adapter(name):
     with pytest.raises(ConfigurationError, match="did you mean 'roles_claim'"):
         ADAPTERS[name](issuer="https://auth.example.com", audience="orders", role_claim="x")
+
+
+@pytest.mark.parametrize(
+    ("make", "mistyped", "meant"),
+    [
+        (AccessTokenVerifier, "claims_typ", "claims_type"),
+        (AsyncAccessTokenVerifier, "revocation", "revocations"),
+        (partial(AsgiMiddleware, None), "exmept", "exempt"),
+        (partial(WsgiMiddleware, None), "exempts", "exempt"),
+        (for_starlette.BearerBackend, "claim_type", "claims_type"),
+        (for_fastapi.Bearer, "schema_name", "scheme_name"),
+        (for_litestar.BearerAuth, "excludes", "exclude"),
+        (for_grpc.BearerInterceptor, "scope", "scopes"),
+        (for_grpc.AsyncBearerInterceptor, "role", "roles"),
+        (Gate, "pass_claims", "passed_claims"),
+        (partial(CookieSessions, None, origin="https://a.example"), "cookies", "cookie"),
+        (in_flask, "claims_typ", "claims_type"),
+        (django_over_wsgi, "audiences", "audience"),
+    ],
+)
+def test_a_mistyped_argument_is_told_with_the_nearest_of_that_place(make, mistyped, meant):
+    with pytest.raises(ConfigurationError, match=f"did you mean '{meant}'"):
+        make(**{"issuer": "https://auth.example.com", "audience": "orders", mistyped: "x"})
 
 
 def test_the_asynchronous_verifier_takes_what_the_blocking_one_takes(table_world):

@@ -25,7 +25,7 @@ from carnet.jwt.verifier import Verifier
 from carnet.verifier.dpop import Presented
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
-from carnet.verifier.options import Options, check_names, issuers_of, settle
+from carnet.verifier.options import Options, check_options, issuers_of, settle
 from carnet.verifier.trusted_issuer import NEWER_KEYS, TrustedIssuer
 
 __all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier", "Issuers", "Options"]
@@ -57,7 +57,7 @@ class Issuers(Generic[T]):
             raise ConfigurationError(
                 "fetching keys needs a part that is not installed: pip install 'carnet[verifier]'"
             )
-        check_names(options, Options.__annotations__, "the verifier")
+        check_options(type(self), options)
         issuers = issuers_of(issuer)
         max_age = seconds(options.get("revocations_max_age", MAX_AGE), "revocations_max_age")
         if claims_type is not None:

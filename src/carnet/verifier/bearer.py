@@ -357,8 +357,11 @@ def not_installed(extra: str) -> ConfigurationError:
 def refusal_of(error: CarnetError) -> Refusal:
     """Make the answer for a token that was refused, or could not be checked."""
     if isinstance(error, InvalidToken):
+        text = str(error)
+        if (error.code, error.claim) == ("type_mismatch", "typ"):
+            text += "; the option 'type' says which ones this service takes"
         return _challenge(
-            401, "invalid_token", str(error), error.code, claim=error.claim, expected=error.expected
+            401, "invalid_token", text, error.code, claim=error.claim, expected=error.expected
         )
     if isinstance(error, IssuerUnavailable):
         content = {

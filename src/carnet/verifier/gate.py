@@ -45,6 +45,7 @@ from carnet.verifier.bearer import (
 )
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 
 try:
     from starlette.applications import Starlette
@@ -106,6 +107,7 @@ class Gate:
         prefix: str = "X-Auth-",
         **options: Unpack[Options],
     ) -> None:
+        check_options(Gate, options)
         if cookie is not None and origin is None:
             raise ConfigurationError(
                 "a gate that reads a cookie needs the origin of the pages that may send it, such "

@@ -16,6 +16,7 @@ from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 
 __all__ = [
     "CLOSED",
@@ -74,6 +75,7 @@ class BearerMiddleware:
         exempt: Collection[str] = (),
         **options: Unpack[Options],
     ) -> None:
+        check_options(BearerMiddleware, options)
         self._app = app
         self._exempt = Exempt(exempt)
         self._verifier = AsyncAccessTokenVerifier(
@@ -171,13 +173,17 @@ def _presented(scope: Scope) -> Presented:
 def is_preflight(scope: Scope) -> bool:
     """Tell whether a request is a browser's question before a cross-origin one (CORS).
 
-    That is an OPTIONS with one Origin, one Access-Control-Request-Method and no Authorization.
+    That is an OPTIONS with one Origin, one Access-Control-Request-Method and no Authorization. No
+    browser sends another header of a method with it, such as X-HTTP-Method-Override, by which an
+    app would take it for another request.
     """
     if scope.get("method") != "OPTIONS":
         return False
     names = [name for name, value in scope["headers"] if value]
+    methods = [name for name in names if b"method" in name]
     return (
-        names.count(b"origin") == names.count(b"access-control-request-method") == 1
+        methods == [b"access-control-request-method"]
+        and names.count(b"origin") == 1
         and b"authorization" not in names
     )
 

@@ -41,6 +41,7 @@ from carnet.verifier.bearer import (
 )
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 
 try:
     from fastapi import Security
@@ -96,6 +97,7 @@ class Bearer(SecurityBase, Generic[T]):
         flows: OAuthFlows | Mapping[str, Any] | None = None,
         **options: Unpack[Options],
     ) -> None:
+        check_options(Bearer, options)
         self.model = _scheme(flows, described(audience))
         self.scheme_name = scheme_name
         self._is_optional = False

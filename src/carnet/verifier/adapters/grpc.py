@@ -38,6 +38,7 @@ from carnet.verifier.bearer import (
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 
 try:
     import grpc
@@ -128,6 +129,7 @@ class BearerInterceptor(grpc.ServerInterceptor):
         max_ages: Mapping[str, int] | None = None,
         **options: Unpack[Options],
     ) -> None:
+        check_options(BearerInterceptor, options)
         self._rules = _Rules(
             exempt,
             {
@@ -184,6 +186,7 @@ class AsyncBearerInterceptor(grpc.aio.ServerInterceptor):
         max_ages: Mapping[str, int] | None = None,
         **options: Unpack[Options],
     ) -> None:
+        check_options(AsyncBearerInterceptor, options)
         self._rules = _Rules(
             exempt,
             {

@@ -36,6 +36,7 @@ from carnet.verifier.bearer import (
 )
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 from carnet.verifier.user import BearerUser
 
 try:
@@ -105,6 +106,7 @@ class BearerAuth(InitPluginProtocol):
         exclude: str | list[str] | None = None,
         **options: Unpack[Options],
     ) -> None:
+        check_options(BearerAuth, options)
         patterns = [exclude] if isinstance(exclude, str) else exclude or []
         if not all(isinstance(pattern, str) and pattern.startswith("^/") for pattern in patterns):
             # Litestar looks for a pattern anywhere in the path.

@@ -37,6 +37,7 @@ from carnet.verifier.bearer import (
 )
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 from carnet.verifier.user import BearerUser
 
 try:
@@ -121,6 +122,7 @@ class BearerBackend(AuthenticationBackend):
         claims_type: type[Any] | None = None,
         **options: Unpack[Options],
     ) -> None:
+        check_options(BearerBackend, options)
         self._verifier = AsyncAccessTokenVerifier(
             issuer, audience, claims_type=claims_type, **options
         )
