@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
+    "REFRESH_SECONDS",
     "check_address",
     "on_loopback",
     "refresh",
