@@ -1,6 +1,6 @@
 """The services that benchmarks.services puts under load: one route, protected in several ways.
 
-``FRAMEWORK`` and ``WAY`` say which; ``ISSUER`` is where the keys are.
+``FRAMEWORK`` and ``WAY`` say which one ``app`` is; ``ISSUER`` is where the keys are.
 """
 
 # Without 'from __future__ import annotations': FastAPI reads those of functions in functions.
@@ -11,30 +11,27 @@ import urllib.request
 import warnings
 from typing import Annotated, Any
 
-FRAMEWORK, WAY, ISSUER = (os.environ[name] for name in ("FRAMEWORK", "WAY", "ISSUER"))
-JWKS = f"{ISSUER}/jwks"
 
-
-def checker():
+def checker(way, issuer):
     """Give what checks a token's text and gives its claims, as each package's users write it."""
-    if WAY == "PyJWT":
+    if way == "PyJWT":
         import jwt
 
-        client = jwt.PyJWKClient(JWKS)
+        client = jwt.PyJWKClient(f"{issuer}/jwks")
 
         def check(token):
             key = client.get_signing_key_from_jwt(token)
-            return jwt.decode(token, key, ["ES256"], issuer=ISSUER, audience="orders")
+            return jwt.decode(token, key, ["ES256"], issuer=issuer, audience="orders")
 
         return check
 
     with warnings.catch_warnings(record=True):  # it advises to use another package
         from authlib.jose import JsonWebKey, JsonWebToken
 
-    with urllib.request.urlopen(JWKS) as answer:
+    with urllib.request.urlopen(f"{issuer}/jwks") as answer:
         keys = JsonWebKey.import_key_set(json.load(answer))
     tokens = JsonWebToken(["ES256"])
-    wanted = {"iss": {"value": ISSUER}, "aud": {"value": "orders"}, "exp": {"essential": True}}
+    wanted = {"iss": {"value": issuer}, "aud": {"value": "orders"}, "exp": {"essential": True}}
 
     def check(token):
         claims = tokens.decode(token, keys, claims_options=wanted)
@@ -44,24 +41,37 @@ def checker():
     return check
 
 
-def for_fastapi():
+def for_fastapi(way, issuer):
     from fastapi import Depends, FastAPI, HTTPException, Request
 
     app = FastAPI()
 
-    if WAY == "bare":
+    if way == "bare":
 
         @app.get("/orders")
         async def open_orders() -> dict[str, str]:
             return {"for": "ada"}
 
         return app
-    if WAY == "Carnet":
+    if way == "Carnet's ASGI middleware":
+        from carnet.verifier.asgi import BearerMiddleware
+
+        @app.get("/orders")
+        async def orders_of_a_state(request: Request) -> dict[str, str]:
+            return {"for": request.state.claims["sub"]}
+
+        return BearerMiddleware(app, issuer, "orders")
+    if way == "an empty dependency":
+
+        async def protect() -> Any:
+            return {"sub": "ada"}
+
+    elif way == "Carnet":
         from carnet.verifier.fastapi import Bearer
 
-        protect: Any = Bearer(ISSUER, "orders")
+        protect: Any = Bearer(issuer, "orders")
     else:
-        check = checker()
+        check = checker(way, issuer)
 
         async def protect(request: Request) -> Any:
             token = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -77,21 +87,21 @@ def for_fastapi():
     return app
 
 
-def for_flask():
+def for_flask(way, issuer):
     from flask import Flask, abort, request
 
     app = Flask(__name__)
-    if WAY == "bare":
+    if way == "bare":
 
         @app.get("/orders")
         def open_orders():
             return {"for": "ada"}
 
         return app
-    if WAY == "Carnet":
+    if way == "Carnet":
         from carnet.verifier.flask import Bearer, current_claims, require_token
 
-        app.config["CARNET"] = {"issuer": ISSUER, "audience": "orders"}
+        app.config["CARNET"] = {"issuer": issuer, "audience": "orders"}
         Bearer(app)
 
         @app.get("/orders")
@@ -100,7 +110,7 @@ def for_flask():
             return {"for": current_claims["sub"]}
 
         return app
-    check = checker()
+    check = checker(way, issuer)
 
     @app.get("/orders")
     def orders():
@@ -114,4 +124,6 @@ def for_flask():
     return app
 
 
-app = for_fastapi() if FRAMEWORK == "FastAPI" else for_flask()
+MAKE = {"FastAPI": for_fastapi, "Flask": for_flask}
+if "FRAMEWORK" in os.environ:
+    app = MAKE[os.environ["FRAMEWORK"]](os.environ["WAY"], os.environ["ISSUER"])

@@ -16,7 +16,11 @@ def sections_of(page):
     return {section.partition("\n")[0]: section for section in sections}
 
 
-SERVICES = sections_of("protect-a-service.md")
+SERVICES = {
+    title: section
+    for title, section in sections_of("protect-a-service.md").items()
+    if "```python" in section
+}
 WITH_PYTEST, *TESTED = sections_of("testing.md")
 PAGE = sections_of("testing.md")
 (SETTINGS,) = re.findall(r"```ini\n(.*?)```", PAGE[WITH_PYTEST], re.DOTALL)

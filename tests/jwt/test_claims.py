@@ -71,6 +71,14 @@ def test_the_properties_give_the_registered_claims():
     assert claims.client_id == "shop"
     assert claims.scopes == frozenset({"read", "write"})
     assert claims.roles == ("ADMIN", "CLERK")
+    assert Claims({"acr": "urn:mfa"}).acr == "urn:mfa"
+
+
+def test_the_age_of_a_sign_in_is_told_by_the_clock_of_the_claims():
+    assert Claims({"auth_time": 700}, lambda: 1000).authenticated_at == 700
+    assert Claims({"auth_time": 700}, lambda: 1000).authentication_age == 300
+    assert Claims({"auth_time": 10**400}, lambda: 1000).authentication_age < 0
+    assert Claims({}).authentication_age is Claims({}).authenticated_at is Claims({}).acr is None
 
 
 def test_a_missing_claim_gives_none_or_an_empty_collection():
@@ -96,6 +104,9 @@ def test_an_audience_that_is_one_text_is_given_as_a_tuple_of_one():
         ("exp", "expires_at", True),
         ("iat", "issued_at", [1]),
         ("nbf", "not_before", False),
+        ("acr", "acr", ["urn:mfa"]),
+        ("auth_time", "authenticated_at", "2000"),
+        ("auth_time", "authentication_age", True),
         ("jti", "token_id", 7),
         ("sid", "session_id", {}),
         ("client_id", "client_id", 1.5),

@@ -1,4 +1,4 @@
-"""What each option does to one request: a table that every adapter passes, and the gate.
+"""What each option, and each need of a route, does to one request: for every adapter and the gate.
 
 A row is an option with a value, a token, and what must come of it: the status, our code, and what
 the service is told of roles, scopes and client. A row whose `code` is `CONFIGURATION` is refused
@@ -18,6 +18,13 @@ from carnet.jwt import UNCHECKED
 from carnet.verifier import Issuer
 
 CONFIGURATION = "configuration"
+# What each path of a service needs: the name of a `require_…`, and its arguments.
+NEEDS = {
+    "/reports": ("role", ["ADMIN"], {}),
+    "/writing": ("scope", ["a:write b"], {}),
+    "/signing": ("acr", ["urn:mfa", "urn:passkey"], {}),
+    "/paying": ("age", [300], {}),
+}
 OPENING = Key.generate("ECDH-ES+A256KW")
 ADMINS = {"realm_access": {"roles": ["ADMIN"]}}
 
@@ -43,6 +50,7 @@ class Row:
     header: dict = field(default_factory=lambda: {"typ": "at+jwt"})
     encrypted: bool = False
     demands: dict = field(default_factory=dict)
+    challenge: str | None = None
 
     def settings(self, world):
         found = self.options(world) if callable(self.options) else self.options
@@ -66,6 +74,8 @@ class Row:
         now = int(time.time())
         base = {"iss": issuer.url, "aud": "orders", "sub": "ada", "iat": now, "exp": now + 300}
         claims = {**base, **self.claims}
+        if "signed_in" in claims:
+            claims["auth_time"] = now - claims.pop("signed_in")
         if "late" in claims:
             claims["exp"] = now - claims.pop("late")
             claims["iat"] = claims["exp"] - 300
@@ -78,11 +88,26 @@ class Row:
         )
 
 
+def step_up(name, code, claims, path, asked):
+    """Make a row of a sign-in that is not enough."""
+    text = "this needs a stronger or a more recent sign-in"
+    challenge = (
+        f'Bearer error="insufficient_user_authentication", error_description="{text}", {asked}'
+    )
+    return Row(name, {}, claims, code, path, challenge=challenge)
+
+
+def ahead():
+    return time.time() + 250
+
+
 def keys(world):
     return KeySet([world.issuer.key.public])
 
 
 JWT = {"typ": "JWT"}
+
+WAYS = 'acr_values="urn:mfa urn:passkey"'
 # Where keys are fetched; elsewhere they are given, which is quicker.
 FETCHING = {
     *("jwks_uri", "metadata", "algorithms", "headers", "bearer_file", "ca_file", "ssl_context"),
@@ -189,4 +214,33 @@ ROWS = [
     Row("revocations", {"revocations": "sometimes"}, code=CONFIGURATION),
     Row("revocations_max_age", {"revocations": "required", "revocations_max_age": 60}),
     Row("revocations_max_age", {"revocations_max_age": -1}, code=CONFIGURATION),
+    Row("role", {}, {"roles": ["USER", "ADMIN"]}, None, "/reports"),
+    Row("role", {}, {"roles": ["USER"]}, "role_missing", "/reports"),
+    Row("scope", {}, {"scope": "b a:write c"}, None, "/writing"),
+    Row("scope", {}, {"scope": "b"}, "scope_missing", "/writing"),
+    Row("acr", {}, {"acr": "urn:mfa"}, None, "/signing"),
+    Row("acr", {}, {"acr": "urn:passkey"}, None, "/signing"),
+    Row("acr", {"type": "JWT"}, {"acr": "urn:mfa"}, None, "/signing", header=JWT),
+    step_up("acr", "claim_missing", {}, "/signing", WAYS),
+    step_up("acr", "claim_mismatch", {"acr": "urn:pwd"}, "/signing", WAYS),
+    step_up("acr", "claim_mismatch", {"acr": "urn:mfa urn:passkey"}, "/signing", WAYS),
+    Row("acr", {}, {"acr": ["urn:mfa"]}, "claim_invalid", "/signing"),
+    Row("acr", {}, {"acr": None}, "claim_missing", "/signing"),
+    Row("acr", {"type": "JWT"}, {"acr": 7}, "claim_missing", "/signing", header=JWT),
+    Row("age", {}, {"signed_in": 200}, None, "/paying"),
+    Row("age", {"type": "JWT"}, {"signed_in": 200}, None, "/paying", header=JWT),
+    Row("age", {}, {"signed_in": -30}, None, "/paying"),
+    step_up("age", "too_old", {"signed_in": 400}, "/paying", 'max_age="300"'),
+    step_up("age", "claim_missing", {}, "/paying", 'max_age="300"'),
+    step_up("age", "not_yet_valid", {"signed_in": -400}, "/paying", 'max_age="300"'),
+    step_up("age", "not_yet_valid", {"auth_time": 10**400}, "/paying", 'max_age="300"'),
+    step_up("age", "too_old", {"auth_time": -(10**400)}, "/paying", 'max_age="300"'),
+    Row("age", {}, {"auth_time": "200"}, "claim_invalid", "/paying"),
+    Row("age", {}, {"auth_time": True}, "claim_invalid", "/paying"),
+    Row("age", {"type": "JWT"}, {"auth_time": True}, "claim_missing", "/paying", header=JWT),
+    # Time is what the verifier's clock says.
+    Row("age", {"clock": ahead}, {"signed_in": 200}, "too_old", "/paying"),
+    Row(
+        "age", {"clock": ahead, "type": "JWT"}, {"signed_in": 200}, "too_old", "/paying", header=JWT
+    ),
 ]

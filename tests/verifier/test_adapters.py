@@ -1,6 +1,7 @@
 """What adapters do beside answering: refuse wrong settings at once, and stay shut in doubt."""
 
 import asyncio
+import re
 import sys
 
 import django.conf
@@ -9,16 +10,20 @@ import litestar
 import pytest
 from django.http import HttpRequest
 from django.test import override_settings
+from hypothesis import example, given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.authentication import requires
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from tests import processes
 
-from carnet import ConfigurationError, IssuerUnavailable
-from carnet.verifier import asgi, bearer, wsgi
+from carnet import Claims, ConfigurationError, IssuerUnavailable
+from carnet.jose import jws
+from carnet.verifier import AccessTokenVerifier, asgi, bearer, wsgi
 from carnet.verifier import flask as for_flask
 from carnet.verifier import grpc as for_grpc
 from carnet.verifier import litestar as for_litestar
@@ -81,6 +86,41 @@ def test_a_need_for_nothing_is_a_mistake(text):
                 require(text)
 
 
+@pytest.mark.parametrize("max_age", [0, -1, 1.5, True, "300", None])
+@pytest.mark.parametrize("acr_values", [(), ("",), ("urn:a urn:b",), ('a"',), (7,), (None,)])
+def test_a_sign_in_of_no_kind_is_a_mistake(acr_values, max_age):
+    interceptor = {"issuer": "https://auth.example.com", "audience": "orders"}
+    for module in (for_starlette, for_django, for_flask, for_litestar):
+        with pytest.raises(ConfigurationError, match="require_acr"):
+            module.require_acr(*acr_values)
+        with pytest.raises(ConfigurationError, match="require_age is the whole seconds"):
+            module.require_age(max_age)
+    if max_age is not None:
+        with pytest.raises(ConfigurationError, match="max_age is the whole seconds"):
+            for_starlette.require_acr("urn:mfa", max_age=max_age)
+    with pytest.raises(ConfigurationError):
+        for_grpc.BearerInterceptor(**interceptor, max_ages={"/orders.Orders/List": max_age})
+    for value in acr_values[:1]:
+        if value != "urn:a urn:b":  # which is one of two there
+            with pytest.raises(ConfigurationError):
+                for_grpc.BearerInterceptor(**interceptor, acr_values={"/orders.Orders/List": value})
+
+
+def test_one_challenge_names_all_that_a_sign_in_has_to_be():
+    need = bearer.needs_acr("urn:mfa", "urn:passkey", max_age=300)
+    need(Claims({"acr": "urn:passkey", "auth_time": 700}, lambda: 1000))
+    for claims, code in (
+        ({"acr": "urn:mfa", "auth_time": 699}, "too_old"),
+        ({"acr": "urn:pwd", "auth_time": 700}, "claim_mismatch"),
+        ({}, "claim_missing"),
+    ):
+        with pytest.raises(bearer.Refusal) as refused:
+            need(Claims(claims, lambda: 1000))
+        assert (refused.value.status, refused.value.code) == (401, code)
+        challenge = refused.value.headers["WWW-Authenticate"]
+        assert challenge.endswith('acr_values="urn:mfa urn:passkey", max_age="300"')
+
+
 def test_exempt_paths_are_those_and_no_others():
     exempt = Exempt(["/health", "/static/*"])
     for path in ("/health", "/static/", "/static/a/b.css", "/static/..a"):
@@ -125,6 +165,123 @@ def test_a_websocket_is_refused_before_it_is_accepted(issuer):
     assert b"token_missing" in body["body"]
     good = {**scope, "headers": [(b"authorization", f"Bearer {issuer.token()}".encode())]}
     assert speak(app, good) == [{"type": "websocket.accept", "subject": "ada"}]
+
+
+PREFLIGHT = [
+    (b"origin", b"https://app.example.com"),
+    (b"access-control-request-method", b"GET"),
+    (b"access-control-request-headers", b"authorization"),
+]
+
+
+def asking(headers, method="OPTIONS", path="/live"):
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "headers": headers,
+        "query_string": b"",
+        "extensions": {"http.response.pathsend": {}},
+    }
+
+
+def asgi_with_cors(issuer):
+    # Its app is not reached.
+    cors = CORSMiddleware(None, ["https://app.example.com"], ["GET"], ["Authorization"])
+    return asgi.BearerMiddleware(cors, issuer.url, "orders")
+
+
+def litestar_with(issuer, *handlers, **more):
+    plugin = for_litestar.BearerAuth(issuer.url, "orders")
+    return litestar.Litestar(
+        list(handlers), plugins=[plugin], logging_config=None, openapi_config=None, **more
+    )
+
+
+def litestar_with_cors(issuer):
+    def cors(app):
+        return CORSMiddleware(app, ["https://app.example.com"], ["GET"], ["Authorization"])
+
+    @litestar.get("/live", guards=[for_litestar.require_role("ADMIN")])
+    async def orders() -> None: ...
+
+    return litestar_with(issuer, orders, middleware=[cors])
+
+
+@pytest.mark.parametrize("make", [asgi_with_cors, litestar_with_cors])
+def test_a_preflight_is_answered_by_the_apps_cors_layer(issuer, make):
+    start, body = speak(make(issuer), asking(PREFLIGHT), {"type": "http.request"})
+    said = dict(start["headers"])
+    assert (start["status"], body["body"], said[b"content-length"]) == (200, b"", b"0")
+    assert said[b"access-control-allow-origin"] == b"https://app.example.com"
+    stranger = [(b"origin", b"https://evil.example"), *PREFLIGHT[1:]]
+    start, body = speak(make(issuer), asking(stranger), {"type": "http.request"})
+    assert (start["status"], body["body"]) == (400, b"")
+
+
+def asgi_with_data(issuer):
+    async def service(scope, receive, send):
+        headers = [(b"set-cookie", b"a=b"), (b"x-data", b"secret"), (b"content-length", b"6")]
+        if "http.response.pathsend" in scope["extensions"] and "carnet.claims" not in scope:
+            raise AssertionError("it may send a file")
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"sec", "more_body": True})
+        await send({"type": "http.response.body", "body": b"ret"})
+
+    return asgi.BearerMiddleware(service, issuer.url, "orders")
+
+
+def litestar_with_data(issuer):
+    @litestar.route("/live", http_method=["OPTIONS"], status_code=200)
+    async def options() -> litestar.Response[str]:
+        return litestar.Response("secret", headers={"x-data": "secret", "set-cookie": "a=b"})
+
+    return litestar_with(issuer, options)
+
+
+@pytest.mark.parametrize("make", [asgi_with_data, litestar_with_data])
+def test_what_only_looks_like_a_preflight_gets_no_data(issuer, make):
+    app = make(issuer)
+    said = speak(app, asking(PREFLIGHT), {"type": "http.request"})
+    assert "secret" not in str(said)
+    assert said == [
+        {**said[0], "status": 200, "headers": [(b"content-length", b"0")]},
+        {"type": "http.response.body", "body": b""},
+    ]
+    good = [(b"authorization", f"Bearer {issuer.token()}".encode())]
+    bad = [(b"authorization", f"Bearer {issuer.token(aud='billing')}".encode())]
+    for headers, status in (
+        ([], 401),
+        (PREFLIGHT[:1], 401),
+        (PREFLIGHT[1:], 401),
+        ([PREFLIGHT[0], *PREFLIGHT], 401),
+        ([*PREFLIGHT, PREFLIGHT[1]], 401),
+        ([(b"origin", b""), *PREFLIGHT[1:]], 401),
+        ([*PREFLIGHT, (b"x-http-method-override", b"DELETE")], 401),
+        ([*PREFLIGHT, *bad], 401),
+        (good, 200),
+        ([*PREFLIGHT, *good], 200),
+    ):
+        start, *body = speak(app, asking(headers), {"type": "http.request"})
+        assert start["status"] == status
+        assert (b"sec" in body[0]["body"]) is (status == 200)
+    start, _ = speak(app, asking(PREFLIGHT, "GET"), {"type": "http.request"})
+    assert start["status"] in (401, 405)
+
+
+@pytest.mark.parametrize("name", ["carnet.claims", "carnet.typed_claims", "its own"])
+def test_a_preflight_is_refused_by_an_app_that_asks_for_its_claims(issuer, name):
+    async def service(scope, receive, send):
+        scope[name]
+
+    app = asgi.BearerMiddleware(service, issuer.url, "orders", exempt=["/open"])
+    if name == "its own":
+        with pytest.raises(KeyError):
+            speak(app, asking(PREFLIGHT))
+    else:
+        start, body = speak(app, asking(PREFLIGHT))
+        assert (start["status"], b"token_missing" in body["body"]) == (401, True)
 
 
 def test_the_lifespan_passes_through_and_its_end_closes_the_verifier(issuer):
@@ -190,6 +347,35 @@ def test_starlettes_own_requires_sees_the_scopes(issuer):
     assert status(scope="orders:write") == 403
 
 
+def test_starlettes_websockets_are_opened_with_what_they_need_or_refused(issuer):
+    @requires("orders:read")
+    async def theirs(websocket):
+        await websocket.accept(websocket.user.identity)
+
+    @for_starlette.require_scope("orders:read")
+    async def ours(websocket):
+        await websocket.accept(websocket.user.identity)
+
+    backend = for_starlette.BearerBackend(issuer.url, "orders")
+    app = Starlette(
+        routes=[WebSocketRoute("/theirs", theirs), WebSocketRoute("/live", ours)],
+        middleware=[
+            Middleware(AuthenticationMiddleware, backend=backend, on_error=for_starlette.on_error)
+        ],
+    )
+
+    def opened(path, **claims):
+        bearing = [(b"authorization", f"Bearer {issuer.token(**claims)}".encode())]
+        scope = {"type": "websocket", "path": path, "headers": bearing}
+        return speak(app, scope, {"type": "websocket.connect"})[0]
+
+    for path in ("/theirs", "/live"):
+        assert opened(path, scope="orders:read")["type"] == "websocket.accept"
+        assert opened(path, scope="orders:write")["type"] == "websocket.close"
+        assert opened(path, aud="billing")["type"] == "websocket.close"
+    assert opened("/live")["reason"] == "scope_missing"
+
+
 def test_an_endpoint_without_a_request_is_a_mistake():
     with pytest.raises(ConfigurationError, match="'request'"):
         for_starlette.require_token(lambda: None)
@@ -218,6 +404,21 @@ def test_the_log_is_of_one_line_whatever_the_path_holds(caplog):
     assert len(caplog.messages[0]) < 300
 
 
+@given(st.text('aZ09-._~+/= ,"é\u0660\n', max_size=6))
+@example("a=")
+@example("=")
+@example("a=b")
+def test_a_bearer_token_has_the_form_of_the_standard(text):
+    # RFC 6750 section 2.1; the spaces around it are the header's (RFC 9110 section 11.4).
+    form = re.fullmatch(r"[A-Za-z0-9\-._~+/]+=*", text.strip(" "))
+    if form:
+        assert bearer.bearer_token([f"Bearer {text}"]) == text.strip(" ")
+    else:
+        with pytest.raises(bearer.Refusal) as refused:
+            bearer.bearer_token([f"Bearer {text}"])
+        assert refused.value.status == 400
+
+
 @pytest.mark.parametrize("name", EXTRAS)
 def test_a_framework_that_is_missing_is_named_with_its_extra(name):
     code = (
@@ -239,6 +440,14 @@ def test_importing_the_verifier_loads_no_framework():
     )
     run = processes.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout == "[]\n", run.stderr
+
+
+def test_a_token_of_another_type_names_the_option_that_a_service_has(issuer):
+    token = jws.sign(b"{}", issuer.key, {"typ": "JWT"})
+    with pytest.raises(bearer.Refusal) as refused:
+        bearer.authenticate(AccessTokenVerifier(issuer.url, "orders"), [f"Bearer {token}"])
+    assert (refused.value.code, refused.value.content["expected"]) == ("type_mismatch", "at+jwt")
+    assert "the option 'type' says which" in refused.value.content["error_description"]
 
 
 def test_a_503_tells_the_log_its_reason_as_a_warning_and_the_client_nothing(caplog):

@@ -7,7 +7,7 @@ from tests.server.oauth import Prover
 
 from carnet import Claims, InvalidToken, Key, Signer
 from carnet.verifier import AccessTokenVerifier
-from carnet.verifier.asgi import presented
+from carnet.verifier.asgi import credentials
 from carnet.verifier.dpop import Presented, Proofs
 
 URL = "https://orders.example.com/orders"
@@ -105,7 +105,7 @@ def test_with_two_hosts_a_proof_is_for_neither(issuer, verifier, prover):
             (b"dpop", prover.proof(URL, "GET", token).encode()),
             *((b"host", host) for host in hosts),
         ]
-        return presented({"scheme": "https", "path": "/orders", "headers": headers})
+        return credentials({"scheme": "https", "path": "/orders", "headers": headers})[1]
 
     ours, other = b"orders.example.com", b"billing.example.com"
     assert verifier.verify(token, sent(ours)).subject == "ada"

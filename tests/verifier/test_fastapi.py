@@ -1,19 +1,24 @@
 """A real FastAPI app under a real server: what clients of a protected route get."""
 
+import asyncio
 import json
 import socket
 import threading
+import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
 import httpx
 import pytest
 import uvicorn
-from fastapi import Depends, FastAPI, HTTPException, Request, Security
+from fastapi import Depends, FastAPI, HTTPException, Request, Security, WebSocket
 from fastapi.responses import PlainTextResponse
+from fastapi.security import SecurityScopes
+from fastapi.sse import EventSourceResponse
 from tests.server.oauth import Prover
 
-from carnet import Claims, inspect
+from carnet import Claims, ConfigurationError, inspect
 from carnet.jose import jws
 from carnet.verifier.fastapi import Bearer, BearerRefused
 
@@ -51,6 +56,10 @@ def build(issuer):
         raise HTTPException(418, "short and stout")
 
     return app
+
+
+def nothing():
+    """Be a route that says nothing."""
 
 
 @pytest.fixture
@@ -202,10 +211,226 @@ def test_openapi_tells_that_a_bearer_token_is_needed(app):
     document = app.get("/openapi.json").json()
     scheme = document["components"]["securitySchemes"]["Bearer"]
     assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
-    for path in ("/orders", "/reports", "/writing"):
+    for path in ("/orders", "/reports"):
         assert document["paths"][path]["get"]["security"] == [{"Bearer": []}]
-    assert document["paths"]["/secured"]["get"]["security"] == [{"Bearer": ["a:write", "b"]}]
+    for path in ("/writing", "/secured"):
+        assert document["paths"][path]["get"]["security"] == [{"Bearer": ["a:write", "b"]}]
     assert "security" not in document["paths"]["/teapot"]["get"]
+
+
+def test_openapi_tells_of_flows_where_they_are_given(issuer):
+    flow = {
+        "authorizationUrl": f"{issuer.url}/authorize",
+        "tokenUrl": f"{issuer.url}/token",
+        "scopes": {"a:write": "Write"},
+    }
+    bearer = Bearer(issuer.url, "orders", flows={"authorizationCode": flow})
+    application = FastAPI()
+    application.get("/writing", dependencies=[Depends(bearer.require_scope("a:write"))])(nothing)
+    document = application.openapi()
+    scheme = document["components"]["securitySchemes"]["Bearer"]
+    assert (scheme["type"], scheme["flows"]) == ("oauth2", {"authorizationCode": flow})
+    assert document["paths"]["/writing"]["get"]["security"] == [{"Bearer": ["a:write"]}]
+    with pytest.raises(ConfigurationError, match="authorizationUrl"):
+        Bearer(issuer.url, "orders", flows={"authorizationCode": {}})
+
+
+def test_an_optional_token_may_be_missing_but_not_bad(issuer, serve):
+    application, bearer = FastAPI(), Bearer(issuer.url, "orders")
+    assert bearer.optional is bearer.optional
+
+    @application.get("/orders")
+    async def orders(claims: Annotated[Claims | None, Depends(bearer.optional)]) -> str | None:
+        return claims and claims.subject
+
+    @application.get("/reports")
+    async def reports(
+        claims: Annotated[Claims, Depends(bearer.optional.require_role("ADMIN"))],
+    ) -> str | None:
+        return claims.subject
+
+    client = serve(application)
+    assert client.get("/orders").json() is None
+    assert client.get("/orders", headers={"Authorization": "Basic YTpi"}).json() is None
+    assert client.get("/orders", headers=bearing(issuer.token())).json() == "ada"
+    for bad in (issuer.token(aud="billing"), "abc"):
+        assert client.get("/orders", headers=bearing(bad)).status_code == 401
+    assert client.get("/orders", headers={"Authorization": "Bearer a b"}).status_code == 400
+    # What is required is not optional.
+    assert client.get("/reports").status_code == 401
+    with pytest.raises(ConfigurationError, match="optional"):
+        bearer.require_role("ADMIN").optional  # noqa: B018 - it is refused when it is read
+
+
+def test_one_override_replaces_what_all_of_a_bearers_dependencies_read(issuer, serve):
+    application, bearer = FastAPI(), Bearer(issuer.url, "orders")
+    dependencies = {
+        "/orders": bearer,
+        "/reports": bearer.require_role("ADMIN"),
+        "/writing": bearer.require_scope("a:write").require_role("ADMIN"),
+        "/signing": bearer.require_acr("urn:mfa", max_age=300),
+    }
+    for path, dependency in dependencies.items():
+
+        @application.get(path)
+        async def route(claims: Annotated[Claims | None, Depends(dependency)]) -> str | None:
+            return claims and claims.subject
+
+    client = serve(application)
+    stood_in = {"sub": "eve", "roles": ["ADMIN"], "acr": "urn:mfa", "auth_time": time.time()}
+
+    def statuses():
+        return [client.get(path).status_code for path in dependencies]
+
+    assert statuses() == [401] * 4
+    application.dependency_overrides[bearer] = lambda: Claims({**stood_in, "scope": "a:write"})
+    assert statuses() == [200] * 4
+    assert client.get("/writing").json() == "eve"
+    application.dependency_overrides[bearer] = lambda: Claims({"sub": "eve"})
+    assert statuses() == [200, 403, 403, 401]
+    application.dependency_overrides[bearer] = lambda: None
+    assert statuses() == [200, 401, 401, 401]
+    application.dependency_overrides.clear()
+    assert statuses() == [401] * 4
+
+
+def test_an_override_of_a_type_of_ones_own_is_taken_at_its_word(issuer, serve):
+    application, bearer = FastAPI(), Bearer(issuer.url, "orders", claims_type=Order)
+
+    @application.get("/reports")
+    async def reports(order: Annotated[Order, Depends(bearer.require_role("ADMIN"))]) -> int:
+        return order.number
+
+    client = serve(application)
+    plain = bearing(issuer.token(number=7))
+    assert client.get("/reports", headers=plain).status_code == 403
+    admin = bearing(issuer.token(number=7, roles=["ADMIN"]))
+    assert client.get("/reports", headers=admin).json() == 7
+    application.dependency_overrides[bearer] = lambda: Order("eve", 8)
+    assert client.get("/reports").json() == 8
+
+
+def test_a_bearer_of_ones_own_that_gives_something_else_is_checked_all_the_same(issuer, serve):
+    class Looking(Bearer):
+        async def __call__(self, request: Request, security_scopes: SecurityScopes) -> str:
+            claims = await super().__call__(request, security_scopes)
+            return f"the user {claims.subject}"
+
+    application, bearer = FastAPI(), Looking(issuer.url, "orders")
+
+    @application.get("/reports")
+    async def reports(user: Annotated[str, Depends(bearer.require_role("ADMIN"))]) -> str:
+        return user
+
+    client = serve(application)
+    assert client.get("/reports", headers=bearing(issuer.token())).status_code == 403
+    answer = client.get("/reports", headers=bearing(issuer.token(roles=["ADMIN"])))
+    assert answer.json() == "the user ada"
+
+
+def test_several_dependencies_of_a_route_take_one_proof(issuer, serve):
+    prover, bearer = Prover(), Bearer(issuer.url, "orders")
+    application = FastAPI(dependencies=[Depends(bearer)])
+
+    @application.get("/writing", dependencies=[Security(bearer, scopes=["b"])])
+    async def writing(
+        claims: Annotated[Claims, Depends(bearer.require_scope("a:write"))],
+    ) -> str | None:
+        return claims.subject
+
+    client = serve(application)
+    token = issuer.token(cnf={"jkt": prover.thumbprint}, scope="a:write b")
+    proof = prover.proof(str(client.base_url.join("/writing")), "GET", token)
+    headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+    assert client.get("/writing", headers=headers).json() == "ada"
+    assert client.get("/writing", headers=headers).json()["code"] == "proof_invalid"
+
+
+def test_each_bearer_of_a_route_checks_the_token_by_itself(issuer, serve):
+    application = FastAPI(dependencies=[Depends(Bearer(issuer.url, "orders"))])
+    billing = Bearer(issuer.url, "billing")
+    application.get("/orders", dependencies=[Depends(billing)])(nothing)
+    client = serve(application)
+    for audience, status in ((["orders", "billing"], 200), (["orders"], 401), (["billing"], 401)):
+        answer = client.get("/orders", headers=bearing(issuer.token(aud=audience)))
+        assert answer.status_code == status
+
+
+@pytest.fixture
+def opened(issuer):
+    """Open a WebSocket, without a server, since none is among what tests need."""
+    application, bearer = FastAPI(), Bearer(issuer.url, "orders")
+
+    @application.websocket("/orders")
+    async def orders(
+        socket: WebSocket, claims: Annotated[Claims, Depends(bearer.require_role("ADMIN"))]
+    ) -> None:
+        await socket.accept()
+        await socket.send_text(claims.subject or "")
+
+    @application.websocket("/open")
+    async def anyone(
+        socket: WebSocket, claims: Annotated[Claims | None, Depends(bearer.optional)]
+    ) -> None:
+        await socket.accept()
+        await socket.send_text(str(claims and claims.subject))
+
+    def opened_one(path, token=None, **more):
+        said = []
+
+        async def receive():
+            return {"type": "websocket.connect"}
+
+        async def send(message):
+            said.append(message)
+
+        headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+        scope = {"type": "websocket", "path": path, "headers": headers, "query_string": b""}
+        asyncio.run(application({**scope, **more}, receive, send))
+        return said
+
+    return opened_one
+
+
+def test_a_websocket_is_opened_with_a_good_token(opened, issuer):
+    token = issuer.token(roles=["ADMIN"])
+    for path, sent, said in (("/orders", token, "ada"), ("/open", token, "ada"), ("/open", "", "")):
+        accepted, text = opened(path, sent)
+        assert accepted["type"] == "websocket.accept"
+        assert text["text"] == (said or "None")
+
+
+def test_a_websockets_handshake_is_answered_with_the_challenge(opened, issuer):
+    able = {"extensions": {"websocket.http.response": {}}}
+    for path, token, status, code in (
+        ("/orders", None, 401, "token_missing"),
+        ("/orders", issuer.token(aud="billing"), 401, "audience_mismatch"),
+        ("/orders", issuer.token(), 403, "role_missing"),
+        ("/open", issuer.token(aud="billing"), 401, "audience_mismatch"),
+    ):
+        start, body = opened(path, token, **able)
+        assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
+        assert dict(start["headers"])[b"www-authenticate"].startswith(b"Bearer")
+        assert json.loads(body["body"])["code"] == code
+        # Where the server can't send an answer, it is told to close, which it does with 403.
+        assert opened(path, token) == [{"type": "websocket.close", "code": 3000, "reason": code}]
+
+
+def test_a_stream_of_events_begins_with_a_good_token_only(issuer, serve):
+    application, bearer = FastAPI(), Bearer(issuer.url, "orders")
+
+    @application.get("/events", response_class=EventSourceResponse)
+    async def events(
+        claims: Annotated[Claims, Depends(bearer.require_scope("a:read"))],
+    ) -> AsyncIterator[str]:
+        yield claims.subject or ""
+
+    client = serve(application)
+    assert client.get("/events").status_code == 401
+    assert client.get("/events", headers=bearing(issuer.token())).status_code == 403
+    answer = client.get("/events", headers=bearing(issuer.token(scope="a:read")))
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert 'data: "ada"' in answer.text
 
 
 def test_a_bound_token_comes_with_a_proof_or_not_at_all(app, issuer):

@@ -16,6 +16,7 @@ from tests.verifier.test_key_source import ISSUER, JWKS, ok, run
 from carnet import ConfigurationError, InvalidToken, IssuerUnavailable, Key, KeySet
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuer
 from carnet.verifier.access import Access
+from carnet.verifier.bearer import refusal_of
 from carnet.verifier.fetch import MAX_ANSWER
 from carnet.verifier.key_source import COOLDOWN, FALLBACK_SECONDS, Call, KeySource
 
@@ -175,6 +176,44 @@ def test_an_authority_of_ones_own_may_be_trusted(verify, net, issuer):
     assert verify(token, net.url, "orders", ca_file=net.ca_file, revocations="off")
     context = ssl.create_default_context(cafile=net.ca_file)
     assert verify(token, net.url, "orders", ssl_context=context, revocations="off")
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (
+            "certificate",
+            "its certificate is not accepted (unable to get local issuer certificate); the option",
+        ),
+        ("plain", "TLS fails there (WRONG_VERSION_NUMBER)"),
+        ("nobody", "nothing answers there"),
+        ("missing", "answered 404 instead of 200"),
+        ("document", "answered something that is not a JSON object"),
+        ("another", "is of another issuer, https://another.example"),
+        ("open", "for a set, give the verifier algorithms=['RS256']"),
+    ],
+)
+def test_a_503_logs_its_reason_as_a_warning(verify, net, issuer, world, caplog, problem, told):
+    open_key = {name: RSA.public.to_jwk()[name] for name in ("kty", "n", "e")}
+    issuer.replies |= {
+        "/document": (200, b"<html>"),
+        "/another": (200, b'{"issuer": "https://another.example"}'),
+        "/keys": (200, json.dumps({"keys": [open_key]}).encode()),
+    }
+    address = {
+        "certificate": f"{net.url}/jwks",
+        "plain": f"{issuer.url.replace('http:', 'https:')}/jwks",
+        "nobody": f"{world.dead}/jwks",
+        "open": f"{issuer.url}/keys",
+    }.get(problem, f"{issuer.url}/{problem}")
+    where = "metadata" if problem in ("missing", "document", "another") else "jwks_uri"
+    with pytest.raises(IssuerUnavailable) as error:
+        verify(issuer.token(), issuer.url, "orders", revocations="off", **{where: address})
+    refusal_of(error.value).log("/orders")
+    [record] = [record for record in caplog.records if record.name == "carnet.verifier"]
+    assert record.levelname == "WARNING"
+    assert address in record.message
+    assert told in record.message
 
 
 def test_tls_that_checks_nothing_is_refused(net, tmp_path):

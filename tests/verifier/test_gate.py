@@ -95,10 +95,25 @@ def test_no_claim_can_bring_another_header(gate, issuer):
         ("scope=orders:read", 200),
         ("scope=orders:write", 403),
         ("scope=orders:read+orders:write", 403),
+        ("acr_values=urn:mfa+urn:passkey&max_age=300", 200),
+        ("acr_values=urn:mfa&max_age=100", 401),
+        ("acr_values=urn:passkey&max_age=300", 401),
+        # Who adds one asks for more, never for less.
+        ("acr_values=urn:passkey&acr_values=urn:mfa", 401),
+        ("acr_values=urn:mfa&max_age=100&max_age=300", 401),
+        ("max_age=300&max_age=100", 401),
+        # What can't be right is not open.
+        ("max_age=", 403),
+        ("max_age=0", 403),
+        ("max_age=300s", 403),
+        (f"max_age={'9' * 5000}", 403),
+        ("acr_values=", 403),
+        ("acr_values=a%22", 403),
     ],
 )
-def test_the_address_asks_for_roles_and_scopes(gate, issuer, query, status):
-    token = issuer.token(roles=["ADMIN"], scope="orders:read")
+def test_the_address_asks_for_roles_scopes_and_a_sign_in(gate, issuer, query, status):
+    signed_in = int(time.time()) - 200
+    token = issuer.token(roles=["ADMIN"], scope="orders:read", acr="urn:mfa", auth_time=signed_in)
     assert gate.get(f"/verify?{query}", headers=bearer(token)).status_code == status
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import ModuleType
 
 import django.conf
@@ -22,10 +23,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from tests.verifier.option_table import CONFIGURATION, ROWS, Tenant
+from tests.verifier.option_table import CONFIGURATION, NEEDS, ROWS, Tenant
 
 from carnet import Claims, ConfigurationError
-from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier
+from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, bearer
 from carnet.verifier import flask as for_flask
 from carnet.verifier import grpc as for_grpc
 from carnet.verifier import litestar as for_litestar
@@ -33,13 +34,28 @@ from carnet.verifier import starlette as for_starlette
 from carnet.verifier.adapters import django as for_django
 from carnet.verifier.adapters import fastapi as for_fastapi
 from carnet.verifier.asgi import BearerMiddleware as AsgiMiddleware
-from carnet.verifier.bearer import Refusal, authenticate, check_role, check_scope
+from carnet.verifier.bearer import Refusal, authenticate
 from carnet.verifier.cookies import CookieSessions
 from carnet.verifier.gate import Gate
 from carnet.verifier.options import Options
 from carnet.verifier.wsgi import BearerMiddleware as WsgiMiddleware
 
-NEEDS = {"/reports": ("role", "ADMIN"), "/writing": ("scope", "a:write b")}
+GATES_PARAMETERS = {"role": "role", "scope": "scope", "acr": "acr_values", "age": "max_age"}
+GRPCS_ARGUMENTS = {"role": "roles", "scope": "scopes", "acr": "acr_values", "age": "max_ages"}
+
+
+def check(claims, path):
+    """Check what a path needs, as an app does that has no decorators."""
+    if path in NEEDS:
+        kind, arguments, more = NEEDS[path]
+        getattr(bearer, f"check_{kind}")(claims, *arguments, **more)
+
+
+def protected(module):
+    """Give each path with what a framework's module, or object, makes of its need."""
+    yield "/orders", getattr(module, "require_token", None)
+    for url, (kind, arguments, more) in NEEDS.items():
+        yield url, getattr(module, f"require_{kind}")(*arguments, **more)
 
 
 def told(claims, fitting):
@@ -60,23 +76,25 @@ async def over_asgi(app, path, headers):
 
 def asked_over_asgi(app, path, token):
     answer = asyncio.run(over_asgi(app, path, {"Authorization": f"Bearer {token}"}))
-    return answer.status_code, answer.json()
+    return what_came(answer)
+
+
+def what_came(answer):
+    challenge = answer.headers.get("www-authenticate")
+    return answer.status_code, {"challenge": challenge, **answer.json()}
 
 
 def asked_over_wsgi(app, path, token):
     transport = httpx.WSGITransport(app)
     with httpx.Client(transport=transport, base_url="http://orders") as client:
         answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
-    return answer.status_code, answer.json()
+    return what_came(answer)
 
 
 def asgi(**options):
     async def service(scope, _receive, send):
         claims = scope["carnet.claims"]
-        if scope["path"] == "/reports":
-            check_role(claims, "ADMIN")
-        if scope["path"] == "/writing":
-            check_scope(claims, "a:write b")
+        check(claims, scope["path"])
         assert scope["state"]["claims"] is scope["carnet.typed_claims"]
         body = json.dumps(told(claims, scope["carnet.typed_claims"])).encode()
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -89,10 +107,7 @@ def asgi(**options):
 def wsgi(**options):
     def service(environ, start_response):
         claims = environ["carnet.claims"]
-        if environ["PATH_INFO"] == "/reports":
-            check_role(claims, "ADMIN")
-        if environ["PATH_INFO"] == "/writing":
-            check_scope(claims, "a:write b")
+        check(claims, environ["PATH_INFO"])
         start_response("200 OK", [])
         return [json.dumps(told(claims, environ["carnet.typed_claims"])).encode()]
 
@@ -112,11 +127,7 @@ def starlette(**options):
 
     backend = for_starlette.BearerBackend(**options)
     app = Starlette(
-        routes=[
-            route("/orders", for_starlette.require_token),
-            route("/reports", for_starlette.require_role("ADMIN")),
-            route("/writing", for_starlette.require_scope("a:write b")),
-        ],
+        routes=[route(path, need) for path, need in protected(for_starlette)],
         middleware=[
             Middleware(AuthenticationMiddleware, backend=backend, on_error=for_starlette.on_error)
         ],
@@ -136,9 +147,8 @@ def fastapi(**options):
             claims = fitting if isinstance(fitting, Claims) else seen.claims(token)
             return told(claims, fitting)
 
-    route("/orders", bearer)
-    route("/reports", bearer.require_role("ADMIN"))
-    route("/writing", bearer.require_scope("a:write b"))
+    for url, dependency in protected(bearer):
+        route(url, dependency or bearer)
     return lambda path, token: asked_over_asgi(app, path, token)
 
 
@@ -151,11 +161,7 @@ def in_litestar(**options):
         return endpoint
 
     app = litestar.Litestar(
-        [
-            route("/orders"),
-            route("/reports", for_litestar.require_role("ADMIN")),
-            route("/writing", for_litestar.require_scope("a:write b")),
-        ],
+        [route(path, *([guard] if guard else [])) for path, guard in protected(for_litestar)],
         plugins=[for_litestar.BearerAuth(**options)],
         logging_config=None,
         openapi_config=None,
@@ -175,11 +181,7 @@ def in_flask(**options):
         claims = fitting if isinstance(fitting, Claims) else seen.claims(token)
         return told(claims, fitting)
 
-    for url, need in (
-        ("/orders", for_flask.require_token),
-        ("/reports", for_flask.require_role("ADMIN")),
-        ("/writing", for_flask.require_scope("a:write b")),
-    ):
+    for url, need in protected(for_flask):
         app.add_url_rule(url, url, need(endpoint))
     return lambda path, token: asked_over_wsgi(app, path, token)
 
@@ -204,19 +206,14 @@ def of_rest_framework():
 
         return View.as_view()
 
-    return (
-        view(for_rest_framework.TokenRequired),
-        view(for_rest_framework.require_role("ADMIN")),
-        view(for_rest_framework.require_scope("a:write b")),
-    )
+    return {
+        path: view(permission or for_rest_framework.TokenRequired)
+        for path, permission in protected(for_rest_framework)
+    }
 
 
 def of_django():
-    return (
-        for_django.require_token(django_view),
-        for_django.require_role("ADMIN")(django_view),
-        for_django.require_scope("a:write b")(django_view),
-    )
+    return {path: need(django_view) for path, need in protected(for_django)}
 
 
 def in_django(views, middleware, get_application, ask, options):
@@ -237,10 +234,7 @@ def in_django(views, middleware, get_application, ask, options):
     )
     with changed:
         for_django.verifier()
-        urls.urlpatterns = [
-            path(name, view)
-            for name, view in zip(("orders", "reports", "writing"), views(), strict=True)
-        ]
+        urls.urlpatterns = [path(name[1:], view) for name, view in views().items()]
 
     def asked(url, token):
         with changed, warnings.catch_warnings():
@@ -282,13 +276,15 @@ async def answer_in_grpc_async(request, context):
 
 def handlers_of_grpc(behaviour):
     handler = grpc.unary_unary_rpc_method_handler(behaviour)
-    methods = dict.fromkeys(("orders", "reports", "writing"), handler)
+    methods = dict.fromkeys((path[1:] for path in ("/orders", *NEEDS)), handler)
     return [grpc.method_handlers_generic_handler("shop.Shop", methods)]
 
 
 GRPC_RULES = {
-    "roles": {"/shop.Shop/reports": "ADMIN"},
-    "scopes": {"/shop.Shop/writing": "a:write b"},
+    GRPCS_ARGUMENTS[kind]: {
+        f"/shop.Shop{path}": " ".join(arguments) if len(arguments) > 1 else arguments[0]
+    }
+    for path, (kind, arguments, _) in NEEDS.items()
 }
 
 
@@ -300,8 +296,9 @@ def asked_over_grpc(port, path, token):
             return 200, json.loads(call(b"", metadata=metadata, timeout=60))
         except grpc.RpcError as error:
             statuses = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, "UNAVAILABLE": 503}
-            code = dict(error.trailing_metadata())["carnet-code"]
-            return statuses[error.code().name], {"code": code}
+            said = dict(error.trailing_metadata())
+            body = {"code": said["carnet-code"], "challenge": said.get("www-authenticate")}
+            return statuses[error.code().name], body
 
 
 def over_grpc(**options):
@@ -341,20 +338,23 @@ def over_grpc_aio(**options):
 
 def gate(**options):
     app = Gate(**options).app
-    kind = (options.get("claims_type") or Claims).__name__
+    type_of_claims = (options.get("claims_type") or Claims).__name__
 
     def asked(path, token):
-        need = "".join(f"?{name}={value}" for name, value in [NEEDS.get(path, ("x", ""))])
+        needs = ""
+        if path in NEEDS:
+            kind, arguments, _ = NEEDS[path]
+            needs = f"?{GATES_PARAMETERS[kind]}={' '.join(map(str, arguments))}"
         headers = {"Authorization": f"Bearer {token}"}
-        answer = asyncio.run(over_asgi(app, f"/verify{need}", headers))
+        answer = asyncio.run(over_asgi(app, f"/verify{needs}", headers))
         if answer.status_code != 200:
-            return answer.status_code, answer.json()
+            return what_came(answer)
         said = answer.headers
         return 200, {
             "roles": said["x-auth-roles"].split(",") if said["x-auth-roles"] else [],
             "scopes": said["x-auth-scope"].split(),
             "client": said["x-auth-client"] or None,
-            "type": kind,
+            "type": type_of_claims,
         }
 
     return asked
@@ -367,12 +367,10 @@ def verifier(**options):
         try:
             claims = authenticate(one, [f"Bearer {token}"])
             fitting = one.verify(token)
-            if path == "/reports":
-                check_role(claims, "ADMIN")
-            if path == "/writing":
-                check_scope(claims, "a:write b")
+            check(claims, path)
         except Refusal as refusal:
-            return refusal.status, refusal.content
+            challenge = refusal.headers.get("WWW-Authenticate")
+            return refusal.status, {"challenge": challenge, **refusal.content}
         except Exception as error:
             return 401, {"code": error.code}
         finally:
@@ -420,6 +418,8 @@ def test_every_option_counts_in_every_adapter(table_world, name, row):
         return
     status, body = make(**settings)(row.path, row.token(world))
     assert (status, body.get("code")) == (row.status, row.code), body
+    if row.challenge is not None:
+        assert body["challenge"] == row.challenge
     if status == 200:
         kind = Tenant if row.option == "claims_type" else Claims
         expected = {**row.told, "type": kind.__name__}
@@ -428,9 +428,11 @@ def test_every_option_counts_in_every_adapter(table_world, name, row):
         assert body["type"] == expected["type"] or body["type"] == "ForeignClaims"
 
 
-def test_the_table_has_every_option():
+def test_the_table_has_every_option_and_every_need():
+    needs = {name.removeprefix("needs_") for name in bearer.__all__ if name.startswith("needs_")}
+    assert {kind for kind, _, _ in NEEDS.values()} == needs
     tried = {row.option for row in ROWS}
-    assert tried == {"issuer", "audience", "claims_type", *Options.__annotations__}
+    assert tried == {"issuer", "audience", "claims_type", *Options.__annotations__, *needs}
     refusing = {row.option for row in ROWS if row.code is not None}
     assert tried - refusing == {"clock"}  # it has no wrong value that can be told
 
@@ -439,6 +441,29 @@ def test_the_table_has_every_option():
 def test_a_mistyped_option_is_refused_in_every_adapter(name):
     with pytest.raises(ConfigurationError, match="did you mean 'roles_claim'"):
         ADAPTERS[name](issuer="https://auth.example.com", audience="orders", role_claim="x")
+
+
+@pytest.mark.parametrize(
+    ("make", "mistyped", "meant"),
+    [
+        (AccessTokenVerifier, "claims_typ", "claims_type"),
+        (AsyncAccessTokenVerifier, "revocation", "revocations"),
+        (partial(AsgiMiddleware, None), "exmept", "exempt"),
+        (partial(WsgiMiddleware, None), "exempts", "exempt"),
+        (for_starlette.BearerBackend, "claim_type", "claims_type"),
+        (for_fastapi.Bearer, "schema_name", "scheme_name"),
+        (for_litestar.BearerAuth, "excludes", "exclude"),
+        (for_grpc.BearerInterceptor, "scope", "scopes"),
+        (for_grpc.AsyncBearerInterceptor, "role", "roles"),
+        (Gate, "pass_claims", "passed_claims"),
+        (partial(CookieSessions, None, origin="https://a.example"), "cookies", "cookie"),
+        (in_flask, "claims_typ", "claims_type"),
+        (django_over_wsgi, "audiences", "audience"),
+    ],
+)
+def test_a_mistyped_argument_is_told_with_the_nearest_of_that_place(make, mistyped, meant):
+    with pytest.raises(ConfigurationError, match=f"did you mean '{meant}'"):
+        make(**{"issuer": "https://auth.example.com", "audience": "orders", mistyped: "x"})
 
 
 def test_the_asynchronous_verifier_takes_what_the_blocking_one_takes(table_world):

@@ -189,7 +189,10 @@ def algorithm_of_jwk(members: Mapping[str, Any], alg: str | None) -> tuple[Algor
     if name is None and members.get("use") != "enc":
         name = ALGORITHM_OF_CURVE.get(members.get("crv", ""))
     if name is None:
-        raise InvalidKey("the JWK names no 'alg' and its type leaves it open: pass alg=")
+        raise InvalidKey(
+            "the JWK names no 'alg' and its type leaves it open: pass alg= for one key; for a set, "
+            "give the verifier algorithms=['RS256'], or KeySet.from_jwks"
+        )
     return find_algorithm(name)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidToken
+from carnet.jwt.policy import LATEST
 
 __all__ = ["Claims", "members_of"]
 
@@ -21,12 +23,13 @@ class Claims(Mapping[str, Any]):
     None, or an empty collection, where the claim is missing.
     """
 
-    __slots__ = ("_claims",)
+    __slots__ = ("_claims", "_clock")
 
-    def __init__(self, claims: dict[str, Any]) -> None:
+    def __init__(self, claims: dict[str, Any], clock: Callable[[], float] = time.time) -> None:
         if not isinstance(claims, dict):
             raise ConfigurationError("claims is a dict of names and values")
         self._claims = claims
+        self._clock = clock
 
     def __getitem__(self, name: str) -> Any:
         value = self._claims[name]
@@ -84,6 +87,22 @@ class Claims(Mapping[str, Any]):
     def session_id(self) -> str | None:
         """The session that the token belongs to: ``sid``."""
         return self._text("sid")
+
+    @property
+    def acr(self) -> str | None:
+        """How the person has signed in: ``acr`` (RFC 9068 section 2.2.1)."""
+        return self._text("acr")
+
+    @property
+    def authenticated_at(self) -> int | float | None:
+        """When the person has signed in: ``auth_time``, in seconds since 1970."""
+        return self._number("auth_time")
+
+    @property
+    def authentication_age(self) -> float | None:
+        """How long ago that is now: seconds, by the clock of the Verifier that gave the claims."""
+        since = self.authenticated_at
+        return None if since is None else self._clock() - min(max(since, 0), LATEST)
 
     @property
     def client_id(self) -> str | None:

@@ -203,7 +203,9 @@ class Verifier(Generic[T]):
             self._check(claims, self._clock())
         except TypeError as error:
             raise wrong_clock() from error
-        result: Any = Claims(claims) if self._typed is None else self._type_claims(payload)
+        result: Any = (
+            Claims(claims, self._clock) if self._typed is None else self._type_claims(payload)
+        )
         if cache is not None:
             said = result if self._typed is None else payload
             containers = payload.count(b"[") + payload.count(b"{")

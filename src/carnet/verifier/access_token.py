@@ -24,9 +24,10 @@ from carnet.jwt.inspection import inspect
 from carnet.jwt.policy import UNCHECKED, Names, seconds
 from carnet.jwt.verifier import Verifier
 from carnet.verifier.dpop import Presented
+from carnet.verifier.fetch import REFRESH_SECONDS
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
-from carnet.verifier.options import Options, check_names, issuers_of, settle
+from carnet.verifier.options import Options, check_options, issuers_of, settle
 from carnet.verifier.trusted_issuer import NEWER_KEYS, TrustedIssuer
 
 __all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier", "Issuers", "Options"]
@@ -58,7 +59,7 @@ class Issuers(Generic[T]):
             raise ConfigurationError(
                 "fetching keys needs a part that is not installed: pip install 'carnet[verifier]'"
             )
-        check_names(options, Options.__annotations__, "the verifier")
+        check_options(type(self), options)
         issuers = issuers_of(issuer)
         max_age = seconds(options.get("revocations_max_age", MAX_AGE), "revocations_max_age")
         if claims_type is not None:
@@ -268,7 +269,9 @@ class AccessTokenVerifier(Issuers[T]):
 class AsyncAccessTokenVerifier(Issuers[T]):
     """Checks access tokens of issuers in an event loop; arguments as for AccessTokenVerifier.
 
-    It may be shared by the loops of several threads, and by loops that follow each other.
+    It may be shared by the loops of several threads, and by loops that follow each other, as each
+    ``asyncio.run`` begins one: a fetch is joined across them, and begun anew where the loop that it
+    was begun in has stopped.
     """
 
     async def __aenter__(self) -> Self:
@@ -299,7 +302,7 @@ class AsyncAccessTokenVerifier(Issuers[T]):
         """
         for issuer in self._issuers.values():
             if issuer.source.due(self._clock()):
-                await asyncio.wrap_future(self._refresh(issuer))
+                await _ended(self._refresh(issuer))
             issuer.awaits_revocations()
 
     async def verify(self, token: str | bytes, presented: Presented | None = None) -> T:
@@ -335,9 +338,9 @@ class AsyncAccessTokenVerifier(Issuers[T]):
             must_wait = source.keys is None or source.cut_short
             fetch = self._refresh(issuer)
             if must_wait:
-                await asyncio.wrap_future(fetch)
-        elif source.keys is None and issuer.fetch is not None:
-            await asyncio.wrap_future(issuer.fetch)
+                await _ended(fetch)
+        elif source.keys is None and issuer.fetch is not None and not issuer.fetch.done():
+            await _ended(self._refresh(issuer))
         verifier = issuer.verifier()
         if verifier is None:
             raise source.unavailable()
@@ -349,7 +352,7 @@ class AsyncAccessTokenVerifier(Issuers[T]):
             running = issuer.fetch is not None and not issuer.fetch.done()
             if not running and not source.due_for_unknown_key(self._clock()):
                 raise
-            await asyncio.wrap_future(self._refresh(issuer))
+            await _ended(self._refresh(issuer))
             claims = (issuer.verifier() or verifier).verify(token)
         if follower := issuer.awaits_revocations():
             await asyncio.to_thread(follower.wait)
@@ -359,7 +362,8 @@ class AsyncAccessTokenVerifier(Issuers[T]):
         """Begin to fetch the keys, or join the fetch that is under way, be it in another loop."""
         with issuer.beginning:
             fetch, task = issuer.fetch, issuer.task
-            if fetch is None or task is None or fetch.done() or task.get_loop().is_closed():
+            # What a loop that has stopped was about does not go on.
+            if fetch is None or task is None or fetch.done() or not task.get_loop().is_running():
                 begun: Future[None] = Future()
                 # What runs can't be cancelled by one of those who wait.
                 begun.set_running_or_notify_cancel()
@@ -368,3 +372,12 @@ class AsyncAccessTokenVerifier(Issuers[T]):
                 issuer.fetch, issuer.task = begun, task
                 return begun
             return fetch
+
+
+async def _ended(fetch: Future[None]) -> None:
+    """Wait for a fetch, no longer than it takes: its loop may stop, or be held up."""
+    waiting = asyncio.wrap_future(fetch)
+    try:
+        await asyncio.wait([waiting], timeout=REFRESH_SECONDS + 1)
+    finally:
+        waiting.cancel()

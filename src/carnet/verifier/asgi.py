@@ -1,5 +1,21 @@
 """The documented import path of :mod:`carnet.verifier.adapters.asgi`."""
 
-from carnet.verifier.adapters.asgi import BearerMiddleware, answer, authorization, presented
+from carnet.verifier.adapters.asgi import (
+    CLOSED,
+    BearerMiddleware,
+    answer,
+    can_be_denied,
+    credentials,
+    is_preflight,
+    pass_preflight,
+)
 
-__all__ = ["BearerMiddleware", "answer", "authorization", "presented"]
+__all__ = [
+    "CLOSED",
+    "BearerMiddleware",
+    "answer",
+    "can_be_denied",
+    "credentials",
+    "is_preflight",
+    "pass_preflight",
+]

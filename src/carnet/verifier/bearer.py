@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from carnet.errors import CarnetError, ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jwt.claims import Claims
-from carnet.jwt.policy import UNCHECKED, Names
+from carnet.jwt.policy import ISSUED_AHEAD, LATEST, UNCHECKED, Names
 from carnet.verifier.access_token import (
     AccessTokenVerifier,
     AsyncAccessTokenVerifier,
@@ -28,9 +29,14 @@ __all__ = [
     "authenticate",
     "authenticate_async",
     "bearer_token",
+    "check_acr",
+    "check_age",
     "check_role",
     "check_scope",
     "described",
+    "missing",
+    "needs_acr",
+    "needs_age",
     "needs_role",
     "needs_scope",
     "not_installed",
@@ -43,13 +49,14 @@ __all__ = [
 T = TypeVar("T")
 
 Need = Callable[[Claims], None]
-"""Checks that a token allows something; raises Refusal (403) otherwise."""
+"""Checks that a token allows something; raises Refusal (401 or 403) otherwise."""
 
 MAX_HEADER: Final = 64 * 1024
 RETRY_SECONDS: Final = 5
 
-_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+_B64TOKEN: Final = (string.ascii_letters + string.digits + "-._~+/").encode()
 _ANOTHER_BEARER = re.compile(r",\s*bearer\s", re.IGNORECASE)
+_ACR = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _NOT_QUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
 
@@ -163,7 +170,7 @@ def bearer_token(values: Sequence[str], scheme: str = "Bearer") -> str:
         Refusal: 401 where there is no such token, 400 where the header is malformed.
     """
     if not values:
-        raise _missing("send the access token as 'Authorization: Bearer <token>'")
+        raise missing()
     if len(values) > 1:
         raise _challenge(400, "invalid_request", "there is more than one Authorization header")
     given, _, token = values[0].partition(" ")
@@ -171,9 +178,9 @@ def bearer_token(values: Sequence[str], scheme: str = "Bearer") -> str:
         if _ANOTHER_BEARER.search(values[0]):
             # WSGI servers join headers of one name with a comma.
             raise _challenge(400, "invalid_request", "there is more than one Authorization header")
-        raise _missing(f"the Authorization header must have the scheme {scheme}")
+        raise missing(f"the Authorization header must have the scheme {scheme}")
     token = token.strip(" ")
-    if len(token) > MAX_HEADER or _B64TOKEN.fullmatch(token) is None:
+    if len(token) > MAX_HEADER or not _is_b64token(token):
         raise _challenge(400, "invalid_request", "the Authorization header holds no bearer token")
     return token
 
@@ -206,6 +213,26 @@ def check_scope(claims: Claims, scope: str) -> None:
         raise _forbidden("scope_missing", "scope", scope, f"this needs the scope {scope}", scope)
 
 
+def check_acr(claims: Claims, *acr_values: str, max_age: int | None = None) -> None:
+    """Check how the person behind a token has signed in; arguments as for ``needs_acr``.
+
+    Raises:
+        Refusal: 401 with the challenge of RFC 9470 section 3.
+        ConfigurationError: if an argument is not of its kind.
+    """
+    needs_acr(*acr_values, max_age=max_age)(claims)
+
+
+def check_age(claims: Claims, max_age: int) -> None:
+    """Check how long ago the person behind a token has signed in; as ``needs_age``.
+
+    Raises:
+        Refusal: 401 with the challenge of RFC 9470 section 3.
+        ConfigurationError: if ``max_age`` is no such number.
+    """
+    needs_age(max_age)(claims)
+
+
 def needs_role(role: str) -> Need:
     """Make the check for a role among ``roles``.
 
@@ -230,6 +257,45 @@ def needs_scope(scope: str) -> Need:
     return lambda claims: check_scope(claims, scope)
 
 
+def needs_acr(*acr_values: str, max_age: int | None = None) -> Need:
+    """Make the check for a way of signing in, ``acr`` (RFC 9470).
+
+    Args:
+        acr_values: the ways of which one is needed, the preferred one first.
+        max_age: the same as ``needs_age``, told in the same challenge: a client that has to do
+            both does so at once.
+
+    Raises:
+        ConfigurationError: if there is none, or it is no value of ``acr``.
+    """
+    if not acr_values or not all(
+        isinstance(value, str) and _ACR.fullmatch(value) for value in acr_values
+    ):
+        raise ConfigurationError(
+            "require_acr takes values of acr without spaces, such as 'urn:example:mfa'"
+        )
+    if max_age is not None:
+        _check_max_age(max_age, "max_age")
+
+    def need(claims: Claims) -> None:
+        _check_authentication(claims, acr_values, max_age)
+
+    return need
+
+
+def needs_age(max_age: int) -> Need:
+    """Make the check for a recent sign-in, by ``auth_time`` (RFC 9470).
+
+    Args:
+        max_age: seconds that may have passed since, at least 1.
+
+    Raises:
+        ConfigurationError: if it is no such number.
+    """
+    _check_max_age(max_age, "require_age")
+    return lambda claims: _check_authentication(claims, (), max_age)
+
+
 def present(claims: Claims | None) -> Claims:
     """Give the claims that a middleware has found.
 
@@ -237,7 +303,7 @@ def present(claims: Claims | None) -> Claims:
         Refusal: 401, if the request had no token.
     """
     if claims is None:
-        raise _missing("send the access token as 'Authorization: Bearer <token>'")
+        raise missing()
     return claims
 
 
@@ -268,6 +334,19 @@ def described(audience: Names | None) -> str:
     return f"An access token for {' or '.join(names)}."  # type: ignore[arg-type]  # no UNCHECKED
 
 
+def missing(
+    description: str = "send the access token as 'Authorization: Bearer <token>'",
+) -> Refusal:
+    """Make the answer for a request without a token."""
+    # RFC 6750 section 3.1: the challenge has no error code where no token was presented.
+    content = {
+        "error": "invalid_request",
+        "error_description": description,
+        "code": "token_missing",
+    }
+    return Refusal(401, {"WWW-Authenticate": "Bearer"}, content)
+
+
 def not_installed(extra: str) -> ConfigurationError:
     """Make the error for a framework that is missing."""
     return ConfigurationError(
@@ -278,8 +357,11 @@ def not_installed(extra: str) -> ConfigurationError:
 def refusal_of(error: CarnetError) -> Refusal:
     """Make the answer for a token that was refused, or could not be checked."""
     if isinstance(error, InvalidToken):
+        text = str(error)
+        if (error.code, error.claim) == ("type_mismatch", "typ"):
+            text += "; the option 'type' says which ones this service takes"
         return _challenge(
-            401, "invalid_token", str(error), error.code, claim=error.claim, expected=error.expected
+            401, "invalid_token", text, error.code, claim=error.claim, expected=error.expected
         )
     if isinstance(error, IssuerUnavailable):
         content = {
@@ -291,23 +373,57 @@ def refusal_of(error: CarnetError) -> Refusal:
     raise error
 
 
+def _check_max_age(value: object, name: str) -> None:
+    if value.__class__ is not int or not 1 <= value <= LATEST:
+        raise ConfigurationError(
+            f"{name} is the whole seconds since the sign-in, at least 1, such as 300"
+        )
+
+
+def _check_authentication(claims: Claims, acr_values: tuple[str, ...], max_age: int | None) -> None:
+    """Check how, and how long ago, the person behind a token has signed in (RFC 9470 section 3)."""
+    try:
+        acr = claims.acr if acr_values else None
+        age = None if max_age is None else claims.authentication_age
+    except InvalidToken as error:
+        raise refusal_of(error) from None
+    if acr_values and acr not in acr_values:
+        code = "claim_missing" if acr is None else "claim_mismatch"
+        claim, expected = "acr", " or ".join(acr_values)
+    elif max_age is not None and (age is None or not -ISSUED_AHEAD <= age <= max_age):
+        code = "claim_missing" if age is None else "not_yet_valid" if age < 0 else "too_old"
+        claim, expected = "auth_time", f"at most {max_age} seconds ago"
+    else:
+        return
+    raise _challenge(
+        401,
+        "insufficient_user_authentication",
+        "this needs a stronger or a more recent sign-in",
+        code,
+        # Both, whichever failed: a client that has to do both does so at once.
+        {
+            "acr_values": " ".join(acr_values) or None,
+            "max_age": None if max_age is None else str(max_age),
+        },
+        claim=claim,
+        expected=expected,
+    )
+
+
+def _is_b64token(text: str) -> bool:
+    """Tell whether a text is what RFC 6750 section 2.1 calls so; a pattern takes five times it."""
+    raw = text.encode().rstrip(b"=") if text.isascii() else b""
+    return bool(raw) and not raw.translate(None, _B64TOKEN)
+
+
 def _one_line(text: str) -> str:
     """Make a line of what may hold an issuer's own words."""
     return "".join(char if char.isprintable() else "?" for char in text)[:500]
 
 
 def _forbidden(code: str, claim: str, expected: str, text: str, scope: str | None) -> Refusal:
-    return _challenge(403, "insufficient_scope", text, code, scope, claim=claim, expected=expected)
-
-
-def _missing(description: str) -> Refusal:
-    # RFC 6750 section 3.1: the challenge has no error code where no token was presented.
-    content = {
-        "error": "invalid_request",
-        "error_description": description,
-        "code": "token_missing",
-    }
-    return Refusal(401, {"WWW-Authenticate": "Bearer"}, content)
+    asked = {"scope": scope}
+    return _challenge(403, "insufficient_scope", text, code, asked, claim=claim, expected=expected)
 
 
 def _challenge(
@@ -315,10 +431,10 @@ def _challenge(
     error: str,
     description: str,
     code: str | None = None,
-    scope: str | None = None,
+    asked: Mapping[str, str | None] | None = None,
     **more: str | None,
 ) -> Refusal:
-    parts = {"error": error, "error_description": description, "scope": scope}
+    parts = {"error": error, "error_description": description, **(asked or {})}
     quoted = [
         f'{name}="{_NOT_QUOTABLE.sub("?", value.replace(chr(34), chr(39)))}"'
         for name, value in parts.items()

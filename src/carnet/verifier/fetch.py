@@ -10,15 +10,16 @@ understood (gzip), and the size limit is one of the content.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
 import time
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
+    "REFRESH_SECONDS",
     "check_address",
     "on_loopback",
     "refresh",
@@ -186,6 +188,17 @@ def _call(call: str | Call) -> Call:
     return Call(call) if isinstance(call, str) else call
 
 
+CAUSES: Final[Mapping[type[BaseException], Callable[[Any], str]]] = {
+    ssl.SSLCertVerificationError: lambda error: (
+        f"its certificate is not accepted ({error.verify_message}); the option ca_file trusts an "
+        "authority of your own"
+    ),
+    ssl.SSLError: lambda error: f"TLS fails there ({error.reason or 'it ends at once'})",
+    socket.gaierror: lambda _: "its name can't be resolved here: check the address",
+    ConnectionRefusedError: lambda _: "nothing answers there: check the address, and if it runs",
+}
+"""What is told of why an issuer can't be reached, the nearest first."""
+
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
@@ -267,6 +280,12 @@ def _content(body: bytes, encoding: str, address: str) -> bytes:
 
 
 def _unreachable(address: str, error: Exception) -> IssuerUnavailable:
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind, explain in CAUSES.items():
+            if isinstance(cause, kind):
+                return IssuerUnavailable(f"{address} can't be reached: {explain(cause)}")
+        cause = cause.__cause__ or cause.__context__
     return IssuerUnavailable(
         f"{address} can't be reached ({type(error).__name__}): check the address, and whether the "
         "issuer runs and may be reached from here"

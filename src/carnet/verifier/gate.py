@@ -7,10 +7,11 @@ them, empty where the token says nothing, so that a header that came from outsid
 came under another spelling of such a name, as ``X_Auth_Subject``, no proxy replaces, and servers of
 CGI and WSGI take it for the same: a request with one does not pass.
 
-    GET /verify?role=ADMIN&scope=orders:read
+    GET /verify?role=ADMIN&scope=orders:read&acr_values=urn:example:mfa&max_age=300
 
     200   a good token with these roles and scopes; who it is stands in the headers
-    401   no good token; WWW-Authenticate and the body say why
+    401   no good token, or not the sign-in that is needed (RFC 9470); WWW-Authenticate and the body
+          say why
     403   a good token without the role or the scope; or a cookie that another site's page sent;
           or a header that a service could take for one of the gate's
     503   the issuer can't be reached, and there is nothing to check the token with
@@ -32,15 +33,19 @@ from carnet.jwt.claims import Claims
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.bearer import (
+    Need,
     Refusal,
     authenticate_async,
     check_role,
     check_scope,
+    needs_acr,
+    needs_age,
     not_installed,
     typed,
 )
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 
 try:
     from starlette.applications import Starlette
@@ -105,6 +110,7 @@ class Gate:
         preflight: bool = False,
         **options: Unpack[Options],
     ) -> None:
+        check_options(Gate, options)
         if cookie is not None and origin is None:
             raise ConfigurationError(
                 "a gate that reads a cookie needs the origin of the pages that may send it, such "
@@ -175,6 +181,8 @@ class Gate:
                 check_role(claims, role)
             for scope in request.query_params.getlist("scope"):
                 check_scope(claims, scope)
+            for need in _step_up(request):
+                need(claims)
             return Response(status_code=200, headers=self._headers_of(claims))
         except Refusal as refusal:
             address = next(
@@ -265,6 +273,25 @@ def _is_preflight(request: Request) -> bool:
         and {name for name in headers if "method" in name} - set(METHOD_HEADERS)
         == {"access-control-request-method"}
     )
+
+
+def _step_up(request: Request) -> list[Need]:
+    """Give what the address asks of the sign-in (RFC 9470); each that stands there has to hold.
+
+    Raises:
+        Refusal: 403, where it can't be right: it is the proxy's own mistake, or the client's.
+    """
+    ways = request.query_params.getlist("acr_values")
+    ages = request.query_params.getlist("max_age")
+    try:
+        limits = [int(age) if age.isascii() and age.isdecimal() else 0 for age in ages]
+        if len(ways) == len(limits) == 1:
+            # One challenge for both.
+            return [needs_acr(*ways[0].split(), max_age=limits[0])]
+        return [*(needs_acr(*way.split()) for way in ways), *map(needs_age, limits)]
+    except (ConfigurationError, ValueError) as error:
+        content = {"error": "invalid_request", "error_description": str(error)}
+        raise Refusal(403, {}, {**content, "code": "invalid_request"}) from None
 
 
 def _parts(name: str) -> list[str]:

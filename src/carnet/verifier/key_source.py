@@ -271,10 +271,6 @@ class KeySource:
             raise IssuerUnavailable(f"{self._jwks_uri} is not a key set: {error}") from None
         if not keys:
             reasons = {skipped.reason for skipped in keys.skipped}
-            if self._algorithms is None and keys.skipped:
-                reasons.add(
-                    "for keys that name no algorithm, give the verifier algorithms=['RS256']"
-                )
             raise IssuerUnavailable(
                 f"{self._jwks_uri} holds no usable key{': ' if reasons else ''}"
                 f"{'; '.join(sorted(reasons))}"

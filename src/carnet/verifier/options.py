@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict
 
@@ -18,7 +19,15 @@ from carnet.verifier.issuer import FINDING_KEYS, OPTIONS, Issuer, Trusted
 from carnet.verifier.shapes import Path as ClaimPath
 from carnet.verifier.shapes import Where
 
-__all__ = ["Options", "Settings", "check_names", "given_keys", "issuers_of", "settle"]
+__all__ = [
+    "Options",
+    "Settings",
+    "check_names",
+    "check_options",
+    "given_keys",
+    "issuers_of",
+    "settle",
+]
 
 MANY: Final = "goes with one issuer only: give each an Issuer(…) of its own"
 _ROW: Final = ("type", "algorithms", "metadata", "jwks_uri")
@@ -180,6 +189,21 @@ def check_names(given: Iterable[str], known: Collection[str], place: str) -> Non
                 f"{place} has the option '{name}', which is none of "
                 f"{', '.join(sorted(known))}{meant}"
             )
+
+
+def check_options(owner: type, given: Iterable[str]) -> None:
+    """Check that what was given beside a class's own arguments are options.
+
+    Args:
+        owner: the class; its arguments are among those that may have been meant.
+        given: the names.
+
+    Raises:
+        ConfigurationError: naming one that is not, and the nearest that there is.
+    """
+    own = signature(owner).parameters.values()
+    names = [one.name for one in own if one.kind is not Parameter.VAR_KEYWORD]
+    check_names(given, {*names, *Options.__annotations__}, owner.__name__)
 
 
 def _required(given: Any) -> Collection[str]:

@@ -8,6 +8,8 @@ from carnet.verifier.adapters.rest_framework import (
     TokenRequired,
     close,
     health,
+    require_acr,
+    require_age,
     require_role,
     require_scope,
 )
@@ -20,6 +22,8 @@ __all__ = [
     "TokenRequired",
     "close",
     "health",
+    "require_acr",
+    "require_age",
     "require_role",
     "require_scope",
 ]

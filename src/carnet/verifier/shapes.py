@@ -8,6 +8,7 @@ roles, scopes or a client counts as none.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -60,8 +61,9 @@ class ForeignClaims(Claims):
         roles: tuple[str, ...],
         scopes: frozenset[str],
         client_id: str | None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(claims)
+        super().__init__(claims, clock)
         self._roles = roles
         self._scopes = scopes
         self._client_id = client_id
@@ -113,8 +115,14 @@ class Shape:
         self._scopes = reader("scope" if scopes is None else scopes, "scope_claim")
         self._client_id = reader("client_id" if client_id is None else client_id, "client_id_claim")
 
-    def claims(self, claims: dict[str, Any]) -> ForeignClaims:
+    def claims(
+        self, claims: dict[str, Any], clock: Callable[[], float] = time.time
+    ) -> ForeignClaims:
         """Give verified claims with the properties that this shape has.
+
+        Args:
+            claims: the members.
+            clock: gives the seconds since 1970.
 
         Raises:
             InvalidToken: ``claim_invalid``, if a function could not read them.
@@ -136,6 +144,7 @@ class Shape:
             (roles,) if self._one_role and isinstance(roles, str) and roles else _texts(roles),
             frozenset(scopes.split() if isinstance(scopes, str) else _texts(scopes)),
             client_id if isinstance(client_id, str) and client_id else None,
+            clock,
         )
 
 

@@ -133,12 +133,13 @@ class TrustedIssuer:
         if self._rules:
             for rule in self._rules:
                 rule(said)
-        self.proofs.check(claims, token, presented, self._clock())
+        if presented is not None or "cnf" in said:
+            self.proofs.check(claims, token, presented, self._clock())
         if follower is not None:
             if self._revocations.mode == "required":
                 self._require_news(follower)
             follower.list.check(said)
-        return claims if self._shape is None else self._shape.claims(said)
+        return claims if self._shape is None else self._shape.claims(said, self._clock)
 
     def health(self, now: float) -> Health:
         """Say how well the keys and the revocations are known."""

@@ -6,18 +6,33 @@ app = BearerMiddleware(app, issuer="https://auth.example.com", audience="orders"
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 from urllib.parse import quote
 
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.bearer import Refusal, authenticate_async, typed
+from carnet.verifier.bearer import Refusal, authenticate_async, missing, typed
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 
-__all__ = ["BearerMiddleware", "answer", "authorization", "presented"]
+__all__ = [
+    "CLOSED",
+    "BearerMiddleware",
+    "answer",
+    "can_be_denied",
+    "credentials",
+    "is_preflight",
+    "pass_preflight",
+]
+
+_PREFLIGHT_HEADERS: Final = frozenset({b"allow", b"cache-control", b"vary", b"www-authenticate"})
+"""What an answer to a preflight may have besides ``Access-Control-…``."""
+
+CLOSED: Final = 3000
+"""The code with which a WebSocket is refused: "Unauthorized" of IANA's registry."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -29,10 +44,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class BearerMiddleware:
     """Refuses requests and WebSockets without a good token; gives its claims to the app.
 
-    They are in ``scope["carnet.claims"]``; in the form of ``claims_type``, where that is given, in
-    ``scope["carnet.typed_claims"]``, and for frameworks in ``scope["state"]["claims"]``. The app
-    may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they raise
-    before the app has begun its answer is answered here.
+    The claims are in ``scope["carnet.claims"]``; in the form of ``claims_type``, where that is
+    given, in ``scope["carnet.typed_claims"]``, and for frameworks in ``scope["state"]["claims"]``.
+    The app may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they
+    raise before the app has begun its answer is answered here.
+
+    A browser's CORS preflight, which never has a token, goes on to the app's own CORS layer; of the
+    answer only the status and the headers of CORS come back.
 
     Args:
         app: what is protected.
@@ -57,6 +75,7 @@ class BearerMiddleware:
         exempt: Collection[str] = (),
         **options: Unpack[Options],
     ) -> None:
+        check_options(BearerMiddleware, options)
         self._app = app
         self._exempt = Exempt(exempt)
         self._verifier = AsyncAccessTokenVerifier(
@@ -69,10 +88,11 @@ class BearerMiddleware:
             await self._live(scope, receive, send)
             return
         if scope["path"] not in self._exempt:
+            if is_preflight(scope):
+                await self._let_preflight_through(scope, receive, send)
+                return
             try:
-                claims = await authenticate_async(
-                    self._verifier, authorization(scope), presented(scope)
-                )
+                claims = await authenticate_async(self._verifier, *credentials(scope))
                 fitting = typed(self._verifier, claims)
             except Refusal as refusal:
                 await answer(refusal, scope, send)
@@ -97,6 +117,17 @@ class BearerMiddleware:
         """Stop following the revocations; the end of the app's lifespan does it too."""
         await self._verifier.aclose()
 
+    async def _let_preflight_through(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await pass_preflight(self._app, scope, receive, send)
+        except Refusal as refusal:
+            await answer(refusal, scope, send)
+        except KeyError as error:
+            # The app has no CORS layer, and asks for the claims that this request has not.
+            if error.args[:1] not in (("carnet.claims",), ("carnet.typed_claims",)):
+                raise
+            await answer(missing(), scope, send)
+
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         ends = False
 
@@ -114,15 +145,21 @@ class BearerMiddleware:
                 await self.aclose()
 
 
-def authorization(scope: Scope) -> list[str]:
-    """Give the values of a request's Authorization headers."""
-    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+def credentials(scope: Scope) -> tuple[list[str], Presented | None]:
+    """Give a request's Authorization headers, and what proves that a token is its sender's.
+
+    There is a proof where a token is sent as ``DPoP`` (RFC 9449 section 7.1).
+    """
+    values = [
+        value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"
+    ]
+    for value in values:
+        if value[:5].lower() == "dpop ":
+            return values, _presented(scope)
+    return values, None
 
 
-def presented(scope: Scope) -> Presented | None:
-    """Give the proof of a token that was sent as ``DPoP`` (RFC 9449 section 7.1), or None."""
-    if not any(value[:5].lower() == "dpop " for value in authorization(scope)):
-        return None
+def _presented(scope: Scope) -> Presented:
     proofs = [value.decode("latin-1") for name, value in scope["headers"] if name == b"dpop"]
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     # A proof is for one address, and with two hosts nobody can tell which (RFC 9112 section 3.2).
@@ -131,6 +168,57 @@ def presented(scope: Scope) -> Presented | None:
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     url = f"{scheme}://{host.decode('latin-1')}{path.decode('latin-1')}"
     return Presented(proofs, scope.get("method", "GET"), url)
+
+
+def is_preflight(scope: Scope) -> bool:
+    """Tell whether a request is a browser's question before a cross-origin one (CORS).
+
+    That is an OPTIONS with one Origin, one Access-Control-Request-Method and no Authorization. No
+    browser sends another header of a method with it, such as X-HTTP-Method-Override, by which an
+    app would take it for another request.
+    """
+    if scope.get("method") != "OPTIONS":
+        return False
+    names = [name for name, value in scope["headers"] if value]
+    methods = [name for name in names if b"method" in name]
+    return (
+        methods == [b"access-control-request-method"]
+        and names.count(b"origin") == 1
+        and b"authorization" not in names
+    )
+
+
+async def pass_preflight(app: Any, scope: Any, receive: Any, send: Any) -> None:
+    """Let the app's own CORS layer answer a preflight, and nothing else of the app.
+
+    Anyone can send such a request, without a token. So of the answer only the status and the
+    headers that CORS is about come back: no body, no cookie, no other header.
+
+    Args:
+        app: what comes next, as a framework types it.
+        scope: the request.
+        receive: as in ASGI.
+        send: as in ASGI.
+    """
+
+    async def send_head(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = [
+                (name, value)
+                for name, value in message.get("headers", ())
+                if name.lower().startswith(b"access-control-") or name.lower() in _PREFLIGHT_HEADERS
+            ]
+            await send({**message, "headers": [*headers, (b"content-length", b"0")]})
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            await send({"type": "http.response.body", "body": b""})
+
+    # Without extensions there is no other way to send a body.
+    await app({**scope, "extensions": {}}, receive, send_head)
+
+
+def can_be_denied(scope: Scope) -> bool:
+    """Tell whether the server can answer a WebSocket's handshake with a status and a body."""
+    return "websocket.http.response" in (scope.get("extensions") or {})
 
 
 async def answer(refusal: Refusal, scope: Scope, send: Send) -> None:
@@ -144,9 +232,9 @@ async def answer(refusal: Refusal, scope: Scope, send: Send) -> None:
     }
     prefix = "http"
     if scope["type"] == "websocket":
-        if "websocket.http.response" not in scope.get("extensions", {}):
-            # The server answers 403; 3000 is IANA's "Unauthorized".
-            await send({"type": "websocket.close", "code": 3000, "reason": refusal.code})
+        if not can_be_denied(scope):
+            # The server answers 403.
+            await send({"type": "websocket.close", "code": CLOSED, "reason": refusal.code})
             return
         prefix = "websocket.http"
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]

@@ -26,6 +26,8 @@ from carnet.verifier.bearer import (
     Need,
     Refusal,
     authenticate,
+    needs_acr,
+    needs_age,
     needs_role,
     needs_scope,
     not_installed,
@@ -40,7 +42,15 @@ try:
 except ModuleNotFoundError:
     raise not_installed("flask") from None
 
-__all__ = ["Bearer", "current_claims", "require_role", "require_scope", "require_token"]
+__all__ = [
+    "Bearer",
+    "current_claims",
+    "require_acr",
+    "require_age",
+    "require_role",
+    "require_scope",
+    "require_token",
+]
 
 P = ParamSpec("P")
 View = Callable[P, Any]
@@ -150,6 +160,21 @@ def require_role(role: str) -> Callable[[View[P]], View[P]]:
 def require_scope(scope: str) -> Callable[[View[P]], View[P]]:
     """Let in who brings a good token with a scope, or several with spaces between them."""
     return _requiring(needs_scope(scope))
+
+
+def require_acr(*acr_values: str, max_age: int | None = None) -> Callable[[View[P]], View[P]]:
+    """Let in who has signed in in one of these ways (``acr``, RFC 9470).
+
+    Args:
+        acr_values: the ways, the preferred one first.
+        max_age: seconds that may have passed since, where that counts too.
+    """
+    return _requiring(needs_acr(*acr_values, max_age=max_age))
+
+
+def require_age(max_age: int) -> Callable[[View[P]], View[P]]:
+    """Let in who has signed in at most so many seconds ago (``auth_time``, RFC 9470)."""
+    return _requiring(needs_age(max_age))
 
 
 def _requiring(need: Need | None) -> Callable[[View[P]], View[P]]:

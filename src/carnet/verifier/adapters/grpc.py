@@ -9,14 +9,15 @@ interceptor = BearerInterceptor(
 server = grpc.server(ThreadPoolExecutor(), interceptors=[interceptor])
 
 A method finds the claims by ``current_claims()``. A refusal is UNAUTHENTICATED, PERMISSION_DENIED
-or, where the issuer can't be asked, UNAVAILABLE; ``carnet-code`` in its trailing metadata says why.
+or, where the issuer can't be asked, UNAVAILABLE; ``carnet-code`` in its trailing metadata says why,
+and ``www-authenticate`` what is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
@@ -27,6 +28,8 @@ from carnet.verifier.bearer import (
     Refusal,
     authenticate,
     authenticate_async,
+    needs_acr,
+    needs_age,
     needs_role,
     needs_scope,
     not_installed,
@@ -35,6 +38,7 @@ from carnet.verifier.bearer import (
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 
 try:
     import grpc
@@ -43,6 +47,14 @@ except ModuleNotFoundError:
     raise not_installed("grpc") from None
 
 __all__ = ["AsyncBearerInterceptor", "BearerInterceptor", "current_claims", "current_typed_claims"]
+
+NEEDS: Final[Mapping[str, Callable[[Any], Need]]] = {
+    "scopes": needs_scope,
+    "roles": needs_role,
+    "acr_values": lambda given: needs_acr(*(given.split() if isinstance(given, str) else [given])),
+    "max_ages": needs_age,
+}
+"""What a method may need, by the argument that names it."""
 
 _claims: ContextVar[tuple[Claims, Any]] = ContextVar("carnet_claims")
 
@@ -68,16 +80,14 @@ def current_typed_claims() -> Any:
 class _Rules:
     """What the methods need."""
 
-    def __init__(
-        self, exempt: Collection[str], scopes: Mapping[str, str], roles: Mapping[str, str]
-    ) -> None:
+    def __init__(self, exempt: Collection[str], given: Mapping[str, Mapping[str, Any]]) -> None:
         self.exempt = Exempt(exempt)
         self._needs: dict[str, list[Need]] = {}
-        for given, make in ((scopes, needs_scope), (roles, needs_role)):
-            for method, wanted in given.items():
+        for name, make in NEEDS.items():
+            for method, wanted in given[name].items():
                 if method.count("/") != 2 or not method.startswith("/"):
                     raise ConfigurationError(
-                        "scopes and roles name methods in full, such as '/orders.Orders/List'"
+                        f"{name} names methods in full, such as '/orders.Orders/List'"
                     )
                 self._needs.setdefault(method, []).append(make(wanted))
 
@@ -95,6 +105,9 @@ class BearerInterceptor(grpc.ServerInterceptor):
         exempt: methods that need no token, in full, or ``/package.Service/*``.
         scopes: the scope that a method needs, by the method's full name.
         roles: the role that a method needs, by the method's full name.
+        acr_values: the way of signing in that a method needs (RFC 9470), likewise; or several, with
+            spaces between them, of which one is needed.
+        max_ages: the seconds that may have passed since the sign-in, likewise.
         claims_type: a msgspec Struct, dataclass or TypedDict that the claims must fit; they are
             given in its form as ``current_typed_claims()``.
         options: as for ``carnet.verifier.AccessTokenVerifier``.
@@ -112,9 +125,20 @@ class BearerInterceptor(grpc.ServerInterceptor):
         exempt: Collection[str] = (),
         scopes: Mapping[str, str] | None = None,
         roles: Mapping[str, str] | None = None,
+        acr_values: Mapping[str, str] | None = None,
+        max_ages: Mapping[str, int] | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self._rules = _Rules(exempt, scopes or {}, roles or {})
+        check_options(BearerInterceptor, options)
+        self._rules = _Rules(
+            exempt,
+            {
+                "scopes": scopes or {},
+                "roles": roles or {},
+                "acr_values": acr_values or {},
+                "max_ages": max_ages or {},
+            },
+        )
         self._verifier = AccessTokenVerifier(issuer, audience, claims_type=claims_type, **options)
 
     def intercept_service(
@@ -158,9 +182,20 @@ class AsyncBearerInterceptor(grpc.aio.ServerInterceptor):
         exempt: Collection[str] = (),
         scopes: Mapping[str, str] | None = None,
         roles: Mapping[str, str] | None = None,
+        acr_values: Mapping[str, str] | None = None,
+        max_ages: Mapping[str, int] | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self._rules = _Rules(exempt, scopes or {}, roles or {})
+        check_options(AsyncBearerInterceptor, options)
+        self._rules = _Rules(
+            exempt,
+            {
+                "scopes": scopes or {},
+                "roles": roles or {},
+                "acr_values": acr_values or {},
+                "max_ages": max_ages or {},
+            },
+        )
         self._verifier = AsyncAccessTokenVerifier(
             issuer, audience, claims_type=claims_type, **options
         )
@@ -200,7 +235,11 @@ def _authorization(details: Any) -> list[str]:
 def _status(refusal: Refusal) -> tuple[Any, str, tuple[tuple[str, str], ...]]:
     statuses = {403: grpc.StatusCode.PERMISSION_DENIED, 503: grpc.StatusCode.UNAVAILABLE}
     status = statuses.get(refusal.status, grpc.StatusCode.UNAUTHENTICATED)
-    return status, refusal.content["error_description"], (("carnet-code", refusal.code),)
+    # A challenge says what a client has to do, as for a stronger sign-in; names are in lower case.
+    challenge = refusal.headers.get("WWW-Authenticate")
+    trailing = [("carnet-code", refusal.code), ("www-authenticate", challenge)]
+    told = tuple((name, value) for name, value in trailing if value is not None)
+    return status, refusal.content["error_description"], told
 
 
 def _aborting(refusal: Refusal, handler: Any) -> Any:

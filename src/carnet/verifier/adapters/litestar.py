@@ -16,12 +16,18 @@ from typing import Any, Unpack
 from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.adapters.asgi import authorization, presented
+from carnet.verifier.adapters.asgi import (
+    credentials,
+    is_preflight,
+    pass_preflight,
+)
 from carnet.verifier.bearer import (
     Need,
     Refusal,
     authenticate_async,
     described,
+    needs_acr,
+    needs_age,
     needs_role,
     needs_scope,
     not_installed,
@@ -30,6 +36,7 @@ from carnet.verifier.bearer import (
 )
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 from carnet.verifier.user import BearerUser
 
 try:
@@ -42,11 +49,18 @@ try:
     from litestar.middleware.base import DefineMiddleware
     from litestar.openapi.spec import Components, SecurityScheme
     from litestar.plugins import InitPluginProtocol
-    from litestar.types import ASGIApp, Guard
+    from litestar.types import ASGIApp, Guard, Receive, Scope, Send
 except ModuleNotFoundError:
     raise not_installed("litestar") from None
 
-__all__ = ["BearerAuth", "BearerRefused", "require_role", "require_scope"]
+__all__ = [
+    "BearerAuth",
+    "BearerRefused",
+    "require_acr",
+    "require_age",
+    "require_role",
+    "require_scope",
+]
 
 
 class BearerRefused(HTTPException):
@@ -92,6 +106,7 @@ class BearerAuth(InitPluginProtocol):
         exclude: str | list[str] | None = None,
         **options: Unpack[Options],
     ) -> None:
+        check_options(BearerAuth, options)
         patterns = [exclude] if isinstance(exclude, str) else exclude or []
         if not all(isinstance(pattern, str) and pattern.startswith("^/") for pattern in patterns):
             # Litestar looks for a pattern anywhere in the path.
@@ -133,8 +148,15 @@ class _Middleware(AbstractAuthenticationMiddleware):
     def __init__(
         self, app: ASGIApp, verifier: AsyncAccessTokenVerifier, exclude: list[str] | None
     ) -> None:
-        super().__init__(app, exclude=exclude)
+        # Litestar leaves every OPTIONS open unless it is told otherwise.
+        super().__init__(app, exclude=exclude, exclude_http_methods=())
         self._verifier = verifier
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_preflight(scope):  # type: ignore[arg-type]  # a TypedDict
+            await pass_preflight(self.app, scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     async def authenticate_request(
         self, connection: ASGIConnection[Any, Any, Any, Any]
@@ -142,8 +164,7 @@ class _Middleware(AbstractAuthenticationMiddleware):
         try:
             claims = await authenticate_async(
                 self._verifier,
-                authorization(connection.scope),  # type: ignore[arg-type]  # a TypedDict
-                presented(connection.scope),  # type: ignore[arg-type]
+                *credentials(connection.scope),  # type: ignore[arg-type]  # a TypedDict
             )
             fitting = typed(self._verifier, claims)
         except Refusal as refusal:
@@ -159,6 +180,21 @@ def require_role(role: str) -> Guard:
 def require_scope(scope: str) -> Guard:
     """Make a guard that asks for a scope, or several with spaces between them."""
     return _guard(needs_scope(scope))
+
+
+def require_acr(*acr_values: str, max_age: int | None = None) -> Guard:
+    """Make a guard that asks for a way of signing in (``acr``, RFC 9470); it answers 401 otherwise.
+
+    Args:
+        acr_values: the ways of which one is needed, the preferred one first.
+        max_age: seconds that may have passed since, where that counts too.
+    """
+    return _guard(needs_acr(*acr_values, max_age=max_age))
+
+
+def require_age(max_age: int) -> Guard:
+    """Make a guard that asks for a sign-in at most so many seconds ago (``auth_time``)."""
+    return _guard(needs_age(max_age))
 
 
 def _guard(need: Need) -> Guard:

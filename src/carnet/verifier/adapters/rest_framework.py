@@ -30,6 +30,8 @@ from carnet.verifier.bearer import (
     Need,
     Refusal,
     authenticate,
+    needs_acr,
+    needs_age,
     needs_role,
     needs_scope,
     not_installed,
@@ -54,6 +56,8 @@ __all__ = [
     "TokenRequired",
     "close",
     "health",
+    "require_acr",
+    "require_age",
     "require_role",
     "require_scope",
 ]
@@ -196,6 +200,22 @@ def _describe() -> None:
             "get_security_definition": lambda _self, _auto_schema: scheme,
         },
     )
+
+
+def require_acr(*acr_values: str, max_age: int | None = None) -> type[TokenRequired]:
+    """Make a permission class that asks for a way of signing in (``acr``, RFC 9470).
+
+    Args:
+        acr_values: the ways of which one is needed, the preferred one first.
+        max_age: seconds that may have passed since, where that counts too.
+    """
+    need = needs_acr(*acr_values, max_age=max_age)
+    return type("AcrRequired", (TokenRequired,), {"needs": (need,)})
+
+
+def require_age(max_age: int) -> type[TokenRequired]:
+    """Make a permission class that asks for a sign-in at most so many seconds ago."""
+    return type("AgeRequired", (TokenRequired,), {"needs": (needs_age(max_age),)})
 
 
 def _refused(request: Request, refusal: Refusal) -> BearerRefused:

@@ -21,12 +21,14 @@ from typing import Any, TypeVar, Unpack
 from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.adapters.asgi import authorization, presented
+from carnet.verifier.adapters.asgi import CLOSED, can_be_denied, credentials
 from carnet.verifier.bearer import (
     Need,
     Refusal,
     authenticate_async,
     check_scope,
+    needs_acr,
+    needs_age,
     needs_role,
     needs_scope,
     not_installed,
@@ -35,6 +37,7 @@ from carnet.verifier.bearer import (
 )
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 from carnet.verifier.user import BearerUser
 
 try:
@@ -48,6 +51,7 @@ try:
     from starlette.exceptions import HTTPException
     from starlette.requests import HTTPConnection
     from starlette.responses import Response
+    from starlette.websockets import WebSocketClose
 except ModuleNotFoundError:
     raise not_installed("starlette") from None
 
@@ -57,6 +61,8 @@ __all__ = [
     "StarletteUser",
     "on_error",
     "refused",
+    "require_acr",
+    "require_age",
     "require_role",
     "require_scope",
     "require_token",
@@ -116,6 +122,7 @@ class BearerBackend(AuthenticationBackend):
         claims_type: type[Any] | None = None,
         **options: Unpack[Options],
     ) -> None:
+        check_options(BearerBackend, options)
         self._verifier = AsyncAccessTokenVerifier(
             issuer, audience, claims_type=claims_type, **options
         )
@@ -123,9 +130,7 @@ class BearerBackend(AuthenticationBackend):
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         """Check the request's token, if it has one."""
         try:
-            claims = await authenticate_async(
-                self._verifier, authorization(conn.scope), presented(conn.scope)
-            )
+            claims = await authenticate_async(self._verifier, *credentials(conn.scope))
             # A scope that is no text is refused here, before an endpoint asks for it.
             check_scope(claims, "")
             user = StarletteUser(claims, typed(self._verifier, claims))
@@ -175,6 +180,21 @@ def require_scope(scope: str) -> Callable[[Endpoint], Endpoint]:
     return _requiring(needs_scope(scope))
 
 
+def require_acr(*acr_values: str, max_age: int | None = None) -> Callable[[Endpoint], Endpoint]:
+    """Let in who has signed in in one of these ways (``acr``, RFC 9470).
+
+    Args:
+        acr_values: the ways, the preferred one first.
+        max_age: seconds that may have passed since, where that counts too.
+    """
+    return _requiring(needs_acr(*acr_values, max_age=max_age))
+
+
+def require_age(max_age: int) -> Callable[[Endpoint], Endpoint]:
+    """Let in who has signed in at most so many seconds ago (``auth_time``, RFC 9470)."""
+    return _requiring(needs_age(max_age))
+
+
 def _requiring(need: Need | None) -> Callable[[Endpoint], Endpoint]:
     def decorate(endpoint: Endpoint) -> Endpoint:
         signature = inspect.signature(endpoint)
@@ -217,9 +237,11 @@ def refused(conn: HTTPConnection, refusal: Refusal) -> BearerRefused:
     return BearerRefused(refusal)
 
 
-async def _answer(_request: HTTPConnection, error: Exception) -> Response:
+async def _answer(conn: HTTPConnection, error: Exception) -> Response | WebSocketClose:
     if not isinstance(error, BearerRefused):
         raise error
+    if conn.scope["type"] == "websocket" and not can_be_denied(conn.scope):
+        return WebSocketClose(CLOSED, error.refusal.code)
     return _response(error.refusal)
 
 

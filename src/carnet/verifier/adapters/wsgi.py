@@ -17,6 +17,7 @@ from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
+from carnet.verifier.options import check_options
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
@@ -56,6 +57,7 @@ class BearerMiddleware:
         exempt: Collection[str] = (),
         **options: Unpack[Options],
     ) -> None:
+        check_options(BearerMiddleware, options)
         self._app = app
         self._exempt = Exempt(exempt)
         self._verifier = AccessTokenVerifier(issuer, audience, claims_type=claims_type, **options)

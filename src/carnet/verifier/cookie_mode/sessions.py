@@ -64,7 +64,7 @@ from carnet.verifier.cookie_mode.answers import (
 )
 from carnet.verifier.cookie_mode.code_flow import LIFETIME, Flow, is_own_path
 from carnet.verifier.fetch import check_address, run_async
-from carnet.verifier.options import check_names
+from carnet.verifier.options import check_options
 from carnet.verifier.token_endpoint import Client, TokenEndpoint, Tokens
 
 __all__ = ["CookieSessions"]
@@ -132,7 +132,7 @@ class CookieSessions:
         **options: Unpack[Options],
     ) -> None:
         # The app's own verifier gives the claims their type.
-        check_names(options, Options.__annotations__, "cookie mode")
+        check_options(CookieSessions, options)
         check_address(origin)
         parts = urlsplit(origin)
         if origin != f"{parts.scheme}://{parts.netloc}":
