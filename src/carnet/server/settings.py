@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
+from carnet.server.networks import Networks
 
 __all__ = [
     "Algorithm",
@@ -76,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ones than usual.
         admin_role: the role of those who may see and end other people's sessions.
         revocation_heartbeat: how often the revocation stream says that it is alive.
-        trusted_proxies: addresses of proxies whose X-Forwarded-For is believed.
+        trusted_proxies: addresses and networks of proxies whose X-Forwarded-For is believed.
         workers: how many processes serve.
         connections: how many connections each of them holds.
         revocation_streams: how many revocation streams each of them serves.
@@ -153,6 +154,10 @@ def check_settings(settings: Settings) -> None:
             "a service that others can reach needs the setting issuer: the URL under which they "
             "reach it, such as https://auth.example.com"
         )
+    try:
+        Networks(settings.trusted_proxies)
+    except ValueError as error:
+        raise ConfigurationError(f"the setting trusted_proxies: {error}") from None
     if settings.session_idle_lifetime > settings.session_lifetime:
         raise ConfigurationError(
             "the setting session_idle_lifetime can't be longer than session_lifetime"

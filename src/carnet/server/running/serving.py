@@ -74,8 +74,9 @@ async def _serve(
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
+            # What proxies say is read by the application, which knows whom to trust.
+            interface="asgi3",
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         server = _Server(config, service, ready)
