@@ -61,6 +61,7 @@ class Background:
     Attributes:
         activity: what this process has done in the last hour.
         tasks: the pieces of work, by their names.
+        stopping: whether the service was told to stop, and is not ready for more.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Background:
         self._counters: dict[str, int] = {}
         self._directory_counter: int | None = -1
         self.activity = Activity(clock)
+        self.stopping = False
         tasks = (
             Recurring(
                 "follow",

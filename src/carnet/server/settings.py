@@ -78,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         admin_role: the role of those who may see and end other people's sessions.
         revocation_heartbeat: how often the revocation stream says that it is alive.
         trusted_proxies: addresses and networks of proxies whose X-Forwarded-For is believed.
+        stop_delay: how long the service takes new requests once it was told to stop, while
+            ``/readyz`` says 503: until those who send them have noticed.
+        stop_grace: how long what is in flight after that has to be finished.
         workers: how many processes serve.
         connections: how many connections each of them holds.
         revocation_streams: how many revocation streams each of them serves.
@@ -109,6 +112,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     admin_role: Annotated[str, Meta(min_length=1)] = "carnet:admin"
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
     trusted_proxies: tuple[str, ...] = ()
+    stop_delay: Annotated[int, Meta(ge=0, le=3600)] = 0
+    stop_grace: Annotated[int, Meta(ge=1, le=3600)] = 10
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     connections: Annotated[int, Meta(ge=10, le=100_000)] = 2000
     revocation_streams: Annotated[int, Meta(ge=1, le=100_000)] = 1000

@@ -25,7 +25,8 @@ from carnet.server.settings import Settings
 __all__ = ["supervise"]
 
 CHECK_SECONDS = 0.2
-STOP_SECONDS = 15
+# What a worker needs to end beside what the settings give it.
+STOP_SECONDS = 5
 SHORT_LIFE_SECONDS = 5
 SHORT_LIVES = 5
 
@@ -60,7 +61,9 @@ def supervise(
             print(ready, file=sys.stderr, flush=True)
             _watch(workers, listener, settings, theirs, stop)
         finally:
-            _stop(workers)
+            # While it is open here, connections would wait in it for nobody.
+            listener.close()
+            _stop(workers, settings.stop_delay + settings.stop_grace + STOP_SECONDS)
             ours.close()
 
 
@@ -105,10 +108,10 @@ def _watch(
             workers[place] = _start(listener, settings, lifeline)
 
 
-def _stop(workers: list[SpawnProcess]) -> None:
+def _stop(workers: list[SpawnProcess], seconds: float) -> None:
     for worker in workers:
         worker.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
+    deadline = time.monotonic() + seconds
     for worker in workers:
         worker.join(max(0.1, deadline - time.monotonic()))
         if worker.is_alive():
