@@ -56,7 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What the service is told; every duration in whole seconds.
 
     Attributes:
-        data: the folder of the database and the master key.
+        data: the folder of the database, where it is SQLite, and the master key.
+        master_key: the master key itself, 43 characters of base64url; by default it is in the file
+            ``master.key`` of the data folder.
         host: the address to listen on.
         port: the TCP port to listen on.
         issuer: the service's own URL, as it stands in every token's ``iss``; by default the
@@ -93,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     data: Annotated[str, Meta(min_length=1)] = "carnet-data"
+    master_key: Annotated[str, Meta(pattern="^(|[A-Za-z0-9_-]{43})$")] = ""
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8400
     issuer: str = ""
