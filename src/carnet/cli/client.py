@@ -88,6 +88,11 @@ def client() -> None:
     is_flag=True,
     help="It is our own: nobody is asked for consent, and its tokens carry roles and claims.",
 )
+@click.option(
+    "--plain-http",
+    is_flag=True,
+    help="Its addresses may be http:// on any machine, inside a private network.",
+)
 @click.option("--dpop", "bound", is_flag=True, help="It gets key-bound tokens only (RFC 9449).")
 @json_option
 @data_options
@@ -106,6 +111,7 @@ def add(
     resources: tuple[str, ...],
     introspects: tuple[str, ...],
     first_party: bool,
+    plain_http: bool,
     bound: bool,
     as_json: bool,
     config: Path | None,
@@ -134,6 +140,7 @@ def add(
         "resources": resources,
         "introspects": introspects,
         "first_party": first_party,
+        "plain_http": plain_http,
         "dpop_bound_access_tokens": bound,
     }
     if encryption_alg is not None:
