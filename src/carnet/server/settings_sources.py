@@ -71,7 +71,11 @@ def load_settings(
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigurationError(_explain(str(error), found)) from None
-    check_settings(settings)
+    try:
+        check_settings(settings)
+    except ConfigurationError as error:
+        named = re.search(r"the setting (\w+)", str(error))
+        raise ConfigurationError(f"{error}{_place(named[1] if named else '', found)}") from None
     return settings
 
 

@@ -8,6 +8,7 @@ import sys
 import msgspec
 
 from carnet.listening import listen, url_of
+from carnet.server.app import build_app
 from carnet.server.log import configure_log
 from carnet.server.running.serving import serve_on
 from carnet.server.running.workers import supervise
@@ -38,11 +39,11 @@ def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
         if settings.workers == 1:
             serve_on(listener, settings, ready, lifeline=lifeline)
         else:
-            # What is wrong with the data is told here, once, and not by each worker.
+            # What is wrong with data or settings is told here, once, and not by each worker.
             asyncio.run(_open_once(settings))
             supervise(listener, settings, ready, lifeline=lifeline)
 
 
 async def _open_once(settings: Settings) -> None:
-    async with open_service(settings):
-        pass
+    async with open_service(settings) as service:
+        build_app(service)
