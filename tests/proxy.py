@@ -16,6 +16,7 @@ class Proxy:
         requests: method and path of each request that came, "POST /token".
         lose: how many of the next answers to POST requests are lost, after they were given.
         down: whether every connection is closed at once.
+        takes_off: the beginning of a path that is not handed on.
         open: while it is not set, POST requests are held back.
         held: whether one has been.
     """
@@ -24,6 +25,7 @@ class Proxy:
         self.requests = []
         self.lose = 0
         self.down = False
+        self.takes_off = ""
         self.target = None
         self.held, self.open = threading.Event(), threading.Event()
         self.open.set()
@@ -56,8 +58,9 @@ class _Handler(BaseHTTPRequestHandler):
             proxy.held.set()
             proxy.open.wait(60)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
+        address = proxy.target + self.path.removeprefix(proxy.takes_off)
         answer = httpx.request(
-            self.command, proxy.target + self.path, headers=headers, content=body, trust_env=False
+            self.command, address, headers=headers, content=body, trust_env=False
         )
         if self.command == "POST" and proxy.lose:
             proxy.lose -= 1

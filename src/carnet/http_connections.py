@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import ipaddress
 import math
 from enum import Enum
 from typing import Any, ClassVar, Final, NamedTuple, cast
@@ -52,6 +53,9 @@ UNREAD_SECONDS: Final = 30
 # A connection that is closed while data arrive is reset, and the client may never see why.
 SHUT_SECONDS: Final = 2
 SHUT_BYTES: Final = 1024 * 1024
+
+# With this begins an IPv4 address that is written as one of IPv6 (RFC 4291 section 2.5.5.2).
+MAPPED: Final = "::ffff:"
 
 CHECK_SECONDS: Final = 1
 MOST_GATHERED: Final = 64 * 1024
@@ -146,6 +150,7 @@ class HttpConnection(HttpToolsProtocol):
         """Begin with a new connection, or turn it away."""
         self._out = _Gathering(transport, self.loop)
         super().connection_made(cast("asyncio.Transport", self._out))
+        self.client = _peer(self.client)
         self._phase = _Phase.WAITING
         self.deadline = self.loop.time() + WAITING_SECONDS
         self._unread_since: float | None = None
@@ -314,6 +319,14 @@ class HttpConnection(HttpToolsProtocol):
             % (refusal.status, len(body), body)
         )
         self._out.write_eof()
+
+
+def _peer(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """Give a peer's address and port; one of IPv4 as such, also on a socket that takes both."""
+    if client is None or not client[0].startswith(MAPPED):
+        return client
+    mapped = ipaddress.IPv6Address(client[0]).ipv4_mapped
+    return client if mapped is None else (str(mapped), client[1])
 
 
 class _Gathering:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from carnet.errors import ServerError
 
-__all__ = ["listen", "room_for"]
+__all__ = ["listen", "room_for", "url_of"]
 
 BACKLOG = 2048
 # What the system keeps of an answer that is not read; it would take megabytes.
@@ -22,7 +22,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Listen on an address of this machine.
 
     Args:
-        host: the address, or a name of it.
+        host: the address, or a name of it; ``::`` is all addresses, of IPv4 as well as of IPv6.
         port: the TCP port; 0 lets the system choose one.
 
     Raises:
@@ -37,14 +37,19 @@ def listen(host: str, port: int) -> socket.socket:
             f"{host} is not an address of this machine; use --host 127.0.0.1, for example",
             code="address_unusable",
         ) from None
-    listener = socket.socket(family, kind, protocol)
+    listener = None
     try:
+        listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if address[0] == "::":
+            # Whatever the system's default for it is.
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
-        listener.close()
+        if listener is not None:
+            listener.close()
         if error.errno == errno.EADDRINUSE:
             raise ServerError(
                 f"port {port} on {host} is taken; stop what listens there, "
@@ -56,6 +61,12 @@ def listen(host: str, port: int) -> socket.socket:
             code="address_unusable",
         ) from None
     return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Give the address that a socket listens on as a URL, such as ``http://[::]:8400``."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def room_for(connections: int) -> int:

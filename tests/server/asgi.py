@@ -100,10 +100,10 @@ class Asked:
 
 
 @asynccontextmanager
-async def opened(data, engine="", **settings):
+async def opened(data, engine="", issuer=ISSUER, **settings):
     """Open a service with an administrator, alice, who is signed in as a program and a browser."""
     given = Settings(
-        data=str(data), database=engine, issuer=ISSUER, audiences=("orders",), **settings
+        data=str(data), database=engine, issuer=issuer, audiences=("orders",), **settings
     )
     async with open_service(given) as service:
         app = build_app(service)
@@ -116,7 +116,7 @@ async def opened(data, engine="", **settings):
         )
         await service.registry.add_client(metadata, OPERATOR, "app")
         await service.background.follow()
-        own = {"username": "alice", "password": PASSWORD, "resource": ISSUER}
+        own = {"username": "alice", "password": PASSWORD, "resource": issuer}
         said = json.dumps(own).encode()
         signed_in = await ask(app, "POST", "/sessions", headers=[JSON], body=said)
         bearer = [(b"authorization", b"Bearer " + signed_in.json()["access_token"].encode())]

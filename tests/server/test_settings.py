@@ -75,6 +75,23 @@ def test_what_a_file_gets_wrong_is_told_with_its_line(tmp_path, text, said):
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "environ", "place"),
+    [
+        ('port = 1\ntrusted_proxies = ["proxy"]', {}, "(carnet.toml, line 2)"),
+        ("", {"CARNET_TRUSTED_PROXIES": "10.0.0.1, proxy"}, "(CARNET_TRUSTED_PROXIES)"),
+        ("", {"CARNET_ISSUER": "auth.example.com"}, "(CARNET_ISSUER)"),
+        ("", {"CARNET_SESSION_IDLE_LIFETIME": "9000000"}, "(CARNET_SESSION_IDLE_LIFETIME)"),
+    ],
+)
+def test_what_does_not_go_together_is_told_with_its_place(tmp_path, file, environ, place):
+    config = tmp_path / "carnet.toml"
+    config.write_text(file)
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(config, environ, {})
+    assert str(refused.value).endswith(place)
+
+
 def test_what_a_variable_gets_wrong_is_told_with_its_name():
     with pytest.raises(ConfigurationError, match=r"port is wrong \(CARNET_PORT\)"):
         load_settings(None, {"CARNET_PORT": "eighty"}, {})

@@ -11,7 +11,7 @@ import click
 
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.errors import ConfigurationError
-from carnet.server.keys.master_key import read_master_key
+from carnet.server.keys.data_folder import find_master_key
 from carnet.server.settings import Settings
 
 __all__ = ["backup", "restore"]
@@ -64,7 +64,7 @@ def restore(file: Path, as_json: bool, config: Path | None, **given: Any) -> Non
     _check_sqlite(settings, "pg_restore")
     secret = copies.check_backup(file)
     if secret is not None:
-        read_master_key(settings.folder / "master.key").decrypt(secret)
+        find_master_key(settings).decrypt(secret)
     kept = copies.restore(file, _database(settings))
     if as_json:
         echo_json({"database": str(_database(settings)), "kept": str(kept) if kept else None})

@@ -106,6 +106,13 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "claims.",
         },
     ),
+    "plain_http": (
+        "--plain-http/--no-plain-http",
+        {
+            "default": None,
+            "help": "Its addresses may be http:// on any machine, inside a private network.",
+        },
+    ),
     "dpop_bound_access_tokens": (
         "--dpop/--no-dpop",
         {"default": None, "help": "It gets key-bound tokens only (RFC 9449)."},

@@ -15,7 +15,7 @@ import uvicorn
 from carnet.cli.durations import parse_duration
 from carnet.cli.verifier_options import issuer_of, options_of, verifier_options
 from carnet.http_connections import CONNECTIONS, http_connections
-from carnet.listening import listen, room_for
+from carnet.listening import listen, room_for, url_of
 from carnet.verifier.gate import Gate
 
 __all__ = ["gate"]
@@ -115,7 +115,6 @@ async def _serve(gate: Gate, host: str, port: int) -> None:
     with listen(host, port) as listener:
         for problem in await gate.prepare():
             click.echo(f"carnet: refusing everything until this is mended: {problem}", err=True)
-        host, port = listener.getsockname()[:2]
         config = uvicorn.Config(
             gate.app,
             http=http_connections(room_for(CONNECTIONS)),
@@ -125,7 +124,7 @@ async def _serve(gate: Gate, host: str, port: int) -> None:
             server_header=False,
             proxy_headers=False,
         )
-        print(f"carnet: gate on http://{host}:{port}/verify", file=sys.stderr, flush=True)
+        print(f"carnet: gate on {url_of(listener)}/verify", file=sys.stderr, flush=True)
         await _Server(config).serve([listener])
 
 

@@ -13,6 +13,7 @@ from carnet.cli.running import with_service
 from carnet.server.running.program import serve as run
 from carnet.server.service import Service
 from carnet.server.settings import Settings
+from carnet.server.settings_sources import SECRETS
 
 __all__ = ["serve"]
 
@@ -73,8 +74,8 @@ def serve(
 def _check(settings: Settings) -> None:
     for name in settings.__struct_fields__:
         value = getattr(settings, name)
-        if name == "database" and value:
-            value = "postgresql://…"
+        if name in SECRETS and value:
+            value = "(given)"
         if isinstance(value, dict):
             value = msgspec.json.encode(value).decode()
         click.echo(f"{name:24} {', '.join(value) if isinstance(value, tuple) else value}")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
+from urllib.parse import quote, urlsplit
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from carnet.errors import ConfigurationError
 from carnet.server.dispatcher import DirectEndpoint, Dispatcher
 from carnet.server.endpoints import accounts, consents, probes, sessions
 from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
@@ -24,22 +29,11 @@ from carnet.server.metrics import CountRequests
 from carnet.server.pages.brand import check_brand
 from carnet.server.pages.routes import PAGES
 from carnet.server.service import Service
+from carnet.server.settings import Settings
+from carnet.server.web.cross_origin import EXPOSED, FROM_ANYWHERE
+from carnet.server.web.reverse_proxy import BehindProxies
 
 __all__ = ["build_app"]
-
-EXPOSED: Final = ("DPoP-Nonce", "WWW-Authenticate")
-
-# What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
-# gets nothing from them that it could not get without the browser (RFC 9700 section 2.6).
-FROM_ANYWHERE: Final = [
-    Middleware(
-        CORSMiddleware,
-        allow_origins=["*"],
-        allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "DPoP"],
-        expose_headers=EXPOSED,
-    )
-]
 
 # Of these the router sees only what is not a POST.
 ASKED_MOST: Final = {
@@ -57,6 +51,10 @@ ASKED_MOST: Final = {
 def _route(operation: Operation) -> str:
     # An audience is often a URL, with slashes.
     return operation.path.replace("/resources/{name}", "/resources/{name:path}")
+
+
+def _published(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
+    return Route(path, endpoint, methods=["GET", "OPTIONS"], middleware=FROM_ANYWHERE)
 
 
 ROUTES = [
@@ -83,9 +81,9 @@ ROUTES = [
     Route("/openapi.json", openapi),
     Route("/revocation", revoke_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/revocations", stream_revocations, methods=["GET"]),
-    Route("/.well-known/jwks.json", key_set, middleware=FROM_ANYWHERE),
-    Route("/.well-known/oauth-authorization-server", metadata, middleware=FROM_ANYWHERE),
-    Route("/.well-known/openid-configuration", metadata, middleware=FROM_ANYWHERE),
+    _published("/.well-known/jwks.json", key_set),
+    _published("/.well-known/oauth-authorization-server", metadata),
+    _published("/.well-known/openid-configuration", metadata),
     Route("/healthz", probes.health),
     Route("/readyz", probes.readiness),
     Route("/metrics", probes.metrics),
@@ -97,13 +95,44 @@ def build_app(service: Service) -> ASGIApp:
     """Make the ASGI application of an open service.
 
     Raises:
-        ConfigurationError: if the brand of the pages can't be shown.
+        ConfigurationError: if the brand of the pages can't be shown, or if the path of the issuer
+            is that of an endpoint.
     """
     check_brand(service.settings)
+    _check_path(service.settings)
     app = Starlette(
         routes=ROUTES,
         middleware=[Middleware(CountRequests)],
         exception_handlers=dict.fromkeys((*EXPECTED, Exception), answer_failure),
     )
     app.state.service = service
-    return Dispatcher(app, ASKED_MOST)
+    # Starlette would name the host and the path that a proxy has asked, not those of the issuer.
+    app.router.redirect_slashes = False
+    app.router.default = _lead_without_slash
+    return BehindProxies(Dispatcher(app, ASKED_MOST), service.settings)
+
+
+def _check_path(settings: Settings) -> None:
+    """Check that an address under the issuer's path can be told from one without that."""
+    path = urlsplit(settings.own_url).path
+    if path and any(f"{route.path}/".startswith(f"{path}/") for route in ROUTES):
+        raise ConfigurationError(
+            f"the path {path} of the setting issuer is one of the service's own addresses: choose "
+            "another, such as /auth"
+        )
+
+
+async def _lead_without_slash(scope: Scope, receive: Receive, send: Send) -> None:
+    """Lead from an address with a slash at its end to the one without, where there is something."""
+    path = scope["path"].rstrip("/")
+    if path == scope["path"] or not any(
+        route.matches({**scope, "path": path})[0] is not Match.NONE for route in ROUTES
+    ):
+        raise HTTPException(404)
+    service: Service = scope["app"].state.service
+    query = scope["query_string"].decode("latin-1")
+    location = (
+        urlsplit(service.settings.own_url).path + quote(path) + (f"?{query}" if query else "")
+    )
+    response = RedirectResponse(location, 307)
+    await response(scope, receive, send)

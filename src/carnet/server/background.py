@@ -41,6 +41,8 @@ DIRECTORY_SECONDS: Final = 10
 SWEEP_SECONDS: Final = 60
 BATCH: Final = 500
 ENDED_KEPT: Final = 86_400 * SECOND
+# To a clock that is ahead for a while, what the right one still needs looks expired.
+CLOCK_AHEAD: Final = 3600 * SECOND
 RESTART_SECONDS: Final = 1.0
 CLOSE_SECONDS: Final = 5.0
 
@@ -61,6 +63,7 @@ class Background:
     Attributes:
         activity: what this process has done in the last hour.
         tasks: the pieces of work, by their names.
+        stopping: whether the service was told to stop, and is not ready for more.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Background:
         self._counters: dict[str, int] = {}
         self._directory_counter: int | None = -1
         self.activity = Activity(clock)
+        self.stopping = False
         tasks = (
             Recurring(
                 "follow",
@@ -162,10 +166,10 @@ class Background:
         now, failures = self._clock(), []
         for statement, before in (
             (sql.SWEEP_SESSIONS, now - ENDED_KEPT),
-            (sql.SWEEP_REVOCATIONS, now),
+            (sql.SWEEP_REVOCATIONS, now - CLOCK_AHEAD),
             (sql.SWEEP_THROTTLES, now),
             (sql.SWEEP_FAMILIAR, now),
-            (sql.SWEEP_USED_ONCE, now),
+            (sql.SWEEP_USED_ONCE, now - CLOCK_AHEAD),
             (sql.SWEEP_CODES, now - ENDED_KEPT),
         ):
             try:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
-__all__ = ["network_of"]
+__all__ = ["Networks", "ip_address_of", "network_of"]
+
+_LONGEST: Final = 64
+# So many bits stand before an IPv4 address that is written as one of IPv6 (RFC 4291).
+_MAPPED_BITS: Final = 96
 
 # With these, addresses of IPv4 are written in those of IPv6 (RFC 6052).
 _TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
@@ -28,3 +34,58 @@ def network_of(address: str) -> str:
     if found in _TRANSLATED:
         return str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
     return str(ipaddress.IPv6Network((found, 64), strict=False))
+
+
+def ip_address_of(text: str) -> str | None:
+    """Give an IP address in its usual form, one of IPv4 as such, or None where a text is none."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(found, "ipv4_mapped", None)
+    return str(found if mapped is None else mapped)
+
+
+class Networks:
+    """Addresses and networks, and which other addresses are among them.
+
+    Args:
+        texts: such as ``10.0.0.5``, ``10.0.0.0/8`` or ``2001:db8::/32``.
+
+    Raises:
+        ValueError: naming the first text that is neither.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._networks = [_network(text) for text in texts]
+        self._holds = lru_cache(4096)(self._look_up)
+
+    def __contains__(self, address: str) -> bool:
+        """Tell whether an IP address is in one of the networks; another text is in none."""
+        return len(address) <= _LONGEST and self._holds(address)
+
+    def _look_up(self, address: str) -> bool:
+        plain = ip_address_of(address)
+        if plain is None:
+            return False
+        found = ipaddress.ip_address(plain)
+        return any(found in network for network in self._networks)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        found = ipaddress.ip_network(ip_address_of(text) or text)
+    except ValueError:
+        pass
+    else:
+        mapped = getattr(found.network_address, "ipv4_mapped", None)
+        if mapped is None or found.prefixlen < _MAPPED_BITS:
+            return found
+        return ipaddress.ip_network((mapped, found.prefixlen - _MAPPED_BITS))
+    try:
+        hint = f"; did you mean {ipaddress.ip_network(text, strict=False)}?"
+    except ValueError:
+        hint = ""
+    raise ValueError(
+        f"{text} is neither an address such as 10.0.0.5 nor a network such as 10.0.0.0/8{hint}"
+    )

@@ -81,8 +81,17 @@ class Service:
 
         The new key is on the disk before the database needs it, and takes the old one's place
         after: whenever this is interrupted, one of the two files opens the database.
+
+        Raises:
+            ServerError: ``master_key_given``, where the key is in no file of the data folder.
         """
         path = self.folder.key_path
+        if path is None:
+            raise ServerError(
+                "the setting master_key holds the master key: put it into master.key of the data "
+                "folder instead, mode 0600, change it there, and then hand out the new one",
+                code="master_key_given",
+            )
         new = create_master_key(path.with_name(NEXT_KEY))
         await self.keys.encrypt_under(new, origin)
         path.with_name(NEXT_KEY).replace(path)
@@ -145,6 +154,8 @@ async def _load_keys(
     try:
         await keys.load()
     except ServerError as error:
+        if folder.key_path is None:
+            raise
         following = folder.key_path.with_name(NEXT_KEY)
         if folder.is_new:
             # Made for nothing: the database has keys under another one.

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
+from carnet.server.networks import Networks
 
 __all__ = [
     "Algorithm",
@@ -55,7 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What the service is told; every duration in whole seconds.
 
     Attributes:
-        data: the folder of the database and the master key.
+        data: the folder of the database, where it is SQLite, and the master key.
+        master_key: the master key itself, 43 characters of base64url; by default it is in the file
+            ``master.key`` of the data folder.
         host: the address to listen on.
         port: the TCP port to listen on.
         issuer: the service's own URL, as it stands in every token's ``iss``; by default the
@@ -76,7 +79,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ones than usual.
         admin_role: the role of those who may see and end other people's sessions.
         revocation_heartbeat: how often the revocation stream says that it is alive.
-        trusted_proxies: addresses of proxies whose X-Forwarded-For is believed.
+        trusted_proxies: addresses and networks of proxies whose X-Forwarded-For is believed.
+        stop_delay: how long the service takes new requests once it was told to stop, while
+            ``/readyz`` says 503: until those who send them have noticed.
+        stop_grace: how long what is in flight after that has to be finished.
         workers: how many processes serve.
         connections: how many connections each of them holds.
         revocation_streams: how many revocation streams each of them serves.
@@ -89,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     data: Annotated[str, Meta(min_length=1)] = "carnet-data"
+    master_key: Annotated[str, Meta(pattern="^(|[A-Za-z0-9_-]{43})$")] = ""
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8400
     issuer: str = ""
@@ -108,6 +115,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     admin_role: Annotated[str, Meta(min_length=1)] = "carnet:admin"
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
     trusted_proxies: tuple[str, ...] = ()
+    stop_delay: Annotated[int, Meta(ge=0, le=3600)] = 0
+    stop_grace: Annotated[int, Meta(ge=1, le=3600)] = 10
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     connections: Annotated[int, Meta(ge=10, le=100_000)] = 2000
     revocation_streams: Annotated[int, Meta(ge=1, le=100_000)] = 1000
@@ -153,6 +162,10 @@ def check_settings(settings: Settings) -> None:
             "a service that others can reach needs the setting issuer: the URL under which they "
             "reach it, such as https://auth.example.com"
         )
+    try:
+        Networks(settings.trusted_proxies)
+    except ValueError as error:
+        raise ConfigurationError(f"the setting trusted_proxies: {error}") from None
     if settings.session_idle_lifetime > settings.session_lifetime:
         raise ConfigurationError(
             "the setting session_idle_lifetime can't be longer than session_lifetime"

@@ -11,14 +11,17 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from carnet.errors import ConfigurationError
+from carnet.server.secret_files import HOW_TO_HIDE, is_exposed
 from carnet.server.settings import Settings, check_settings
 
-__all__ = ["load_settings"]
+__all__ = ["SECRETS", "load_settings"]
 
 PREFIX: Final = "CARNET_"
 LISTS: Final = ("audiences", "signing_algorithms", "trusted_proxies")
-# What may be a secret can stand in a file that the variable with _FILE names.
-IN_FILES: Final = ("database",)
+# What is a secret, or may hold one, can stand in a file that the variable with _FILE names.
+SECRETS: Final = ("database", "master_key")
+# Nobody else may read these files.
+PRIVATE: Final = ("master_key",)
 MAX_FILE: Final = 64 * 1024
 
 # What Kubernetes sets in every pod for a Service that is named carnet.
@@ -50,7 +53,8 @@ def load_settings(
     Args:
         config: a TOML file, or None.
         environ: the environment, of which ``CARNET_<SETTING>`` counts; lists are separated by
-            commas. ``CARNET_DATABASE_FILE`` names a file that holds the database's URL.
+            commas. ``CARNET_DATABASE_FILE`` names a file that holds the database's URL, and
+            ``CARNET_MASTER_KEY_FILE`` one with the master key, ``/dev/fd/3`` also.
         given: settings from flags; None stands for a flag not given.
         warn: is told of a variable that looks like a setting and is none.
 
@@ -67,7 +71,11 @@ def load_settings(
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigurationError(_explain(str(error), found)) from None
-    check_settings(settings)
+    try:
+        check_settings(settings)
+    except ConfigurationError as error:
+        named = re.search(r"the setting (\w+)", str(error))
+        raise ConfigurationError(f"{error}{_place(named[1] if named else '', found)}") from None
     return settings
 
 
@@ -107,9 +115,10 @@ def _from_variables(environ: Mapping[str, str], warn: Callable[[str], None]) -> 
             continue
         if name in Settings.__struct_fields__:
             found[name] = _Given(_items(text) if name in LISTS else text, variable)
-        elif name.removesuffix("_file") in IN_FILES:
+        elif name.removesuffix("_file") in SECRETS:
             _check_alone(variable, environ)
-            found[name.removesuffix("_file")] = _Given(_first_line(Path(text), variable), variable)
+            name = name.removesuffix("_file")
+            found[name] = _Given(_read_secret(name, Path(text), variable), variable)
         else:
             warn(_unknown(variable))
     return found
@@ -121,16 +130,25 @@ def _check_alone(variable: str, environ: Mapping[str, str]) -> None:
         raise ConfigurationError(f"{other} and {variable} say the same thing: set one of them")
 
 
-def _first_line(file: Path, variable: str) -> str:
+def _read_secret(name: str, file: Path, variable: str) -> str:
+    """Give the first line of a file."""
     try:
+        if name in PRIVATE and is_exposed(file):
+            raise ConfigurationError(
+                f"others can read the file {file} that {variable} names; {HOW_TO_HIDE.format(file)}"
+            )
         with file.open("r", encoding="utf-8") as opened:
-            return opened.readline(MAX_FILE).strip()
+            found = opened.readline(MAX_FILE).strip()
     except OSError as error:
         raise ConfigurationError(
             f"can't read the file {file} that {variable} names: {error.strerror}"
         ) from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"the file {file} that {variable} names is not text") from None
+    if not found:
+        # As if it were not given, a new master key would be made, and SQLite used.
+        raise ConfigurationError(f"the file {file} that {variable} names is empty")
+    return found
 
 
 def _unknown(variable: str) -> str:

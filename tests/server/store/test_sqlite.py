@@ -181,3 +181,10 @@ def test_many_that_open_a_new_database_at_once_all_get_it(tmp_path):
         for thread in threads:
             thread.join()
         assert refused == []
+
+
+def test_what_a_statement_puts_aside_is_in_memory_and_in_no_file(path):
+    async def work(store):
+        return await store.read("SELECT temp_store FROM pragma_temp_store")
+
+    assert run(path, work) == [(2,)]

@@ -33,37 +33,43 @@ class BadAddress(Exception):
     """An address can't be registered; the text says what is expected instead."""
 
 
-def check_web_address(address: str) -> None:
+def check_web_address(address: str, *, plain_http: bool = False) -> None:
     """Check an address that is https, or http on this machine.
 
     Args:
         address: the address, of up to 2048 characters.
+        plain_http: whether it may be http on any machine: a private network's.
 
     Raises:
         BadAddress: saying what is expected.
     """
     parts = _split(address)
-    if not _is_web(parts):
-        raise BadAddress("an https URL, or http on this machine only (127.0.0.1, [::1], localhost)")
+    if not _is_web(parts, plain_http):
+        raise BadAddress(
+            "an https URL, or http on this machine only (127.0.0.1, [::1], localhost), unless the "
+            "client has plain_http"
+        )
     _check_host(parts.netloc)
 
 
-def check_private_address(address: str) -> None:
+def check_private_address(address: str, *, plain_http: bool = False) -> None:
     """Check an address that browsers are sent to (RFC 9700 section 4.1, RFC 8252 section 7).
 
     Args:
         address: as for ``check_web_address``, or one with a scheme of the app's own.
+        plain_http: as for ``check_web_address``.
 
     Raises:
         BadAddress: saying what is expected.
     """
     parts = _split(address)
-    if _is_web(parts):
+    if _is_web(parts, plain_http):
         _check_host(parts.netloc)
     elif _PRIVATE_SCHEME.fullmatch(address.partition(":")[0]) is None:
         raise BadAddress(
-            "https://…, or http:// with 127.0.0.1, [::1] or localhost, or has a scheme of the "
-            "app's own with a dot in it, such as com.example.app:/callback"
+            "https://…, or http:// with 127.0.0.1, [::1] or localhost, unless the client has "
+            "plain_http, or has a scheme of the app's own with a dot in it, such as "
+            "com.example.app:/callback"
         )
 
 
@@ -92,9 +98,9 @@ def _split(address: str) -> SplitResult:
     return parts
 
 
-def _is_web(parts: SplitResult) -> bool:
+def _is_web(parts: SplitResult, plain_http: bool) -> bool:
     return parts.scheme == "https" or (
-        parts.scheme == "http" and LOOPBACK_HOST.fullmatch(parts.netloc) is not None
+        parts.scheme == "http" and (plain_http or LOOPBACK_HOST.fullmatch(parts.netloc) is not None)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -86,6 +87,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             its ID tokens are encrypted to.
         post_logout_redirect_uris: where people may be sent after they have signed out.
         backchannel_logout_uri: where it is told that a session has ended.
+        plain_http: whether those addresses may be http on any machine, for clients inside a private
+            network: whoever can read along there reads codes and logout tokens.
         dpop_bound_access_tokens: whether it gets only tokens that are bound to its key (RFC 9449).
         first_party: whether nobody is asked for consent, and access tokens carry roles and claims
             whatever their scope.
@@ -106,6 +109,7 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     jwks: dict[str, Any] | None = None
     post_logout_redirect_uris: Addresses = ()
     backchannel_logout_uri: Address | None = None
+    plain_http: bool = False
     dpop_bound_access_tokens: bool = False
     first_party: bool = False
     resources: Names = ()
@@ -236,12 +240,14 @@ def check_metadata(metadata: ClientMetadata) -> None:
     Raises:
         ClientRefused: naming the member at fault and what was expected.
     """
+    private = partial(check_private_address, plain_http=metadata.plain_http)
+    web = partial(check_web_address, plain_http=metadata.plain_http)
     for address in metadata.redirect_uris:
-        _check_address("redirect_uris", address, check_private_address, "invalid_redirect_uri")
+        _check_address("redirect_uris", address, private, "invalid_redirect_uri")
     for address in metadata.post_logout_redirect_uris:
-        _check_address("post_logout_redirect_uris", address, check_private_address)
+        _check_address("post_logout_redirect_uris", address, private)
     if metadata.backchannel_logout_uri is not None:
-        _check_address("backchannel_logout_uri", metadata.backchannel_logout_uri, check_web_address)
+        _check_address("backchannel_logout_uri", metadata.backchannel_logout_uri, web)
     if metadata.scope and _SCOPE.fullmatch(metadata.scope) is None:
         raise ClientRefused("scope is a list of names with one space between them", member="scope")
     if not metadata.grant_types:

@@ -25,6 +25,8 @@ async def health(_request: Request) -> Response:
 async def readiness(request: Request) -> Response:
     """Say whether the service can do its work: the database answers, and what must run does."""
     service: Service = request.app.state.service
+    if service.background.stopping:
+        return _unavailable("the service is stopping")
     try:
         await within(READ_SECONDS, read_counters(service.store))
     except (StoreUnavailable, TimeoutError):

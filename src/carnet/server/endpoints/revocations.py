@@ -51,6 +51,13 @@ async def stream_revocations(request: Request) -> Response:
     if text is not None and not (text.isascii() and text.isdigit() and len(text) < 19):
         raise RequestRefused("invalid_request", "Last-Event-ID must be the id of an event")
 
+    if service.background.stopping:
+        raise RequestRefused(
+            "temporarily_unavailable",
+            "the service is stopping; connect again",
+            503,
+            {"Retry-After": "1"},
+        )
     stream = service.revocation_stream.read(None if text is None else int(text))
     # Where the database does not answer, this says so, and no stream begins.
     first = await anext(stream)

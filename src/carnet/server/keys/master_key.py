@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 from pathlib import Path
 
 from carnet.errors import InvalidToken, ServerError
 from carnet.jose import jwe
 from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.jose.key import Key
+from carnet.server.secret_files import HOW_TO_HIDE, is_exposed
 
-__all__ = ["MasterKey", "create_master_key", "read_master_key"]
+__all__ = ["MasterKey", "create_master_key", "parse_master_key", "read_master_key"]
 
 SIZE = 32
 
@@ -42,7 +42,7 @@ class MasterKey:
         except InvalidToken:
             raise ServerError(
                 "the master key is not the one that this database was made with; "
-                "put the right master.key back",
+                "put the right one back",
                 code="master_key_wrong",
             ) from None
 
@@ -89,7 +89,7 @@ def read_master_key(path: Path) -> MasterKey:
     """
     try:
         text = path.read_text("ascii")
-        mode = stat.S_IMODE(path.stat().st_mode)
+        exposed = is_exposed(path)
     except FileNotFoundError:
         raise ServerError(
             f"the master key {path} is missing, and the database can't be read without it; "
@@ -101,19 +101,32 @@ def read_master_key(path: Path) -> MasterKey:
             f"can't read the master key {path}; it must be a file that this user may read",
             code="master_key_wrong",
         ) from None
-    if mode & 0o077:
+    if exposed:
         raise ServerError(
-            f"other users can read the master key; run: chmod 600 {path}",
+            f"other users can read the master key; {HOW_TO_HIDE.format(path)}",
             code="master_key_exposed",
         )
+    return parse_master_key(text, str(path))
+
+
+def parse_master_key(text: str, place: str) -> MasterKey:
+    """Make the master key of its text.
+
+    Args:
+        text: 43 characters of base64url.
+        place: where it stands, for the error.
+
+    Raises:
+        ServerError: ``master_key_wrong``.
+    """
     try:
         secret = b64url_decode(text.strip(), "the master key")
     except InvalidToken:
         secret = b""
     if len(secret) != SIZE:
         raise ServerError(
-            f"{path} is not a master key: expected 43 characters of base64url; "
-            "put the right file back",
+            f"{place} is not a master key: expected 43 characters of base64url; "
+            "put the right one back",
             code="master_key_wrong",
         )
     return MasterKey(secret)

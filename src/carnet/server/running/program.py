@@ -7,7 +7,8 @@ import sys
 
 import msgspec
 
-from carnet.listening import listen
+from carnet.listening import listen, url_of
+from carnet.server.app import build_app
 from carnet.server.log import configure_log
 from carnet.server.running.serving import serve_on
 from carnet.server.running.workers import supervise
@@ -31,19 +32,18 @@ def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
     configure_log()
     # The port comes first: a start that can't listen leaves no data folder behind.
     with listen(settings.host, settings.port) as listener:
-        host, port = listener.getsockname()[:2]
         # Port 0 let the system choose one.
-        settings = msgspec.structs.replace(settings, port=port)
-        ready = f"carnet: serving {settings.own_url} on http://{host}:{port}"
+        settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
+        ready = f"carnet: serving {settings.own_url} on {url_of(listener)}"
         lifeline = sys.stdin.fileno() if stop_with_stdin else None
         if settings.workers == 1:
             serve_on(listener, settings, ready, lifeline=lifeline)
         else:
-            # What is wrong with the data is told here, once, and not by each worker.
+            # What is wrong with data or settings is told here, once, and not by each worker.
             asyncio.run(_open_once(settings))
             supervise(listener, settings, ready, lifeline=lifeline)
 
 
 async def _open_once(settings: Settings) -> None:
-    async with open_service(settings):
-        pass
+    async with open_service(settings) as service:
+        build_app(service)

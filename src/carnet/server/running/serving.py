@@ -1,4 +1,10 @@
-"""Serving on a socket that listens already, in this process."""
+"""Serving on a socket that listens already, in this process.
+
+Told to stop, the service first says at ``/readyz`` that it is not ready, and that each connection
+ends with its answer, so that whoever sends requests turns elsewhere; it takes them for as long as
+``stop_delay`` says. Then it listens no longer, its revocation streams end, and what is in flight
+has ``stop_grace`` to be finished.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Final
 
 import uvicorn
 
@@ -19,7 +26,7 @@ from carnet.server.settings import Settings
 
 __all__ = ["serve_on"]
 
-GRACE_SECONDS = 10
+CLOSE: Final = (b"connection", b"close")
 
 
 def serve_on(
@@ -56,7 +63,16 @@ class _Server(uvicorn.Server):
             print(self._ready, file=sys.stderr, flush=True)
 
     def stop(self) -> None:
-        """Finish what is in flight, then end."""
+        """Take no more than comes by itself, finish what is in flight, then end."""
+        if self._service.background.stopping:
+            return
+        self._service.background.stopping = True
+        # What uvicorn makes these headers of, each second, and what it has made.
+        self.config.encoded_headers.append(CLOSE)
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        asyncio.get_running_loop().call_later(self._service.settings.stop_delay, self._end)
+
+    def _end(self) -> None:
         self._service.revocation_stream.close()
         self.should_exit = True
 
@@ -74,22 +90,29 @@ async def _serve(
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            # What proxies say is read by the application, which knows whom to trust.
+            interface="asgi3",
+            proxy_headers=False,
+            timeout_graceful_shutdown=settings.stop_grace,
         )
         server = _Server(config, service, ready)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
         if lifeline is not None:
-            loop.add_reader(lifeline, server.stop)
+            loop.add_reader(lifeline, _stop_with, lifeline, server)
         work = asyncio.create_task(service.background.run())
         try:
             await server.serve([listener])
         finally:
             work.cancel()
             await asyncio.wait([work])
+
+
+def _stop_with(lifeline: int, server: _Server) -> None:
+    # What has ended can be read for ever.
+    asyncio.get_running_loop().remove_reader(lifeline)
+    server.stop()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

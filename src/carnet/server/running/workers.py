@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
@@ -24,8 +25,10 @@ from carnet.server.settings import Settings
 
 __all__ = ["supervise"]
 
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
 CHECK_SECONDS = 0.2
-STOP_SECONDS = 15
+# What a worker needs to end beside what the settings give it.
+STOP_SECONDS = 5
 SHORT_LIFE_SECONDS = 5
 SHORT_LIVES = 5
 
@@ -53,15 +56,34 @@ def supervise(
         threading.Thread(target=_wait_for_end, args=(lifeline, stop), daemon=True).start()
     # Workers read from the pipe until it ends, which is when this process does.
     theirs, ours = multiprocessing.get_context("spawn").Pipe(duplex=False)
-    with tempfile.TemporaryDirectory(prefix="carnet-metrics-") as figures:
+    with _temporary_folder(settings) as figures:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
         workers = [_start(listener, settings, theirs) for _ in range(settings.workers)]
         try:
             print(ready, file=sys.stderr, flush=True)
             _watch(workers, listener, settings, theirs, stop)
         finally:
-            _stop(workers)
+            # While it is open here, connections would wait in it for nobody.
+            listener.close()
+            _stop(workers, settings.stop_delay + settings.stop_grace + STOP_SECONDS)
             ours.close()
+
+
+def _temporary_folder(settings: Settings) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder for what the workers count together, which needs not outlive them.
+
+    Raises:
+        ServerError: ``nowhere_to_write``.
+    """
+    # In a container, /dev/shm can be written in also where the file system is read-only.
+    for place in (None, SHARED_MEMORY, settings.folder):
+        with suppress(OSError):
+            return tempfile.TemporaryDirectory(prefix="carnet-metrics-", dir=place)
+    raise ServerError(
+        "several workers count their requests together in a temporary folder, and none can be "
+        "written in: set TMPDIR to one, such as a tmpfs, or the setting workers to 1",
+        code="nowhere_to_write",
+    )
 
 
 def _start(listener: socket.socket, settings: Settings, lifeline: Connection) -> SpawnProcess:
@@ -105,10 +127,10 @@ def _watch(
             workers[place] = _start(listener, settings, lifeline)
 
 
-def _stop(workers: list[SpawnProcess]) -> None:
+def _stop(workers: list[SpawnProcess], seconds: float) -> None:
     for worker in workers:
         worker.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
+    deadline = time.monotonic() + seconds
     for worker in workers:
         worker.join(max(0.1, deadline - time.monotonic()))
         if worker.is_alive():

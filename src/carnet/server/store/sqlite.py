@@ -230,6 +230,8 @@ def _connect(path: Path) -> apsw.Connection:
     _use_wal(connection)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
+    # Nothing is written beside the database: a container may have no other place for it.
+    connection.pragma("temp_store", "memory")
     return connection
 
 

@@ -156,6 +156,7 @@ async def add_client(request: Request) -> Response:
         "scope": " ".join(form["scope"].split()),
         "resources": form["resources"].split(),
         "first_party": form["first_party"] == "yes",
+        "plain_http": form["plain_http"] == "yes",
         **KINDS.get(form["kind"], KINDS["web"])[1],
     }
     origin = origin_of(request, session.account.id)

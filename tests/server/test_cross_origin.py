@@ -1,0 +1,67 @@
+"""What programs in a browser may ask from an origin of their own."""
+
+import httpx
+import pytest
+
+TRACING = "traceparent, tracestate, baggage"
+# What an app asks of the service: its tokens, its metadata and what is told of its user.
+FROM_ANYWHERE = {
+    "/token": "POST",
+    "/revocation": "POST",
+    "/userinfo": "GET",
+    "/.well-known/jwks.json": "GET",
+    "/.well-known/openid-configuration": "GET",
+    "/.well-known/oauth-authorization-server": "GET",
+}
+
+
+@pytest.fixture
+def preflight(server):
+    def ask(path, names, method="POST"):
+        headers = {
+            "Origin": "https://app.example",
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": names,
+        }
+        with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+            return client.options(path, headers=headers)
+
+    return ask
+
+
+def test_the_headers_of_tracing_may_be_sent_along(preflight):
+    for path, method in FROM_ANYWHERE.items():
+        answer = preflight(path, TRACING, method)
+        assert answer.status_code == 200, path
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["access-control-allow-headers"] == TRACING
+        assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_any_header_that_endpoints_do_not_trust_may_be_sent(preflight):
+    for names in (
+        "authorization,content-type,dpop",
+        "x-request-id, x-b3-traceid, sentry-trace, x-datadog-trace-id",
+        "",
+        "X-Anything",
+    ):
+        answer = preflight("/token", names)
+        assert answer.status_code == 200, names
+        assert answer.headers["access-control-allow-headers"] == names
+    for names in (
+        # With it the cookies of the service's own pages would count.
+        "carnet-session",
+        "traceparent, Carnet-Session",
+        "no name",
+        "<b>",
+        "x" * 65,
+        ",".join(f"x-{number}" for number in range(33)),
+    ):
+        answer = preflight("/token", names)
+        assert answer.status_code == 400, names
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_what_pages_and_administrators_use_is_asked_from_no_other_origin(preflight):
+    for path in ("/sessions", "/account", "/clients", "/accounts", "/introspection", "/sign-in"):
+        assert "access-control-allow-origin" not in preflight(path, TRACING).headers
