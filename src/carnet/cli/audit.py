@@ -33,7 +33,7 @@ def audit(limit: int, as_json: bool, config: Path | None, **given: Any) -> None:
     async def work(service: Service) -> list[Entry]:
         return await newest(service.store, limit)
 
-    entries = with_service(settings_from(config, **given), work)
+    entries = with_service(settings_from(config, **given), work, reading=True)
     if as_json:
         for entry in entries:
             echo_json(entry._asdict())

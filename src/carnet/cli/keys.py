@@ -36,7 +36,7 @@ def list_keys(as_json: bool, config: Path | None, **given: Any) -> None:
             {**dates._asdict(), "stage": stage.value} for dates, stage in service.keys.overview()
         ]
 
-    rows = with_service(settings_from(config, **given), work)
+    rows = with_service(settings_from(config, **given), work, reading=True)
     if as_json:
         echo_json(rows)
         return

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
 
 from carnet.cli.options import data_options, settings_from
 from carnet.cli.running import with_service
+from carnet.errors import ServerError
 from carnet.server.running.program import serve as run
 from carnet.server.service import Service
 from carnet.server.settings import Settings
 
 __all__ = ["serve"]
+
+AT_THE_START: Final = {
+    "database_missing": "the data folder is made at the first start",
+    "migrations_missing": "the database is brought to this version's shape at the start",
+}
 
 
 @click.command()
@@ -37,6 +43,12 @@ __all__ = ["serve"]
     help="How long a refresh token that was just used gets the same answer. [default: 30]",
 )
 @click.option("--workers", type=int, metavar="N", help="Processes that serve. [default: 1]")
+@click.option(
+    "--migrate/--no-migrate",
+    default=None,
+    help="Whether to bring the database to this version's shape, or leave that to `carnet "
+    "migrate`. [default: migrate]",
+)
 @click.option(
     "--check", is_flag=True, help="Only say what is wrong with the settings and the data."
 )
@@ -78,11 +90,15 @@ def _check(settings: Settings) -> None:
         if isinstance(value, dict):
             value = msgspec.json.encode(value).decode()
         click.echo(f"{name:24} {', '.join(value) if isinstance(value, tuple) else value}")
-    if settings.database or settings.folder.exists():
-        with_service(settings, _read)
-        click.echo("\nThe settings and the data are good.")
+    try:
+        with_service(settings, _read, reading=True)
+    except ServerError as error:
+        told = AT_THE_START.get(error.code) if settings.migrate else None
+        if told is None:
+            raise
+        click.echo(f"\nThe settings are good; {told}.")
     else:
-        click.echo("\nThe settings are good; the data folder is made at the first start.")
+        click.echo("\nThe settings and the data are good.")
 
 
 async def _read(service: Service) -> None:

@@ -67,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         session_idle_lifetime: how long a session lives without being refreshed.
         session_lifetime: how long a session lives at most.
         database: ``postgresql://…``; by default SQLite in the data folder.
+        migrate: whether the database is brought to this version's shape at the start; otherwise
+            ``carnet migrate`` does it, and a start without it is refused.
         signing_algorithms: a key of each is kept; the first signs unless ``audience_algorithms``
             says otherwise.
         audience_algorithms: the algorithm of the tokens for an audience that wants another.
@@ -100,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     session_idle_lifetime: Seconds = 14 * DAY
     session_lifetime: Seconds = 90 * DAY
     database: Annotated[str, Meta(pattern="^(|postgres(ql)?://.*)$")] = ""
+    migrate: bool = True
     signing_algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("ES256",)
     audience_algorithms: dict[str, Algorithm] = {}
     key_lifetime: Seconds = 30 * DAY

@@ -535,9 +535,8 @@ def test_a_migration_that_was_interrupted_has_left_nothing(play, database, monke
     from carnet.server.store import migrations
 
     complete = read_migrations()
-    broken = migrations.Migration(
-        len(complete) + 1, "x", ["CREATE TABLE half (id BIGINT)", "CREATE TABLE nonsense ("]
-    )
+    statements = ["CREATE TABLE half (id BIGINT)", "CREATE TABLE nonsense ("]
+    broken = migrations.Migration(len(complete) + 1, "x", statements, "broken")
 
     async def look(store):
         with pytest.raises(StoreUnavailable):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import NamedTuple
 
 from carnet.errors import ServerError
-from carnet.server.keys.master_key import MasterKey, create_master_key, read_master_key
+from carnet.server.keys.master_key import SIZE, MasterKey, create_master_key, read_master_key
 from carnet.server.settings import Settings
 
-__all__ = ["NEXT_KEY", "DataFolder", "open_folder"]
+__all__ = ["NEXT_KEY", "DataFolder", "open_folder", "read_folder"]
 
 
 NEXT_KEY = "master.key.next"
@@ -30,6 +31,23 @@ class DataFolder(NamedTuple):
     master_key: MasterKey
     key_path: Path
     is_new: bool
+
+
+def read_folder(settings: Settings, *, needs_key: bool) -> DataFolder:
+    """Give what stands in the data folder, and write nothing.
+
+    Args:
+        settings: where it is.
+        needs_key: whether anything is encrypted yet; without that, the master key may be missing.
+
+    Raises:
+        ServerError: if the master key can't be used.
+    """
+    database, path = settings.folder / "carnet.db", settings.folder / "master.key"
+    if needs_key or path.exists():
+        return DataFolder(database, read_master_key(path), path, False)
+    # It goes with this process: there is nothing to decrypt, and nothing will be encrypted.
+    return DataFolder(database, MasterKey(secrets.token_bytes(SIZE)), path, True)
 
 
 def open_folder(settings: Settings) -> DataFolder:

@@ -119,9 +119,17 @@ class SigningKeys:
             ServerError: ``master_key_wrong``.
         """
         await self._store.transact(self._make_pepper)
+        await self.read()
+        await self.keep_up()
+
+    async def read(self) -> None:
+        """Read the keys as they are, and make none.
+
+        Raises:
+            ServerError: ``master_key_wrong``.
+        """
         self.peppers = await self._read_peppers()
         await self._take_over()
-        await self.keep_up()
 
     async def keep_up(self) -> None:
         """Do what is due: make the next key, remove the last, follow the other replicas."""
