@@ -87,7 +87,13 @@ def retire(kid: str, yes: bool, config: Path | None, **given: Any) -> None:
 @keys.command("change-master-key")
 @data_options
 def change_master_key(config: Path | None, **given: Any) -> None:
-    """Encrypt everything under a new master key. Stop the servers first, start them afterwards."""
+    """Encrypt everything under a new master key. Running servers take it over by themselves.
+
+    Servers on other machines find it once it is copied there, in the place of the old one: until
+    then they sign with the keys that they have, and are not ready for requests after a minute.
+    """
     settings = settings_from(config, **given)
     with_service(settings, lambda service: service.change_master_key(OPERATOR))
-    click.echo(f"{settings.folder / 'master.key'} is new: back it up, and start the servers again")
+    click.echo(
+        f"{settings.folder / 'master.key'} is new: back it up, and copy it to other replicas"
+    )

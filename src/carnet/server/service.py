@@ -78,7 +78,7 @@ class Service:
     folder: DataFolder
 
     async def change_master_key(self, origin: Origin) -> None:
-        """Encrypt everything under a new master key; no other process may run meanwhile.
+        """Encrypt everything under a new master key, which running servers take over.
 
         The new key is on the disk before the database needs it, and takes the old one's place
         after: whenever this is interrupted, one of the two files opens the database.
@@ -165,7 +165,7 @@ async def _open_data(settings: Settings, *, reading: bool) -> tuple[Store, DataF
 async def _load_keys(
     store: Store, folder: DataFolder, settings: Settings, clock: Clock, *, reading: bool
 ) -> SigningKeys:
-    keys = SigningKeys(store, folder.master_key, settings, clock)
+    keys = SigningKeys(store, folder.master_key, settings, clock, folder.find_master_keys)
     try:
         await (keys.read() if reading else keys.load())
     except ServerError as error:
@@ -175,7 +175,8 @@ async def _load_keys(
             folder.key_path.unlink()
         elif error.code == "master_key_wrong" and following.exists():
             # A change of the master key was interrupted after the database had taken it.
-            keys = SigningKeys(store, read_master_key(following), settings, clock)
+            found = read_master_key(following)
+            keys = SigningKeys(store, found, settings, clock, folder.find_master_keys)
             if reading:
                 await keys.read()
                 return keys

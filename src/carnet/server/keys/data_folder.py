@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +33,16 @@ class DataFolder(NamedTuple):
     master_key: MasterKey
     key_path: Path
     is_new: bool
+
+    def find_master_keys(self) -> Iterator[MasterKey]:
+        """Give the master keys that are there now.
+
+        While one is changed, the next takes the place of the other: whoever looks for it too late
+        beside the other finds it there.
+        """
+        for path in (self.key_path, self.key_path.with_name(NEXT_KEY), self.key_path):
+            with suppress(ServerError):
+                yield read_master_key(path)
 
 
 def read_folder(settings: Settings, *, needs_key: bool) -> DataFolder:
