@@ -26,6 +26,13 @@ from carnet.server.activity import MINUTE, Activity
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import SECOND, Clock
 from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.metrics import (
+    DATABASE_CONNECTIONS,
+    DATABASE_IN_USE,
+    DATABASE_WAITING,
+    REVOCATION_LAG,
+    REVOCATION_SEQ,
+)
 from carnet.server.recurring import Recurring
 from carnet.server.revocations.stream import RevocationStream
 from carnet.server.store import Store
@@ -178,7 +185,15 @@ class Background:
             raise ExceptionGroup("not everything could be swept", failures)
 
     async def _read_counters(self) -> None:
-        before, self._counters = self._counters, await self._stream.catch_up()
+        try:
+            before, self._counters = self._counters, await self._stream.catch_up()
+        finally:
+            pool = self._store.pool_use()
+            DATABASE_CONNECTIONS.set(pool.size)
+            DATABASE_IN_USE.set(pool.in_use)
+            DATABASE_WAITING.set(pool.waiting)
+            REVOCATION_SEQ.set(self._stream.seq)
+            REVOCATION_LAG.set(self._stream.lag)
         for name, task in (("signing_key", "keys"), ("directory", "directory")):
             if before.get(name) != self._counters.get(name):
                 self.tasks[task].wake()

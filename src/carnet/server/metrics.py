@@ -22,9 +22,14 @@ __all__ = [
     "BACKGROUND_FAILURES",
     "BACKGROUND_SUCCESS",
     "CONTENT_TYPE_LATEST",
+    "DATABASE_CONNECTIONS",
+    "DATABASE_IN_USE",
+    "DATABASE_WAITING",
     "LOGOUT_NOTICES",
     "READERS",
     "REFRESHES",
+    "REVOCATION_LAG",
+    "REVOCATION_SEQ",
     "SIGN_INS",
     "UNREADABLE_ROWS",
     "CountRequests",
@@ -37,6 +42,30 @@ REFRESHES = Counter("carnet_refreshes_total", "Refreshes, by outcome.", ["outcom
 READERS = Gauge(
     "carnet_revocation_readers",
     "Open revocation streams.",
+    multiprocess_mode="livesum",
+)
+# Of several workers, the one that is furthest behind counts.
+REVOCATION_SEQ = Gauge(
+    "carnet_revocation_seq",
+    "The newest revocation that the streams know of.",
+    multiprocess_mode="livemin",
+)
+REVOCATION_LAG = Gauge(
+    "carnet_revocation_reader_lag",
+    "Revocations that the stream's slowest reader has not taken yet.",
+    multiprocess_mode="livemax",
+)
+DATABASE_CONNECTIONS = Gauge(
+    "carnet_database_connections", "Connections to the database.", multiprocess_mode="livesum"
+)
+DATABASE_IN_USE = Gauge(
+    "carnet_database_connections_in_use",
+    "Connections to the database that are doing something.",
+    multiprocess_mode="livesum",
+)
+DATABASE_WAITING = Gauge(
+    "carnet_database_waiting",
+    "Pieces of work that wait for a connection to the database.",
     multiprocess_mode="livesum",
 )
 # Of several workers, the one that has succeeded longest ago counts.

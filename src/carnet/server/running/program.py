@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 import msgspec
+import structlog
 
 from carnet.listening import listen
 from carnet.server.log import configure_log
@@ -15,6 +16,8 @@ from carnet.server.service import open_service
 from carnet.server.settings import Settings
 
 __all__ = ["serve"]
+
+_log = structlog.get_logger()
 
 
 def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
@@ -34,14 +37,23 @@ def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
         host, port = listener.getsockname()[:2]
         # Port 0 let the system choose one.
         settings = msgspec.structs.replace(settings, port=port)
-        ready = f"carnet: serving {settings.own_url} on http://{host}:{port}"
+        address = f"http://{host}:{port}"
+
+        def announce() -> None:
+            if settings.json_log:
+                _log.info("serving", issuer=settings.own_url, address=address)
+            else:
+                print(
+                    f"carnet: serving {settings.own_url} on {address}", file=sys.stderr, flush=True
+                )
+
         lifeline = sys.stdin.fileno() if stop_with_stdin else None
         if settings.workers == 1:
-            serve_on(listener, settings, ready, lifeline=lifeline)
+            serve_on(listener, settings, announce, lifeline=lifeline)
         else:
             # What is wrong with the data is told here, once, and not by each worker.
             asyncio.run(_open_once(settings))
-            supervise(listener, settings, ready, lifeline=lifeline)
+            supervise(listener, settings, announce, lifeline=lifeline)
 
 
 async def _open_once(settings: Settings) -> None:

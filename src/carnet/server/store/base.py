@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from carnet.errors import ServerError
 
 __all__ = [
     "MigrationsMissing",
     "Opening",
+    "PoolUse",
     "Rows",
     "Statement",
     "Store",
@@ -37,6 +38,20 @@ class StoreUnavailable(ServerError):
     """The database can't do what was asked: full disk, lost connection, locked file."""
 
     code = "store_unavailable"
+
+
+class PoolUse(NamedTuple):
+    """How busy a database's connections are.
+
+    Attributes:
+        size: how many there are.
+        in_use: how many of them are doing something.
+        waiting: how many pieces of work wait for one.
+    """
+
+    size: int
+    in_use: int
+    waiting: int
 
 
 class MigrationsMissing(ServerError):
@@ -66,6 +81,9 @@ class Store(Protocol):
 
     statements_run: int
     migrated: list[str]
+
+    def pool_use(self) -> PoolUse:
+        """Say how busy the connections are at this moment."""
 
     async def read(self, sql: str, *values: Any) -> Rows:
         """Run one statement that changes nothing."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 
-from carnet.server.store.base import Opening, Rows, StoreUnavailable, Transaction
+from carnet.server.store.base import Opening, PoolUse, Rows, StoreUnavailable, Transaction
 from carnet.server.store.migrations import check_shape, migrate, missing_migrations
 from carnet.server.store.postgres_connections import Connections, connect, place_of, unreachable
 from carnet.server.store.postgres_failures import FAILURES, Failed, failure_of, reason_of
@@ -90,6 +90,10 @@ class PostgresStore:
                 raise unreachable(place_of(url), str(error)) from None
             raise
         return store
+
+    def pool_use(self) -> PoolUse:
+        """Say how busy the connections are at this moment."""
+        return self._connections.pool_use()
 
     async def read(self, sql: str, *values: Any) -> Rows:
         """Run one statement that changes nothing."""

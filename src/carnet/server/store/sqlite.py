@@ -23,7 +23,14 @@ from typing import Any, TypeVar
 import apsw
 
 from carnet.errors import ServerError
-from carnet.server.store.base import Opening, Rows, Statement, StoreUnavailable, Transaction
+from carnet.server.store.base import (
+    Opening,
+    PoolUse,
+    Rows,
+    Statement,
+    StoreUnavailable,
+    Transaction,
+)
 from carnet.server.store.migrations import check_shape, migrate, missing_migrations
 
 __all__ = ["SqliteStore"]
@@ -109,6 +116,10 @@ class SqliteStore:
             self._writer.execute("ROLLBACK")
             raise
         self._writer.execute("COMMIT")
+
+    def pool_use(self) -> PoolUse:
+        """Say how busy the connections are: one reads, one writes, and others wait to write."""
+        return PoolUse(2, int(self._writing is not None), len(self._waiting))
 
     async def read(self, sql: str, *values: Any) -> Rows:
         """Run one statement that changes nothing."""
