@@ -64,6 +64,7 @@ class Background:
         stream: what it advances.
         logout_notices: tells clients which sessions have ended.
         clock: gives the microseconds since 1970.
+        audit_retention: seconds that entries of the audit log are kept; 0 is for ever.
 
     Attributes:
         activity: what this process has done in the last hour.
@@ -78,12 +79,14 @@ class Background:
         stream: RevocationStream,
         logout_notices: LogoutNotices,
         clock: Clock,
+        audit_retention: int,
     ) -> None:
         self._store = store
         self._keys = keys
         self._stream = stream
         self._logout_notices = logout_notices
         self._clock = clock
+        self._audit_retention = audit_retention * SECOND
         self._registry = registry
         # What the counters say, and what of it has been taken over.
         self._counters: dict[str, int] = {}
@@ -168,6 +171,8 @@ class Background:
         """
         now, failures = self._clock(), []
         for statement, before in (
+            # Nothing is older than 1970.
+            (sql.SWEEP_AUDIT, now - self._audit_retention if self._audit_retention else 0),
             (sql.SWEEP_SESSIONS, now - ENDED_KEPT),
             (sql.SWEEP_REVOCATIONS, now),
             (sql.SWEEP_THROTTLES, now),

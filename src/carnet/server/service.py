@@ -134,7 +134,9 @@ async def open_service(
             consents=Consents(store, sessions, clock),
             revocation_stream=stream,
             logout_notices=logout_notices,
-            background=Background(store, keys, registry, stream, logout_notices, clock),
+            background=Background(
+                store, keys, registry, stream, logout_notices, clock, settings.audit_retention
+            ),
             folder=folder,
         )
     finally:

@@ -85,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         revocation_streams_per_address: how many of those for one address.
         json_log: whether every line on standard error is JSON, from the first to the last: also
             the one that says that the service is ready, and the one that says why it can't start.
+        audit_retention: how long entries of the audit log are kept; 0 is for ever.
         sign_up: whether people may make accounts for themselves.
         brand_name: what the pages call the service.
         brand_logo: an .svg or .png file for the pages.
@@ -118,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     revocation_streams: Annotated[int, Meta(ge=1, le=100_000)] = 1000
     revocation_streams_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 500
     json_log: bool = False
+    audit_retention: Annotated[int, Meta(ge=0, le=100 * 365 * DAY)] = 0
     sign_up: bool = False
     brand_name: Annotated[str, Meta(min_length=1, max_length=60)] = "Carnet"
     brand_logo: str = ""

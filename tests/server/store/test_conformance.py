@@ -147,6 +147,8 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ACCOUNTS": ("", 1),
         "AUDIT": (1, 1),
         "AUDIT_PAGE": (1, "i", 1, "e", "a", 1),
+        "AUDIT_AFTER": (1, "i", 1),
+        "SWEEP_AUDIT": (1, 1),
         "SEARCH_ACCOUNTS": ("", "%", 1),
         "SET_PASSWORD": ("h", "a"),
         "SET_ROLES": ("[]", "a"),
