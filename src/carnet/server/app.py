@@ -106,4 +106,15 @@ def build_app(service: Service) -> ASGIApp:
         exception_handlers=dict.fromkeys((*EXPECTED, Exception), answer_failure),
     )
     app.state.service = service
-    return Dispatcher(app, ASKED_MOST)
+    return _traced(Dispatcher(app, ASKED_MOST))
+
+
+def _traced(app: ASGIApp) -> ASGIApp:
+    """Give an application with traces and metrics, where OpenTelemetry's API is installed."""
+    try:
+        from carnet.server.tracing import Traced
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        return app
+    return Traced(app, ROUTES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from functools import cache
+from typing import Final
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -26,6 +27,7 @@ __all__ = [
     "DATABASE_IN_USE",
     "DATABASE_WAITING",
     "LOGOUT_NOTICES",
+    "OWN_FIGURES",
     "READERS",
     "REFRESHES",
     "REVOCATION_LAG",
@@ -96,6 +98,13 @@ SECONDS = Histogram(
     ["at"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
+
+OWN_FIGURES: Final = (
+    *(SIGN_INS, REFRESHES, READERS, REVOCATION_SEQ, REVOCATION_LAG),
+    *(DATABASE_CONNECTIONS, DATABASE_IN_USE, DATABASE_WAITING),
+    *(BACKGROUND_SUCCESS, BACKGROUND_FAILURES, LOGOUT_NOTICES, UNREADABLE_ROWS),
+)
+"""Those that are no figures of every HTTP server."""
 
 
 class CountRequests:
