@@ -25,6 +25,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import ipaddress
+import logging
 import math
 from enum import Enum
 from typing import Any, ClassVar, Final, NamedTuple, cast
@@ -58,7 +59,10 @@ SHUT_BYTES: Final = 1024 * 1024
 MAPPED: Final = "::ffff:"
 
 CHECK_SECONDS: Final = 1
+FULL_LOGGED_SECONDS: Final = 60
 MOST_GATHERED: Final = 64 * 1024
+
+_log = logging.getLogger("carnet.http_connections")
 
 
 class _Refusal(NamedTuple):
@@ -107,10 +111,16 @@ class _Places:
         self._most = most
         self._taken: set[HttpConnection] = set()
         self._round: asyncio.TimerHandle | None = None
+        self._full_logged_at = -math.inf
 
     def take(self, connection: HttpConnection) -> bool:
         """Take a place, and tell whether there is one."""
         if len(self._taken) >= self._most and not self._make_room():
+            now = connection.loop.time()
+            # Whoever opens many connections shall not fill the log, too.
+            if now - self._full_logged_at >= FULL_LOGGED_SECONDS:
+                self._full_logged_at = now
+                _log.warning("all %d connections are taken: others get 503", self._most)
             return False
         self._taken.add(connection)
         if self._round is None:

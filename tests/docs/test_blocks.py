@@ -55,6 +55,7 @@ OTHERS = {
     "js": "a browser",
     "ini": "Grafana, and tests/docs/test_testing.py",
     "nginx": "nginx",
+    "sql": "PostgreSQL, and tests/server/test_least_privilege.py",
     "caddy": "Caddy",
     "yaml": "Traefik, Envoy and Prometheus",
     "{eval-rst}": "Sphinx, which tests/docs/test_site.py runs",

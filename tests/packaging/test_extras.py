@@ -42,13 +42,14 @@ MODULES = {
         "carnet.server.store.postgres_connections",
         "carnet.server.store.postgres_failures",
     ],
+    "otel": ["carnet.server.tracing"],
     "testing": ["carnet.testing", "carnet.testing.issuer"],
 }
 # Who has the extra django has Django REST framework if they use it: no extra brings it.
 NOT_OURS = {"carnet.verifier.rest_framework"}
 # Commands that work on the service's data need the service, and its feed is read with HTTP.
 WITH_SERVER = (
-    *("serve", "user", "client", "resource", "session", "keys", "audit", "migrate_store"),
+    *("serve", "user", "client", "resource", "session", "keys", "audit", "migrate"),
     "backup",
     *("running", "options", "revocations"),
 )
@@ -173,7 +174,7 @@ def test_the_modules_of_an_extra_need_nothing_else(names, python, extra):
 
 
 @pytest.mark.parametrize(
-    "extra", [extra for extra in MODULES if extra not in ("postgres", "gate", "testing")]
+    "extra", [extra for extra in MODULES if extra not in ("postgres", "otel", "gate", "testing")]
 )
 def test_an_adapter_without_its_framework_names_the_extra(python, extra):
     done = python("-c", f"import {MODULES[extra][0]}", extras=[])

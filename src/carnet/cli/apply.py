@@ -76,7 +76,7 @@ def apply(
         return plan, agreed
 
     try:
-        plan, done = with_service(settings, work)
+        plan, done = with_service(settings, work, reading=check)
     except EntryRefused as error:
         raise described.explain(error) from None
     if as_json:
@@ -125,7 +125,7 @@ def export(output: str, force: bool, config: Path | None, **given: Any) -> None:
             )
         return write_configuration(registry.clients(), registry.resources(), service.clock())
 
-    text = with_service(settings_from(config, **given), work)
+    text = with_service(settings_from(config, **given), work, reading=True)
     write_output(output, text.encode(), force=force)
 
 

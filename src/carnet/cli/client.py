@@ -212,7 +212,7 @@ def list_clients(as_json: bool, config: Path | None, **given: Any) -> None:
     async def work(service: Service) -> tuple[list[Client], dict[str, str]]:
         return service.registry.clients(), service.registry.unreadable_clients
 
-    clients, unreadable = with_service(settings_from(config, **given), work)
+    clients, unreadable = with_service(settings_from(config, **given), work, reading=True)
     for name in sorted(unreadable):
         click.echo(
             f"carnet: the row of the client {name} can't be read ({unreadable[name]}): it gets no "
@@ -240,7 +240,7 @@ def show(client_id: str, as_json: bool, config: Path | None, **given: Any) -> No
         clients = {one.id: one for one in service.registry.clients()}
         return clients.get(client_id), (await service.logout_notices.failures()).get(client_id)
 
-    found, failure = with_service(settings_from(config, **given), work)
+    found, failure = with_service(settings_from(config, **given), work, reading=True)
     if found is None:
         raise ClientRefused(f"there is no client {client_id!r}", code="unknown_client")
     document = client_document(found)

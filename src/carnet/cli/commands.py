@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
     "backup": ("carnet.cli.backup:backup", "Copy the SQLite database while servers go on."),
     "restore": ("carnet.cli.backup:restore", "Put a backup in the place of the database."),
+    "migrate": ("carnet.cli.migrate:migrate", "Bring the database to this version's shape."),
     "migrate-store": (
         "carnet.cli.migrate_store:migrate_store",
         "Move the data between SQLite and PostgreSQL.",

@@ -36,7 +36,7 @@ def list_keys(as_json: bool, config: Path | None, **given: Any) -> None:
             {**dates._asdict(), "stage": stage.value} for dates, stage in service.keys.overview()
         ]
 
-    rows = with_service(settings_from(config, **given), work)
+    rows = with_service(settings_from(config, **given), work, reading=True)
     if as_json:
         echo_json(rows)
         return
@@ -87,7 +87,13 @@ def retire(kid: str, yes: bool, config: Path | None, **given: Any) -> None:
 @keys.command("change-master-key")
 @data_options
 def change_master_key(config: Path | None, **given: Any) -> None:
-    """Encrypt everything under a new master key. Stop the servers first, start them afterwards."""
+    """Encrypt everything under a new master key. Running servers take it over by themselves.
+
+    Servers on other machines find it once it is copied there, in the place of the old one: until
+    then they sign with the keys that they have, and are not ready for requests after a minute.
+    """
     settings = settings_from(config, **given)
     with_service(settings, lambda service: service.change_master_key(OPERATOR))
-    click.echo(f"{settings.folder / 'master.key'} is new: back it up, and start the servers again")
+    click.echo(
+        f"{settings.folder / 'master.key'} is new: back it up, and copy it to other replicas"
+    )

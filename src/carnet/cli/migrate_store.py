@@ -11,7 +11,7 @@ import click
 
 from carnet.cli.options import echo_json, json_option
 from carnet.errors import ConfigurationError
-from carnet.server.store import Store, open_store
+from carnet.server.store import Opening, Store, open_store
 from carnet.server.store.copying import Progress, copy_store, read_tables
 
 __all__ = ["migrate_store"]
@@ -64,17 +64,20 @@ async def _migrate(source: str, target: str) -> dict[str, int]:
 
 
 async def _open(place: str, *, must_exist: bool) -> Store:
+    opening = Opening.READ if must_exist else Opening.MIGRATE
     if _is_url(place):
-        return await open_store(place)
+        return await open_store(place, opening)
     folder = Path(place)
     path = folder if folder.suffix == ".db" else folder / "carnet.db"
     if must_exist and not path.is_file():
         raise ConfigurationError(f"there is no database at {path}; name the data folder")
+    if must_exist:
+        return await open_store(path, opening)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"can't make {path.parent}: {error.strerror}") from None
-    return await open_store(path)
+    return await open_store(path, opening)
 
 
 def _is_url(place: str) -> bool:

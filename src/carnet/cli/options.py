@@ -13,7 +13,7 @@ import msgspec
 from carnet.server.settings import Settings
 from carnet.server.settings_sources import load_settings
 
-__all__ = ["data_options", "echo_json", "json_option", "settings_from"]
+__all__ = ["data_options", "echo_json", "json_option", "settings_from", "warn_people"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,15 +40,18 @@ def data_options(command: F) -> F:
     return command
 
 
-def settings_from(config: Path | None, **given: Any) -> Settings:
+def warn_people(text: str) -> None:
+    """Say on standard error what looks wrong."""
+    click.echo(f"carnet: {text}", err=True)
+
+
+def settings_from(
+    config: Path | None, warn: Callable[[str], None] = warn_people, **given: Any
+) -> Settings:
     """Put the settings together from the file, the environment and the flags."""
-    return load_settings(config, os.environ, given, _warn)
+    return load_settings(config, os.environ, given, warn)
 
 
 def echo_json(value: Any) -> None:
     """Answer with one line of JSON."""
     click.echo(msgspec.json.encode(value))
-
-
-def _warn(text: str) -> None:
-    click.echo(f"carnet: {text}", err=True)

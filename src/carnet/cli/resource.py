@@ -155,7 +155,7 @@ def list_resources(as_json: bool, config: Path | None, **given: Any) -> None:
         found = (service.registry.resource(name) for name in service.registry.audiences)
         return [one for one in found if one is not None]
 
-    resources = with_service(settings_from(config, **given), work)
+    resources = with_service(settings_from(config, **given), work, reading=True)
     if as_json:
         echo_json([_document(one) for one in resources])
         return

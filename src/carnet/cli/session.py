@@ -34,7 +34,7 @@ def list_sessions(username: str, as_json: bool, config: Path | None, **given: An
         account = await service.accounts.find(username)
         return await service.sessions.of_account(account.id)
 
-    sessions = with_service(settings_from(config, **given), work)
+    sessions = with_service(settings_from(config, **given), work, reading=True)
     if as_json:
         echo_json([one._asdict() for one in sessions])
         return

@@ -72,7 +72,7 @@ def add(
 @data_options
 def list_accounts(as_json: bool, config: Path | None, **given: Any) -> None:
     """List the accounts."""
-    accounts = with_service(settings_from(config, **given), _all)
+    accounts = with_service(settings_from(config, **given), _all, reading=True)
     if as_json:
         echo_json([account._asdict() for account in accounts])
         return

@@ -109,7 +109,7 @@ def build_app(service: Service) -> ASGIApp:
     # Starlette would name the host and the path that a proxy has asked, not those of the issuer.
     app.router.redirect_slashes = False
     app.router.default = _lead_without_slash
-    return BehindProxies(Dispatcher(app, ASKED_MOST), service.settings)
+    return BehindProxies(_traced(Dispatcher(app, ASKED_MOST)), service.settings)
 
 
 def _check_path(settings: Settings) -> None:
@@ -136,3 +136,14 @@ async def _lead_without_slash(scope: Scope, receive: Receive, send: Send) -> Non
     )
     response = RedirectResponse(location, 307)
     await response(scope, receive, send)
+
+
+def _traced(app: ASGIApp) -> ASGIApp:
+    """Give an application with traces and metrics, where OpenTelemetry's API is installed."""
+    try:
+        from carnet.server.tracing import Traced
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        return app
+    return Traced(app, ROUTES)

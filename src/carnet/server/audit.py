@@ -1,14 +1,16 @@
 """The audit log: who did what, when, from where, and why it was refused.
 
 An entry stands in the transaction of what it tells, so neither is there without the other. Entries
-are only ever added. None holds a token, a password or a key.
+are only ever added, and go when ``audit_retention`` is over. None holds a token, a password or a
+key.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from carnet.server.clock import SECOND
 from carnet.server.identifiers import new_identifier
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
@@ -20,6 +22,7 @@ __all__ = [
     "Entry",
     "Event",
     "Filter",
+    "Following",
     "Origin",
     "Page",
     "newest",
@@ -29,6 +32,10 @@ __all__ = [
 
 
 LATEST = 2**62
+AFTER_ALL: Final = "\x7f"
+FOLLOWED_AT_ONCE: Final = 1000
+OVERLAP: Final = 30 * SECOND
+"""How late an entry may come that is followed: transactions take no longer."""
 
 
 class Event(StrEnum):
@@ -99,6 +106,48 @@ async def newest(store: Store, limit: int) -> list[Entry]:
     return [Entry(*row) for row in await store.read(sql.AUDIT, LATEST, limit)]
 
 
+class Following:
+    """Reads the entries from a moment on, the oldest first, and then the new ones.
+
+    An entry carries the moment at which its work began, and is there once that is done: one that
+    comes may be older than one that came before. So each reading begins a while before the end of
+    the last one, and gives what that had not.
+
+    Args:
+        since: the moment, in microseconds since 1970.
+    """
+
+    def __init__(self, since: int) -> None:
+        self._since = since
+        self._newest = since
+        self._given: dict[str, int] = {}
+
+    async def read(self, store: Store, now: int) -> list[tuple[str, Entry]]:
+        """Give the entries that were not given before, each with its id.
+
+        Args:
+            store: where they are.
+            now: microseconds since 1970.
+
+        Raises:
+            StoreUnavailable: if the database does not answer; nothing is lost by that.
+        """
+        found: list[tuple[str, Entry]] = []
+        after = (max(self._since, self._newest - OVERLAP) - 1, AFTER_ALL)
+        while rows := await store.read(sql.AUDIT_AFTER, *after, FOLLOWED_AT_ONCE):
+            for *values, entry_id in rows:
+                entry = Entry(*values)
+                if entry_id not in self._given:
+                    found.append((entry_id, entry))
+                after = (entry.at, entry_id)
+        self._given.update((entry_id, entry.at) for entry_id, entry in found)
+        # One from a clock that is ahead hides none of the others'.
+        self._newest = max(self._newest, min(after[0], now))
+        oldest = self._newest - OVERLAP
+        self._given = {name: at for name, at in self._given.items() if at >= oldest}
+        return found
+
+
 class Filter(NamedTuple):
     """Which entries are wanted.
 
@@ -114,7 +163,7 @@ class Filter(NamedTuple):
     account_id: str = ""
     since: int = 0
     before: int = LATEST
-    after_id: str = "\x7f"
+    after_id: str = AFTER_ALL
 
 
 class Page(NamedTuple):

@@ -26,6 +26,13 @@ from carnet.server.activity import MINUTE, Activity
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import SECOND, Clock
 from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.metrics import (
+    DATABASE_CONNECTIONS,
+    DATABASE_IN_USE,
+    DATABASE_WAITING,
+    REVOCATION_LAG,
+    REVOCATION_SEQ,
+)
 from carnet.server.recurring import Recurring
 from carnet.server.revocations.stream import RevocationStream
 from carnet.server.store import Store
@@ -59,6 +66,7 @@ class Background:
         stream: what it advances.
         logout_notices: tells clients which sessions have ended.
         clock: gives the microseconds since 1970.
+        audit_retention: seconds that entries of the audit log are kept; 0 is for ever.
 
     Attributes:
         activity: what this process has done in the last hour.
@@ -74,12 +82,14 @@ class Background:
         stream: RevocationStream,
         logout_notices: LogoutNotices,
         clock: Clock,
+        audit_retention: int,
     ) -> None:
         self._store = store
         self._keys = keys
         self._stream = stream
         self._logout_notices = logout_notices
         self._clock = clock
+        self._audit_retention = audit_retention * SECOND
         self._registry = registry
         # What the counters say, and what of it has been taken over.
         self._counters: dict[str, int] = {}
@@ -165,6 +175,8 @@ class Background:
         """
         now, failures = self._clock(), []
         for statement, before in (
+            # Nothing is older than 1970.
+            (sql.SWEEP_AUDIT, now - self._audit_retention if self._audit_retention else 0),
             (sql.SWEEP_SESSIONS, now - ENDED_KEPT),
             (sql.SWEEP_REVOCATIONS, now - CLOCK_AHEAD),
             (sql.SWEEP_THROTTLES, now),
@@ -182,7 +194,15 @@ class Background:
             raise ExceptionGroup("not everything could be swept", failures)
 
     async def _read_counters(self) -> None:
-        before, self._counters = self._counters, await self._stream.catch_up()
+        try:
+            before, self._counters = self._counters, await self._stream.catch_up()
+        finally:
+            pool = self._store.pool_use()
+            DATABASE_CONNECTIONS.set(pool.size)
+            DATABASE_IN_USE.set(pool.in_use)
+            DATABASE_WAITING.set(pool.waiting)
+            REVOCATION_SEQ.set(self._stream.seq)
+            REVOCATION_LAG.set(self._stream.lag)
         for name, task in (("signing_key", "keys"), ("directory", "directory")):
             if before.get(name) != self._counters.get(name):
                 self.tasks[task].wake()

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.server.log import log_failure
 from carnet.server.pages.error_page import page_of_refusal
 from carnet.server.pages.routes import wants_page
 from carnet.server.store import StoreUnavailable
@@ -18,6 +19,8 @@ __all__ = ["EXPECTED", "answer_failure"]
 EXPECTED: Final = (RequestRefused, HTTPException, StoreUnavailable)
 """The errors that are no fault of this program's."""
 
+FAILED: Final = 500
+
 NOT_SERVED: Final = {
     404: "there is nothing at this address",
     405: "use another method here",
@@ -27,6 +30,8 @@ NOT_SERVED: Final = {
 async def answer_failure(request: Request, error: Exception) -> Response:
     """Answer a request with what is told of an error; nothing of one that is not expected."""
     refused = _refused(error)
+    if refused.status >= FAILED:
+        log_failure(request.scope, refused.status, error)
     return page_of_refusal(request, refused) if wants_page(request) else refusal(refused)
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ import structlog
 
 from carnet.errors import CarnetError
 
-__all__ = ["configure_log", "describe_error"]
+__all__ = ["configure_log", "describe_error", "log_failure"]
 
 MOST_FRAMES: Final = 50
 MOST_ERRORS: Final = 20
@@ -56,8 +58,26 @@ def _describe(error: BaseException) -> dict[str, Any]:
     return one
 
 
+def log_failure(scope: Mapping[str, Any], status: int, cause: BaseException | str) -> None:
+    """Write down why a request is answered with a status from 500 on.
+
+    Args:
+        scope: of the request, as ASGI has it.
+        status: of the answer.
+        cause: the error, or what there is to say; of an error that is not ours, its kind alone.
+    """
+    if isinstance(cause, BaseException):
+        cause = str(cause) if isinstance(cause, CarnetError) else type(cause).__name__
+    at = getattr(scope.get("endpoint"), "__name__", "nothing").lstrip("_")
+    structlog.get_logger().error("request_failed", at=at, status=status, reason=cause)
+
+
 def configure_log() -> None:
-    """Send our own events, and the warnings of the libraries, to standard error as JSON."""
+    """Send to standard error, as JSON, what this process has to say.
+
+    That is our own events and the warnings of the libraries and of Python, and also what nobody has
+    caught: in this thread, in another one, in a task, or where Python can't raise anything.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -69,7 +89,8 @@ def configure_log() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # The other factory writes the end of a line apart, where another process may come between.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -84,3 +105,22 @@ def configure_log() -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, frames: TracebackType | None
+) -> None:
+    structlog.get_logger().critical("uncaught", exc_info=(kind, error, frames))
+
+
+def _log_uncaught_in_thread(uncaught: threading.ExceptHookArgs) -> None:
+    if uncaught.exc_value is not None:
+        structlog.get_logger().error("uncaught_in_thread", exc_info=uncaught.exc_value)
+
+
+def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    structlog.get_logger().error("unraisable", exc_info=unraisable.exc_value)

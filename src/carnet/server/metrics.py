@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from functools import cache
+from typing import Final
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -22,9 +23,15 @@ __all__ = [
     "BACKGROUND_FAILURES",
     "BACKGROUND_SUCCESS",
     "CONTENT_TYPE_LATEST",
+    "DATABASE_CONNECTIONS",
+    "DATABASE_IN_USE",
+    "DATABASE_WAITING",
     "LOGOUT_NOTICES",
+    "OWN_FIGURES",
     "READERS",
     "REFRESHES",
+    "REVOCATION_LAG",
+    "REVOCATION_SEQ",
     "SIGN_INS",
     "UNREADABLE_ROWS",
     "CountRequests",
@@ -37,6 +44,30 @@ REFRESHES = Counter("carnet_refreshes_total", "Refreshes, by outcome.", ["outcom
 READERS = Gauge(
     "carnet_revocation_readers",
     "Open revocation streams.",
+    multiprocess_mode="livesum",
+)
+# Of several workers, the one that is furthest behind counts.
+REVOCATION_SEQ = Gauge(
+    "carnet_revocation_seq",
+    "The newest revocation that the streams know of.",
+    multiprocess_mode="livemin",
+)
+REVOCATION_LAG = Gauge(
+    "carnet_revocation_reader_lag",
+    "Revocations that the stream's slowest reader has not taken yet.",
+    multiprocess_mode="livemax",
+)
+DATABASE_CONNECTIONS = Gauge(
+    "carnet_database_connections", "Connections to the database.", multiprocess_mode="livesum"
+)
+DATABASE_IN_USE = Gauge(
+    "carnet_database_connections_in_use",
+    "Connections to the database that are doing something.",
+    multiprocess_mode="livesum",
+)
+DATABASE_WAITING = Gauge(
+    "carnet_database_waiting",
+    "Pieces of work that wait for a connection to the database.",
     multiprocess_mode="livesum",
 )
 # Of several workers, the one that has succeeded longest ago counts.
@@ -67,6 +98,13 @@ SECONDS = Histogram(
     ["at"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
+
+OWN_FIGURES: Final = (
+    *(SIGN_INS, REFRESHES, READERS, REVOCATION_SEQ, REVOCATION_LAG),
+    *(DATABASE_CONNECTIONS, DATABASE_IN_USE, DATABASE_WAITING),
+    *(BACKGROUND_SUCCESS, BACKGROUND_FAILURES, LOGOUT_NOTICES, UNREADABLE_ROWS),
+)
+"""Those that are no figures of every HTTP server."""
 
 
 class CountRequests:

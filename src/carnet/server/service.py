@@ -15,7 +15,7 @@ from carnet.server.background import Background
 from carnet.server.clients.consents import Consents
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
-from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder
+from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder, read_folder
 from carnet.server.keys.master_key import create_master_key, read_master_key
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
@@ -23,7 +23,8 @@ from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
-from carnet.server.store import Store, open_store
+from carnet.server.store import Opening, Store, open_store
+from carnet.server.store import statements as sql
 from carnet.server.tokens.access_tokens import AccessTokens
 from carnet.server.tokens.id_tokens import IdTokens
 from carnet.server.tokens.logout_notices import LogoutNotices
@@ -77,7 +78,7 @@ class Service:
     folder: DataFolder
 
     async def change_master_key(self, origin: Origin) -> None:
-        """Encrypt everything under a new master key; no other process may run meanwhile.
+        """Encrypt everything under a new master key, which running servers take over.
 
         The new key is on the disk before the database needs it, and takes the old one's place
         after: whenever this is interrupted, one of the two files opens the database.
@@ -98,28 +99,31 @@ class Service:
 
 
 @asynccontextmanager
-async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[Service]:
+async def open_service(
+    settings: Settings, clock: Clock = now, *, reading: bool = False
+) -> AsyncIterator[Service]:
     """Open the data folder, making at the first start what it needs.
 
     Args:
         settings: what the service is told.
         clock: gives the microseconds since 1970.
+        reading: write nothing, neither now nor later: what is missing is an error.
 
     Raises:
         ServerError: if the folder, the database or the master key can't be used.
     """
-    folder = open_folder(settings)
-    store = await open_store(settings.database or folder.database)
+    store, folder = await _open_data(settings, reading=reading)
     passwords = Passwords()
     try:
-        keys = await _load_keys(store, folder, settings, clock)
+        keys = await _load_keys(store, folder, settings, clock, reading=reading)
         revocations = Revocations(store, settings, clock)
         stream = RevocationStream(store, keys, settings, clock)
         sessions = Sessions(store, keys, revocations, settings, clock)
         registry = Registry(store, sessions, settings, clock)
         await registry.load()
         accounts = Accounts(store, passwords, revocations, clock)
-        await accounts.prepare()
+        if not reading:
+            await accounts.prepare()
         id_tokens = IdTokens(keys, settings)
         logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
@@ -139,7 +143,9 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
             consents=Consents(store, sessions, clock),
             revocation_stream=stream,
             logout_notices=logout_notices,
-            background=Background(store, keys, registry, stream, logout_notices, clock),
+            background=Background(
+                store, keys, registry, stream, logout_notices, clock, settings.audit_retention
+            ),
             folder=folder,
         )
     finally:
@@ -147,12 +153,32 @@ async def open_service(settings: Settings, clock: Clock = now) -> AsyncIterator[
         await store.close()
 
 
-async def _load_keys(
-    store: Store, folder: DataFolder, settings: Settings, clock: Clock
-) -> SigningKeys:
-    keys = SigningKeys(store, folder.master_key, settings, clock)
+async def _open_data(settings: Settings, *, reading: bool) -> tuple[Store, DataFolder]:
+    """Open the database and the data folder.
+
+    What is made anew begins with the folder. Where nothing may be made, a database that is not
+    there leaves nothing behind.
+    """
+    database = settings.database or settings.folder / "carnet.db"
+    if settings.migrate and not reading:
+        folder = open_folder(settings)
+        return await open_store(database), folder
+    store = await open_store(database, Opening.READ if reading else Opening.CHECK)
     try:
-        await keys.load()
+        if not reading:
+            return store, open_folder(settings)
+        return store, read_folder(settings, needs_key=bool(await store.read(sql.PEPPERS)))
+    except BaseException:
+        await store.close()
+        raise
+
+
+async def _load_keys(
+    store: Store, folder: DataFolder, settings: Settings, clock: Clock, *, reading: bool
+) -> SigningKeys:
+    keys = SigningKeys(store, folder.master_key, settings, clock, folder.find_master_keys)
+    try:
+        await (keys.read() if reading else keys.load())
     except ServerError as error:
         if folder.key_path is None:
             raise
@@ -162,7 +188,11 @@ async def _load_keys(
             folder.key_path.unlink()
         elif error.code == "master_key_wrong" and following.exists():
             # A change of the master key was interrupted after the database had taken it.
-            keys = SigningKeys(store, read_master_key(following), settings, clock)
+            found = read_master_key(following)
+            keys = SigningKeys(store, found, settings, clock, folder.find_master_keys)
+            if reading:
+                await keys.read()
+                return keys
             await keys.load()
             following.replace(folder.key_path)
             return keys

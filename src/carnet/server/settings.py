@@ -70,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         session_idle_lifetime: how long a session lives without being refreshed.
         session_lifetime: how long a session lives at most.
         database: ``postgresql://…``; by default SQLite in the data folder.
+        migrate: whether the database is brought to this version's shape at the start; otherwise
+            ``carnet migrate`` does it, and a start without it is refused.
         signing_algorithms: a key of each is kept; the first signs unless ``audience_algorithms``
             says otherwise.
         audience_algorithms: the algorithm of the tokens for an audience that wants another.
@@ -87,6 +89,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         connections: how many connections each of them holds.
         revocation_streams: how many revocation streams each of them serves.
         revocation_streams_per_address: how many of those for one address.
+        json_log: whether every line on standard error is JSON, from the first to the last: also
+            the one that says that the service is ready, and the one that says why it can't start.
+        audit_retention: how long entries of the audit log are kept; 0 is for ever.
         sign_up: whether people may make accounts for themselves.
         brand_name: what the pages call the service.
         brand_logo: an .svg or .png file for the pages.
@@ -107,6 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     session_idle_lifetime: Seconds = 14 * DAY
     session_lifetime: Seconds = 90 * DAY
     database: Annotated[str, Meta(pattern="^(|postgres(ql)?://.*)$")] = ""
+    migrate: bool = True
     signing_algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("ES256",)
     audience_algorithms: dict[str, Algorithm] = {}
     key_lifetime: Seconds = 30 * DAY
@@ -121,6 +127,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     connections: Annotated[int, Meta(ge=10, le=100_000)] = 2000
     revocation_streams: Annotated[int, Meta(ge=1, le=100_000)] = 1000
     revocation_streams_per_address: Annotated[int, Meta(ge=1, le=100_000)] = 500
+    json_log: bool = False
+    audit_retention: Annotated[int, Meta(ge=0, le=100 * 365 * DAY)] = 0
     sign_up: bool = False
     brand_name: Annotated[str, Meta(min_length=1, max_length=60)] = "Carnet"
     brand_logo: str = ""

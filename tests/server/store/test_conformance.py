@@ -147,6 +147,8 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ACCOUNTS": ("", 1),
         "AUDIT": (1, 1),
         "AUDIT_PAGE": (1, "i", 1, "e", "a", 1),
+        "AUDIT_AFTER": (1, "i", 1),
+        "SWEEP_AUDIT": (1, 1),
         "SEARCH_ACCOUNTS": ("", "%", 1),
         "SET_PASSWORD": ("h", "a"),
         "SET_ROLES": ("[]", "a"),
@@ -536,9 +538,8 @@ def test_a_migration_that_was_interrupted_has_left_nothing(play, database, monke
     from carnet.server.store import migrations
 
     complete = read_migrations()
-    broken = migrations.Migration(
-        len(complete) + 1, "x", ["CREATE TABLE half (id BIGINT)", "CREATE TABLE nonsense ("]
-    )
+    statements = ["CREATE TABLE half (id BIGINT)", "CREATE TABLE nonsense ("]
+    broken = migrations.Migration(len(complete) + 1, "x", statements, "broken")
 
     async def look(store):
         with pytest.raises(StoreUnavailable):

@@ -16,6 +16,7 @@ __all__ = [
     "Account",
     "AccountRefused",
     "AccountRow",
+    "Refusal",
     "Standing",
     "account_of",
     "account_standing",
@@ -25,6 +26,18 @@ __all__ = [
 ]
 
 MAX_CLAIMS = 4096
+
+
+class Refusal(NamedTuple):
+    """Why a username and a password let nobody in: for operators, and nobody else.
+
+    Attributes:
+        reason: ``unknown_username``, ``wrong_password`` or ``account_disabled``.
+        account_id: of the account with this username, where there is one.
+    """
+
+    reason: str
+    account_id: str | None
 
 
 class AccountRefused(CarnetError):

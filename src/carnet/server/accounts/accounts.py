@@ -18,6 +18,7 @@ from carnet.server.accounts.account_record import (
     Account,
     AccountRefused,
     AccountRow,
+    Refusal,
     account_of,
     check_password,
     claims_text,
@@ -37,7 +38,7 @@ from carnet.server.revocations.revocations import Revocations
 from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Account", "AccountRefused", "Accounts", "account_of"]
+__all__ = ["Account", "AccountRefused", "Accounts", "Refusal", "account_of"]
 
 SKELETONS_AT_ONCE: Final = 500
 
@@ -125,6 +126,15 @@ class Accounts:
     async def authenticate(self, username: str, password: str) -> Account | None:
         """Give the account that a username and a password belong to, or None.
 
+        Raises:
+            TooBusy: if too many sign in at this moment.
+        """
+        found = await self.check(username, password)
+        return found if isinstance(found, Account) else None
+
+    async def check(self, username: str, password: str) -> Account | Refusal:
+        """Give the account that a username and a password belong to, or why there is none.
+
         Unknown, disabled and known usernames cost the same work. A hash of older parameters is made
         anew.
 
@@ -133,11 +143,14 @@ class Accounts:
         """
         row = await self._by_username(username)
         encoded = None if row is None else row.password_hash
-        if not await self._passwords.check(password[: MAX_PASSWORD + 1], encoded) or row is None:
-            return None
+        right = await self._passwords.check(password[: MAX_PASSWORD + 1], encoded)
+        if row is None:
+            return Refusal("unknown_username", None)
+        if not right:
+            return Refusal("wrong_password", row.id)
         account = account_of(row)
         if account.disabled:
-            return None
+            return Refusal("account_disabled", row.id)
         if encoded is not None and self._passwords.is_outdated(encoded):
             renewed = await self._passwords.hash(password)
             await self._store.write(sql.REHASH_PASSWORD, renewed, account.id, encoded)

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.deadline import within
+from carnet.server.log import log_failure
 from carnet.server.metrics import CONTENT_TYPE_LATEST, exposition
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
@@ -26,17 +27,18 @@ async def readiness(request: Request) -> Response:
     """Say whether the service can do its work: the database answers, and what must run does."""
     service: Service = request.app.state.service
     if service.background.stopping:
-        return _unavailable("the service is stopping")
+        return _unavailable(request, "the service is stopping")
     try:
         await within(READ_SECONDS, read_counters(service.store))
     except (StoreUnavailable, TimeoutError):
-        return _unavailable("the database does not answer")
+        return _unavailable(request, "the database does not answer")
     if late := service.background.late:
-        return _unavailable(f"has not succeeded for too long: {', '.join(late)}", late)
+        return _unavailable(request, f"has not succeeded for too long: {', '.join(late)}", late)
     return answer({"status": "ready"})
 
 
-def _unavailable(reason: str, tasks: list[str] | None = None) -> Response:
+def _unavailable(request: Request, reason: str, tasks: list[str] | None = None) -> Response:
+    log_failure(request.scope, 503, reason)
     content: dict[str, object] = {"status": "unavailable", "reason": reason}
     return answer(content if tasks is None else {**content, "tasks": tasks}, 503)
 

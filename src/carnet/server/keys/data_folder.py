@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from carnet.errors import ServerError
 from carnet.server.keys.master_key import (
+    SIZE,
     MasterKey,
     create_master_key,
     parse_master_key,
@@ -14,7 +18,7 @@ from carnet.server.keys.master_key import (
 )
 from carnet.server.settings import Settings
 
-__all__ = ["NEXT_KEY", "DataFolder", "find_master_key", "open_folder"]
+__all__ = ["NEXT_KEY", "DataFolder", "find_master_key", "open_folder", "read_folder"]
 
 KEY = "master.key"
 
@@ -36,6 +40,37 @@ class DataFolder(NamedTuple):
     master_key: MasterKey
     key_path: Path | None
     is_new: bool
+
+    def find_master_keys(self) -> Iterator[MasterKey]:
+        """Give the master keys that are in the folder now.
+
+        While one is changed, the next takes the place of the other: whoever looks for it too late
+        beside the other finds it there.
+        """
+        if self.key_path is None:
+            return
+        for path in (self.key_path, self.key_path.with_name(NEXT_KEY), self.key_path):
+            with suppress(ServerError):
+                yield read_master_key(path)
+
+
+def read_folder(settings: Settings, *, needs_key: bool) -> DataFolder:
+    """Give what stands in the data folder, and write nothing.
+
+    Args:
+        settings: where it is.
+        needs_key: whether anything is encrypted yet; without that, the master key may be missing.
+
+    Raises:
+        ServerError: if the master key can't be used.
+    """
+    database, path = settings.folder / "carnet.db", settings.folder / KEY
+    if settings.master_key:
+        return DataFolder(database, find_master_key(settings), None, False)
+    if needs_key or path.exists():
+        return DataFolder(database, read_master_key(path), path, False)
+    # It goes with this process: there is nothing to decrypt, and nothing will be encrypted.
+    return DataFolder(database, MasterKey(secrets.token_bytes(SIZE)), path, True)
 
 
 def open_folder(settings: Settings) -> DataFolder:

@@ -12,7 +12,7 @@ from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.jose.key import Key
 from carnet.server.secret_files import HOW_TO_HIDE, is_exposed
 
-__all__ = ["MasterKey", "create_master_key", "parse_master_key", "read_master_key"]
+__all__ = ["SIZE", "MasterKey", "create_master_key", "parse_master_key", "read_master_key"]
 
 SIZE = 32
 

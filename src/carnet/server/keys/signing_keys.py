@@ -7,6 +7,8 @@ shown to administrators, and another one takes its place.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple, cast
 
 import structlog
@@ -23,7 +25,7 @@ from carnet.server.keys.master_key import MasterKey
 from carnet.server.keys.stages import KeyDates, Stage, rotation_due, stages
 from carnet.server.metrics import UNREADABLE_ROWS
 from carnet.server.settings import Settings
-from carnet.server.store import Store, Transaction
+from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
 from carnet.server.store.counters import next_number, read_counters
 
@@ -66,6 +68,8 @@ class SigningKeys:
         master_key: what they are encrypted under.
         settings: the algorithms, and how long keys are published, sign and are kept.
         clock: gives the microseconds since 1970.
+        find_master_keys: gives those that may have taken the place of this one, since another
+            process can change it.
 
     Attributes:
         published: the public keys that verifiers are given.
@@ -74,11 +78,17 @@ class SigningKeys:
     """
 
     def __init__(
-        self, store: Store, master_key: MasterKey, settings: Settings, clock: Clock
+        self,
+        store: Store,
+        master_key: MasterKey,
+        settings: Settings,
+        clock: Clock,
+        find_master_keys: Callable[[], Iterable[MasterKey]] = tuple,
     ) -> None:
         self._store = store
         self._master_key = master_key
         self._clock = clock
+        self._find_master_keys = find_master_keys
         self._algorithms = settings.signing_algorithms
         self._lifetime = settings.key_lifetime * SECOND
         self._lead = settings.key_publish_lead * SECOND
@@ -119,12 +129,30 @@ class SigningKeys:
             ServerError: ``master_key_wrong``.
         """
         await self._store.transact(self._make_pepper)
-        self.peppers = await self._read_peppers()
-        await self._take_over()
+        await self.read()
         await self.keep_up()
 
+    async def read(self) -> None:
+        """Read the keys as they are, and make none.
+
+        Raises:
+            ServerError: ``master_key_wrong``.
+        """
+        self.peppers = await self._read_peppers()
+        await self._take_over()
+
     async def keep_up(self) -> None:
-        """Do what is due: make the next key, remove the last, follow the other replicas."""
+        """Do what is due: make the next key, remove the last, follow the other replicas.
+
+        Raises:
+            ServerError: ``master_key_wrong`` where another process has changed the master key and
+                the new one is not found; what the other has retired is out of use all the same.
+        """
+        try:
+            await self._follow_master_key()
+        except ServerError:
+            await self._take_over()
+            raise
         for alg in self._algorithms:
             # In this order: a key that another replica makes after the count fails our own.
             counter = await self._counter()
@@ -205,6 +233,8 @@ class SigningKeys:
         now = self._clock()
 
         def work() -> Transaction[None]:
+            # Whoever makes a key meanwhile waits for this, and then finds the peppers changed.
+            yield from next_number(COUNTER)
             for key in [_KeyRow(*row) for row in (yield sql.SIGNING_KEYS, ())]:
                 if key.kid in self._unreadable:
                     continue
@@ -237,6 +267,8 @@ class SigningKeys:
                 yield from next_number(COUNTER)
             elif not (yield sql.NEXT_NUMBER_AFTER, (COUNTER, counter)):
                 return
+            if not _opens(self._master_key, (yield sql.PEPPERS, ())):
+                raise _master_key_changed()
             yield sql.ADD_SIGNING_KEY, (key.kid, alg, encrypted, now, signs_from)
             yield from record(now, Event.KEY_CREATED, origin, reason=key.kid)
 
@@ -251,6 +283,18 @@ class SigningKeys:
             yield from record(now, Event.KEY_REMOVED, SERVICE, reason=kid)
 
         await self._store.transact(work)
+
+    async def _follow_master_key(self) -> None:
+        """Take another master key where the database is encrypted under another one by now."""
+        peppers = await self._store.read(sql.PEPPERS)
+        if _opens(self._master_key, peppers):
+            return
+        for key in self._find_master_keys():
+            if _opens(key, peppers):
+                self._master_key = key
+                _log.info("master_key_taken_over")
+                return
+        raise _master_key_changed()
 
     async def _counter(self) -> int:
         return (await read_counters(self._store))[COUNTER]
@@ -303,3 +347,20 @@ class SigningKeys:
         published = sorted(kid for kid, stage in found.items() if stage is not Stage.REMOVED)
         self.published = KeySet(self._private[kid].public for kid in published)
         self.generation += 1
+
+
+def _opens(master_key: MasterKey, peppers: Rows) -> bool:
+    """Tell whether a master key is the one that the database is encrypted under."""
+    for pepper in [_PepperRow(*row) for row in peppers]:
+        with suppress(ServerError):
+            master_key.decrypt(pepper.encrypted_secret)
+            return True
+    return False
+
+
+def _master_key_changed() -> ServerError:
+    return ServerError(
+        "the master key of this database has been changed; put the new master.key into the data "
+        "folder, and it is taken from there: until then this process makes no keys",
+        code="master_key_wrong",
+    )

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from carnet.errors import CarnetError
 from carnet.server.accounts.accounts import Account
+from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
@@ -56,7 +57,8 @@ async def sign_in(request: Request) -> Response:
         return await enter(request, account, following)
     except SignInRefused as error:
         return _refused(request, error, following, username)
-    except StoreUnavailable:
+    except StoreUnavailable as error:
+        log_failure(request.scope, 503, error)
         text = "The service can't reach its database. Type your password again in a moment."
         return _page(request, following, username, 503, notice=text)
 
@@ -93,6 +95,7 @@ def _refused(request: Request, error: SignInRefused, following: str, username: s
             f"There were too many failed attempts. Wait {_duration(error.seconds)}, then try again."
         )
         return _page(request, following, username, 429, headers, notice=text)
+    log_failure(request.scope, 503, error)
     return _page(request, following, username, 503, headers, notice=in_words(error))
 
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.accounts import AccountRefused
+from carnet.server.log import log_failure
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import render
 from carnet.server.pages.sign_in import HOME, NO_ERRORS, enter, in_words
@@ -57,8 +58,11 @@ async def sign_up(request: Request) -> Response:
             taken = "Somebody has this username already. Choose another, or sign in if it is yours."
             return _page(request, following, username, 409, errors={"username": taken})
         status = 429 if error.code == "too_many_failures" else 503
+        if status == 503:
+            log_failure(request.scope, status, error)
         return _page(request, following, username, status, notice=in_words(error))
-    except StoreUnavailable:
+    except StoreUnavailable as error:
+        log_failure(request.scope, 503, error)
         return _page(request, following, username, 503, notice=UNAVAILABLE)
 
 

@@ -95,9 +95,15 @@ class RevocationStream:
         self._restores = 0
         self.seq = 0
         self.readers = 0
+        self._positions: dict[object, int] = {}
         self.places = StreamPlaces(
             settings.revocation_streams, settings.revocation_streams_per_address
         )
+
+    @property
+    def lag(self) -> int:
+        """How many entries the reader that is furthest behind has not taken."""
+        return max(0, self.seq - min(self._positions.values(), default=self.seq))
 
     async def catch_up(self) -> dict[str, int]:
         """Read the counters from the database, wake the readers, and give what they say.
@@ -126,9 +132,11 @@ class RevocationStream:
                 makes the stream silent, or ends it.
         """
         self.readers += 1
+        reader = object()
         try:
             await self.catch_up()
             restores, loop = self._restores, asyncio.get_running_loop()
+            self._positions[reader] = self.seq if position is None else position
             if position is None or position > self.seq:
                 position = self.seq
                 async for event in self._snapshot(position):
@@ -138,6 +146,7 @@ class RevocationStream:
                 yield self._event("heartbeat", position, position, [], self._read_at)
             due = loop.time() + self._heartbeat
             while not self._closed:
+                self._positions[reader] = position
                 changed = self._changed
                 if restores != self._restores:
                     restores, position = self._restores, self.seq
@@ -158,6 +167,7 @@ class RevocationStream:
                 due = loop.time() + self._heartbeat
         finally:
             self.readers -= 1
+            self._positions.pop(reader, None)
 
     def _advance(self, seq: int, began: float, at: int) -> None:
         """Take over the newest number, and wake the readers where they have waited for it."""

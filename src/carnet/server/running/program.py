@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 import msgspec
+import structlog
 
 from carnet.listening import listen, url_of
 from carnet.server.app import build_app
@@ -16,6 +17,8 @@ from carnet.server.service import open_service
 from carnet.server.settings import Settings
 
 __all__ = ["serve"]
+
+_log = structlog.get_logger()
 
 
 def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
@@ -34,14 +37,23 @@ def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
     with listen(settings.host, settings.port) as listener:
         # Port 0 let the system choose one.
         settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
-        ready = f"carnet: serving {settings.own_url} on {url_of(listener)}"
+        address = url_of(listener)
+
+        def announce() -> None:
+            if settings.json_log:
+                _log.info("serving", issuer=settings.own_url, address=address)
+            else:
+                print(
+                    f"carnet: serving {settings.own_url} on {address}", file=sys.stderr, flush=True
+                )
+
         lifeline = sys.stdin.fileno() if stop_with_stdin else None
         if settings.workers == 1:
-            serve_on(listener, settings, ready, lifeline=lifeline)
+            serve_on(listener, settings, announce, lifeline=lifeline)
         else:
             # What is wrong with data or settings is told here, once, and not by each worker.
             asyncio.run(_open_once(settings))
-            supervise(listener, settings, ready, lifeline=lifeline)
+            supervise(listener, settings, announce, lifeline=lifeline)
 
 
 async def _open_once(settings: Settings) -> None:

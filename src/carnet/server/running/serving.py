@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
@@ -30,27 +29,33 @@ CLOSE: Final = (b"connection", b"close")
 
 
 def serve_on(
-    listener: socket.socket, settings: Settings, ready: str, *, lifeline: int | None
+    listener: socket.socket,
+    settings: Settings,
+    announce: Callable[[], None],
+    *,
+    lifeline: int | None,
 ) -> None:
     """Serve on a socket that listens already, in this process.
 
     Args:
         listener: the socket.
         settings: what the service is told.
-        ready: the line to print once requests are answered, or "".
+        announce: says that requests are answered, once they are.
         lifeline: a file whose end of input is a signal to stop too.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(listener, settings, ready, lifeline))
+        runner.run(_serve(listener, settings, announce, lifeline))
 
 
 class _Server(uvicorn.Server):
     """uvicorn, with our signals and our one line when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, ready: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, announce: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._service = service
-        self._ready = ready
+        self._announce = announce
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -59,8 +64,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self._ready:
-            print(self._ready, file=sys.stderr, flush=True)
+        self._announce()
 
     def stop(self) -> None:
         """Take no more than comes by itself, finish what is in flight, then end."""
@@ -78,7 +82,10 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    listener: socket.socket, settings: Settings, ready: str, lifeline: int | None
+    listener: socket.socket,
+    settings: Settings,
+    announce: Callable[[], None],
+    lifeline: int | None,
 ) -> None:
     async with open_service(settings) as service:
         await service.background.follow()
@@ -95,7 +102,7 @@ async def _serve(
             proxy_headers=False,
             timeout_graceful_shutdown=settings.stop_grace,
         )
-        server = _Server(config, service, ready)
+        server = _Server(config, service, announce)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)

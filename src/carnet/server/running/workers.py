@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -36,14 +37,18 @@ _log = structlog.get_logger()
 
 
 def supervise(
-    listener: socket.socket, settings: Settings, ready: str, *, lifeline: int | None
+    listener: socket.socket,
+    settings: Settings,
+    announce: Callable[[], None],
+    *,
+    lifeline: int | None,
 ) -> None:
     """Run ``settings.workers`` processes until SIGINT or SIGTERM.
 
     Args:
         listener: the socket that they share.
         settings: what the service is told.
-        ready: the line to print once they are started.
+        announce: says that they are started.
         lifeline: a file whose end of input is a signal to stop too.
 
     Raises:
@@ -60,7 +65,7 @@ def supervise(
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
         workers = [_start(listener, settings, theirs) for _ in range(settings.workers)]
         try:
-            print(ready, file=sys.stderr, flush=True)
+            announce()
             _watch(workers, listener, settings, theirs, stop)
         finally:
             # While it is open here, connections would wait in it for nobody.
@@ -99,7 +104,16 @@ def _work(
     # The lifeline ends too, but is read only once the worker serves.
     end_with_parent(supervisor)
     configure_log()
-    serve_on(listener, settings, "", lifeline=lifeline.fileno())
+    try:
+        serve_on(listener, settings, _say_nothing, lifeline=lifeline.fileno())
+    except Exception as error:
+        # multiprocessing would print it as it likes.
+        _log.error("worker_failed", pid=os.getpid(), exc_info=error)
+        sys.exit(1)
+
+
+def _say_nothing() -> None:
+    """The supervisor has said it for all."""
 
 
 def _watch(

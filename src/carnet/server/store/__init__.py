@@ -5,7 +5,24 @@ bind them by position. A transaction is a generator that yields statements and r
 it holds the logic, and each engine runs it in its own way.
 """
 
-from carnet.server.store.base import Rows, Statement, Store, StoreUnavailable, Transaction
+from carnet.server.store.base import (
+    MigrationsMissing,
+    Opening,
+    Rows,
+    Statement,
+    Store,
+    StoreUnavailable,
+    Transaction,
+)
 from carnet.server.store.opening import open_store
 
-__all__ = ["Rows", "Statement", "Store", "StoreUnavailable", "Transaction", "open_store"]
+__all__ = [
+    "MigrationsMissing",
+    "Opening",
+    "Rows",
+    "Statement",
+    "Store",
+    "StoreUnavailable",
+    "Transaction",
+    "open_store",
+]

@@ -145,9 +145,12 @@ def _side_files(path: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path) -> Iterator[tuple[int, int]]:
+    had_log = source.with_name(f"{source.name}-wal").exists()
     try:
         with closing(_open(source)) as old, closing(_open(target)) as new:
             # Held until the last page: without it every write of another's begins the copy again.
+            # Nor is what a killed server has left in its log tidied up at the end.
+            old.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(had_log))
             old.execute("BEGIN")
             old.execute("SELECT COUNT(*) FROM sqlite_master").fetchall()
             with new.backup("main", old, "main") as copying:

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 
-from carnet.server.store.base import Rows, StoreUnavailable, Transaction
-from carnet.server.store.migrations import migrate
+from carnet.server.store.base import Opening, PoolUse, Rows, StoreUnavailable, Transaction
+from carnet.server.store.migrations import check_shape, migrate, missing_migrations
 from carnet.server.store.postgres_connections import Connections, connect, place_of, unreachable
 from carnet.server.store.postgres_failures import FAILURES, Failed, failure_of, reason_of
 from carnet.server.store.statements import GROUPED, Grouping
@@ -46,6 +46,7 @@ MIGRATION_LOCK = "CREATE TABLE IF NOT EXISTS migration_lock (name TEXT PRIMARY K
 ADD_MIGRATION_LOCK = (
     "INSERT INTO migration_lock (name) VALUES ('migration') ON CONFLICT (name) DO NOTHING"
 )
+HAS_HISTORY = "SELECT 1 WHERE to_regclass('migration') IS NOT NULL"
 TAKE_MIGRATION_LOCK = "UPDATE migration_lock SET name = name WHERE name = 'migration'"
 
 
@@ -54,6 +55,7 @@ class PostgresStore:
 
     def __init__(self, connections: Connections) -> None:
         self.statements_run = 0
+        self.migrated: list[str] = []
         self._connections = connections
         self._groups: dict[str, _Group] = {}
         self._sending: set[asyncio.Task[None]] = set()
@@ -63,26 +65,35 @@ class PostgresStore:
         self._idle.set()
 
     @classmethod
-    async def open(cls, url: str) -> PostgresStore:
-        """Connect, and bring the database to this version's shape.
+    async def open(cls, url: str, opening: Opening = Opening.MIGRATE) -> PostgresStore:
+        """Connect; by default the database is brought to this version's shape.
 
         Args:
             url: ``postgresql://user:password@host:port/database``, with commas between several
                 hosts. ``?statement_cache_size=N`` overrides what is found out about a pooler.
+            opening: what may be done to the database.
 
         Raises:
-            ServerError: ``database_unreachable``, ``database_too_new`` or ``database_changed``.
+            ServerError: ``database_unreachable``, ``database_too_new``, ``database_changed`` or
+                ``migrations_missing``.
         """
         connections = await connect(url)
         store = cls(connections)
         try:
-            await store._migrate()
+            if opening is Opening.MIGRATE:
+                await store._migrate()
+            else:
+                await store.transact(lambda: check_shape(HAS_HISTORY))
         except BaseException as error:
             connections.terminate()
             if isinstance(error, StoreUnavailable):
                 raise unreachable(place_of(url), str(error)) from None
             raise
         return store
+
+    def pool_use(self) -> PoolUse:
+        """Say how busy the connections are at this moment."""
+        return self._connections.pool_use()
 
     async def read(self, sql: str, *values: Any) -> Rows:
         """Run one statement that changes nothing."""
@@ -180,20 +191,24 @@ class PostgresStore:
         return {row[grouping.column]: [tuple(row)] for row in rows}
 
     async def _migrate(self) -> None:
+        if not await self.transact(lambda: missing_migrations(HAS_HISTORY)):
+            # Whoever may only read and write rows gets by.
+            return
+
         def lock() -> Transaction[None]:
             yield MIGRATION_LOCK, ()
             yield ADD_MIGRATION_LOCK, ()
 
-        def locked() -> Transaction[None]:
+        def locked() -> Transaction[list[str]]:
             yield TAKE_MIGRATION_LOCK, ()
-            yield from migrate()
+            return (yield from migrate())
 
-        async def attempt(connection: Any) -> None:
-            await self._perform(connection, locked, seconds=MIGRATION_SECONDS)
+        async def attempt(connection: Any) -> list[str]:
+            return await self._perform(connection, locked, seconds=MIGRATION_SECONDS)
 
         # Of two servers that make it at once, one fails: IF NOT EXISTS takes no lock.
         await self.transact(lock)
-        await self._insist(attempt)
+        self.migrated = await self._insist(attempt)
 
     async def _insist(self, attempt: Callable[[Any], Awaitable[T]]) -> T:
         """Do a piece of work, again where its failure allows that."""

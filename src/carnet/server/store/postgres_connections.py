@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 
 from carnet.errors import ServerError
+from carnet.server.store.base import PoolUse
 from carnet.server.store.postgres_failures import FAILURES, is_closed, reason_of
 
 __all__ = ["Connections", "connect", "place_of", "unreachable"]
@@ -57,12 +58,17 @@ class Connections:
         self._pool = pool
         self._free: list[_Idle] = []
         self._lent = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._waiting = 0
 
     async def take(self) -> Any:
         """Lend a connection."""
         if self._lent.locked():
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await self._lent.acquire()
+            self._waiting += 1
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await self._lent.acquire()
+            finally:
+                self._waiting -= 1
         else:
             await self._lent.acquire()
         try:
@@ -75,6 +81,11 @@ class Connections:
         except BaseException:
             self._lent.release()
             raise
+
+    def pool_use(self) -> PoolUse:
+        """Say how many connections there are, are lent, and are waited for."""
+        size = self._pool.get_size()
+        return PoolUse(size, size - self._pool.get_idle_size() - len(self._free), self._waiting)
 
     async def give_back(self, connection: Any) -> None:
         """Take a connection back whose use has ended well."""

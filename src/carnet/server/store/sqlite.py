@@ -23,8 +23,15 @@ from typing import Any, TypeVar
 import apsw
 
 from carnet.errors import ServerError
-from carnet.server.store.base import Rows, Statement, StoreUnavailable, Transaction
-from carnet.server.store.migrations import migrate
+from carnet.server.store.base import (
+    Opening,
+    PoolUse,
+    Rows,
+    Statement,
+    StoreUnavailable,
+    Transaction,
+)
+from carnet.server.store.migrations import check_shape, migrate, missing_migrations
 
 __all__ = ["SqliteStore"]
 
@@ -33,6 +40,7 @@ T = TypeVar("T")
 BATCH = 512
 TURNS = 8
 BUSY_MILLISECONDS = 10_000
+HAS_HISTORY = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'"
 
 
 class _Job:
@@ -59,22 +67,32 @@ class SqliteStore:
     """A SQLite database in one file.
 
     Args:
-        path: the file; it is made with mode 0600 where it is missing.
+        path: the file; to migrate, it is made with mode 0600 where it is missing.
+        opening: what may be done to it.
 
     Raises:
-        ServerError: ``data_unwritable``, ``database_foreign`` or ``database_too_new``.
+        ServerError: ``data_unwritable``, ``database_foreign``, ``database_too_new``,
+            ``database_missing`` or ``migrations_missing``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opening: Opening = Opening.MIGRATE) -> None:
         self.statements_run = 0
+        self.migrated: list[str] = []
         self._waiting: list[_Job] = []
         self._writing: asyncio.Task[None] | None = None
         self._closing = False
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._writer = _connect(path)
-            self._migrate()
-            self._reader = _connect(path)
+            if opening is Opening.MIGRATE:
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            elif not path.exists():
+                raise _missing(path)
+            reading = opening is Opening.READ
+            self._writer = _connect(path, reading=reading)
+            if opening is Opening.MIGRATE:
+                self._migrate()
+            else:
+                self._run(check_shape(HAS_HISTORY))
+            self._reader = _connect(path, reading=reading)
         except OSError as error:
             raise _unwritable(path, error.strerror or "") from None
         except apsw.NotADBError:
@@ -87,15 +105,21 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, "carnet-writer")
 
     def _migrate(self) -> None:
+        if not self._run(missing_migrations(HAS_HISTORY)):
+            return
         # It takes the lock at once: a transaction that begins by reading is refused it, without
         # waiting, where another process has migrated in between.
         self._writer.execute("BEGIN IMMEDIATE")
         try:
-            self._run(migrate())
+            self.migrated = self._run(migrate())
         except BaseException:
             self._writer.execute("ROLLBACK")
             raise
         self._writer.execute("COMMIT")
+
+    def pool_use(self) -> PoolUse:
+        """Say how busy the connections are: one reads, one writes, and others wait to write."""
+        return PoolUse(2, int(self._writing is not None), len(self._waiting))
 
     async def read(self, sql: str, *values: Any) -> Rows:
         """Run one statement that changes nothing."""
@@ -224,9 +248,15 @@ def _as_store_error(error: Exception) -> Exception:
     return error
 
 
-def _connect(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path))
+def _connect(path: Path, *, reading: bool) -> apsw.Connection:
+    had_log = path.with_name(f"{path.name}-wal").exists()
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(BUSY_MILLISECONDS)
+    if reading:
+        connection.pragma("query_only", True)
+        # What a server has left in the log, because it was killed, is left there.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(had_log))
+        return connection
     _use_wal(connection)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", True)
@@ -247,6 +277,14 @@ def _use_wal(connection: apsw.Connection) -> None:
             time.sleep(0.005)
         else:
             return
+
+
+def _missing(path: Path) -> ServerError:
+    return ServerError(
+        f"there is no database at {path}; name the data folder with --data, or make a new one "
+        "with `carnet migrate` or `carnet serve`",
+        code="database_missing",
+    )
 
 
 def _unwritable(path: Path, reason: str) -> ServerError:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hmac
 from binascii import a2b_base64
-from typing import Final, NoReturn
+from typing import Final
 from urllib.parse import unquote_plus
 
+import structlog
 from starlette.requests import Request
 
 from carnet.errors import InvalidToken
@@ -18,6 +19,7 @@ from carnet.jwt.verifier import Verifier
 from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, Secrets, hash_secret
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
+from carnet.server.web.bearer import origin_of
 from carnet.server.web.requests import RequestRefused, header_values
 
 __all__ = ["METHODS", "authenticate", "authenticate_confidential"]
@@ -29,6 +31,8 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST_ASSERTION: Final = 3600
 LEEWAY: Final = 30
 NO_SECRET: Final = bytes(32)
+
+_log = structlog.get_logger()
 
 
 async def authenticate(request: Request, form: dict[str, str]) -> Client:
@@ -50,21 +54,18 @@ async def authenticate(request: Request, form: dict[str, str]) -> Client:
     assertion = form.get("client_assertion") or form.get("client_assertion_type")
     if bool(header) + ("client_secret" in form) + (assertion is not None) > 1 or len(header) > 1:
         raise RequestRefused("invalid_request", "use one way of client authentication, once")
-    if header:
-        return _by_basic(service, header[0], form)
-    if assertion is not None:
-        return await _by_assertion(service, form)
-    client_id, secret = form.get("client_id"), form.get("client_secret")
-    if client_id is None:
-        if secret is not None:
-            raise RequestRefused("invalid_request", "client_secret needs a client_id")
-        return FIRST_PARTY_CLIENT
-    client = service.registry.client(client_id)
-    if secret is not None:
-        return _check_secret(service, client, "client_secret_post", secret)
-    if client is None or not client.metadata.is_public:
-        _refuse()
-    return client
+    try:
+        if header:
+            return _by_basic(service, header[0], form)
+        if assertion is not None:
+            return await _by_assertion(service, form)
+        return _by_form(service, form)
+    except _NotProved as error:
+        # Only what is registered is named: a stranger's client_id may be anything.
+        client_id = None if error.client is None else error.client.id
+        address = origin_of(request).address
+        _log.info("client_refused", reason=error.reason, client=client_id, address=address)
+        raise _refused(basic=error.basic) from None
 
 
 async def authenticate_confidential(request: Request, form: dict[str, str]) -> Client:
@@ -75,7 +76,41 @@ async def authenticate_confidential(request: Request, form: dict[str, str]) -> C
     """
     client = await authenticate(request, form)
     if client.metadata.is_public:
-        _refuse()
+        address = origin_of(request).address
+        _log.info("client_refused", reason="public_client", client=client.id, address=address)
+        raise _refused()
+    return client
+
+
+class _NotProved(Exception):
+    """A client is unknown, or has not proved who it is.
+
+    Args:
+        reason: why, for operators.
+        client: which, where it is known.
+        basic: whether it tried HTTP Basic.
+    """
+
+    def __init__(self, reason: str, client: Client | None = None, *, basic: bool = False) -> None:
+        self.reason = reason
+        self.client = client
+        self.basic = basic
+
+
+def _by_form(service: Service, form: dict[str, str]) -> Client:
+    """Read a client_id, with a secret or without one."""
+    client_id, secret = form.get("client_id"), form.get("client_secret")
+    if client_id is None:
+        if secret is not None:
+            raise RequestRefused("invalid_request", "client_secret needs a client_id")
+        return FIRST_PARTY_CLIENT
+    client = service.registry.client(client_id)
+    if secret is not None:
+        return _check_secret(service, client, "client_secret_post", secret)
+    if client is None:
+        raise _NotProved("unknown_client")
+    if not client.metadata.is_public:
+        raise _NotProved("nothing_proved", client)
     return client
 
 
@@ -92,7 +127,7 @@ def _by_basic(service: Service, header: str, form: dict[str, str]) -> Client:
         client_id = unquote_plus(name, errors="strict")
         secret = unquote_plus(secret, errors="strict")
     except ValueError:
-        _refuse(basic=True)
+        raise _NotProved("malformed_basic", basic=True) from None
     if form.get("client_id", client_id) != client_id:
         raise RequestRefused("invalid_request", "client_id differs from the Authorization header")
     client = service.registry.client(client_id)
@@ -105,8 +140,13 @@ def _check_secret(service: Service, client: Client | None, method: str, secret: 
     given = hash_secret(secret)
     right = hmac.compare_digest(given, known.current or NO_SECRET)
     right |= hmac.compare_digest(given, known.previous or NO_SECRET)
-    if not right or client is None or client.metadata.token_endpoint_auth_method != method:
-        _refuse(basic=method == "client_secret_basic")
+    basic = method == "client_secret_basic"
+    if client is None:
+        raise _NotProved("unknown_client", basic=basic)
+    if client.metadata.token_endpoint_auth_method != method:
+        raise _NotProved("another_method", client, basic=basic)
+    if not right:
+        raise _NotProved("wrong_secret", client, basic=basic)
     return client
 
 
@@ -121,8 +161,10 @@ async def _by_assertion(service: Service, form: dict[str, str]) -> Client:
     said = inspect(text)
     client_id = (said.claims or {}).get("sub")
     client = service.registry.client(client_id) if isinstance(client_id, str) else None
-    if client is None or client.metadata.token_endpoint_auth_method != "private_key_jwt":
-        _refuse()
+    if client is None:
+        raise _NotProved("unknown_client")
+    if client.metadata.token_endpoint_auth_method != "private_key_jwt":
+        raise _NotProved("another_method", client)
     issuer = service.settings.own_url
     typed = str(said.header.get("typ", "")).lower() == "client-authentication+jwt"
     try:
@@ -136,22 +178,22 @@ async def _by_assertion(service: Service, form: dict[str, str]) -> Client:
         ).verify(text)
         expires_at, token_id = claims.expires_at, claims.token_id
         several = len(claims.audience) != 1
-    except InvalidToken:
-        _refuse()
+    except InvalidToken as error:
+        raise _NotProved(f"assertion_{error.code}", client) from None
     left = (expires_at or 0) - service.clock() / SECOND
     # An assertion that is for somebody else too could be passed on by them.
     if several or not token_id or left > LONGEST_ASSERTION + LEEWAY:
-        _refuse()
+        raise _NotProved("assertion_too_wide", client)
     if form.get("client_id", client.id) != client.id:
         raise RequestRefused("invalid_request", "client_id differs from the assertion's sub")
     kept = int(left + 2 * LEEWAY) * SECOND
     if not await service.used_once.first_use("assertion", client.id, token_id, microseconds=kept):
-        _refuse()
+        raise _NotProved("assertion_used_before", client)
     return client
 
 
-def _refuse(*, basic: bool = False) -> NoReturn:
-    raise RequestRefused(
+def _refused(*, basic: bool = False) -> RequestRefused:
+    return RequestRefused(
         "invalid_client",
         "the client is unknown, or has not proved who it is in the way that it is registered with",
         401,

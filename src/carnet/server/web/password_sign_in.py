@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import structlog
 
 from carnet.errors import CarnetError
-from carnet.server.accounts.accounts import Account, AccountRefused
+from carnet.server.accounts.accounts import Account, AccountRefused, Refusal
 from carnet.server.accounts.passwords import TooBusy
 from carnet.server.accounts.throttle import Attempt, Delayed
 from carnet.server.audit import Event, Origin, record
@@ -58,14 +58,18 @@ async def check_password(
     Raises:
         SignInRefused: a failure counts against the address and the account.
     """
-    async with _in_turn(service.throttle.sign_in(username, origin.address, device)) as attempt:
-        account = await service.accounts.authenticate(username, password)
-        if account is not None:
-            attempt.succeed()
-    if account is None:
-        await _write_down(service, origin)
+    try:
+        async with _in_turn(service.throttle.sign_in(username, origin.address, device)) as attempt:
+            found = await service.accounts.check(username, password)
+            if isinstance(found, Account):
+                attempt.succeed()
+    except SignInRefused as error:
+        _log.info("sign_in_refused", reason=error.code, address=origin.address)
+        raise
+    if isinstance(found, Refusal):
+        await _write_down(service, found, origin)
         raise SignInRefused("the username or the password is wrong", "credentials_wrong")
-    return account
+    return found
 
 
 async def make_account(service: Service, username: str, password: str, origin: Origin) -> Account:
@@ -113,6 +117,7 @@ async def change_password(
         if right:
             attempt.succeed()
     if not right:
+        _log.info("password_change_refused", account=account.id, address=origin.address)
         raise SignInRefused("the current password is wrong", "credentials_wrong")
 
 
@@ -140,13 +145,24 @@ async def _in_turn(slots: AbstractAsyncContextManager[Attempt]) -> AsyncIterator
         raise SignInRefused(str(error), error.code, 2) from None
 
 
-async def _write_down(service: Service, origin: Origin) -> None:
+async def _write_down(service: Service, refusal: Refusal, origin: Origin) -> None:
     SIGN_INS.labels("refused").inc()
-    _log.info("sign_in_refused", address=origin.address)
+    # Without what was typed: it may be a password, in the wrong field.
+    _log.info(
+        "sign_in_refused",
+        reason=refusal.reason,
+        account=refusal.account_id,
+        address=origin.address,
+    )
 
     def work() -> Transaction[None]:
         if (yield from service.throttle.audited(origin.address)):
-            reason = "wrong_username_or_password"
-            yield from record(service.clock(), Event.SIGN_IN_REFUSED, origin, reason=reason)
+            yield from record(
+                service.clock(),
+                Event.SIGN_IN_REFUSED,
+                origin,
+                account_id=refusal.account_id,
+                reason="wrong_username_or_password",
+            )
 
     await service.store.transact(work)

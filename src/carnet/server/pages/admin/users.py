@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from carnet.server.accounts.accounts import Account, AccountRefused
 from carnet.server.accounts.passwords import TooBusy
+from carnet.server.log import log_failure
 from carnet.server.pages.account import through
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
@@ -105,6 +106,7 @@ async def create_user(request: Request) -> Response:
             )
         return _new_page(request, session, form.values, 422, {field: text})
     except TooBusy as error:
+        log_failure(request.scope, 503, error)
         return _new_page(request, session, form.values, 503, {"new_password": in_words(error)})
     return redirect(request, f"/admin/users/{quote(account.id)}?done=created")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from importlib import resources
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from carnet.errors import ServerError
 from carnet.server.clock import now
-from carnet.server.store.base import Transaction
+from carnet.server.store.base import MigrationsMissing, Rows, Transaction
 
-__all__ = ["migrate"]
+__all__ = ["Migration", "check_shape", "migrate", "missing_migrations"]
+
+
+APPLIED: Final = "SELECT number, checksum FROM migration"
 
 
 class Migration(NamedTuple):
@@ -19,10 +22,40 @@ class Migration(NamedTuple):
     number: int
     checksum: str
     statements: list[str]
+    name: str
 
 
-def migrate() -> Transaction[None]:
-    """Bring the database to this version's shape.
+def missing_migrations(has_history: str) -> Transaction[list[Migration]]:
+    """Give the migrations that the database lacks; nothing is written.
+
+    Args:
+        has_history: a statement that has a row where the table of the migrations is there.
+
+    Raises:
+        ServerError: ``database_too_new`` or ``database_changed``.
+    """
+    if (yield has_history, ()):
+        return _missing((yield APPLIED, ()))
+    return _missing([])
+
+
+def check_shape(has_history: str) -> Transaction[None]:
+    """Check that the database lacks nothing.
+
+    Args:
+        has_history: as for ``missing_migrations``.
+
+    Raises:
+        MigrationsMissing: if it does.
+        ServerError: ``database_too_new`` or ``database_changed``.
+    """
+    missing = yield from missing_migrations(has_history)
+    if missing:
+        raise MigrationsMissing([one.name for one in missing])
+
+
+def migrate() -> Transaction[list[str]]:
+    """Bring the database to this version's shape, and give the names of what it lacked.
 
     Raises:
         ServerError: ``database_too_new`` or ``database_changed``.
@@ -32,7 +65,18 @@ def migrate() -> Transaction[None]:
         "(number BIGINT PRIMARY KEY, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)",
         (),
     )
-    rows = yield "SELECT number, checksum FROM migration", ()
+    missing = _missing((yield APPLIED, ()))
+    for migration in missing:
+        for statement in migration.statements:
+            yield statement, ()
+        yield (
+            "INSERT INTO migration (number, checksum, applied_at) VALUES ($1, $2, $3)",
+            (migration.number, migration.checksum, now()),
+        )
+    return [migration.name for migration in missing]
+
+
+def _missing(rows: Rows) -> list[Migration]:
     applied: dict[int, str] = dict(rows)
     migrations = read_migrations()
     if applied and max(applied) > migrations[-1].number:
@@ -42,21 +86,13 @@ def migrate() -> Transaction[None]:
             code="database_too_new",
         )
     for migration in migrations:
-        checksum = applied.get(migration.number)
-        if checksum == migration.checksum:
-            continue
-        if checksum is not None:
+        if applied.get(migration.number, migration.checksum) != migration.checksum:
             raise ServerError(
                 f"migration {migration.number} of the database is not the one of this version; "
                 "install the version of Carnet that made it",
                 code="database_changed",
             )
-        for statement in migration.statements:
-            yield statement, ()
-        yield (
-            "INSERT INTO migration (number, checksum, applied_at) VALUES ($1, $2, $3)",
-            (migration.number, migration.checksum, now()),
-        )
+    return [migration for migration in migrations if migration.number not in applied]
 
 
 def read_migrations() -> list[Migration]:
@@ -70,5 +106,5 @@ def read_migrations() -> list[Migration]:
         text = file.read_text("utf-8")
         statements = [part.strip() for part in text.split(";\n") if part.strip()]
         checksum = hashlib.sha256(text.encode()).hexdigest()
-        migrations.append(Migration(int(file.name[:4]), checksum, statements))
+        migrations.append(Migration(int(file.name[:4]), checksum, statements, file.name[:-4]))
     return migrations

@@ -18,3 +18,15 @@ WHERE (at < $1 OR (at = $1 AND id > $2)) AND at >= $3
   AND ($4 = '' OR event = $4) AND ($5 = '' OR account_id = $5)
 ORDER BY at DESC, id LIMIT $6
 """
+
+AUDIT_AFTER = """
+SELECT at, event, account_id, session_id, actor, address, reason, id
+FROM audit
+WHERE at > $1 OR (at = $1 AND id > $2)
+ORDER BY at, id LIMIT $3
+"""
+
+SWEEP_AUDIT = """
+DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)
+RETURNING id
+"""
