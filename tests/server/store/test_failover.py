@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -13,7 +14,7 @@ import pytest
 from tests import processes
 from tests.postgres import PASSWORD, UNPRIVILEGED, Postgres, find_binaries
 
-from carnet.server.store import StoreUnavailable, open_store
+from carnet.server.store import StoreUnavailable, open_store, postgres_connections
 from carnet.server.store import statements as sql
 
 
@@ -176,3 +177,25 @@ def read_only(server, state):
     while server.run("SHOW default_transaction_read_only") != [(state,)]:
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_a_host_that_is_named_first_and_hangs_or_refuses_is_passed_over(cluster, monkeypatch):
+    monkeypatch.setattr(postgres_connections, "CONNECT_SECONDS", 4)
+    primary, standby = cluster
+    # A database that the standby has not heard of yet: it stops hearing anything.
+    standby.run("SELECT pg_wal_replay_pause()")
+    primary.run("ALTER SYSTEM RESET synchronous_standby_names")
+    primary.run("SELECT pg_reload_conf()")
+    database = primary.new_database().rpartition("/")[2]
+
+    async def scene(url):
+        store = await open_store(url)
+        try:
+            assert await store.write(sql.NEXT_NUMBER, "revocation")
+        finally:
+            await store.close()
+
+    asyncio.run(scene(both(standby, primary, database)))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hangs = primary.url(database).replace("@", f"@127.0.0.1:{silent.getsockname()[1]},", 1)
+        asyncio.run(scene(hangs))
