@@ -77,14 +77,14 @@ WHOLE := $(BIN)/pip check >.venv/check 2>&1 || { cat .venv/check; \
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
 DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-openidc pgbouncer \
-  systemd strace
+  postgresql patroni etcd-server systemd strace
 
-.venv/debian: Makefile | .venv/dev
+.venv/debian: Makefile tests/install_debian.sh | .venv/dev
 	@missing=""; for name in $(DEBIAN); do \
 	  dpkg -s $$name >/dev/null 2>&1 || missing="$$missing $$name"; done; \
 	[ -z "$$missing" ] || { echo "Installing$$missing for the tests …"; \
 	  SUDO=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
-	  { $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq $$missing; } >/dev/null 2>&1 \
+	  $$SUDO sh tests/install_debian.sh $$missing >/dev/null 2>&1 \
 	  || echo "could not install$$missing: the tests that need them will skip"; }
 	@touch $@
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import socket
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests import processes
 from tests.postgres import PASSWORD, UNPRIVILEGED, Postgres, find_binaries
 
-from carnet.server.store import StoreUnavailable, open_store
+from carnet.server.audit import SERVICE
+from carnet.server.service import open_service
+from carnet.server.sessions.sessions import FIRST_PARTY, NewSession, RefreshRefused
+from carnet.server.settings import Settings
+from carnet.server.store import StoreUnavailable, open_store, postgres_connections
 from carnet.server.store import statements as sql
 
 
@@ -107,15 +114,7 @@ def test_nothing_confirmed_is_lost_when_the_standby_takes_over_and_writing_goes_
             primary.process = None
             with pytest.raises(StoreUnavailable):
                 await one_more()
-            flags = ["promote", "-D", standby.folder]
-            await asyncio.to_thread(
-                processes.run,
-                [standby.binaries / "pg_ctl", *flags],
-                user=UNPRIVILEGED,
-                cwd="/",
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
+            await asyncio.to_thread(promote, standby)
             await insist(one_more)
             for _ in range(50):
                 await one_more()
@@ -176,3 +175,136 @@ def read_only(server, state):
     while server.run("SHOW default_transaction_read_only") != [(state,)]:
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+@pytest.fixture
+def play(cluster, tmp_path):
+    """Run a scene with an open service of both servers, and alice's account."""
+
+    def run(scene):
+        async def opened():
+            url = both(*cluster, "postgres")
+            settings = Settings(data=str(tmp_path / "data"), database=url, refresh_grace=600)
+            async with open_service(settings) as service:
+                alice = await service.accounts.create("alice", "a-long-enough-password")
+                await scene(service, alice)
+
+        asyncio.run(opened())
+
+    return run
+
+
+def test_without_synchronous_replication_sessions_heal_forward_after_the_last_moments_are_lost(
+    cluster, play
+):
+    primary, standby = cluster
+    wanted = NewSession(FIRST_PARTY, "default")
+
+    async def scene(service, alice):
+        sessions = service.sessions
+        kept, ended = [await sessions.begin(alice, wanted) for _ in range(2)]
+        # From here on the standby hears nothing more, and nobody waits for it.
+        await asyncio.to_thread(standby.run, "ALTER SYSTEM SET primary_conninfo = ''")
+        await asyncio.to_thread(primary.run, "ALTER SYSTEM RESET synchronous_standby_names")
+        for server in cluster:
+            await asyncio.to_thread(server.run, "SELECT pg_reload_conf()")
+        receivers = "SELECT count(*) FROM pg_stat_replication"
+        await asyncio.to_thread(processes.wait_until, lambda: primary.run(receivers) == [(0,)])
+        newest = kept.refresh_token
+        for _ in range(3):
+            newest = (await sessions.refresh(newest)).refresh_token
+        lost = await sessions.begin(alice, wanted)
+        assert await sessions.end(ended.session_id, "signed_out")
+        primary.stop(signal.SIGKILL)
+        await asyncio.to_thread(promote, standby)
+        # What is authentic and newer than its row heals, and the chain goes on.
+        healed, _ = await insist(lambda: sessions.refresh(newest))
+        assert healed.session_id == kept.session_id
+        again = await sessions.refresh(healed.refresh_token)
+        assert again.refresh_token != healed.refresh_token
+        assert (await sessions.refresh(healed.refresh_token)).refresh_token == again.refresh_token
+        # What had just begun is unknown, and what had just ended lives until it is ended again.
+        with pytest.raises(RefreshRefused) as refused:
+            await sessions.refresh(lost.refresh_token)
+        assert refused.value.code == "unknown"
+        assert await sessions.refresh(ended.refresh_token)
+        assert await sessions.end(ended.session_id, "signed_out")
+
+    play(scene)
+
+
+@pytest.mark.parametrize("how", ["end", "end_of_account", "end_all", "withdraw"])
+def test_an_end_that_no_standby_has_is_not_confirmed_to_whoever_asks_again(
+    cluster, play, monkeypatch, how
+):
+    monkeypatch.setattr(postgres_connections, "COMMAND_SECONDS", 2)
+    _, standby = cluster
+
+    async def scene(service, alice):
+        sessions = service.sessions
+        await service.consents.grant(alice.id, "app", "default", "openid", SERVICE)
+        grant = await sessions.begin(alice, NewSession("app", "default"))
+        ways = {
+            "end": lambda: sessions.end(grant.session_id, "signed_out"),
+            "end_of_account": lambda: sessions.end_of_account(
+                alice.id, grant.session_id, "signed_out", SERVICE
+            ),
+            "end_all": lambda: sessions.end_all(alice.id, "signed_out", SERVICE),
+            "withdraw": lambda: service.consents.withdraw(alice.id, "app", SERVICE),
+        }
+        with hanging(standby):
+            with pytest.raises(StoreUnavailable):
+                await ways[how]()
+            # The primary has it by now, and shows it to everybody; it would be lost with it.
+            shown = "SELECT count(*) FROM session WHERE ended_at IS NOT NULL"
+            await asyncio.to_thread(processes.wait_until, lambda: cluster[0].run(shown) == [(1,)])
+            with pytest.raises(StoreUnavailable):
+                await ways[how]()
+        await ways[how]()
+
+    play(scene)
+
+
+def promote(standby):
+    processes.run(
+        [standby.binaries / "pg_ctl", "promote", "-D", standby.folder],
+        user=UNPRIVILEGED,
+        cwd="/",
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+@contextmanager
+def hanging(server):
+    """Let a server hang: nothing is closed, and nothing answers."""
+    family = {server.process.pid, *processes.descendants(server.process.pid)}
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in family:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_host_that_is_named_first_and_hangs_or_refuses_is_passed_over(cluster, monkeypatch):
+    monkeypatch.setattr(postgres_connections, "CONNECT_SECONDS", 4)
+    primary, standby = cluster
+    # A database that the standby has not heard of yet: it stops hearing anything.
+    standby.run("SELECT pg_wal_replay_pause()")
+    primary.run("ALTER SYSTEM RESET synchronous_standby_names")
+    primary.run("SELECT pg_reload_conf()")
+    database = primary.new_database().rpartition("/")[2]
+
+    async def scene(url):
+        store = await open_store(url)
+        try:
+            assert await store.write(sql.NEXT_NUMBER, "revocation")
+        finally:
+            await store.close()
+
+    asyncio.run(scene(both(standby, primary, database)))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hangs = primary.url(database).replace("@", f"@127.0.0.1:{silent.getsockname()[1]},", 1)
+        asyncio.run(scene(hangs))

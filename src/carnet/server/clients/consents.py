@@ -109,6 +109,8 @@ class Consents:
 
         def work() -> Transaction[None]:
             if not (yield sql.WITHDRAW_CONSENT, (account_id, client_id)):
+                # Withdrawn before, it may be: to be sure of that is to write.
+                yield sql.SETTLE_ACCOUNT, (account_id,)
                 return
             about = {"account_id": account_id, "reason": client_id}
             yield from record(now, Event.CONSENT_WITHDRAWN, origin, **about)

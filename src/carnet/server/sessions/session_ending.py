@@ -58,6 +58,8 @@ class SessionEnding:
                 # One entry for the account instead of one for each session.
                 [(version,)] = yield sql.RAISE_VERSION, (account_id,)
                 yield from self._revocations.revoke_older_versions(account_id, version, now)
+            else:
+                yield sql.SETTLE_ACCOUNT, (account_id,)
             for (session_id,) in ended:
                 about = {"account_id": account_id, "session_id": session_id, "reason": reason}
                 yield from record(now, Event.SESSION_ENDED, origin, **about)
@@ -90,6 +92,8 @@ class SessionEnding:
         self, session_id: str, rows: Rows, reason: str, now: int, origin: Origin
     ) -> Transaction[bool]:
         """Revoke what a session gave that was ended, and tell whether one was."""
+        if not rows:
+            yield sql.SETTLE_SESSION, (session_id,)
         for ended in [sql.EndedSessionRow(*row) for row in rows]:
             yield from self._revoke(session_id, ended.account_id, reason, now, origin)
             if ended.client_id == BROWSER:

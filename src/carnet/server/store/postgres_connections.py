@@ -1,7 +1,8 @@
 """Connections to PostgreSQL: made from a URL, and kept at hand.
 
-The URL may name several hosts: connections are made to the one that takes writes. One that stops
-taking them, because another was promoted, is left with every connection to it.
+The URL may name several hosts: connections are made to the one that takes writes. Those that are
+away, hang, or lag behind are passed over. One that stops taking writes, because another was
+promoted, is left with every connection to it.
 
 Behind a pooler that gives a server connection for a transaction (PgBouncer), statements can't be
 prepared once and used again: their names may meet another server. Such a pooler is told by the
@@ -124,6 +125,43 @@ class Connections:
             await self._pool.release(connection)
 
 
+class _Hosts:
+    """Connects to the host of a URL that takes writes.
+
+    asyncpg, told of several, gives the whole time to one that hangs, and gives up at one that
+    refuses, as a standby does that has not heard of a new database or password yet.
+
+    Args:
+        url: with commas between the hosts, where there are several.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        account, at, hosts = parts.netloc.rpartition("@")
+        self._urls = [
+            parts._replace(netloc=f"{account}{at}{host}").geturl() for host in hosts.split(",")
+        ]
+        self._seconds = CONNECT_SECONDS / len(self._urls)
+
+    async def connect(self, *_: Any, **options: Any) -> Any:
+        """Connect to the first host that takes writes, the last one that did before all others."""
+        options["timeout"] = self._seconds
+        # A standby may lag behind, and what it says is no proof of anything.
+        options["target_session_attrs"] = "read-write"
+        failures = []
+        for url in list(self._urls):
+            try:
+                connection = await asyncpg.connect(url, **options)
+            except FAILURES as error:
+                failures.append(error)
+            else:
+                self._urls.remove(url)
+                self._urls.insert(0, url)
+                return connection
+        # What a server says tells more than that another one is away.
+        raise max(failures, key=lambda error: isinstance(error, asyncpg.PostgresError))
+
+
 async def connect(url: str) -> Connections:
     """Connect to a database.
 
@@ -135,23 +173,18 @@ async def connect(url: str) -> Connections:
     """
     place = place_of(url)
     url, cached = _split_cache_option(url)
-    session = {
-        "timeout": CONNECT_SECONDS,
-        "command_timeout": COMMAND_SECONDS,
-        # A standby may lag behind, and what it says is no proof of anything.
-        "target_session_attrs": "read-write",
-    }
+    hosts = _Hosts(url)
     try:
         if cached is None:
-            cached = 0 if await _is_pooled(url, session) else CACHED_STATEMENTS
+            cached = 0 if await _is_pooled(hosts) else CACHED_STATEMENTS
         pool = await asyncpg.create_pool(
-            url,
+            connect=hosts.connect,
             min_size=MIN_CONNECTIONS,
             max_size=MAX_CONNECTIONS,
             connection_class=_Connection,
             statement_cache_size=cached,
             max_cached_statement_lifetime=0,
-            **session,
+            command_timeout=COMMAND_SECONDS,
         )
     except FAILURES as error:
         raise unreachable(place, reason_of(error)) from None
@@ -161,9 +194,9 @@ async def connect(url: str) -> Connections:
     return Connections(pool)
 
 
-async def _is_pooled(url: str, session: dict[str, Any]) -> bool:
+async def _is_pooled(hosts: _Hosts) -> bool:
     """Tell whether a pooler answers, which gives each transaction another server process."""
-    connection = await asyncpg.connect(url, statement_cache_size=0, **session)
+    connection = await hosts.connect(statement_cache_size=0, command_timeout=COMMAND_SECONDS)
     try:
         return bool(
             await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid()

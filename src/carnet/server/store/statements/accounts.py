@@ -94,6 +94,12 @@ UPDATE account SET version = version WHERE id = $1 AND version = $2 AND disabled
 RETURNING id
 """
 
+# As SETTLE_SESSION, for what was done to an account.
+SETTLE_ACCOUNT = """
+UPDATE account SET version = version WHERE id = $1
+RETURNING id
+"""
+
 # Takes a slot: the moment moves on by one interval, from now or from where it was. No row, and
 # nothing changed, where it already lies as far ahead as it may. It lies farther than that only
 # where the clock was set back, and then begins anew.

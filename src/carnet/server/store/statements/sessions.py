@@ -170,6 +170,13 @@ WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2 AND rotated_at > 
 ORDER BY rotated_at DESC, id
 """
 
+# An update that changes nothing waits, as the commit before it did, until a standby has both: what
+# the primary alone knows, and shows to everybody after the wait was broken off, is not confirmed.
+SETTLE_SESSION = """
+UPDATE session SET ended_at = ended_at WHERE id = $1
+RETURNING id
+"""
+
 END_SESSION = """
 UPDATE session SET ended_at = $1, ended_reason = $2
 WHERE id = $3 AND ended_at IS NULL
