@@ -24,6 +24,19 @@ DIRECT = Key.from_secret(hashlib.sha256(b"direct").digest(), "A256GCM")
 HOLDER = Key.generate("Ed25519")
 KEYS = KeySet([MAC, HOLDER.public])
 VERIFIER = Verifier(MAC, issuer="a", audience="b", clock=lambda: NOW, max_size=2**20)
+OWN = {f"n{10_000_000 + number}": lambda _: True for number in range(8)}
+RULED = Verifier(
+    lambda _: KEYS,
+    issuer="a",
+    audience="b",
+    clock=lambda: NOW,
+    max_size=2**20,
+    claims={"a.a.a": 0, "n": [1, 2]},
+    validators=[lambda claims: "n" in claims],
+    accept_no_expiry=True,
+    accept_expired=True,
+    extensions=OWN,
+)
 OPENING = Verifier(
     MAC, issuer="a", audience="b", clock=lambda: NOW, max_size=2**20, decryption=DIRECT
 )
@@ -100,7 +113,20 @@ ENTRIES = {
         32_000,
     ),
     "Claims": (look_at_claims, 48_000),
+    "Verifier.verify, with rules": (
+        lambda data: RULED.verify(signed(b'{"alg":"HS256"}', data)),
+        48_000,
+    ),
+    "Verifier.verify_complete": (VERIFIER.verify_complete, 64_000),
+    "Verifier.verify_complete, the header": (
+        lambda data: RULED.verify_complete(signed(data, b"{}")),
+        6_000,
+    ),
     "jws.verify": (lambda data: jws.verify(data, KEYS), 64_000),
+    "jws.verify, a function and extensions": (
+        lambda data: jws.verify(signed(data, b""), lambda _: KEYS, extensions=OWN),
+        6_000,
+    ),
     "jws.verify, the header": (lambda data: jws.verify(signed(data, b""), KEYS), 6_000),
     "jws.verify_json": (lambda data: jws.verify_json(data, KEYS, require="any"), 64_000),
     "jws.verify_json, the header": (

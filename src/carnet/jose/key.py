@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from carnet.errors import ConfigurationError, InvalidKey
 from carnet.jose import pem
 from carnet.jose.algorithms import ALGORITHM_OF_CURVE, ENCRYPTIONS, Algorithm, AlgorithmName
-from carnet.jose.arguments import check_flag
+from carnet.jose.arguments import BytesLike, bytes_of, check_flag
 from carnet.jose.encoding import b64url_encode, json_encode
 from carnet.jose.key_binding import (
     algorithm_of_jwk,
@@ -32,7 +32,7 @@ from carnet.jose.signatures import (
     proven,
 )
 
-__all__ = ["Key", "keys_of_jwk", "material_of", "require_key", "require_keys"]
+__all__ = ["Key", "keys_of_jwk", "material_of", "require_key", "require_parties"]
 
 MAX_SECRET = 1024
 """Bytes of the longest secret that is made here."""
@@ -133,7 +133,7 @@ class Key:
     @classmethod
     def from_jwk(
         cls,
-        jwk: Mapping[str, Any] | str | bytes,
+        jwk: Mapping[str, Any] | str | BytesLike,
         alg: AlgorithmName | None = None,
         *,
         public: bool = False,
@@ -168,9 +168,9 @@ class Key:
     @classmethod
     def from_pem(
         cls,
-        data: str | bytes,
+        data: str | BytesLike,
         alg: AlgorithmName | None = None,
-        password: str | bytes | None = None,
+        password: str | BytesLike | None = None,
         kid: str | None = None,
     ) -> Key:
         """Make a key from PEM: PKCS#8, PKCS#1, SEC1, SubjectPublicKeyInfo or an X.509 certificate.
@@ -191,16 +191,16 @@ class Key:
     @classmethod
     def from_der(
         cls,
-        data: bytes,
+        data: BytesLike,
         alg: AlgorithmName | None = None,
-        password: str | bytes | None = None,
+        password: str | BytesLike | None = None,
         kid: str | None = None,
     ) -> Key:
         """Make a key from DER, of the same kinds and with the same arguments as ``from_pem``."""
         return cls._from_material(pem.load_der(data, password), alg, kid)
 
     @classmethod
-    def from_secret(cls, secret: bytes, alg: AlgorithmName, kid: str | None = None) -> Key:
+    def from_secret(cls, secret: BytesLike, alg: AlgorithmName, kid: str | None = None) -> Key:
         """Make a shared-secret key for HMAC or AES.
 
         Args:
@@ -212,12 +212,13 @@ class Key:
         Raises:
             InvalidKey: if the secret is too short, of the wrong length, or the text of another key.
         """
-        if not isinstance(secret, bytes | bytearray | memoryview):
+        raw = bytes_of(secret)
+        if raw is None:
             raise InvalidKey("a secret is bytes; for text that was agreed upon, encode it first")
         row, encryption = find_algorithm(alg)
         if row.kty != "oct":
             raise InvalidKey(f"{alg} needs a {row.kty} key, not a shared secret")
-        return cls._make(row, bytes(secret), kid, encryption=encryption)
+        return cls._make(row, raw, kid, encryption=encryption)
 
     @classmethod
     def from_signer(cls, public: Key, sign: Callable[[bytes], bytes]) -> Key:
@@ -388,7 +389,7 @@ class Key:
         jwk.update(self._type.dump(self._material, private))
         return jwk
 
-    def to_pem(self, private: bool = False, password: str | bytes | None = None) -> bytes:
+    def to_pem(self, private: bool = False, password: str | BytesLike | None = None) -> bytes:
         """Give the key as PEM: PKCS#8 (encrypted if there is a password) or SubjectPublicKeyInfo.
 
         Raises:
@@ -513,14 +514,31 @@ def require_key(value: object) -> Key:
     return value
 
 
-def require_keys(value: object) -> tuple[Key, ...]:
-    """Give the keys of an argument that is one key or several.
+class Party(Protocol):
+    """Who signs a document or can decrypt it: a key, and what the document says beside it."""
+
+    @property
+    def key(self) -> Key:
+        """The key."""
+
+
+P = TypeVar("P", bound=Party)
+
+
+def require_parties(value: object, kind: type[P]) -> tuple[P, ...]:
+    """Give the parties of an argument that is one or several, each a Key or of that kind.
 
     Raises:
-        InvalidKey: if it is neither.
+        InvalidKey: if something in it is neither.
     """
-    if isinstance(value, Key):
-        return (value,)
-    if not isinstance(value, Iterable):
-        raise InvalidKey("keys are a Key, or a list of them")
-    return tuple(map(require_key, value))
+    # A party is a tuple itself, and no list of keys.
+    listed = (value,) if isinstance(value, Key | kind) else value
+    if not isinstance(listed, Iterable):
+        raise InvalidKey(f"keys are a Key, a {kind.__name__}, or a list of them")
+    found = tuple(
+        one if isinstance(one, kind) else kind(one)  # type: ignore[call-arg]  # its first member
+        for one in listed
+    )
+    for one in found:
+        require_key(one.key)
+    return found

@@ -8,6 +8,7 @@ from typing import Any
 from carnet.errors import InvalidKey, InvalidToken
 from carnet.jose import pem
 from carnet.jose.algorithms import ALGORITHM_OF_CURVE, ALGORITHMS, ENCRYPTIONS, Algorithm
+from carnet.jose.arguments import BytesLike, bytes_of
 from carnet.jose.encoding import json_decode
 from carnet.jose.key_types import CRYPTOGRAPHY_ERRORS, KEY_TYPES, PRIVATE_MEMBERS
 
@@ -112,7 +113,7 @@ def find_algorithm(alg: object) -> tuple[Algorithm, str | None]:
     raise InvalidKey(f"the algorithm is not known; expected one of {', '.join(ALGORITHMS)}")
 
 
-def jwk_members(jwk: Mapping[str, Any] | str | bytes, public: bool) -> Mapping[str, Any]:
+def jwk_members(jwk: Mapping[str, Any] | str | BytesLike, public: bool) -> Mapping[str, Any]:
     """Give the members of a JWK, decoded where it is text of at most 64 KiB.
 
     Args:
@@ -147,12 +148,13 @@ def check_kid(kid: object) -> None:
 def _decoded(jwk: object) -> Mapping[str, Any]:
     if isinstance(jwk, Mapping):
         return jwk
-    if not isinstance(jwk, str | bytes):
+    given = jwk if isinstance(jwk, str) else bytes_of(jwk)
+    if given is None:
         raise InvalidKey("a JWK is a mapping or JSON text")
-    if len(jwk) > MAX_JWK:
+    if len(given) > MAX_JWK:
         raise InvalidKey(f"the JWK is longer than {MAX_JWK} bytes")
     try:
-        return json_decode(jwk.encode() if isinstance(jwk, str) else jwk, "the JWK")
+        return json_decode(given.encode() if isinstance(given, str) else given, "the JWK")
     except (InvalidToken, UnicodeEncodeError):
         raise InvalidKey("the JWK is not a JSON object of the strict kind") from None
 

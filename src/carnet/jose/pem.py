@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from carnet.errors import InvalidKey
+from carnet.jose.arguments import BytesLike, bytes_of
 from carnet.jose.key_types import CRYPTOGRAPHY_ERRORS
 from carnet.jose.rsa_numbers import check_private_numbers
 
@@ -46,7 +47,7 @@ _PUBLIC_DER: tuple[Callable[[bytes], Any], ...] = (
 )
 
 
-def load_pem(data: str | bytes, password: str | bytes | None) -> Any:
+def load_pem(data: str | BytesLike, password: str | BytesLike | None) -> Any:
     """Load the one key or certificate of a PEM text (RFC 7468).
 
     Text before and after it doesn't count, nor do the parameters that OpenSSL writes before an EC
@@ -71,7 +72,7 @@ def load_pem(data: str | bytes, password: str | bytes | None) -> Any:
     raise InvalidKey("no PEM key found: expected a block that begins with -----BEGIN")
 
 
-def load_der(data: bytes, password: str | bytes | None) -> Any:
+def load_der(data: BytesLike, password: str | BytesLike | None) -> Any:
     """Load a key or certificate from DER.
 
     Raises:
@@ -86,7 +87,7 @@ def load_der(data: bytes, password: str | bytes | None) -> Any:
     return _private(serialization.load_der_private_key, raw, password)
 
 
-def dump(material: Any, private: bool, password: str | bytes | None) -> bytes:
+def dump(material: Any, private: bool, password: str | BytesLike | None) -> bytes:
     """Give PEM of a key object of ``cryptography``."""
     if not private:
         data: bytes = material.public_bytes(
@@ -177,7 +178,7 @@ def _is_der(data: bytes) -> bool:
     return False
 
 
-def _private(load: Callable[..., Any], raw: bytes, password: str | bytes | None) -> Any:
+def _private(load: Callable[..., Any], raw: bytes, password: str | BytesLike | None) -> Any:
     try:
         # Our own bounds come first: OpenSSL looks for primes in numbers of any length.
         found = load(raw, _password(password), unsafe_skip_rsa_key_validation=True)
@@ -203,9 +204,11 @@ def _public(load: Callable[[bytes], Any], raw: bytes) -> Any:
         raise InvalidKey("the public key or certificate can't be read") from None
 
 
-def _password(password: str | bytes | None) -> bytes | None:
-    raw = password.encode("utf-8", "replace") if isinstance(password, str) else password
-    if raw is not None and not (isinstance(raw, bytes) and 0 < len(raw) <= MAX_PASSWORD):
+def _password(password: str | BytesLike | None) -> bytes | None:
+    if password is None:
+        return None
+    raw = password.encode("utf-8", "replace") if isinstance(password, str) else bytes_of(password)
+    if raw is None or not 0 < len(raw) <= MAX_PASSWORD:
         raise InvalidKey(f"a password has from 1 to {MAX_PASSWORD} bytes")
     return raw
 
@@ -213,8 +216,9 @@ def _password(password: str | bytes | None) -> bytes | None:
 def _bytes(data: object) -> bytes:
     if isinstance(data, str):
         data = data.encode("utf-8", "replace")
-    if not isinstance(data, bytes):
+    raw = bytes_of(data)
+    if raw is None:
         raise InvalidKey("a PEM or DER key is bytes or text")
-    if len(data) > MAX_PEM:
+    if len(raw) > MAX_PEM:
         raise InvalidKey(f"the key is longer than {MAX_PEM} bytes")
-    return data
+    return raw
