@@ -1,10 +1,13 @@
 """A wrong argument is told with one of our errors: never a foreign exception, whatever it is."""
 
 import inspect as introspection
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import carnet
 from carnet import (
@@ -30,6 +33,15 @@ VERIFIER = Verifier(EC.public, issuer="a", audience="b", clock=lambda: NOW)
 SIGNER = Signer(EC, issuer="a", audience="b", clock=lambda: NOW)
 CLAIMS = VERIFIER.verify(TOKEN)
 CRITICAL = jws.sign(b"x", EC, {"x": 1, "crit": ["x"]}, extensions=["x"])
+
+
+BEGINS = datetime(2026, 11, 27, tzinfo=UTC)
+NAMED = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a")])
+CERTIFICATE = (
+    x509.CertificateBuilder(NAMED, NAMED, EC.to_cryptography(), 1, BEGINS, BEGINS)
+    .sign(EC.to_cryptography(private=True), hashes.SHA256())
+    .public_bytes(Encoding.DER)
+)
 
 
 class Odd:
@@ -60,8 +72,25 @@ CALLS = {
     ),
     "Key.from_der": (
         Key.from_der,
-        {"data": b"0", "alg": None, "password": None, "kid": None},
+        {"data": EC.to_der(private=True), "alg": None, "password": None, "kid": None},
     ),
+    "Key.from_openssh": (
+        Key.from_openssh,
+        {"data": EC.to_openssh(private=True), "alg": None, "kid": None},
+    ),
+    "Key.from_openssh, public": (Key.from_openssh, {"data": EC.to_openssh()}),
+    "Key.from_cryptography": (
+        Key.from_cryptography,
+        {"key": EC.to_cryptography(private=True), "alg": None, "kid": None},
+    ),
+    "Key.from_certificates": (
+        Key.from_certificates,
+        {"chain": [CERTIFICATE], "alg": None, "roots": [CERTIFICATE], "at": BEGINS, "kid": None},
+    ),
+    "Key.with_certificates": (EC.with_certificates, {"chain": [CERTIFICATE]}),
+    "Key.to_der": (EC.to_der, {"private": True, "password": None}),
+    "Key.to_openssh": (EC.to_openssh, {"private": True}),
+    "Key.to_cryptography": (EC.to_cryptography, {"private": True}),
     "Key.from_secret": (Key.from_secret, {"secret": b"k" * 32, "alg": "HS256", "kid": None}),
     "Key.from_signer": (Key.from_signer, {"public": EC.public, "sign": EC.signing()}),
     "Key.to_jwk": (EC.to_jwk, {"private": True}),
@@ -258,7 +287,7 @@ def test_a_wrong_argument_is_told_by_one_of_our_errors(name, argument):
 
 def test_right_arguments_are_right():
     for name, (function, right) in CALLS.items():
-        if name in ("Key", "Key.from_der", "jws.verify_json, text"):
+        if name in ("Key", "jws.verify_json, text"):
             continue
         use(function(**right))
 
@@ -271,7 +300,8 @@ def test_the_table_holds_every_public_callable_and_all_its_arguments():
         **{f"jwe.{name}": getattr(jwe, name) for name in jwe.__all__ if name.islower()},
     }
     for owner in (Key, KeySet, Signer, Verifier):
-        for name, member in vars(owner).items():
+        members = {name: member for one in owner.__mro__ for name, member in vars(one).items()}
+        for name, member in members.items():
             if not name.startswith("_") and not isinstance(member, property):
                 public[f"{owner.__name__}.{name}"] = getattr(owner, name)
     for name, function in public.items():

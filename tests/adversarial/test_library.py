@@ -7,6 +7,7 @@ square of the size is sixteen times as much; what is linear is four times as muc
 import hashlib
 import zlib
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from tests.adversarial.counting import instructions, processor_time
@@ -73,6 +74,14 @@ PROOF_HEAD = (
     b'{"typ":"dpop+jwt","alg":"Ed25519","jwk":{"kty":"OKP","crv":"Ed25519","x":"%b"}}'
     % SHOWN["x"].encode()
 )
+
+
+OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----%b-----END OPENSSH PRIVATE KEY-----"
+PEM = b"-----BEGIN CERTIFICATE-----%b-----END CERTIFICATE-----"
+
+
+def trust(chain):
+    Key.from_certificates(chain, roots=chain, at=datetime.fromtimestamp(NOW, UTC))
 
 
 def check_proof(text):
@@ -173,6 +182,18 @@ ENTRIES = {
     ),
     "Key.from_pem": (Key.from_pem, 64_000),
     "Key.from_der": (Key.from_der, 64_000),
+    "Key.from_openssh": (Key.from_openssh, 64_000),
+    "Key.from_openssh, private": (
+        lambda data: Key.from_openssh(OPENSSH % data),
+        64_000,
+    ),
+    "Key.from_certificates": (trust, 64_000),
+    "Key.from_certificates, PEM": (lambda data: trust(PEM % data), 64_000),
+    "Key.from_certificates, DER": (lambda data: trust([data]), 16_000),
+    "Key.from_jwk, its certificates": (
+        lambda data: Key.from_jwk({**SHOWN, "x5c": [text_of(data)] * 4}),
+        16_000,
+    ),
     "Key.from_secret": (lambda data: Key.from_secret(data, "HS256"), 64_000),
     "inspect": (inspect, 64_000),
     "inspect, the header": (lambda data: inspect(signed(data, b"{}")), 64_000),

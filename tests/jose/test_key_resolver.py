@@ -105,6 +105,15 @@ def test_an_error_of_ours_comes_through(verify):
     refused(verify, jws.sign(CLAIMS, MAC), refuse, "own_code")
 
 
+def test_a_key_that_can_not_be_made_of_what_a_header_says_is_the_tokens_fault(verify):
+    def make(header):
+        return Key.from_jwk(header["jwk"])
+
+    token = jws.sign(CLAIMS, MAC, {"jwk": {"kty": "EC"}})
+    error = refused(verify, token, make, "key_not_found")
+    assert isinstance(error.__cause__, InvalidKey)
+
+
 @pytest.mark.parametrize("odd", [True, 5, "key", b"key", {"keys": []}, MAC.to_jwk(True), [1], len])
 def test_what_is_no_key_is_told(verify, odd):
     with pytest.raises(ConfigurationError, match=r"^keys is a function that gives a Key"):

@@ -1,7 +1,7 @@
 """Checked by mypy --strict as a user's code would be; never run."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
 from fastapi import Request as FastAPIRequest
@@ -57,6 +57,11 @@ assert_type(claims.roles, tuple[str, ...])
 typed = Verifier(key.public, issuer="a", audience="b", claims_type=Ticket)
 assert_type(typed.verify(token), Ticket)
 
+assert_type(Key.from_openssh("", "RS256"), Key)
+assert_type(Key.from_certificates(["", b""], roots=b"", at=datetime.now(UTC)), Key)
+assert_type(key.with_certificates([b""]).certificates, tuple[bytes, ...])
+Key.from_certificates([b""], at=datetime.now(UTC))  # type: ignore[call-arg]  # roots are named
+assert_type(key.to_der(private=True, password=bytearray(b"x")), bytes)
 whole = assert_type(verifier.verify_complete(token), VerifiedToken[Claims])
 assert_type(whole.claims.subject, str | None)
 assert_type(whole.key, Key)

@@ -32,7 +32,8 @@ from carnet.jose.header import (
     handle_extensions,
     invalid,
 )
-from carnet.jose.key import Key, require_key, require_parties
+from carnet.jose.key import Key
+from carnet.jose.key_arguments import require_key, require_parties
 from carnet.jose.key_management import FAMILIES, MAX_ITERATIONS
 from carnet.jose.key_set import KeySet
 from carnet.jose.serialization import (

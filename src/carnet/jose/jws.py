@@ -33,7 +33,8 @@ from carnet.jose.jws_header import (
     signed_header,
     verify_with,
 )
-from carnet.jose.key import Key, require_key, require_parties
+from carnet.jose.key import Key
+from carnet.jose.key_arguments import require_key, require_parties
 from carnet.jose.serialization import (
     MAX_ENTRIES,
     MAX_TOKEN,

@@ -128,9 +128,10 @@ def _resolve(resolver: object, header: Mapping[str, Any]) -> KeySet:
     cause = None
     try:
         found = resolver(MappingProxyType(header))
-    except CarnetError:
-        raise
     except Exception as error:
+        # A key that can't be made of what the header says is the token's fault.
+        if isinstance(error, CarnetError) and not isinstance(error, InvalidKey):
+            raise
         found, cause = None, error
     if found is None:
         raise InvalidToken(

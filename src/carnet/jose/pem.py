@@ -1,4 +1,4 @@
-"""PEM and DER in and out, and the recognition of key texts passed off as secrets."""
+"""PEM, DER and OpenSSH's form, in and out; the recognition of key texts passed off as secrets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,33 @@ from carnet.jose.arguments import BytesLike, bytes_of
 from carnet.jose.key_types import CRYPTOGRAPHY_ERRORS
 from carnet.jose.rsa_numbers import check_private_numbers
 
-__all__ = ["dump", "load_der", "load_pem", "looks_like_a_key"]
+__all__ = ["dump", "load_der", "load_openssh", "load_pem", "looks_like_a_key"]
 
 MAX_PEM = 64 * 1024
 MAX_PASSWORD = 1023
 
 _BEGIN = b"-----BEGIN "
 _EC_PARAMETERS = b"-----BEGIN EC PARAMETERS-----"
+
+_OPENSSH_BEGIN = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+_OPENSSH_END = b"-----END OPENSSH PRIVATE KEY-----"
+
+_SUBJECT_PUBLIC = serialization.PublicFormat.SubjectPublicKeyInfo
+_PKCS8 = serialization.PrivateFormat.PKCS8
+_FORMS: dict[str, tuple[tuple[Any, Any], tuple[Any, Any]]] = {
+    "PEM": (
+        (serialization.Encoding.PEM, _SUBJECT_PUBLIC),
+        (serialization.Encoding.PEM, _PKCS8),
+    ),
+    "DER": (
+        (serialization.Encoding.DER, _SUBJECT_PUBLIC),
+        (serialization.Encoding.DER, _PKCS8),
+    ),
+    "OpenSSH": (
+        (serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH),
+        (serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH),
+    ),
+}
 
 _SSH = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-")
 _SPELLED_OVER = 2
@@ -87,20 +107,51 @@ def load_der(data: BytesLike, password: str | BytesLike | None) -> Any:
     return _private(serialization.load_der_private_key, raw, password)
 
 
-def dump(material: Any, private: bool, password: str | BytesLike | None) -> bytes:
-    """Give PEM of a key object of ``cryptography``."""
-    if not private:
-        data: bytes = material.public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        return data
+def load_openssh(data: str | BytesLike) -> Any:
+    """Load a key from the forms of its own that OpenSSH has.
+
+    Raises:
+        InvalidKey: if it holds none, several, or one that is encrypted.
+    """
+    raw = _bytes(data)
+    if b"PRIVATE KEY-----" not in raw:
+        return _public(serialization.load_ssh_public_key, raw.strip())
+    body, end, rest = raw.partition(_OPENSSH_BEGIN)[2].partition(_OPENSSH_END)
+    if not end or _BEGIN in rest or raw.count(_BEGIN) != 1:
+        raise InvalidKey("no OpenSSH private key found: expected one, from BEGIN to END, alone")
+    # The package looks for it with an expression that takes long where there is much white space.
+    plain = b"\n".join((_OPENSSH_BEGIN, b"".join(body.split()), _OPENSSH_END, b""))
+    try:
+        found = serialization.load_ssh_private_key(plain, None, unsafe_skip_rsa_key_validation=True)
+    except TypeError:
+        raise InvalidKey(
+            "the OpenSSH key is encrypted: 'ssh-keygen -p -m PKCS8' writes it in a form that "
+            "Key.from_pem reads with its password"
+        ) from None
+    except CRYPTOGRAPHY_ERRORS:
+        raise InvalidKey("the OpenSSH key can't be read") from None
+    return _within_bounds(found)
+
+
+def dump(material: Any, form: str, private: bool, password: str | BytesLike | None) -> bytes:
+    """Give a key object of ``cryptography`` as ``PEM``, ``DER`` or ``OpenSSH``.
+
+    Raises:
+        InvalidKey: if it has no such form.
+    """
+    public_form, private_form = _FORMS[form]
     protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if password is not None:
+    if private and password is not None:
         protection = serialization.BestAvailableEncryption(_password(password) or b"")
-    secret: bytes = material.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-    )
-    return secret
+    try:
+        data: bytes = (
+            material.private_bytes(*private_form, protection)
+            if private
+            else material.public_bytes(*public_form)
+        )
+    except CRYPTOGRAPHY_ERRORS:
+        raise InvalidKey(f"a key of this kind has no {form} form") from None
+    return data
 
 
 def looks_like_a_key(secret: bytes) -> bool:
@@ -182,11 +233,7 @@ def _private(load: Callable[..., Any], raw: bytes, password: str | BytesLike | N
     try:
         # Our own bounds come first: OpenSSL looks for primes in numbers of any length.
         found = load(raw, _password(password), unsafe_skip_rsa_key_validation=True)
-        if not isinstance(found, rsa.RSAPrivateKey):
-            return found
-        numbers = found.private_numbers()
-        check_private_numbers(numbers)
-        return numbers.private_key()
+        return _within_bounds(found)
     except TypeError:
         raise InvalidKey(
             "the private key is encrypted: pass its password"
@@ -195,6 +242,14 @@ def _private(load: Callable[..., Any], raw: bytes, password: str | BytesLike | N
         ) from None
     except CRYPTOGRAPHY_ERRORS:
         raise InvalidKey("the private key can't be read, or its password is wrong") from None
+
+
+def _within_bounds(found: Any) -> Any:
+    if not isinstance(found, rsa.RSAPrivateKey):
+        return found
+    numbers = found.private_numbers()
+    check_private_numbers(numbers)
+    return numbers.private_key()
 
 
 def _public(load: Callable[[bytes], Any], raw: bytes) -> Any:
