@@ -1,10 +1,13 @@
 """A wrong argument is told with one of our errors: never a foreign exception, whatever it is."""
 
 import inspect as introspection
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import carnet
 from carnet import (
@@ -29,6 +32,16 @@ TOKEN = Signer(EC, issuer="a", audience="b", clock=lambda: NOW).sign({})
 VERIFIER = Verifier(EC.public, issuer="a", audience="b", clock=lambda: NOW)
 SIGNER = Signer(EC, issuer="a", audience="b", clock=lambda: NOW)
 CLAIMS = VERIFIER.verify(TOKEN)
+CRITICAL = jws.sign(b"x", EC, {"x": 1, "crit": ["x"]}, extensions=["x"])
+
+
+BEGINS = datetime(2026, 11, 27, tzinfo=UTC)
+NAMED = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a")])
+CERTIFICATE = (
+    x509.CertificateBuilder(NAMED, NAMED, EC.to_cryptography(), 1, BEGINS, BEGINS)
+    .sign(EC.to_cryptography(private=True), hashes.SHA256())
+    .public_bytes(Encoding.DER)
+)
 
 
 class Odd:
@@ -59,8 +72,25 @@ CALLS = {
     ),
     "Key.from_der": (
         Key.from_der,
-        {"data": b"0", "alg": None, "password": None, "kid": None},
+        {"data": EC.to_der(private=True), "alg": None, "password": None, "kid": None},
     ),
+    "Key.from_openssh": (
+        Key.from_openssh,
+        {"data": EC.to_openssh(private=True), "alg": None, "kid": None},
+    ),
+    "Key.from_openssh, public": (Key.from_openssh, {"data": EC.to_openssh()}),
+    "Key.from_cryptography": (
+        Key.from_cryptography,
+        {"key": EC.to_cryptography(private=True), "alg": None, "kid": None},
+    ),
+    "Key.from_certificates": (
+        Key.from_certificates,
+        {"chain": [CERTIFICATE], "alg": None, "roots": [CERTIFICATE], "at": BEGINS, "kid": None},
+    ),
+    "Key.with_certificates": (EC.with_certificates, {"chain": [CERTIFICATE]}),
+    "Key.to_der": (EC.to_der, {"private": True, "password": None}),
+    "Key.to_openssh": (EC.to_openssh, {"private": True}),
+    "Key.to_cryptography": (EC.to_cryptography, {"private": True}),
     "Key.from_secret": (Key.from_secret, {"secret": b"k" * 32, "alg": "HS256", "kid": None}),
     "Key.from_signer": (Key.from_signer, {"public": EC.public, "sign": EC.signing()}),
     "Key.to_jwk": (EC.to_jwk, {"private": True}),
@@ -90,9 +120,11 @@ CALLS = {
             clock=lambda: NOW,
             encrypt_to=WRAP,
             enc="A128GCM",
+            header={"x": 1},
+            extensions=(),
         ),
     ),
-    "Signer.sign": (SIGNER.sign, {"claims": {"sub": "x"}, "lifetime": 60}),
+    "Signer.sign": (SIGNER.sign, {"claims": {"sub": "x"}, "lifetime": 60, "header": {"x": 1}}),
     "Verifier": (
         Verifier,
         dict(  # noqa: C408 - arguments
@@ -101,21 +133,51 @@ CALLS = {
             audience="b",
             type="JWT",
             leeway=0,
-            nbf_leeway=None,
             max_age=None,
             required=(),
+            claims=None,
+            validators=(),
+            accept_expired=False,
+            accept_no_expiry=False,
             claims_type=None,
             clock=lambda: NOW,
             cache=0,
             max_size=1000,
             decryption=WRAP,
+            extensions=None,
         ),
     ),
+    "Verifier, by date": (
+        lambda **dates: Verifier(
+            EC.public, issuer="a", audience="b", leeway=dates, clock=lambda: NOW
+        ),
+        {"exp": 0, "iat": 0, "nbf": 0},
+    ),
     "Verifier.verify": (VERIFIER.verify, {"token": TOKEN}),
-    "jws.sign": (jws.sign, {"payload": b"x", "key": EC, "header": None, "detached": False}),
+    "Verifier.verify_complete": (VERIFIER.verify_complete, {"token": TOKEN}),
+    "jws.sign": (
+        jws.sign,
+        dict(  # noqa: C408 - arguments
+            payload=b"x", key=EC, header=None, detached=False, extensions=()
+        ),
+    ),
     "jws.verify": (
         jws.verify,
-        {"token": TOKEN, "keys": EC.public, "payload": None, "max_size": 1000},
+        dict(  # noqa: C408 - arguments
+            token=TOKEN, keys=EC.public, payload=None, max_size=1000, extensions=None
+        ),
+    ),
+    "jws.verify, a critical extension": (
+        jws.verify,
+        {"token": CRITICAL, "keys": EC.public, "extensions": {"x": lambda _: True}},
+    ),
+    "jws.Signatory": (
+        lambda **parts: jws.sign_json(b"x", jws.Signatory(**parts)),
+        {"key": EC, "header": {"x": 1}, "unprotected": {"y": 1}},
+    ),
+    "jwe.Recipient": (
+        lambda **parts: jwe.encrypt_json(b"x", jwe.Recipient(**parts)),
+        {"key": WRAP, "header": {"x": 1}},
     ),
     "jws.verify, detached": (
         jws.verify,
@@ -130,6 +192,7 @@ CALLS = {
             unprotected=None,
             detached=False,
             flattened=None,
+            extensions=(),
         ),
     ),
     "jws.verify_json": (
@@ -140,6 +203,7 @@ CALLS = {
             require="all",
             payload=None,
             max_size=1000,
+            extensions=None,
         ),
     ),
     "jws.verify_json, text": (
@@ -148,12 +212,19 @@ CALLS = {
     ),
     "jwe.encrypt": (
         jwe.encrypt,
-        {"plaintext": b"x", "key": WRAP, "enc": "A128GCM", "header": None, "zip": None},
+        dict(  # noqa: C408 - arguments
+            plaintext=b"x", key=WRAP, enc="A128GCM", header=None, zip=None, extensions=()
+        ),
     ),
     "jwe.decrypt": (
         jwe.decrypt,
         dict(  # noqa: C408 - arguments
-            token=jwe.encrypt(b"x", WRAP), keys=WRAP, allow_weak=(), max_inflated=0, max_size=1000
+            token=jwe.encrypt(b"x", WRAP),
+            keys=WRAP,
+            allow_weak=(),
+            max_inflated=0,
+            max_size=1000,
+            extensions=None,
         ),
     ),
     "jwe.encrypt_json": (
@@ -167,6 +238,7 @@ CALLS = {
             aad=None,
             zip=None,
             flattened=None,
+            extensions=(),
         ),
     ),
     "jwe.decrypt_json": (
@@ -177,6 +249,7 @@ CALLS = {
             allow_weak=(),
             max_inflated=0,
             max_size=1000,
+            extensions=None,
         ),
     ),
 }
@@ -188,6 +261,7 @@ def use(made):
         made.sign({"sub": "x"})
     elif isinstance(made, Verifier):
         made.verify(TOKEN)
+        made.verify_complete(TOKEN)
     elif isinstance(made, Key) and made.can_sign:
         jws.sign(b"x", made)
     elif isinstance(made, Claims):
@@ -213,7 +287,7 @@ def test_a_wrong_argument_is_told_by_one_of_our_errors(name, argument):
 
 def test_right_arguments_are_right():
     for name, (function, right) in CALLS.items():
-        if name in ("Key", "Key.from_der", "jws.verify_json, text"):
+        if name in ("Key", "jws.verify_json, text"):
             continue
         use(function(**right))
 
@@ -226,11 +300,12 @@ def test_the_table_holds_every_public_callable_and_all_its_arguments():
         **{f"jwe.{name}": getattr(jwe, name) for name in jwe.__all__ if name.islower()},
     }
     for owner in (Key, KeySet, Signer, Verifier):
-        for name, member in vars(owner).items():
+        members = {name: member for one in owner.__mro__ for name, member in vars(one).items()}
+        for name, member in members.items():
             if not name.startswith("_") and not isinstance(member, property):
                 public[f"{owner.__name__}.{name}"] = getattr(owner, name)
     for name, function in public.items():
-        if not callable(function) or name == "Inspection":
+        if not callable(function) or name in ("Inspection", "VerifiedToken"):
             continue
         if isinstance(function, type) and issubclass(function, CarnetError):
             continue
@@ -265,6 +340,11 @@ def test_the_table_holds_every_public_callable_and_all_its_arguments():
         (lambda: Key.from_signer(EC.public, "text"), "sign"),
         (lambda: Claims([]), "claims"),
         (lambda: Verifier(EC, issuer="a", audience="b", cache="x"), "cache"),
+        (lambda: Verifier(EC, issuer="a", audience="b", leeway={"aud": 1}), "leeway"),
+        (lambda: Verifier(EC, issuer="a", audience="b", extensions=["x"]), "extensions"),
+        (lambda: Signer(EC, issuer="a", extensions="x"), "extensions"),
+        (lambda: Signer(EC, issuer="a", header=[]), "header"),
+        (lambda: jws.verify(TOKEN, lambda _: "key"), "keys"),
     ],
 )
 def test_the_error_names_the_argument(work, argument):

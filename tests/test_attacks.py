@@ -966,7 +966,7 @@ ATTACKS = [
             ("nbf", "0", "claim_invalid"),
             ("nbf", True, "claim_invalid"),
             ("nbf", None, "claim_invalid"),
-            ("nbf", NOW + 1, "not_yet_valid"),
+            ("nbf", NOW + 61, "not_yet_valid"),
             ("iat", "0", "claim_invalid"),
             ("iat", False, "claim_invalid"),
             ("iat", NOW + 61, "not_yet_valid"),

@@ -16,7 +16,7 @@ from carnet.jwt.claims import Claims
 from carnet.jwt.inspection import Inspection, inspect
 from carnet.jwt.policy import UNCHECKED
 from carnet.jwt.signer import Signer
-from carnet.jwt.verifier import Verifier
+from carnet.jwt.verifier import VerifiedToken, Verifier
 
 __all__ = [
     "UNCHECKED",
@@ -33,6 +33,7 @@ __all__ = [
     "KeySet",
     "ServerError",
     "Signer",
+    "VerifiedToken",
     "Verifier",
     "inspect",
 ]

@@ -7,6 +7,7 @@ square of the size is sixteen times as much; what is linear is four times as muc
 import hashlib
 import zlib
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from tests.adversarial.counting import instructions, processor_time
@@ -24,6 +25,19 @@ DIRECT = Key.from_secret(hashlib.sha256(b"direct").digest(), "A256GCM")
 HOLDER = Key.generate("Ed25519")
 KEYS = KeySet([MAC, HOLDER.public])
 VERIFIER = Verifier(MAC, issuer="a", audience="b", clock=lambda: NOW, max_size=2**20)
+OWN = {f"n{10_000_000 + number}": lambda _: True for number in range(8)}
+RULED = Verifier(
+    lambda _: KEYS,
+    issuer="a",
+    audience="b",
+    clock=lambda: NOW,
+    max_size=2**20,
+    claims={"a.a.a": 0, "n": [1, 2]},
+    validators=[lambda claims: "n" in claims],
+    accept_no_expiry=True,
+    accept_expired=True,
+    extensions=OWN,
+)
 OPENING = Verifier(
     MAC, issuer="a", audience="b", clock=lambda: NOW, max_size=2**20, decryption=DIRECT
 )
@@ -60,6 +74,14 @@ PROOF_HEAD = (
     b'{"typ":"dpop+jwt","alg":"Ed25519","jwk":{"kty":"OKP","crv":"Ed25519","x":"%b"}}'
     % SHOWN["x"].encode()
 )
+
+
+OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----%b-----END OPENSSH PRIVATE KEY-----"
+PEM = b"-----BEGIN CERTIFICATE-----%b-----END CERTIFICATE-----"
+
+
+def trust(chain):
+    Key.from_certificates(chain, roots=chain, at=datetime.fromtimestamp(NOW, UTC))
 
 
 def check_proof(text):
@@ -100,7 +122,20 @@ ENTRIES = {
         32_000,
     ),
     "Claims": (look_at_claims, 48_000),
+    "Verifier.verify, with rules": (
+        lambda data: RULED.verify(signed(b'{"alg":"HS256"}', data)),
+        48_000,
+    ),
+    "Verifier.verify_complete": (VERIFIER.verify_complete, 64_000),
+    "Verifier.verify_complete, the header": (
+        lambda data: RULED.verify_complete(signed(data, b"{}")),
+        6_000,
+    ),
     "jws.verify": (lambda data: jws.verify(data, KEYS), 64_000),
+    "jws.verify, a function and extensions": (
+        lambda data: jws.verify(signed(data, b""), lambda _: KEYS, extensions=OWN),
+        6_000,
+    ),
     "jws.verify, the header": (lambda data: jws.verify(signed(data, b""), KEYS), 6_000),
     "jws.verify_json": (lambda data: jws.verify_json(data, KEYS, require="any"), 64_000),
     "jws.verify_json, the header": (
@@ -147,6 +182,18 @@ ENTRIES = {
     ),
     "Key.from_pem": (Key.from_pem, 64_000),
     "Key.from_der": (Key.from_der, 64_000),
+    "Key.from_openssh": (Key.from_openssh, 64_000),
+    "Key.from_openssh, private": (
+        lambda data: Key.from_openssh(OPENSSH % data),
+        64_000,
+    ),
+    "Key.from_certificates": (trust, 64_000),
+    "Key.from_certificates, PEM": (lambda data: trust(PEM % data), 64_000),
+    "Key.from_certificates, DER": (lambda data: trust([data]), 16_000),
+    "Key.from_jwk, its certificates": (
+        lambda data: Key.from_jwk({**SHOWN, "x5c": [text_of(data)] * 4}),
+        16_000,
+    ),
     "Key.from_secret": (lambda data: Key.from_secret(data, "HS256"), 64_000),
     "inspect": (inspect, 64_000),
     "inspect, the header": (lambda data: inspect(signed(data, b"{}")), 64_000),

@@ -1,6 +1,7 @@
 """The examples of docs/coming-from.md run, section by section."""
 
 import re
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,14 @@ def test_the_examples_of_a_section_run(section):
         if error.name is None or error.name.startswith("carnet"):
             raise
         pytest.skip(f"{error.name} is not installed: THE EXAMPLES WERE NOT RUN")
+
+
+def test_the_tables_name_every_option_of_pyjwt():
+    jwt = pytest.importorskip("jwt")
+    section = next(one for one in SECTIONS if title_of(one) == "PyJWT")
+    rows = re.findall(r"^\| (.*?) \|", section.partition("### Each option")[2], re.MULTILINE)
+    named = set(re.findall(r"\w+", " ".join(rows)))
+    wanted = set(jwt.types.Options.__annotations__)
+    for function in (jwt.decode, jwt.decode_complete, jwt.encode, jwt.PyJWKClient):
+        wanted |= set(signature(function).parameters) - {"kwargs"}
+    assert wanted <= named

@@ -38,10 +38,12 @@ def sealed(text, key=RECIPIENT, header=(("cty", "JWT"),), **options):
     return jwe.encrypt(text.encode(), key, header=dict(header), **options)
 
 
-def refused(token, code, one=None):
+def refused(token, code, one=None, complete=None):
     with pytest.raises(InvalidToken) as refusal:
         (one or verifier()).verify(token)
-    assert refusal.value.code == code
+    with pytest.raises(InvalidToken) as whole:
+        (one or verifier()).verify_complete(token)
+    assert (refusal.value.code, whole.value.code) == (code, complete or code)
     return refusal.value
 
 
@@ -54,6 +56,9 @@ def test_a_signed_token_is_read_out_of_an_encrypted_one(alg):
     one = verifier(key)
     for _ in range(2):
         assert one.verify(token).subject == "ada"
+        whole = one.verify_complete(token)
+        assert (whole.claims.subject, whole.key) == ("ada", KEY.public)
+        assert whole.header == {"alg": "ES256", "kid": "sign", "typ": "JWT"}
 
 
 def test_of_several_recipients_keys_the_kid_chooses():
@@ -132,7 +137,7 @@ def test_a_remembered_header_of_a_signed_token_opens_no_encrypted_one():
     one = verifier()
     one.verify(inner())
     head = inner().split(".")[0]
-    refused(f"{head}.AA.AA.AA.AA", "signature_invalid", one)
+    refused(f"{head}.AA.AA.AA.AA", "signature_invalid", one, complete="header_invalid")
     fresh = b64url_encode(b'{"alg":"ES256","kid":"sign","x":1}')
     refused(f"{fresh}.AA.AA.AA.AA", "header_invalid", one)
 

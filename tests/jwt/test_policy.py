@@ -1,6 +1,7 @@
 """The checks of a claim set: types first, then what each claim says."""
 
 from datetime import timedelta
+from math import inf
 
 import pytest
 
@@ -84,20 +85,80 @@ def test_a_beginning_that_is_no_number_of_seconds_is_refused(value):
 
 
 def test_a_token_is_accepted_from_the_moment_of_its_beginning():
-    accepted({"nbf": NOW})
-    refused("not_yet_valid", "nbf", {"nbf": NOW + 1})
-    refused("not_yet_valid", "nbf", {"nbf": NOW + 0.001})
+    accepted({"nbf": NOW}, leeway={"nbf": 0})
+    refused("not_yet_valid", "nbf", {"nbf": NOW + 1}, leeway={"nbf": 0})
+    refused("not_yet_valid", "nbf", {"nbf": NOW + 0.001}, leeway={"nbf": 0})
 
 
-def test_leeway_lets_a_token_begin_earlier_by_exactly_that_much():
-    accepted({"nbf": NOW + 30}, leeway=30)
-    refused("not_yet_valid", "nbf", {"nbf": NOW + 31}, leeway=30)
+def test_a_token_may_begin_only_as_far_ahead_as_clocks_differ():
+    accepted({"nbf": NOW + ISSUED_AHEAD})
+    refused("not_yet_valid", "nbf", {"nbf": NOW + ISSUED_AHEAD + 1})
+    accepted({"nbf": NOW + 90}, leeway=90)
+    refused("not_yet_valid", "nbf", {"nbf": NOW + 91}, leeway=90)
 
 
-def test_the_beginning_may_have_a_leeway_of_its_own():
-    accepted({"nbf": NOW + 60}, nbf_leeway=60)
-    refused("not_yet_valid", "nbf", {"nbf": NOW + 61}, nbf_leeway=60, leeway=90)
-    refused("expired", "exp", {"exp": NOW}, nbf_leeway=60)
+def test_each_date_may_have_a_leeway_of_its_own():
+    own = {"exp": 5, "iat": timedelta(seconds=20), "nbf": 10}
+    accepted({"nbf": NOW + 10, "iat": NOW + 20, "exp": NOW - 4}, leeway=own)
+    refused("not_yet_valid", "nbf", {"nbf": NOW + 11}, leeway=own)
+    refused("not_yet_valid", "iat", {"iat": NOW + 21}, leeway=own)
+    refused("expired", "exp", {"exp": NOW - 5}, leeway=own)
+    accepted({"iat": NOW - 79}, max_age=60, leeway=own)
+    refused("too_old", "iat", {"iat": NOW - 80}, max_age=60, leeway=own)
+
+
+def test_a_date_without_a_leeway_of_its_own_has_that_of_one_for_which_nothing_is_said():
+    for own in ({}, {"nbf": 0}):
+        accepted({"iat": NOW + ISSUED_AHEAD}, leeway=own)
+        refused("not_yet_valid", "iat", {"iat": NOW + ISSUED_AHEAD + 1}, leeway=own)
+        refused("expired", "exp", {"exp": NOW}, leeway=own)
+        refused("too_old", "iat", {"iat": NOW - 60}, max_age=60, leeway=own)
+    accepted({"nbf": NOW + ISSUED_AHEAD}, leeway={"exp": 0})
+
+
+@pytest.mark.parametrize("own", [{"aud": 5}, {1: 5}, {"exp": None}, {"exp": -1}, {"nbf": "5"}])
+def test_a_leeway_is_for_one_of_the_dates_and_a_duration(own):
+    with pytest.raises(ConfigurationError, match="leeway"):
+        policy(leeway=own)
+
+
+# Checks that are given up in so many words
+
+
+def test_an_expired_token_is_accepted_where_that_is_said_and_nothing_else_is_given_up():
+    rules = {"accept_expired": True}
+    for expired in (NOW - 1, NOW - 10**8, 0):
+        accepted({"exp": expired}, **rules)
+    accepted(**rules)
+    refused("claim_missing", "exp", without=["exp"], **rules)
+    for value in NO_DATES:
+        refused("claim_invalid", "exp", {"exp": value}, **rules)
+    for code, claim, changes in (
+        ("issuer_mismatch", "iss", {"iss": "x"}),
+        ("audience_mismatch", "aud", {"aud": "x"}),
+        ("not_yet_valid", "nbf", {"nbf": NOW + 99}),
+        ("not_yet_valid", "iat", {"iat": NOW + 99}),
+    ):
+        refused(code, claim, {"exp": NOW - 1, **changes}, **rules)
+    refused("too_old", "iat", {"exp": NOW - 1}, max_age=5, **rules)
+    refused("expired", "exp", now=float("nan"), **rules)
+
+
+def test_a_token_without_an_expiry_is_accepted_where_that_is_said_and_nothing_else_is_given_up():
+    rules = {"accept_no_expiry": True}
+    accepted(without=["exp"], **rules)
+    accepted(**rules)
+    refused("expired", "exp", {"exp": NOW}, **rules)
+    for value in NO_DATES:
+        refused("claim_invalid", "exp", {"exp": value}, **rules)
+    refused("audience_mismatch", "aud", {"aud": "x"}, without=["exp"], **rules)
+    refused("too_old", "iat", without=["exp"], max_age=5, **rules)
+
+
+def test_both_may_be_given_up_together():
+    rules = {"accept_expired": True, "accept_no_expiry": True}
+    accepted(without=["exp"], **rules)
+    accepted({"exp": 1}, **rules)
 
 
 # iat and max_age
@@ -280,7 +341,11 @@ def test_the_period_of_a_claim_set_is_when_it_is_accepted():
         ({}, {}),
         ({"nbf": NOW - 5}, {}),
         ({"nbf": NOW - 5}, {"leeway": 3}),
-        ({"nbf": NOW + 5}, {"nbf_leeway": 60}),
+        ({"nbf": NOW + 5}, {"leeway": {"nbf": 3}}),
+        ({"nbf": NOW + 90, "iat": NOW}, {}),
+        ({"iat": NOW + 40}, {"leeway": {"iat": 7, "exp": 11}}),
+        ({"iat": NOW - 50}, {"max_age": 60, "leeway": {"iat": 7}}),
+        ({"exp": NOW - 900, "iat": NOW - 50}, {"max_age": 60, "accept_expired": True}),
         ({"iat": NOW + 20, "nbf": NOW}, {"leeway": 90}),
         ({}, {"max_age": 30}),
         ({"iat": NOW - 29.5}, {"max_age": 30, "leeway": 7}),
@@ -298,6 +363,13 @@ def test_the_period_of_a_claim_set_is_when_it_is_accepted():
                 rules.check(claims, since - 0.25)
 
 
+def test_what_does_not_end_is_accepted_for_ever():
+    without = {name: value for name, value in FULL.items() if name not in ("exp", "iat")}
+    assert policy(accept_no_expiry=True).period(without) == (0, inf)
+    assert policy(accept_expired=True).period({**without, "exp": NOW - 5}) == (0, inf)
+    assert policy(accept_no_expiry=True).period({**without, "exp": NOW}) == (0, NOW)
+
+
 def test_a_claim_set_without_dates_of_beginning_is_accepted_since_ever():
     claims = {name: value for name, value in FULL.items() if name != "iat"}
     assert policy().period(claims) == (0, NOW + 60)
@@ -308,8 +380,9 @@ def test_a_claim_set_without_dates_of_beginning_is_accepted_since_ever():
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, timedelta(seconds=-1), LATEST + 1])
 def test_a_duration_is_a_number_of_seconds_or_a_timedelta_and_not_negative(value):
-    with pytest.raises(ConfigurationError, match="leeway"):
-        policy(leeway=value)
+    if value != {}:
+        with pytest.raises(ConfigurationError, match="leeway"):
+            policy(leeway=value)
     if value is not None:
         with pytest.raises(ConfigurationError, match="max_age"):
             policy(max_age=value)

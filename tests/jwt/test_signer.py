@@ -4,7 +4,7 @@ import enum
 import json
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -168,7 +168,8 @@ def test_tuples_and_enumerated_texts_come_out_as_the_json_that_they_are():
         -(2**63) - 1,
         b"bytes",
         {1, 2},
-        datetime.now(UTC),
+        [datetime.now(UTC)],
+        datetime.now(UTC).date(),
         Decimal("1.5"),
         object(),
         "\ud800",
@@ -386,3 +387,118 @@ def test_claims_that_are_no_mapping_are_refused(claims):
 def test_the_lifetime_of_one_token_is_checked_like_that_of_all(lifetime):
     with pytest.raises(ConfigurationError, match="lifetime"):
         signer().sign({}, lifetime=lifetime)
+
+
+# Dates
+
+
+def test_a_datetime_with_a_time_zone_becomes_seconds_rounded_down():
+    ends = datetime.fromtimestamp(NOW + 90.999, timezone(timedelta(hours=5, minutes=30)))
+    begins = datetime.fromtimestamp(NOW - 5, UTC)
+    token = signer().sign({"exp": ends, "nbf": begins, "auth_time": begins, "x": 1.5})
+    said = claims_of(token)
+    assert said["exp"] == NOW + 90
+    assert said["nbf"] == said["auth_time"] == NOW - 5
+    assert said["x"] == 1.5
+    assert all(type(said[name]) is int for name in ("exp", "nbf", "auth_time"))
+    assert verifier().verify(token)["exp"] == NOW + 90
+
+
+def test_a_datetime_before_1970_is_rounded_down_too():
+    born = datetime(1969, 12, 31, 23, 59, 58, 500_000, UTC)
+    assert claims_of(signer().sign({"born": born}))["born"] == -2
+    refused({"nbf": born}, claim="nbf")
+
+
+def test_a_datetime_is_a_date_like_any_other():
+    refused({"exp": datetime.fromtimestamp(NOW, UTC)}, code="expired", claim="exp")
+    refused({"iat": datetime.fromtimestamp(NOW + 61, UTC)}, code="not_yet_valid", claim="iat")
+    for name in ("iss", "aud", "sub", "jti"):
+        refused({name: datetime.fromtimestamp(NOW, UTC)}, claim=name)
+
+
+def test_a_datetime_without_a_time_zone_is_refused():
+    error = refused({"exp": datetime.fromtimestamp(NOW + 90)}, claim="exp")  # noqa: DTZ006 - that is it
+    assert "time zone" in error.expected
+
+
+def test_the_claims_that_were_given_are_left_as_they_are():
+    ends = datetime.fromtimestamp(NOW + 90, UTC)
+    claims = {"exp": ends}
+    signer().sign(claims)
+    assert claims == {"exp": ends}
+
+
+# The header
+
+
+def test_more_header_parameters_stand_in_every_token():
+    one = signer(header={"x5t#S256": "abc", "n": [1]})
+    for _ in range(2):
+        header = header_of(one.sign({}))
+        assert header == {"alg": "HS256", "kid": "k1", "typ": "JWT", "x5t#S256": "abc", "n": [1]}
+
+
+def test_a_token_may_have_header_parameters_of_its_own():
+    one = signer(header={"a": 1})
+    assert header_of(one.sign({}, header={"b": 2}))["b"] == 2
+    assert header_of(one.sign({}, header={"b": 2}))["a"] == 1
+    assert "b" not in header_of(one.sign({}))
+    assert verifier().verify_complete(one.sign({}, header={"b": 2})).header["b"] == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "claim"),
+    [
+        ({"alg": "none"}, "alg"),
+        ({"alg": "HS512"}, "alg"),
+        ({"typ": "at+jwt"}, "typ"),
+        ({"kid": "k2"}, "kid"),
+        ({"kid": None}, "kid"),
+        ({"b64": True}, "b64"),
+        ({"b64": False, "crit": ["b64"]}, "b64"),
+        ({"x": 1, "crit": ["x"]}, "crit"),
+        ({"crit": []}, "crit"),
+        ({"cty": 1}, "cty"),
+        ({"x": object()}, None),
+    ],
+)
+def test_a_header_that_no_verifier_would_accept_is_refused(header, claim):
+    for work in (lambda: signer(header=header), lambda: signer().sign({}, header=header)):
+        with pytest.raises(InvalidToken) as refusal:
+            work()
+        if claim is not None:
+            assert refusal.value.claim == claim
+
+
+def test_what_key_and_type_say_already_may_be_said_again():
+    header = {"alg": "HS256", "kid": "k1", "typ": "JWT"}
+    assert header_of(signer(header=header).sign({})) == header
+
+
+def test_a_parameter_of_all_tokens_is_not_changed_for_one():
+    with pytest.raises(InvalidToken) as refusal:
+        signer(header={"a": 1}).sign({}, header={"a": 2})
+    assert refusal.value.code == "header_invalid"
+
+
+@pytest.mark.parametrize("wrong", [5, "x", [("a", 1)], {1: 2}])
+def test_a_header_is_a_mapping_of_names(wrong):
+    for work in (lambda: signer(header=wrong), lambda: signer().sign({}, header=wrong)):
+        with pytest.raises(ConfigurationError, match=r"^header "):
+            work()
+
+
+def test_an_extension_that_the_verifiers_handle_may_be_critical():
+    one = signer(header={"x": 1, "crit": ["x"]}, extensions=["x"])
+    token = one.sign({"sub": "ada"})
+    assert verifier(extensions={"x": lambda value: value == 1}).verify(token).subject == "ada"
+    with pytest.raises(InvalidToken) as refusal:
+        verifier().verify(token)
+    assert refusal.value.code == "crit_unsupported"
+
+
+def test_the_inner_header_of_an_encrypted_token_has_the_parameters():
+    key = Key.generate("A128KW")
+    token = signer(header={"a": 1}, encrypt_to=key).sign({})
+    assert verifier(decryption=key).verify_complete(token).header["a"] == 1

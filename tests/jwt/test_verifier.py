@@ -42,6 +42,12 @@ def refused(token, code, claim=None, keys=KEY, **changes):
         one.verify(token)
     assert refusal.value.code == code
     assert claim is None or refusal.value.claim == claim
+    with pytest.raises(InvalidToken) as complete:
+        one.verify_complete(token)
+    # It looks for other characters than ASCII at once, and not only where they stand.
+    is_ascii = not isinstance(token, str) or token.isascii()
+    assert complete.value.code == (code if is_ascii else "malformed")
+    assert complete.value.claim == refusal.value.claim
     return refusal.value
 
 
@@ -53,6 +59,32 @@ def test_a_good_token_gives_its_claims_again_and_again():
         assert claims == FULL
 
 
+def test_a_token_that_is_wanted_whole_gives_header_and_key_too():
+    keys = KeySet([OTHER, KEY, EC.public])
+    for cache in (0, 100_000):
+        one, token = verifier(keys, cache=cache), signed(header={"typ": "JWT", "x": [1]})
+        for _ in range(2):
+            found = one.verify_complete(token)
+            assert found.claims == one.verify(token) == FULL
+            assert isinstance(found.claims, Claims)
+            assert found.header == {"alg": "HS256", "kid": "k1", "typ": "JWT", "x": [1]}
+            assert found.key is KEY
+            found.header.clear()
+    assert verifier(keys).verify_complete(signed(key=EC)).key == EC.public
+
+
+def test_a_token_that_is_wanted_whole_is_tried_with_each_key_that_may_have_signed_it():
+    keys = [Key.generate("HS256", kid=f"k{number}") for number in range(3)]
+    token = signed(key=Key.from_secret(keys[2]._material, "HS256"))
+    assert verifier(KeySet(keys)).verify_complete(token).key is keys[2]
+
+
+def test_the_claims_of_a_token_that_is_wanted_whole_have_the_form_that_was_asked_for():
+    found = verifier(claims_type=dict[str, str | int]).verify_complete(signed())
+    assert found.claims == FULL
+    assert type(found.claims) is dict
+
+
 def test_text_and_bytes_and_texts_of_other_classes_are_taken():
     class Text(str):
         __slots__ = ()
@@ -62,8 +94,10 @@ def test_text_and_bytes_and_texts_of_other_classes_are_taken():
 
     token = signed()
     for one in (verifier(), verifier(cache=100_000)):
-        for kind in (token, token.encode(), Text(token), Bytes(token.encode())):
+        raw = token.encode()
+        for kind in (token, raw, Text(token), Bytes(raw), bytearray(raw), memoryview(raw)):
             assert one.verify(kind).subject == "ada"
+            assert one.verify_complete(kind).claims.subject == "ada"
 
 
 @pytest.mark.parametrize("value", [None, 5, 1.5, [], {}, object(), bytearray(b"a.b.c"), ()])
@@ -254,8 +288,9 @@ def test_a_single_key_may_be_set_too():
     one = verifier(EC.public)
     one.keys = KEY
     assert one.verify(signed()) == FULL
-    with pytest.raises(ConfigurationError, match="keys"):
-        one.keys = None
+    for wrong in (None, [KEY], "k1"):
+        with pytest.raises(ConfigurationError, match="keys"):
+            one.keys = wrong
     with pytest.raises(InvalidKey):
         one.keys = Key.generate("A256KW")
     assert one.verify(signed()) == FULL
@@ -378,7 +413,27 @@ def test_the_clock_is_the_systems_unless_said_otherwise():
 def test_the_policys_options_reach_the_policy():
     refused(signed(), "claim_missing", "jti", required=["jti"])
     refused(signed(), "too_old", "iat", max_age=10, clock=lambda: NOW + 10)
+    refused(signed({**FULL, "nbf": NOW + 6}), "not_yet_valid", "nbf", leeway={"nbf": 5})
     assert verifier(leeway=5, clock=lambda: NOW + 64).verify(signed()) == FULL
+
+
+@pytest.mark.parametrize("cache", [0, 100_000])
+def test_the_checks_that_are_given_up_in_so_many_words_are_given_up(cache):
+    late = verifier(accept_expired=True, cache=cache, clock=lambda: NOW + 10**8)
+    ageless = verifier(accept_no_expiry=True, cache=cache, clock=lambda: NOW + 10**8)
+    eternal = signed({name: value for name, value in FULL.items() if name != "exp"})
+    for _ in range(2):
+        assert late.verify(signed()).subject == "ada"
+        refused(eternal, "claim_missing", "exp", keys=late)
+        assert ageless.verify(eternal).subject == "ada"
+        refused(signed(), "expired", "exp", keys=ageless)
+
+
+@pytest.mark.parametrize("name", ["accept_expired", "accept_no_expiry"])
+@pytest.mark.parametrize("value", [None, 1, "yes", UNCHECKED, {"verify_exp": False}])
+def test_a_check_is_given_up_by_true_and_by_nothing_that_is_like_it(name, value):
+    with pytest.raises(ConfigurationError, match=name):
+        verifier(**{name: value})
 
 
 # threads
@@ -435,7 +490,7 @@ def test_an_argument_that_is_not_of_its_kind_is_refused_with_its_name(name, valu
 
 @pytest.mark.parametrize("keys", [None, "key", [KEY], {"keys": []}, b"secret"])
 def test_keys_are_a_key_or_a_key_set(keys):
-    with pytest.raises(ConfigurationError, match="keys is a Key or a KeySet"):
+    with pytest.raises(ConfigurationError, match="keys is a Key, a KeySet, or a function"):
         verifier(keys)
 
 
@@ -513,7 +568,7 @@ def test_what_a_signer_makes_a_verifier_of_its_audience_accepts(claims):
 @given(LIKELY)
 def test_what_a_signer_refuses_no_verifier_accepts(claims):
     full = {"iss": ISSUER, "aud": AUDIENCE, "iat": NOW, "exp": NOW + 300, **claims}
-    judge = verifier(issuer=UNCHECKED, audience=UNCHECKED)
+    judge = verifier(issuer=UNCHECKED, audience=UNCHECKED, leeway={"nbf": 0})
     try:
         judge.verify(signed(full))
     except InvalidToken:
@@ -579,6 +634,8 @@ def test_a_clock_that_gives_no_number_is_told(now):
     token = Signer(key, issuer="a", audience="b").sign({})
     with pytest.raises(ConfigurationError, match="clock"):
         Verifier(key, issuer="a", audience="b", clock=lambda: now).verify(token)
+    with pytest.raises(ConfigurationError, match="clock"):
+        Verifier(key, issuer="a", audience="b", clock=lambda: now).verify_complete(token)
     with pytest.raises(ConfigurationError, match="clock"):
         Signer(key, issuer="a", audience="b", clock=lambda: now).sign({})
 

@@ -1,7 +1,7 @@
 """Checked by mypy --strict as a user's code would be; never run."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
 from fastapi import Request as FastAPIRequest
@@ -12,7 +12,17 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet import UNCHECKED, Claims, Inspection, Key, KeySet, Signer, Verifier, inspect
+from carnet import (
+    UNCHECKED,
+    Claims,
+    Inspection,
+    Key,
+    KeySet,
+    Signer,
+    VerifiedToken,
+    Verifier,
+    inspect,
+)
 from carnet.jose import jwe, jws
 from carnet.testing import Override, TestIssuer
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuer
@@ -46,6 +56,32 @@ assert_type(claims.roles, tuple[str, ...])
 
 typed = Verifier(key.public, issuer="a", audience="b", claims_type=Ticket)
 assert_type(typed.verify(token), Ticket)
+
+assert_type(Key.from_openssh("", "RS256"), Key)
+assert_type(Key.from_certificates(["", b""], roots=b"", at=datetime.now(UTC)), Key)
+assert_type(key.with_certificates([b""]).certificates, tuple[bytes, ...])
+Key.from_certificates([b""], at=datetime.now(UTC))  # type: ignore[call-arg]  # roots are named
+assert_type(key.to_der(private=True, password=bytearray(b"x")), bytes)
+whole = assert_type(verifier.verify_complete(token), VerifiedToken[Claims])
+assert_type(whole.claims.subject, str | None)
+assert_type(whole.key, Key)
+assert_type(typed.verify_complete(token), VerifiedToken[Ticket])
+keys = {"a": key}
+of_all_kinds = Verifier(
+    lambda header: keys.get(header["kid"]),
+    issuer="a",
+    audience="b",
+    leeway={"exp": 5, "nbf": timedelta(seconds=9)},
+    claims={"token_use": ["access"], ("a", "b"): 1},
+    validators=[lambda said: said.subject == "x"],
+    accept_expired=True,
+    extensions={"tenant": lambda value: value == "t1"},
+)
+assert_type(of_all_kinds.verify(bytearray(token.encode())), Claims)
+Verifier(key, issuer="a", audience="b", accept_expired="yes")  # type: ignore[call-overload]
+jws.sign_json(b"x", [key, jws.Signatory(key, {"role": "author"})])
+jwe.encrypt_json(memoryview(b"x"), jwe.Recipient(key, {"name": "ada"}))
+jws.sign_json(b"x", jwe.Recipient(key))  # type: ignore[arg-type]  # a recipient signs nothing
 
 assert_type(inspect(token), Inspection)
 assert_type(jws.verify(jws.sign(b"payload", key), key.public).payload, bytes)

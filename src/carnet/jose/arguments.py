@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from carnet.errors import ConfigurationError
 
-__all__ = ["check_bytes", "check_count", "check_flag", "check_header_argument", "check_names"]
+__all__ = [
+    "BytesLike",
+    "as_bytes",
+    "bytes_of",
+    "check_count",
+    "check_flag",
+    "check_header_argument",
+    "check_names",
+]
+
+BytesLike = bytes | bytearray | memoryview
+"""What bytes may be given as; it is copied where it can change."""
 
 
 def check_flag(value: object, name: str) -> None:
@@ -16,10 +28,26 @@ def check_flag(value: object, name: str) -> None:
         raise ConfigurationError(f"{name} is True or False")
 
 
-def check_bytes(value: object, name: str) -> None:
-    """Check that an argument is bytes."""
-    if not isinstance(value, bytes):
+def bytes_of(value: object) -> bytes | None:
+    """Give bytes, a bytearray or a memoryview as bytes, and None for anything else."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, bytearray | memoryview):
+        with suppress(ValueError):  # a memoryview that was released has no bytes any more
+            return bytes(value)
+    return None
+
+
+def as_bytes(value: object, name: str) -> bytes:
+    """Give an argument that is bytes, a bytearray or a memoryview as bytes.
+
+    Raises:
+        ConfigurationError: if it is anything else.
+    """
+    found = bytes_of(value)
+    if found is None:
         raise ConfigurationError(f"{name} is bytes; encode a text first")
+    return found
 
 
 def check_count(value: object, name: str, unit: str, least: int = 0) -> None:

@@ -6,12 +6,26 @@ at. ``kid`` is an opaque, bounded text.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from carnet.errors import InvalidToken
+from carnet.errors import CarnetError, ConfigurationError, InvalidToken
 
-__all__ = ["MAX_HEADER", "check_crit", "check_header", "invalid", "media_type"]
+__all__ = [
+    "MAX_HEADER",
+    "Extensions",
+    "check_crit",
+    "check_extensions",
+    "check_header",
+    "handle_extensions",
+    "invalid",
+    "media_type",
+]
+
+Extensions = Mapping[str, Callable[[Any], bool]]
+"""Extensions that a caller understands: by the name in ``crit``, a function of the parameter's
+value that handles it and gives True."""
+
 
 MAX_HEADER = 8 * 1024
 """Characters of base64url that a protected header may have."""
@@ -43,6 +57,7 @@ REGISTERED = frozenset(
         "p2c",
     ]
 )
+_BUILT_IN = REGISTERED | {"b64"}
 _TEXTS = ("kid", "typ", "cty", "enc", "zip")
 
 
@@ -87,6 +102,44 @@ def check_crit(header: Mapping[str, Any], understood: Collection[str]) -> None:
                 claim="crit",
                 expected=", ".join(understood) or "no critical extension",
             )
+
+
+def check_extensions(extensions: Extensions | None) -> Extensions:
+    """Check a caller's own extensions; what None stands for is that there are none.
+
+    Raises:
+        ConfigurationError: if they are no functions by their names, or one is no extension.
+    """
+    given = {} if extensions is None else extensions
+    if not isinstance(given, Mapping) or not all(
+        isinstance(name, str) and callable(handle) for name, handle in given.items()
+    ):
+        raise ConfigurationError(
+            "extensions is a mapping of names in 'crit' to functions of their values"
+        )
+    if not _BUILT_IN.isdisjoint(given):
+        raise ConfigurationError("extensions has a name that the standards have taken already")
+    return given
+
+
+def handle_extensions(header: Mapping[str, Any], extensions: Extensions) -> None:
+    """Have a caller handle its own extensions, once the header that asks for them is verified.
+
+    Raises:
+        InvalidToken: ``header_invalid``, where a function does not give True.
+    """
+    for name in header.get("crit", ()):
+        handle = extensions.get(name)
+        if handle is None:
+            continue  # one that is handled here
+        try:
+            handled = handle(header[name])
+        except CarnetError:
+            raise
+        except Exception as error:
+            raise invalid(name, "a value that this service can handle") from error
+        if handled is not True:
+            raise invalid(name, "a value that this service accepts")
 
 
 def media_type(value: str) -> str:

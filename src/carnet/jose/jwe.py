@@ -14,7 +14,8 @@ from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
 from carnet.jose import content_encryption
 from carnet.jose.algorithms import ENCRYPTIONS, AlgorithmName, Encryption, EncryptionName
 from carnet.jose.arguments import (
-    check_bytes,
+    BytesLike,
+    as_bytes,
     check_count,
     check_flag,
     check_header_argument,
@@ -23,8 +24,16 @@ from carnet.jose.arguments import (
 from carnet.jose.compression import deflate, failed, inflate
 from carnet.jose.content_encryption import DecryptionFailed
 from carnet.jose.encoding import b64url_decode, b64url_encode, b64url_encode_bytes, json_encode
-from carnet.jose.header import check_crit, check_header, invalid
-from carnet.jose.key import Key, require_key, require_keys
+from carnet.jose.header import (
+    Extensions,
+    check_crit,
+    check_extensions,
+    check_header,
+    handle_extensions,
+    invalid,
+)
+from carnet.jose.key import Key
+from carnet.jose.key_arguments import require_key, require_parties
 from carnet.jose.key_management import FAMILIES, MAX_ITERATIONS
 from carnet.jose.key_set import KeySet
 from carnet.jose.serialization import (
@@ -42,7 +51,7 @@ from carnet.jose.serialization import (
     token_bytes,
 )
 
-__all__ = ["Decrypted", "decrypt", "decrypt_json", "encrypt", "encrypt_json"]
+__all__ = ["Decrypted", "Recipient", "decrypt", "decrypt_json", "encrypt", "encrypt_json"]
 
 MAX_CANDIDATES = 4
 MAX_TRIES = 16
@@ -64,11 +73,13 @@ class Decrypted(NamedTuple):
 
 
 def encrypt(
-    plaintext: bytes,
+    plaintext: BytesLike,
     key: Key,
     enc: EncryptionName = "A256GCM",
     header: Mapping[str, Any] | None = None,
     zip: Literal["DEF"] | None = None,
+    *,
+    extensions: Collection[str] = (),
 ) -> str:
     """Encrypt bytes into a compact JWE (RFC 7516 section 5.1).
 
@@ -79,12 +90,15 @@ def encrypt(
         header: more header parameters; ``alg``, ``enc`` and ``kid`` come from key and ``enc``.
         zip: ``DEF`` compresses first, which tells an attacker who can choose part of the plaintext
             something about the rest (RFC 8725 section 3.6).
+        extensions: names of your own that ``crit`` may hold, since whoever decrypts handles them
+            (RFC 7516 section 4.1.13).
 
     Raises:
         InvalidKey: if the key can't encrypt.
         InvalidToken: if the header can't stand in a token that ``decrypt`` accepts.
     """
-    check_bytes(plaintext, "plaintext")
+    plaintext = as_bytes(plaintext, "plaintext")
+    check_names(extensions, "extensions")
     encryption = _encryption(require_key(key), enc)
     protected: dict[str, Any] = {"alg": key.algorithm.name, "enc": encryption.name}
     if key.kid is not None:
@@ -102,19 +116,20 @@ def encrypt(
     if header is None:
         head = b64url_encode_bytes(json_encode(protected))
     else:
-        _, head = encode_header(protected, ())
+        _, head = encode_header(protected, extensions)
     iv, ciphertext, tag = content_encryption.encrypt(encryption, cek, packed, head)
     parts = (wrapped, iv, ciphertext, tag)
     return b".".join((head, *(b64url_encode_bytes(part) for part in parts))).decode("ascii")
 
 
 def decrypt(
-    token: str | bytes,
+    token: str | BytesLike,
     keys: Key | KeySet,
     *,
     allow_weak: Collection[AlgorithmName] = (),
     max_inflated: int = 0,
     max_size: int = MAX_TOKEN,
+    extensions: Extensions | None = None,
 ) -> Decrypted:
     """Decrypt a compact JWE (RFC 7516 section 5.2).
 
@@ -124,11 +139,15 @@ def decrypt(
         allow_weak: of RSA1_5 and the PBES2 algorithms, those to read all the same.
         max_inflated: bytes that a compressed plaintext may have; 0 refuses compression.
         max_size: characters that the token may have.
+        extensions: for each name of your own that ``crit`` may hold, a function that is called with
+            the parameter's value once the token is decrypted, and gives True where it has handled
+            it; anything else is refused, as are other names (RFC 7516 section 4.1.13).
 
     Raises:
         InvalidToken: ``decryption_failed`` for every failure that depends on a key.
     """
     reading = _Reading(keys, allow_weak, max_inflated)
+    own = check_extensions(extensions)
     raw = token_bytes(token, max_size)
     parts = raw.split(b".", 5)
     if len(parts) != 5 or not parts[0]:
@@ -138,68 +157,87 @@ def decrypt(
             expected="five parts, header.key.iv.ciphertext.tag",
         )
     header = read_header(parts[0])
-    check_crit(header, ())
+    check_crit(header, own)
     wrapped, iv, ciphertext, tag = (
         b64url_decode(part, what)
         for part, what in zip(
             parts[1:], ("the key", "the iv", "the ciphertext", "the tag"), strict=True
         )
     )
-    return reading.unpack(reading.open(header, wrapped, (iv, ciphertext, tag, parts[0])))
+    opened = reading.open(header, wrapped, (iv, ciphertext, tag, parts[0]))
+    handle_extensions(header, own)
+    return reading.unpack(opened)
+
+
+class Recipient(NamedTuple):
+    """One of those that a document is encrypted to, with header parameters of its own.
+
+    Attributes:
+        key: the recipient's public key, or a shared secret.
+        header: parameters of this recipient alone, which the encryption doesn't cover.
+    """
+
+    key: Key
+    header: Mapping[str, Any] | None = None
 
 
 def encrypt_json(
-    plaintext: bytes,
-    keys: Key | Sequence[Key],
+    plaintext: BytesLike,
+    keys: Key | Recipient | Sequence[Key | Recipient],
     enc: EncryptionName = "A256GCM",
     header: Mapping[str, Any] | None = None,
     *,
     unprotected: Mapping[str, Any] | None = None,
-    aad: bytes | None = None,
+    aad: BytesLike | None = None,
     zip: Literal["DEF"] | None = None,
     flattened: bool | None = None,
+    extensions: Collection[str] = (),
 ) -> dict[str, Any]:
     """Encrypt bytes into a JWE in JSON form, for one recipient or several (RFC 7516 section 7.2).
 
     Args:
         plaintext: the bytes to encrypt.
-        keys: the recipients' public keys, or shared secrets.
+        keys: the recipients' public keys, or shared secrets; a ``Recipient`` where one has header
+            parameters of its own.
         enc: the content encryption.
         header: more protected header parameters, shared by all recipients.
         unprotected: shared header parameters that the encryption doesn't cover.
         aad: bytes that travel in the clear and are authenticated.
         zip: ``DEF`` compresses first; see ``encrypt``.
         flattened: the flattened form, for one recipient only; by default where there is one.
+        extensions: names of your own that ``crit`` may hold; see ``encrypt``.
 
     Raises:
         InvalidKey: if a key can't encrypt, or not beside others.
         InvalidToken: if a header can't stand in a token that ``decrypt_json`` accepts.
     """
-    recipients = require_keys(keys)
-    check_bytes(plaintext, "plaintext")
+    recipients = require_parties(keys, Recipient)
+    plaintext = as_bytes(plaintext, "plaintext")
+    check_names(extensions, "extensions")
     if aad is not None:
-        check_bytes(aad, "aad")
+        aad = as_bytes(aad, "aad")
     if flattened is not None:
         check_flag(flattened, "flattened")
     if not 0 < len(recipients) <= MAX_ENTRIES:
         raise InvalidKey(f"a JWE has from 1 to {MAX_ENTRIES} recipients")
     if flattened and len(recipients) > 1:
         raise InvalidKey("the flattened form has one recipient (RFC 7516 section 7.2.2)")
-    encryption = _encryption(recipients[0], enc)
+    encryption = _encryption(recipients[0].key, enc)
     given = join_headers({"enc": encryption.name}, check_header_argument(header, "header"))
     if zip is not None:
         given["zip"] = zip
     packed = deflate(plaintext, given.get("zip"))
-    protected, head = encode_header(given, ())
+    protected, head = encode_header(given, extensions)
     shared = plain_header(check_header_argument(unprotected, "unprotected"))
     cek = os.urandom(encryption.size) if len(recipients) > 1 else None
     entries: list[dict[str, Any]] = []
-    for key in recipients:
+    for key, more_own in recipients:
         own: dict[str, Any] = {"alg": key.algorithm.name}
         if key.kid is not None:
             own["kid"] = key.kid
+        own = join_headers(own, plain_header(check_header_argument(more_own, "header")))
         cek, wrapped, more = wrap(key, encryption, _joint_header(protected, shared, own), cek)
-        own.update(more)
+        own = join_headers(own, more)
         _joint_header(protected, shared, own)
         entry: dict[str, Any] = {"header": own}
         if wrapped:
@@ -222,12 +260,13 @@ def encrypt_json(
 
 
 def decrypt_json(
-    document: Mapping[str, Any] | str | bytes,
+    document: Mapping[str, Any] | str | BytesLike,
     keys: Key | KeySet,
     *,
     allow_weak: Collection[AlgorithmName] = (),
     max_inflated: int = 0,
     max_size: int = MAX_TOKEN,
+    extensions: Extensions | None = None,
 ) -> Decrypted:
     """Decrypt a JWE in flattened or general JSON form, as its first recipient that has a key here.
 
@@ -237,16 +276,18 @@ def decrypt_json(
         allow_weak: of RSA1_5 and the PBES2 algorithms, those to read all the same.
         max_inflated: bytes that a compressed plaintext may have; 0 refuses compression.
         max_size: bytes that a document given as text may have.
+        extensions: names of your own that ``crit`` may hold; see ``decrypt``.
 
     Raises:
         InvalidToken: ``decryption_failed`` for every failure that depends on a key.
     """
     reading = _Reading(keys, allow_weak, max_inflated)
+    own = check_extensions(extensions)
     document = read_document(document, max_size)
     entries = entries_of(document, "recipients", "encrypted_key", ("header",))
     head = text_member(document, "protected") if "protected" in document else b""
     protected = read_protected(head, document)
-    check_crit(protected, ())
+    check_crit(protected, own)
     aad = _member(document, "aad") if "aad" in document else None
     sealed = (
         _member(document, "iv"),
@@ -265,6 +306,7 @@ def decrypt_json(
                 raise
             error = refusal if refusal.code == "decryption_failed" else error
         else:
+            handle_extensions(protected, own)
             return reading.unpack(opened)
     raise error
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, Self
 
 from carnet.errors import ConfigurationError, InvalidKey
-from carnet.jose import pem
-from carnet.jose.algorithms import ALGORITHM_OF_CURVE, ENCRYPTIONS, Algorithm, AlgorithmName
-from carnet.jose.arguments import check_flag
+from carnet.jose.algorithms import ALGORITHM_OF_CURVE, Algorithm, AlgorithmName
+from carnet.jose.arguments import BytesLike, bytes_of, check_flag
 from carnet.jose.encoding import b64url_encode, json_encode
 from carnet.jose.key_binding import (
     algorithm_of_jwk,
@@ -22,8 +21,9 @@ from carnet.jose.key_binding import (
     load_material,
     usage_of_jwk,
 )
-from carnet.jose.key_types import KeyType, generate, key_type_of
-from carnet.jose.rsa_numbers import RSA_MAX_BITS, RSA_MIN_BITS
+from carnet.jose.key_formats import KeyFormats
+from carnet.jose.key_generation import generated
+from carnet.jose.key_types import KeyType, key_type_of
 from carnet.jose.signatures import (
     Operations,
     prepare_public,
@@ -32,17 +32,14 @@ from carnet.jose.signatures import (
     proven,
 )
 
-__all__ = ["Key", "keys_of_jwk", "material_of", "require_key", "require_keys"]
-
-MAX_SECRET = 1024
-"""Bytes of the longest secret that is made here."""
+__all__ = ["Key", "keys_of_jwk", "material_of"]
 
 
-class Key:
+class Key(KeyFormats):
     """A key and the one algorithm that it is for.
 
-    Made by ``Key.generate``, ``from_jwk``, ``from_pem``, ``from_secret`` or ``from_signer``; never
-    by calling ``Key``. Nothing of it can be changed.
+    Made by ``Key.generate`` or one of the methods that begin with ``from_``; never by calling
+    ``Key``. Nothing of it can be changed.
     """
 
     __slots__ = (
@@ -100,32 +97,13 @@ class Key:
         Raises:
             InvalidKey: if the algorithm or a parameter is unknown.
         """
-        row, encryption = find_algorithm(alg)
         check_kid(kid)
-        if crv is not None and not isinstance(crv, str):
-            raise InvalidKey("crv is the name of a curve, such as 'X25519'")
-        kty, curve = row.kty, crv or (row.curves[0] if len(row.curves) == 1 else None)
-        if kty == "AKP":
-            curve = alg
-        elif kty == "*" or alg == "EdDSA":
-            curve = crv or ("X25519" if kty == "*" else "Ed25519")
-            kty = "EC" if curve.startswith("P-") else "OKP"
-        if row.curves and curve not in row.curves:
-            raise InvalidKey(f"{alg} works on the curves {', '.join(row.curves)}")
-        amount = ENCRYPTIONS[encryption].size if encryption is not None else row.size
-        if size is not None and (size.__class__ is not int or size < 1):
-            raise InvalidKey("size is a whole number of bits")
-        if kty == "RSA":
-            amount = 3072 if size is None else size
-            if not RSA_MIN_BITS <= amount <= RSA_MAX_BITS:
-                raise InvalidKey(f"size is from {RSA_MIN_BITS} to {RSA_MAX_BITS} bits for RSA")
-        elif amount == 0:
-            amount = (256 if size is None else min(size, 8 * MAX_SECRET)) // 8
-        if kid is None and kty == "oct":
+        row, encryption, material = generated(alg, size, crv)
+        if kid is None and isinstance(material, bytes):
             import secrets
 
             kid = secrets.token_urlsafe(12)
-        key = cls._make(row, generate(kty, curve, amount), kid, encryption=encryption)
+        key = cls._make(row, material, kid, encryption=encryption)
         if kid is None:
             key._kid = key.thumbprint()
         return key
@@ -133,7 +111,7 @@ class Key:
     @classmethod
     def from_jwk(
         cls,
-        jwk: Mapping[str, Any] | str | bytes,
+        jwk: Mapping[str, Any] | str | BytesLike,
         alg: AlgorithmName | None = None,
         *,
         public: bool = False,
@@ -166,41 +144,7 @@ class Key:
         return key
 
     @classmethod
-    def from_pem(
-        cls,
-        data: str | bytes,
-        alg: AlgorithmName | None = None,
-        password: str | bytes | None = None,
-        kid: str | None = None,
-    ) -> Key:
-        """Make a key from PEM: PKCS#8, PKCS#1, SEC1, SubjectPublicKeyInfo or an X.509 certificate.
-
-        A certificate gives its public key only: neither its chain nor its dates are looked at.
-
-        Args:
-            data: PEM text.
-            alg: the algorithm, needed for RSA, X25519 and X448 keys.
-            password: of an encrypted private key.
-            kid: the key's identifier.
-
-        Raises:
-            InvalidKey: if the text holds no key that can be used.
-        """
-        return cls._from_material(pem.load_pem(data, password), alg, kid)
-
-    @classmethod
-    def from_der(
-        cls,
-        data: bytes,
-        alg: AlgorithmName | None = None,
-        password: str | bytes | None = None,
-        kid: str | None = None,
-    ) -> Key:
-        """Make a key from DER, of the same kinds and with the same arguments as ``from_pem``."""
-        return cls._from_material(pem.load_der(data, password), alg, kid)
-
-    @classmethod
-    def from_secret(cls, secret: bytes, alg: AlgorithmName, kid: str | None = None) -> Key:
+    def from_secret(cls, secret: BytesLike, alg: AlgorithmName, kid: str | None = None) -> Key:
         """Make a shared-secret key for HMAC or AES.
 
         Args:
@@ -212,12 +156,13 @@ class Key:
         Raises:
             InvalidKey: if the secret is too short, of the wrong length, or the text of another key.
         """
-        if not isinstance(secret, bytes | bytearray | memoryview):
+        raw = bytes_of(secret)
+        if raw is None:
             raise InvalidKey("a secret is bytes; for text that was agreed upon, encode it first")
         row, encryption = find_algorithm(alg)
         if row.kty != "oct":
             raise InvalidKey(f"{alg} needs a {row.kty} key, not a shared secret")
-        return cls._make(row, bytes(secret), kid, encryption=encryption)
+        return cls._make(row, raw, kid, encryption=encryption)
 
     @classmethod
     def from_signer(cls, public: Key, sign: Callable[[bytes], bytes]) -> Key:
@@ -232,19 +177,22 @@ class Key:
         Raises:
             InvalidKey: if ``public`` is not a public signature key.
         """
-        if require_key(public).is_private or public._algorithm.use != "sig":
+        if not isinstance(public, Key):
+            raise InvalidKey("from_signer takes a Key, the public half of a signature key")
+        if public.is_private or public._algorithm.use != "sig":
             raise InvalidKey("from_signer takes the public half of a signature key")
         if not callable(sign):
             raise ConfigurationError("sign is a function that takes bytes and gives a signature")
         key = cls._make(public._algorithm, public._material, public.kid)
         key._is_private = True
         key._public = public
+        key._usage = _of_both_halves(public._usage)
         key._sign = proven(sign, public.verifying().verify, public.alg)
         key._allowed = allowed_actions(public._algorithm, True, None)
         return key
 
     @classmethod
-    def _from_material(cls, material: Any, alg: str | None, kid: str | None) -> Key:
+    def _from_material(cls, material: Any, alg: str | None, kid: str | None) -> Self:
         kind = key_type_of(material)
         kind.check(material)
         curve = kind.curve(material) or ""
@@ -261,7 +209,7 @@ class Key:
     @classmethod
     def _make(
         cls, row: Algorithm, material: Any, kid: str | None, *, encryption: str | None = None
-    ) -> Key:
+    ) -> Self:
         kind = key_type_of(material)
         kind.check(material)
         check_fit(row, kind.kty, material, encryption)
@@ -288,6 +236,13 @@ class Key:
             if key._is_private:
                 key._sign = prepare_signing(row, material)
         return key
+
+    def _copy(self, usage: dict[str, Any]) -> Self:
+        copy = object.__new__(type(self))
+        for name in Key.__slots__:
+            setattr(copy, name, getattr(self, name))
+        copy._usage, copy._public = usage, None
+        return copy
 
     @property
     def alg(self) -> str:
@@ -357,8 +312,7 @@ class Key:
             self._public = Key._make(
                 self._algorithm, material, self.kid, encryption=self._encryption
             )
-            if "use" in self._usage:
-                self._public._usage = {"use": self._usage["use"]}
+            self._public._usage = _of_both_halves(self._usage)
         return self._public
 
     def to_jwk(self, private: bool = False) -> dict[str, Any]:
@@ -387,19 +341,6 @@ class Key:
         jwk.update({name: deepcopy(value) for name, value in self._usage.items()})
         jwk.update(self._type.dump(self._material, private))
         return jwk
-
-    def to_pem(self, private: bool = False, password: str | bytes | None = None) -> bytes:
-        """Give the key as PEM: PKCS#8 (encrypted if there is a password) or SubjectPublicKeyInfo.
-
-        Raises:
-            InvalidKey: if it has no such form.
-        """
-        check_flag(private, "private")
-        if self.kty == "oct":
-            raise InvalidKey("a shared secret has no PEM form")
-        if private and not self._type.is_private(self._material):
-            raise InvalidKey("this key has no private half to export")
-        return pem.dump(self._material if private else self.public._material, private, password)
 
     def thumbprint(self, algorithm: str = "sha256") -> str:
         """Give the JWK thumbprint, base64url (RFC 7638); ``algorithm`` is a hash's name.
@@ -459,6 +400,11 @@ class Key:
         raise InvalidKey("keys are not pickled: hand them over with to_jwk or to_pem")
 
 
+def _of_both_halves(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a JWK says that holds for either half: its operations are those of one."""
+    return {name: value for name, value in usage.items() if name != "key_ops"}
+
+
 def keys_of_jwk(
     jwk: Mapping[str, Any], algorithms: Iterable[str] | None, public: bool
 ) -> list[Key]:
@@ -500,27 +446,3 @@ def keys_of_jwk(
 def material_of(key: Key) -> Any:
     """Give what ``cryptography`` works with: bytes for a secret, else its key object."""
     return key._material
-
-
-def require_key(value: object) -> Key:
-    """Check that a value is a Key.
-
-    Raises:
-        InvalidKey: if it is something else.
-    """
-    if not isinstance(value, Key):
-        raise InvalidKey("a key is a Key, made by Key.generate, from_jwk, from_pem or from_secret")
-    return value
-
-
-def require_keys(value: object) -> tuple[Key, ...]:
-    """Give the keys of an argument that is one key or several.
-
-    Raises:
-        InvalidKey: if it is neither.
-    """
-    if isinstance(value, Key):
-        return (value,)
-    if not isinstance(value, Iterable):
-        raise InvalidKey("keys are a Key, or a list of them")
-    return tuple(map(require_key, value))

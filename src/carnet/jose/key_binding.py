@@ -8,6 +8,8 @@ from typing import Any
 from carnet.errors import InvalidKey, InvalidToken
 from carnet.jose import pem
 from carnet.jose.algorithms import ALGORITHM_OF_CURVE, ALGORITHMS, ENCRYPTIONS, Algorithm
+from carnet.jose.arguments import BytesLike, bytes_of
+from carnet.jose.certificates import chain_of, check_chain
 from carnet.jose.encoding import json_decode
 from carnet.jose.key_types import CRYPTOGRAPHY_ERRORS, KEY_TYPES, PRIVATE_MEMBERS
 
@@ -53,6 +55,8 @@ _MEMBERS: dict[str, tuple[Callable[[object], bool], str]] = {
     "x5c": (_is_list_of_texts, "a list of texts"),
     "ext": (_is_boolean, "true or false"),
 }
+
+_KEPT = ("use", "key_ops", "x5c", "x5t#S256")
 
 _FOR_SIGNATURES = frozenset(("sign", "verify"))
 _FOR_ENCRYPTION = frozenset(
@@ -112,7 +116,7 @@ def find_algorithm(alg: object) -> tuple[Algorithm, str | None]:
     raise InvalidKey(f"the algorithm is not known; expected one of {', '.join(ALGORITHMS)}")
 
 
-def jwk_members(jwk: Mapping[str, Any] | str | bytes, public: bool) -> Mapping[str, Any]:
+def jwk_members(jwk: Mapping[str, Any] | str | BytesLike, public: bool) -> Mapping[str, Any]:
     """Give the members of a JWK, decoded where it is text of at most 64 KiB.
 
     Args:
@@ -147,12 +151,13 @@ def check_kid(kid: object) -> None:
 def _decoded(jwk: object) -> Mapping[str, Any]:
     if isinstance(jwk, Mapping):
         return jwk
-    if not isinstance(jwk, str | bytes):
+    given = jwk if isinstance(jwk, str) else bytes_of(jwk)
+    if given is None:
         raise InvalidKey("a JWK is a mapping or JSON text")
-    if len(jwk) > MAX_JWK:
+    if len(given) > MAX_JWK:
         raise InvalidKey(f"the JWK is longer than {MAX_JWK} bytes")
     try:
-        return json_decode(jwk.encode() if isinstance(jwk, str) else jwk, "the JWK")
+        return json_decode(given.encode() if isinstance(given, str) else given, "the JWK")
     except (InvalidToken, UnicodeEncodeError):
         raise InvalidKey("the JWK is not a JSON object of the strict kind") from None
 
@@ -163,9 +168,12 @@ def load_material(members: Mapping[str, Any]) -> Any:
     if kty not in KEY_TYPES:
         raise InvalidKey(f"the JWK's 'kty' must be one of {', '.join(KEY_TYPES)}")
     try:
-        return KEY_TYPES[kty].load(members)
+        material = KEY_TYPES[kty].load(members)
     except CRYPTOGRAPHY_ERRORS:
         raise InvalidKey(f"the {kty} JWK is not a consistent key") from None
+    if "x5c" in members:
+        check_chain(chain_of(members["x5c"], "'x5c'"), material, members.get("x5t#S256"))
+    return material
 
 
 def algorithm_of_jwk(members: Mapping[str, Any], alg: str | None) -> tuple[Algorithm, str | None]:
@@ -197,12 +205,12 @@ def algorithm_of_jwk(members: Mapping[str, Any], alg: str | None) -> tuple[Algor
 
 
 def usage_of_jwk(members: Mapping[str, Any], row: Algorithm) -> dict[str, Any]:
-    """Give what a JWK says of its use (RFC 7517 sections 4.2 and 4.3).
+    """Give what a JWK says of its use and its certificates (RFC 7517 sections 4.2 to 4.9).
 
     Raises:
         InvalidKey: if that is not what its algorithm is for, or contradicts itself.
     """
-    usage = {name: members[name] for name in ("use", "key_ops") if name in members}
+    usage = {name: members[name] for name in _KEPT if name in members}
     if usage.get("use", row.use) != row.use:
         raise InvalidKey(f"the JWK's 'use' must be '{row.use}' for a key of {row.name}")
     operations = usage.get("key_ops", [])

@@ -8,7 +8,7 @@ from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
 from carnet.jose.algorithms import AlgorithmName
-from carnet.jose.arguments import check_flag, check_names
+from carnet.jose.arguments import BytesLike, bytes_of, check_flag, check_names
 from carnet.jose.encoding import json_decode
 from carnet.jose.key import Key, keys_of_jwk
 from carnet.jose.key_binding import MAX_KID
@@ -59,7 +59,7 @@ class KeySet:
     @classmethod
     def from_jwks(
         cls,
-        document: Mapping[str, Any] | str | bytes,
+        document: Mapping[str, Any] | str | BytesLike,
         algorithms: Iterable[AlgorithmName] | None = None,
         *,
         public: bool = False,
@@ -129,12 +129,13 @@ class KeySet:
         return f"<KeySet of {len(self._keys)}: {', '.join(repr(key.kid) for key in self._keys)}>"
 
 
-def _members(document: Mapping[str, Any] | str | bytes) -> list[Any]:
-    if isinstance(document, str | bytes):
-        if len(document) > MAX_KEY_SET:
+def _members(document: Mapping[str, Any] | str | BytesLike) -> list[Any]:
+    given = document if isinstance(document, str) else bytes_of(document)
+    if given is not None:
+        if len(given) > MAX_KEY_SET:
             raise InvalidKey(f"the key set is longer than {MAX_KEY_SET} bytes")
         try:
-            raw = document.encode() if isinstance(document, str) else document
+            raw = given.encode() if isinstance(given, str) else given
             document = json_decode(raw, "the key set")
         except (InvalidToken, UnicodeEncodeError):
             raise InvalidKey("the key set is not a JSON object of the strict kind") from None

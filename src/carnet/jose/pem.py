@@ -1,4 +1,4 @@
-"""PEM and DER in and out, and the recognition of key texts passed off as secrets."""
+"""PEM, DER and OpenSSH's form, in and out; the recognition of key texts passed off as secrets."""
 
 from __future__ import annotations
 
@@ -12,16 +12,37 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from carnet.errors import InvalidKey
+from carnet.jose.arguments import BytesLike, bytes_of
 from carnet.jose.key_types import CRYPTOGRAPHY_ERRORS
 from carnet.jose.rsa_numbers import check_private_numbers
 
-__all__ = ["dump", "load_der", "load_pem", "looks_like_a_key"]
+__all__ = ["dump", "load_der", "load_openssh", "load_pem", "looks_like_a_key"]
 
 MAX_PEM = 64 * 1024
 MAX_PASSWORD = 1023
 
 _BEGIN = b"-----BEGIN "
 _EC_PARAMETERS = b"-----BEGIN EC PARAMETERS-----"
+
+_OPENSSH_BEGIN = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+_OPENSSH_END = b"-----END OPENSSH PRIVATE KEY-----"
+
+_SUBJECT_PUBLIC = serialization.PublicFormat.SubjectPublicKeyInfo
+_PKCS8 = serialization.PrivateFormat.PKCS8
+_FORMS: dict[str, tuple[tuple[Any, Any], tuple[Any, Any]]] = {
+    "PEM": (
+        (serialization.Encoding.PEM, _SUBJECT_PUBLIC),
+        (serialization.Encoding.PEM, _PKCS8),
+    ),
+    "DER": (
+        (serialization.Encoding.DER, _SUBJECT_PUBLIC),
+        (serialization.Encoding.DER, _PKCS8),
+    ),
+    "OpenSSH": (
+        (serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH),
+        (serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH),
+    ),
+}
 
 _SSH = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-")
 _SPELLED_OVER = 2
@@ -46,7 +67,7 @@ _PUBLIC_DER: tuple[Callable[[bytes], Any], ...] = (
 )
 
 
-def load_pem(data: str | bytes, password: str | bytes | None) -> Any:
+def load_pem(data: str | BytesLike, password: str | BytesLike | None) -> Any:
     """Load the one key or certificate of a PEM text (RFC 7468).
 
     Text before and after it doesn't count, nor do the parameters that OpenSSL writes before an EC
@@ -71,7 +92,7 @@ def load_pem(data: str | bytes, password: str | bytes | None) -> Any:
     raise InvalidKey("no PEM key found: expected a block that begins with -----BEGIN")
 
 
-def load_der(data: bytes, password: str | bytes | None) -> Any:
+def load_der(data: BytesLike, password: str | BytesLike | None) -> Any:
     """Load a key or certificate from DER.
 
     Raises:
@@ -86,20 +107,51 @@ def load_der(data: bytes, password: str | bytes | None) -> Any:
     return _private(serialization.load_der_private_key, raw, password)
 
 
-def dump(material: Any, private: bool, password: str | bytes | None) -> bytes:
-    """Give PEM of a key object of ``cryptography``."""
-    if not private:
-        data: bytes = material.public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        return data
+def load_openssh(data: str | BytesLike) -> Any:
+    """Load a key from the forms of its own that OpenSSH has.
+
+    Raises:
+        InvalidKey: if it holds none, several, or one that is encrypted.
+    """
+    raw = _bytes(data)
+    if b"PRIVATE KEY-----" not in raw:
+        return _public(serialization.load_ssh_public_key, raw.strip())
+    body, end, rest = raw.partition(_OPENSSH_BEGIN)[2].partition(_OPENSSH_END)
+    if not end or _BEGIN in rest or raw.count(_BEGIN) != 1:
+        raise InvalidKey("no OpenSSH private key found: expected one, from BEGIN to END, alone")
+    # The package looks for it with an expression that takes long where there is much white space.
+    plain = b"\n".join((_OPENSSH_BEGIN, b"".join(body.split()), _OPENSSH_END, b""))
+    try:
+        found = serialization.load_ssh_private_key(plain, None, unsafe_skip_rsa_key_validation=True)
+    except TypeError:
+        raise InvalidKey(
+            "the OpenSSH key is encrypted: 'ssh-keygen -p -m PKCS8' writes it in a form that "
+            "Key.from_pem reads with its password"
+        ) from None
+    except CRYPTOGRAPHY_ERRORS:
+        raise InvalidKey("the OpenSSH key can't be read") from None
+    return _within_bounds(found)
+
+
+def dump(material: Any, form: str, private: bool, password: str | BytesLike | None) -> bytes:
+    """Give a key object of ``cryptography`` as ``PEM``, ``DER`` or ``OpenSSH``.
+
+    Raises:
+        InvalidKey: if it has no such form.
+    """
+    public_form, private_form = _FORMS[form]
     protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if password is not None:
+    if private and password is not None:
         protection = serialization.BestAvailableEncryption(_password(password) or b"")
-    secret: bytes = material.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-    )
-    return secret
+    try:
+        data: bytes = (
+            material.private_bytes(*private_form, protection)
+            if private
+            else material.public_bytes(*public_form)
+        )
+    except CRYPTOGRAPHY_ERRORS:
+        raise InvalidKey(f"a key of this kind has no {form} form") from None
+    return data
 
 
 def looks_like_a_key(secret: bytes) -> bool:
@@ -177,15 +229,11 @@ def _is_der(data: bytes) -> bool:
     return False
 
 
-def _private(load: Callable[..., Any], raw: bytes, password: str | bytes | None) -> Any:
+def _private(load: Callable[..., Any], raw: bytes, password: str | BytesLike | None) -> Any:
     try:
         # Our own bounds come first: OpenSSL looks for primes in numbers of any length.
         found = load(raw, _password(password), unsafe_skip_rsa_key_validation=True)
-        if not isinstance(found, rsa.RSAPrivateKey):
-            return found
-        numbers = found.private_numbers()
-        check_private_numbers(numbers)
-        return numbers.private_key()
+        return _within_bounds(found)
     except TypeError:
         raise InvalidKey(
             "the private key is encrypted: pass its password"
@@ -196,6 +244,14 @@ def _private(load: Callable[..., Any], raw: bytes, password: str | bytes | None)
         raise InvalidKey("the private key can't be read, or its password is wrong") from None
 
 
+def _within_bounds(found: Any) -> Any:
+    if not isinstance(found, rsa.RSAPrivateKey):
+        return found
+    numbers = found.private_numbers()
+    check_private_numbers(numbers)
+    return numbers.private_key()
+
+
 def _public(load: Callable[[bytes], Any], raw: bytes) -> Any:
     try:
         return load(raw)
@@ -203,9 +259,11 @@ def _public(load: Callable[[bytes], Any], raw: bytes) -> Any:
         raise InvalidKey("the public key or certificate can't be read") from None
 
 
-def _password(password: str | bytes | None) -> bytes | None:
-    raw = password.encode("utf-8", "replace") if isinstance(password, str) else password
-    if raw is not None and not (isinstance(raw, bytes) and 0 < len(raw) <= MAX_PASSWORD):
+def _password(password: str | BytesLike | None) -> bytes | None:
+    if password is None:
+        return None
+    raw = password.encode("utf-8", "replace") if isinstance(password, str) else bytes_of(password)
+    if raw is None or not 0 < len(raw) <= MAX_PASSWORD:
         raise InvalidKey(f"a password has from 1 to {MAX_PASSWORD} bytes")
     return raw
 
@@ -213,8 +271,9 @@ def _password(password: str | bytes | None) -> bytes | None:
 def _bytes(data: object) -> bytes:
     if isinstance(data, str):
         data = data.encode("utf-8", "replace")
-    if not isinstance(data, bytes):
+    raw = bytes_of(data)
+    if raw is None:
         raise InvalidKey("a PEM or DER key is bytes or text")
-    if len(data) > MAX_PEM:
+    if len(raw) > MAX_PEM:
         raise InvalidKey(f"the key is longer than {MAX_PEM} bytes")
-    return data
+    return raw

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from carnet.errors import InvalidToken
-from carnet.jose.arguments import check_count
+from carnet.jose.arguments import BytesLike, bytes_of, check_count
 from carnet.jose.encoding import b64url_decode, b64url_encode_bytes, json_decode, json_encode
 from carnet.jose.header import MAX_HEADER, check_crit, check_header, invalid
 
@@ -67,19 +67,20 @@ class Budget:
             )
 
 
-def token_bytes(token: str | bytes, max_size: int) -> bytes:
+def token_bytes(token: str | BytesLike, max_size: int) -> bytes:
     """Bound a token's size and give it as ASCII bytes, before anything looks inside."""
     check_count(max_size, "max_size", "characters", 1)
-    if not isinstance(token, str | bytes):
+    given = token if isinstance(token, str) else bytes_of(token)
+    if given is None:
         raise InvalidToken("a token is text", code="malformed", expected="str or bytes")
-    if len(token) > max_size:
+    if len(given) > max_size:
         raise InvalidToken(
             "the token is too large",
             code="too_large",
             expected=f"at most {max_size} characters",
         )
     try:
-        return token.encode("ascii") if isinstance(token, str) else token
+        return given.encode("ascii") if isinstance(given, str) else given
     except UnicodeEncodeError:
         raise InvalidToken("the token is not ASCII", code="malformed") from None
 
@@ -151,19 +152,22 @@ def _decode_header(segment: bytes) -> dict[str, Any]:
     return json_decode(b64url_decode(segment, "the header"), "the header")
 
 
-def read_document(document: Mapping[str, Any] | str | bytes, max_size: int) -> Mapping[str, Any]:
+def read_document(
+    document: Mapping[str, Any] | str | BytesLike, max_size: int
+) -> Mapping[str, Any]:
     """Bound and decode a token in JSON form."""
     check_count(max_size, "max_size", "bytes", 1)
     if isinstance(document, Mapping):
         return document
-    if not isinstance(document, str | bytes):
+    given = document if isinstance(document, str) else bytes_of(document)
+    if given is None:
         raise InvalidToken("the document is neither a mapping nor JSON text", code="malformed")
-    if len(document) > max_size:
+    if len(given) > max_size:
         raise InvalidToken(
             "the document is too large", code="too_large", expected=f"at most {max_size} bytes"
         )
     try:
-        raw = document.encode() if isinstance(document, str) else document
+        raw = given.encode() if isinstance(given, str) else given
     except UnicodeEncodeError:
         raise InvalidToken("the document is not UTF-8", code="malformed") from None
     return json_decode(raw, "the document")

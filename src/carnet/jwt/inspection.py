@@ -7,6 +7,7 @@ from typing import Any
 
 from carnet.errors import InvalidToken
 from carnet.jose.algorithms import ALGORITHMS
+from carnet.jose.arguments import BytesLike, bytes_of
 from carnet.jose.encoding import b64url_decode, json_decode
 from carnet.jose.header import check_crit, check_header
 from carnet.jose.serialization import MAX_TOKEN
@@ -35,19 +36,20 @@ class Inspection:
     problems: list[str] = field(default_factory=list)
 
 
-def inspect(token: str | bytes) -> Inspection:
+def inspect(token: str | BytesLike) -> Inspection:
     """Say what a compact token says, as far as it can be read; it is not verified.
 
     Args:
         token: anything at all: what can't be read is told in ``problems``. White space around it
             doesn't count, since tokens are pasted here.
     """
-    if not isinstance(token, str | bytes):
+    given = token if isinstance(token, str) else bytes_of(token)
+    if given is None:
         return Inspection("unknown", problems=["expected text"])
-    if len(token) > MAX_TOKEN:
+    if len(given) > MAX_TOKEN:
         return Inspection("unknown", problems=[f"longer than {MAX_TOKEN} characters"])
     problems: list[str] = []
-    raw = token.encode("utf-8", "surrogatepass") if isinstance(token, str) else bytes(token)
+    raw = given.encode("utf-8", "surrogatepass") if isinstance(given, str) else given
     parts = raw.strip().split(b".", 5)
     kind = {3: "JWS", 5: "JWE"}.get(len(parts), "unknown")
     if kind == "unknown":

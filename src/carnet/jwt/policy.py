@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from math import inf
+from typing import Any, Final, Literal
 
 from carnet.errors import ConfigurationError, InvalidToken
 
@@ -16,6 +17,8 @@ __all__ = [
     "ISSUED_AHEAD",
     "LATEST",
     "UNCHECKED",
+    "Duration",
+    "Leeway",
     "Names",
     "Policy",
     "names",
@@ -29,7 +32,10 @@ LATEST: Final = 253_402_300_799
 """The last second of the year 9999: no date of a token lies beyond it."""
 
 ISSUED_AHEAD: Final = 60
-"""Seconds that an ``iat`` may lie ahead, for clocks that differ."""
+"""Seconds that an ``iat`` or ``nbf`` may lie ahead, for clocks that differ: issuers set both to one
+moment."""
+
+_DATES: Final = frozenset(("exp", "iat", "nbf"))
 
 ACCESS_TOKEN_CLAIMS = {"client_id": str, "scope": str, "sid": str}
 
@@ -46,8 +52,12 @@ UNCHECKED: Final = _Unchecked()
 
 Names = str | Collection[str] | _Unchecked
 
+Duration = float | timedelta
+Leeway = Duration | Mapping[Literal["exp", "iat", "nbf"], Duration]
+"""By how much clocks may differ: for all dates, or for each that is named."""
 
-def seconds(value: float | timedelta, what: str) -> float:
+
+def seconds(value: Duration, what: str) -> float:
     """Turn a duration into seconds.
 
     Args:
@@ -81,6 +91,26 @@ def names(value: Names, what: str) -> frozenset[str] | None:
     return frozenset(found)
 
 
+def _leeways(given: Leeway) -> dict[str, float]:
+    """Give the leeway of each date for which there is one, and of ``max_age``, as ``age``.
+
+    Raises:
+        ConfigurationError: if it is no duration, or a mapping to durations of other names.
+    """
+    if not isinstance(given, Mapping):
+        span = seconds(given, "leeway")
+        ahead = max(span, ISSUED_AHEAD)
+        return {"exp": span, "iat": ahead, "nbf": ahead, "age": span}
+    if not all(name in _DATES for name in given):
+        raise ConfigurationError("leeway is for the claims 'exp', 'iat' and 'nbf'")
+    spans: dict[str, float] = {
+        name: seconds(value, f"leeway of '{name}'") for name, value in given.items()
+    }
+    if "iat" in spans:
+        spans["age"] = spans["iat"]
+    return spans
+
+
 class Policy:
     """What a claim set must say to be accepted.
 
@@ -88,20 +118,25 @@ class Policy:
         issuer: the accepted issuers, or UNCHECKED.
         audience: the audiences of which the token must name one, or UNCHECKED.
         access_token: also check the types of an access token's claims (RFC 9068).
-        leeway: seconds by which clocks may differ, for ``exp`` and ``nbf``.
-        max_age: seconds since ``iat`` that a token may live, or None.
+        leeway: seconds by which clocks may differ, or a mapping of ``exp``, ``iat`` and ``nbf`` to
+            them; ``iat`` and ``nbf`` have a minute unless they are named.
+        max_age: seconds since ``iat`` that a token may live, or None; the leeway of ``iat`` counts.
         required: names of further claims that must be there.
-        nbf_leeway: seconds that ``nbf`` may lie ahead; None is ``leeway``.
+        accept_expired: whether ``exp`` may have passed.
+        accept_no_expiry: whether ``exp`` may be missing.
     """
 
     __slots__ = (
+        "_accept_expired",
+        "_accept_no_expiry",
         "_access_token",
-        "_ahead",
+        "_age_leeway",
         "_audience",
         "_audiences",
+        "_exp_leeway",
+        "_iat_leeway",
         "_issuer",
         "_issuers",
-        "_leeway",
         "_max_age",
         "_nbf_leeway",
         "_required",
@@ -113,19 +148,24 @@ class Policy:
         issuer: Names,
         audience: Names,
         access_token: bool,
-        leeway: float | timedelta,
-        max_age: float | timedelta | None,
+        leeway: Leeway,
+        max_age: Duration | None,
         required: Collection[str],
-        nbf_leeway: float | timedelta | None = None,
+        accept_expired: bool = False,
+        accept_no_expiry: bool = False,
     ) -> None:
         self._issuers = names(issuer, "issuer")
         self._audiences = names(audience, "audience")
         self._issuer = _only(self._issuers)
         self._audience = _only(self._audiences)
         self._access_token = access_token
-        self._leeway = seconds(leeway, "leeway")
-        self._nbf_leeway = self._leeway if nbf_leeway is None else seconds(nbf_leeway, "nbf_leeway")
-        self._ahead = max(self._leeway, ISSUED_AHEAD)
+        self._accept_expired = accept_expired
+        self._accept_no_expiry = accept_no_expiry
+        spans = _leeways(leeway)
+        self._exp_leeway = spans.get("exp", 0)
+        self._iat_leeway = spans.get("iat", ISSUED_AHEAD)
+        self._nbf_leeway = spans.get("nbf", ISSUED_AHEAD)
+        self._age_leeway = spans.get("age", 0)
         self._max_age = None if max_age is None else seconds(max_age, "max_age")
         if (
             not isinstance(required, Collection)
@@ -176,27 +216,32 @@ class Policy:
     def period(self, claims: Mapping[str, Any]) -> tuple[float, float]:
         """Give the moments from which and until which ``check`` accepts a claim set it accepted."""
         since = claims["nbf"] - self._nbf_leeway if "nbf" in claims else 0.0
-        until = claims["exp"] + self._leeway
+        until = inf
+        if "exp" in claims and not self._accept_expired:
+            until = claims["exp"] + self._exp_leeway
         if "iat" in claims:
-            since = max(since, claims["iat"] - self._ahead)
+            since = max(since, claims["iat"] - self._iat_leeway)
             if self._max_age is not None:
-                until = min(until, claims["iat"] + self._max_age + self._leeway)
+                until = min(until, claims["iat"] + self._max_age + self._age_leeway)
         return since, until
 
     def _check_expiry(self, claims: Mapping[str, Any], now: float) -> None:
+        if self._accept_no_expiry and "exp" not in claims:
+            return
+        expires = number(claims, "exp", needed=True) + self._exp_leeway
         # A time that is no number (NaN) is before nothing: each comparison refuses it.
-        if not now < number(claims, "exp", needed=True) + self._leeway:
+        if not now < expires and not (self._accept_expired and now >= expires):
             raise refused("expired", "exp", "a token that has not expired", "the token has expired")
 
     def _check_issue(self, claims: Mapping[str, Any], now: float) -> None:
         if "iat" not in claims and self._max_age is None:
             return
         issued = number(claims, "iat", needed=True)
-        if not now >= issued - self._ahead:
+        if not now >= issued - self._iat_leeway:
             raise refused(
                 "not_yet_valid", "iat", "a time that has come", "the token is from the future"
             )
-        if self._max_age is not None and not now < issued + self._max_age + self._leeway:
+        if self._max_age is not None and not now < issued + self._max_age + self._age_leeway:
             raise refused(
                 "too_old", "iat", f"at most {self._max_age} seconds ago", "the token is too old"
             )

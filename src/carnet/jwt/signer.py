@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from math import isfinite
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from math import floor, isfinite
 from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidToken
 from carnet.jose import jwe
 from carnet.jose.algorithms import EncryptionName
+from carnet.jose.arguments import check_header_argument, check_names
 from carnet.jose.encoding import (
     MAX_DEPTH,
     b64url_encode,
@@ -19,9 +20,10 @@ from carnet.jose.encoding import (
     json_decode,
     json_encode,
 )
-from carnet.jose.header import media_type
+from carnet.jose.header import invalid, media_type
 from carnet.jose.jws_header import signed_header
 from carnet.jose.key import Key
+from carnet.jose.serialization import join_headers
 from carnet.jwt.policy import (
     LATEST,
     UNCHECKED,
@@ -60,9 +62,14 @@ class Signer:
         encrypt_to: the recipient's public key or secret: tokens are signed, then encrypted to it
             (RFC 7519 section 11.2).
         enc: the content encryption for that.
+        header: more parameters of the tokens' signed header; ``alg`` and ``kid`` come from the key,
+            ``typ`` from ``type``.
+        extensions: names of your own that ``crit`` may hold, since your verifiers handle them
+            (RFC 7515 section 4.1.11).
 
     Raises:
         InvalidKey: if the key can't sign, or the recipient's can't encrypt.
+        InvalidToken: if the header can't stand in a token that a Verifier accepts.
         ConfigurationError: if an argument is not of its kind.
     """
 
@@ -77,6 +84,8 @@ class Signer:
         clock: Callable[[], float] = time.time,
         encrypt_to: Key | None = None,
         enc: EncryptionName = "A256GCM",
+        header: Mapping[str, Any] | None = None,
+        extensions: Collection[str] = (),
     ) -> None:
         if not isinstance(key, Key):
             raise ConfigurationError("key is a Key, made by Key.generate, from_jwk or from_pem")
@@ -90,7 +99,11 @@ class Signer:
             raise ConfigurationError("encrypt_to is the recipient's Key")
         self.key = key
         self._operation = key.signing()
-        self._head = signed_header(key, {"typ": type})[1] + b"."
+        check_names(extensions, "extensions")
+        self._type = type
+        self._header = dict(check_header_argument(header, "header"))
+        self._extensions = frozenset(extensions)
+        self._head = self._encoded_header({})
         self._issuer = issuer
         self._audience: str | list[str] | None = None
         required: tuple[str, ...] = ("iss", "aud")
@@ -120,19 +133,29 @@ class Signer:
             # What this key or enc can't do is told now, not with the first token.
             jwe.encrypt(b"", encrypt_to, enc, self._outer)
 
-    def sign(self, claims: Mapping[str, Any], *, lifetime: float | timedelta | None = None) -> str:
+    def sign(
+        self,
+        claims: Mapping[str, Any],
+        *,
+        lifetime: float | timedelta | None = None,
+        header: Mapping[str, Any] | None = None,
+    ) -> str:
         """Make a token (RFC 7519 section 7.1).
 
         ``iss``, ``aud``, ``iat`` and ``exp`` are filled in where the claims don't say otherwise.
 
         Args:
-            claims: the claims; what has no exact JSON form is refused.
+            claims: the claims; what has no exact JSON form is refused. A claim that is a datetime
+                with a time zone becomes the whole seconds since 1970, rounded down (RFC 7519
+                section 2).
             lifetime: seconds, or a timedelta, for this token alone.
+            header: header parameters for this token alone, besides those of all.
 
         Raises:
-            ConfigurationError: if ``claims`` or ``lifetime`` is not of its kind.
+            ConfigurationError: if an argument is not of its kind.
             InvalidToken: where a Verifier would refuse the token: a claim is missing or has the
-                wrong type, the token has expired already, or it is too large.
+                wrong type, the token has expired already, or it is too large; or where a claim is a
+                datetime without a time zone.
         """
         if claims.__class__ is not dict and not isinstance(claims, Mapping):
             raise ConfigurationError("claims are a mapping of names to values")
@@ -150,8 +173,9 @@ class Signer:
             full["jti"] = _new_identifier()
         full.update(claims)
         payload = json_encode(full)
-        self._check(full, payload, now)
-        data = self._head + b64url_encode_bytes(payload)
+        payload = self._check(full, payload, now)
+        head = self._head if header is None else self._encoded_header(header)
+        data = head + b64url_encode_bytes(payload)
         token = data + b"." + b64url_encode_bytes(self._operation(data))
         if self._recipient is not None:
             token = jwe.encrypt(token, self._recipient, self._enc, self._outer).encode("ascii")
@@ -163,9 +187,25 @@ class Signer:
             )
         return token.decode("ascii")
 
-    def _check(self, full: dict[str, Any], payload: bytes, now: int) -> None:
-        """Refuse what no Verifier would accept, at the first moment that the token is meant for."""
+    def _encoded_header(self, header: Mapping[str, Any]) -> bytes:
+        """Give the header of tokens as it stands in them, with the dot that ends it."""
+        more = join_headers(self._header, check_header_argument(header, "header"))
+        if more.get("typ", self._type) != self._type:
+            raise invalid("typ", "what the argument type says")
+        if "kid" in more and more["kid"] != self.key.kid:
+            raise invalid("kid", "the key's own identifier")
+        if "b64" in more:
+            raise invalid("b64", "no 'b64': a JWT's payload is always encoded (RFC 7797 section 7)")
+        return signed_header(self.key, {"typ": self._type, **more}, self._extensions)[1] + b"."
+
+    def _check(self, full: dict[str, Any], payload: bytes, now: int) -> bytes:
+        """Refuse what no Verifier would accept, at the first moment that the token is meant for.
+
+        Returns:
+            The payload; where a claim was a datetime, with its seconds.
+        """
         claims = full
+        has_dates = False
         nested = payload.rfind(b"{") > 0 or b"[" in payload
         if nested and payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
             claims = json_decode(payload, "the payload", "claim_invalid")
@@ -175,12 +215,19 @@ class Signer:
             kind = value.__class__
             if kind is str or kind is bool or (kind is int and _LEAST <= value <= _MOST):
                 continue
-            if not _exact(value):
+            if isinstance(value, datetime):
+                full[name] = _numeric_date(name, value)
+                has_dates = True
+            elif not _exact(value):
                 raise wrong_type(name, "text, a finite number, a boolean, a list or an object")
             if kind is not list and claims is full:
                 claims = json_decode(payload, "the payload", "claim_invalid")
+        if has_dates:
+            payload = json_encode(full)
+            claims = json_decode(payload, "the payload", "claim_invalid")
         moment = max(now, number(claims, "nbf")) if "nbf" in claims else now
         self._policy.check(claims, moment)
+        return payload
 
 
 # The system is asked for many at once: a call takes longer than all else about an identifier.
@@ -199,6 +246,13 @@ def _new_identifier() -> str:
         identifier = drawn.pop()
         _identifiers.extend(drawn)
         return identifier
+
+
+def _numeric_date(name: str, moment: datetime) -> int:
+    """Give a moment in seconds since 1970 (NumericDate, RFC 7519 section 2)."""
+    if moment.utcoffset() is None:
+        raise wrong_type(name, "a datetime with a time zone, such as datetime.now(UTC)")
+    return floor(moment.timestamp())
 
 
 def _exact(value: Any) -> bool:

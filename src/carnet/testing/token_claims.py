@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from carnet.errors import ConfigurationError
+from carnet.jwt.claim_rules import Path, Where, steps
 from carnet.jwt.policy import UNCHECKED
 from carnet.verifier.issuer import Issuer
 from carnet.verifier.options import Settings
-from carnet.verifier.shapes import Path, Where, steps
 
 __all__ = ["TokenClaims", "first_of"]
 

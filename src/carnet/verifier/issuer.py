@@ -32,10 +32,11 @@ from carnet.errors import ConfigurationError
 from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
+from carnet.jwt.claim_rules import Path as ClaimPath
+from carnet.jwt.claim_rules import Where
 from carnet.jwt.policy import Names
 from carnet.verifier.issuer_profiles import PROFILES, Profile
-from carnet.verifier.shapes import Accepts, Where
-from carnet.verifier.shapes import Path as ClaimPath
+from carnet.verifier.shapes import Accepts
 
 __all__ = ["FINDING_KEYS", "OPTIONS", "Issuer", "Trusted"]
 

@@ -14,10 +14,10 @@ from carnet.errors import ConfigurationError, InvalidKey
 from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
+from carnet.jwt.claim_rules import Path as ClaimPath
+from carnet.jwt.claim_rules import Where
 from carnet.jwt.policy import Names
 from carnet.verifier.issuer import FINDING_KEYS, OPTIONS, Issuer, Trusted
-from carnet.verifier.shapes import Path as ClaimPath
-from carnet.verifier.shapes import Where
 
 __all__ = [
     "Options",

@@ -15,9 +15,10 @@ from typing import Any, Final, NamedTuple
 from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jose.algorithms import AlgorithmName
 from carnet.jose.key_set import KeySet
+from carnet.jwt.claim_rules import Rule, exact, reader
 from carnet.jwt.claims import Claims, members_of
 from carnet.jwt.forks import renew_in_forks
-from carnet.jwt.policy import ISSUED_AHEAD, UNCHECKED, seconds
+from carnet.jwt.policy import UNCHECKED, seconds
 from carnet.jwt.verifier import Verifier
 from carnet.verifier.access import Access
 from carnet.verifier.dpop import Presented, Proofs
@@ -27,7 +28,7 @@ from carnet.verifier.issuer import Issuer
 from carnet.verifier.key_source import Health, KeySource
 from carnet.verifier.options import Settings, given_keys
 from carnet.verifier.revocations import LEEWAY
-from carnet.verifier.shapes import Names, Rule, Shape, exact, reader
+from carnet.verifier.shapes import Names, Shape
 
 __all__ = [
     "ACCESS_TOKEN",
@@ -94,8 +95,6 @@ class TrustedIssuer:
             "audience": given["audience"],
             "type": type_,
             "leeway": leeway,
-            # An iat may lie so far ahead without being asked for; issuers set both to one moment.
-            "nbf_leeway": max(leeway, ISSUED_AHEAD),
             "required": settings.required,
             "cache": given.get("cache", CACHE),
             "clock": self._clock,

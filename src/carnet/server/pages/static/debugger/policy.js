@@ -58,7 +58,7 @@ function checkDates(claims, { leeway, maxAge, now }) {
       throw refused("too_old", "iat", `at most ${maxAge} seconds ago`, "the token is too old");
     }
   }
-  if ("nbf" in claims && now < number(claims, "nbf") - leeway) {
+  if ("nbf" in claims && now < number(claims, "nbf") - Math.max(leeway, ISSUED_AHEAD)) {
     throw refused("not_yet_valid", "nbf", "a time that has come", "the token is not valid yet");
   }
 }
