@@ -13,8 +13,10 @@ from tests.deploy import image as images
 
 from carnet import __version__
 from carnet.server.running.workers import STOP_SECONDS
+from carnet.server.settings import Settings
 from carnet.server.settings_sources import load_settings
 
+DEFAULTS = Settings()
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 # From compose-spec/compose-go, Apache-2.0.
@@ -66,7 +68,10 @@ def test_the_service_may_do_and_write_no_more_than_it_must():
     assert CARNET["read_only"] is True
     assert CARNET["cap_drop"] == ["ALL"]
     assert CARNET["security_opt"] == ["no-new-privileges:true"]
-    assert int(CARNET["stop_grace_period"].removesuffix("s")) > STOP_SECONDS
+    assert (
+        int(CARNET["stop_grace_period"].removesuffix("s"))
+        > DEFAULTS.stop_delay + DEFAULTS.stop_grace + STOP_SECONDS
+    )
 
 
 def test_its_variables_are_settings(tmp_path):

@@ -14,7 +14,9 @@ from tests import processes
 from tests.deploy import image as images
 
 from carnet.server.running.workers import STOP_SECONDS
+from carnet.server.settings import Settings
 
+DEFAULTS = Settings()
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 EXAMPLES = ROOT / "examples" / "microservices" / "systemd"
@@ -91,7 +93,9 @@ def test_a_service_is_exposed_little(analyze, unit, exposure):
 
 
 def test_stopping_waits_until_what_is_in_flight_is_finished():
-    assert int(SERVICE["TimeoutStopSec"][0]) > STOP_SECONDS
+    assert (
+        int(SERVICE["TimeoutStopSec"][0]) > DEFAULTS.stop_delay + DEFAULTS.stop_grace + STOP_SECONDS
+    )
 
 
 def test_the_timer_is_the_backup_s_and_its_time_is_one(analyze):
