@@ -57,8 +57,8 @@ def for_fastapi(way, issuer):
         from carnet.verifier.asgi import BearerMiddleware
 
         @app.get("/orders")
-        async def orders_of_a_state(request: Request) -> dict[str, str]:
-            return {"for": request.state.claims["sub"]}
+        async def orders_of_a_scope(request: Request) -> dict[str, str]:
+            return {"for": request.scope["carnet.claims"]["sub"]}
 
         return BearerMiddleware(app, issuer, "orders")
     if way == "an empty dependency":

@@ -17,7 +17,7 @@ import pytest
 from django.http import JsonResponse
 from django.test import override_settings
 from django.urls import clear_url_caches, path
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -142,7 +142,7 @@ def fastapi(**options):
 
     def route(path, dependency):
         @app.get(path)
-        async def endpoint(request: for_fastapi.Request, fitting=Depends(dependency)):  # noqa: B008
+        async def endpoint(request: Request, fitting=Depends(dependency)):  # noqa: B008
             token = request.headers["authorization"].partition(" ")[2]
             claims = fitting if isinstance(fitting, Claims) else seen.claims(token)
             return told(claims, fitting)
