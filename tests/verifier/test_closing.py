@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests import processes
+from tests.verifier.test_forks import in_a_fork
 
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, follower
 
@@ -119,10 +120,7 @@ def test_a_fork_does_not_keep_its_parents_connection_open(silent, begun):
     verifier.verify(silent.token())
     port = int(silent.url.rpartition(":")[2])
     assert connections_to(port) > 0
-    child = os.fork()
-    if child == 0:
-        os._exit(connections_to(port))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert in_a_fork(lambda: connections_to(port) == 0)
     verifier.close()
     begun().join(60)
 

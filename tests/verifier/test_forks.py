@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -123,10 +124,12 @@ def in_a_fork(work):
     """Run something in a fork, and tell whether it came to its end there."""
     child = os.fork()
     if child == 0:
-        import signal
-
-        signal.alarm(60)
-        os._exit(0 if work() else 1)
+        # Whatever happens, the fork must not go on with the tests.
+        try:
+            signal.alarm(60)
+            os._exit(0 if work() else 1)
+        finally:
+            os._exit(2)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
