@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from carnet.errors import ServerError
-from carnet.server.store import StoreUnavailable
+from carnet.server.store import Opening, StoreUnavailable
 from carnet.server.store.sqlite import SqliteStore
 
 ADD = "INSERT INTO pepper (id, encrypted_secret, created_at) VALUES ($1, $2, $3) RETURNING id"
@@ -181,3 +181,17 @@ def test_many_that_open_a_new_database_at_once_all_get_it(tmp_path):
         for thread in threads:
             thread.join()
         assert refused == []
+
+
+def test_a_database_that_is_opened_to_read_takes_no_writes(path):
+    async def scene():
+        await SqliteStore(path).close()
+        store = SqliteStore(path, Opening.READ)
+        try:
+            assert await store.read("SELECT COUNT(*) FROM account") == [(0,)]
+            with pytest.raises(StoreUnavailable, match="readonly"):
+                await store.write("DELETE FROM account")
+        finally:
+            await store.close()
+
+    asyncio.run(scene())
