@@ -149,7 +149,7 @@ def test_what_ends_the_start_is_json_too(carnet, tmp_path):
         done = carnet("serve", *given, data=tmp_path / "data", env=env)
         assert (done.returncode, done.stdout) == (2, "")
         [line] = [json.loads(line) for line in done.stderr.splitlines()]
-        assert line["event"] == "not_started"
+        assert line["event"] == "serve_failed"
         assert line["reason"].startswith("the setting port is wrong")
 
 
@@ -263,3 +263,17 @@ def test_a_client_that_is_refused_is_told_with_the_reason_and_no_stranger_is_nam
     assert len({str(answer) for answer in answers}) == 1
     for hidden in (SECRET, secret):
         assert hidden not in str(server.lines)
+
+
+def test_workers_that_can_not_begin_are_told_and_the_end_is_json_too(serve, tmp_path):
+    server = serve("--workers", "2")
+    (tmp_path / "data" / "master.key").write_text(SECRET)
+    for worker in workers_of(server):
+        os.kill(worker, signal.SIGKILL)
+    lines = [json.loads(line) for line in server.process.stderr.read().splitlines()]
+    assert server.process.wait(processes.PATIENCE) == 2
+    failed = [line for line in lines if line["event"] == "worker_failed"]
+    assert failed
+    assert "is not a master key" in failed[0]["exception"][0]["message"]
+    assert (lines[-1]["event"], lines[-1]["code"]) == ("serve_failed", "workers_die")
+    assert SECRET not in str(lines)

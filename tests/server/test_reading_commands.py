@@ -169,6 +169,7 @@ def test_a_reading_command_leaves_an_older_database_as_it_is(run, tmp_path, comm
     data = tmp_path / "data"
     open_folder(Settings(data=str(data)))
     with sqlite3.connect(data / "carnet.db") as older:
+        older.execute("PRAGMA journal_mode = wal")
         older.executescript(OLDER.read_text())
     older.close()
     before = state_of(data)

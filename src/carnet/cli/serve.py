@@ -121,7 +121,7 @@ def _log_of_start(json_log: bool) -> Iterator[Callable[[str], None]]:
     try:
         yield lambda text: log.warning("setting_ignored", reason=text)
     except CarnetError as error:
-        log.critical("not_started", code=error.code, reason=str(error))
+        log.critical("serve_failed", code=error.code, reason=str(error))
         raise click.exceptions.Exit(2) from None
     except Exception as error:
         log.critical("fault", exc_info=error)

@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from carnet.errors import ServerError
-from carnet.server.store import StoreUnavailable
+from carnet.server.store import Opening, StoreUnavailable
 from carnet.server.store.sqlite import SqliteStore
 
 ADD = "INSERT INTO pepper (id, encrypted_secret, created_at) VALUES ($1, $2, $3) RETURNING id"
@@ -188,3 +188,17 @@ def test_what_a_statement_puts_aside_is_in_memory_and_in_no_file(path):
         return await store.read("SELECT temp_store FROM pragma_temp_store")
 
     assert run(path, work) == [(2,)]
+
+
+def test_a_database_that_is_opened_to_read_takes_no_writes(path):
+    async def scene():
+        await SqliteStore(path).close()
+        store = SqliteStore(path, Opening.READ)
+        try:
+            assert await store.read("SELECT COUNT(*) FROM account") == [(0,)]
+            with pytest.raises(StoreUnavailable, match="readonly"):
+                await store.write("DELETE FROM account")
+        finally:
+            await store.close()
+
+    asyncio.run(scene())

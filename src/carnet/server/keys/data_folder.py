@@ -70,7 +70,7 @@ def read_folder(settings: Settings, *, needs_key: bool) -> DataFolder:
     if needs_key or path.exists():
         return DataFolder(database, read_master_key(path), path, False)
     # It goes with this process: there is nothing to decrypt, and nothing will be encrypted.
-    return DataFolder(database, MasterKey(secrets.token_bytes(SIZE)), path, True)
+    return DataFolder(database, MasterKey(secrets.token_bytes(SIZE)), path, False)
 
 
 def open_folder(settings: Settings) -> DataFolder:

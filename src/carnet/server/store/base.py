@@ -31,7 +31,7 @@ class Opening(Enum):
 
     MIGRATE = "make it, and bring it to this version's shape"
     CHECK = "refuse one that is missing or has another shape"
-    READ = "the same, and write nothing, then or later"
+    READ = "the same, and write nothing, then or later; SQLite holds whoever opens it so to that"
 
 
 class StoreUnavailable(ServerError):

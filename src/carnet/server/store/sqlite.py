@@ -88,10 +88,15 @@ class SqliteStore:
                 raise _missing(path)
             reading = opening is Opening.READ
             self._writer = _connect(path, reading=reading)
-            if opening is Opening.MIGRATE:
-                self._migrate()
-            else:
-                self._run(check_shape(HAS_HISTORY))
+            try:
+                if opening is Opening.MIGRATE:
+                    self._migrate()
+                else:
+                    self._run(check_shape(HAS_HISTORY))
+            except BaseException:
+                # Or else the files of its log would stay behind.
+                self._writer.close()
+                raise
             self._reader = _connect(path, reading=reading)
         except OSError as error:
             raise _unwritable(path, error.strerror or "") from None
