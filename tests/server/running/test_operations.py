@@ -1,5 +1,6 @@
 """Running the service: readiness, figures, logs, workers, checks, backup."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -228,3 +229,44 @@ def test_a_command_that_cant_be_done_says_what_to_do(carnet, add_user, tmp_path,
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def connections_of(pid):
+    """Count the sockets that a process has open."""
+    found = 0
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found += str(file.readlink()).startswith("socket:")
+        except OSError:  # it was closed meanwhile
+            continue
+    return found
+
+
+def test_the_successor_of_a_dead_worker_gets_its_share_of_connections(start):
+    server = start("--workers", "2")
+    first = worker_pids(server)
+    os.kill(first[0], signal.SIGKILL)
+    processes.wait_until(
+        lambda: len(worker_pids(server)) == 2 and first[0] not in worker_pids(server)
+    )
+    [successor] = set(worker_pids(server)) - {first[1]}
+    with contextlib.ExitStack() as streams:
+
+        def connect():
+            # Streams, since a connection that only waits gives way.
+            client = streams.enter_context(httpx.Client(trust_env=False, timeout=60))
+            stream = client.stream("GET", f"{server.url}/revocations")
+            assert streams.enter_context(stream).status_code == 200
+            return shares()
+
+        def shares():
+            return connections_of(successor), connections_of(first[1])
+
+        # Until it serves there is nothing to share.
+        before = shares()
+        processes.wait_until(lambda: connect()[0] > before[0] + 5)
+        before = shares()
+        for _ in range(60):
+            connect()
+        gained = [now - then for now, then in zip(shares(), before, strict=True)]
+    assert gained[0] >= 6, gained

@@ -265,6 +265,25 @@ def test_an_end_that_no_standby_has_is_not_confirmed_to_whoever_asks_again(
     play(scene)
 
 
+def test_one_statement_finds_out_for_all_connections_that_a_server_hangs(cluster, monkeypatch):
+    monkeypatch.setattr(postgres_connections, "COMMAND_SECONDS", 2)
+    monkeypatch.setattr(postgres_connections, "CONNECT_SECONDS", 6)
+    primary, standby = cluster
+
+    async def scene():
+        store = await open_store(both(primary, standby, "postgres"))
+        try:
+            await asyncio.gather(*(store.read("SELECT pg_sleep(0.2)") for _ in range(8)))
+            with hanging(primary):
+                await asyncio.to_thread(promote, standby)
+                _, refused = await insist(lambda: store.write(sql.NEXT_NUMBER, "revocation"))
+                assert refused == 1
+        finally:
+            await store.close()
+
+    asyncio.run(scene())
+
+
 def promote(standby):
     processes.run(
         [standby.binaries / "pg_ctl", "promote", "-D", standby.folder],

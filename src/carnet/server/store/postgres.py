@@ -241,7 +241,10 @@ class PostgresStore:
             result = await attempt(connection)
         except BaseException as error:
             if isinstance(error, Failed) and error.demoted:
-                await self._connections.leave(connection)
+                self._connections.leave(connection)
+            if isinstance(error, Failed) and error.silent:
+                # Each of the others would take as long to find out.
+                self._connections.leave_idle()
             await self._connections.give_up(connection)
             raise
         await self._connections.give_back(connection)

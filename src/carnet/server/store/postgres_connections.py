@@ -104,9 +104,13 @@ class Connections:
         finally:
             self._lent.release()
 
-    async def leave(self, connection: Any) -> None:
+    def leave(self, connection: Any) -> None:
         """Close a connection to a server that takes no writes, and the idle ones beside it."""
         connection.terminate()
+        self.leave_idle()
+
+    def leave_idle(self) -> None:
+        """Close the connections that nobody uses; where more are needed, they are made anew."""
         for idle in self._free:
             idle.connection.terminate()
 

@@ -6,7 +6,9 @@
     lost connection                          again     told        again before COMMIT, else told
     made or changed by another meanwhile     told      told        again, once
     the server takes no writes any more      again     again       again, on new connections
-    no connection, timeout, anything else    told      told        told
+    no answer in time                        told      told        told, and connections that are
+                                                                   idle are left: it may be gone
+    no connection, anything else             told      told        told
 
 A lost connection leaves open whether its write was done, except before a COMMIT: then the database
 undoes it. What is told is told as ``StoreUnavailable``.
@@ -47,12 +49,19 @@ class Failed(Exception):
     """A piece of work that failed in the database, and how often it may be tried in all."""
 
     def __init__(
-        self, error: Exception, attempts: int = 1, *, lost: bool = False, demoted: bool = False
+        self,
+        error: Exception,
+        attempts: int = 1,
+        *,
+        lost: bool = False,
+        demoted: bool = False,
+        silent: bool = False,
     ) -> None:
         self.error = error
         self.attempts = attempts
         self.lost = lost
         self.demoted = demoted
+        self.silent = silent
 
     def as_error(self) -> StoreUnavailable:
         """Give the error for those who asked for the work."""
@@ -81,7 +90,7 @@ def failure_of(
         return Failed(error, if_overtaken)
     if isinstance(error, LOSSES) or is_closed(connection):
         return Failed(error, if_lost, lost=True)
-    return Failed(error)
+    return Failed(error, silent=isinstance(error, TimeoutError))
 
 
 def is_closed(connection: Any) -> bool:
