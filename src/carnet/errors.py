@@ -11,7 +11,9 @@ CarnetError
 
 What a key is made from, or should be a key, is refused with InvalidKey; what is a token, or goes
 into one, with InvalidToken; every other wrong argument with ConfigurationError, whose message names
-it. Only what a function of the caller's own raises (a clock, a signer elsewhere) comes through.
+it. Only what a function of the caller's own raises (a clock, a signer elsewhere) comes through; one
+that judges a token (a validator, an extension, a choice of keys) refuses it with InvalidToken,
+whose cause is what it raised.
 
 Each error carries a stable ``code``. No message holds a token, a payload, a password or a key.
 """

@@ -131,7 +131,8 @@ def verify(
         token: the compact serialization.
         keys: a key, or a set in which ``kid`` and ``alg`` choose; or a function that takes the
             header and gives a key, a set, a list of keys, or None. Nobody has verified that header
-            yet: never follow an address or take a key out of it.
+            yet: never follow an address or take a key out of it. The algorithm is the key's here
+            too, and where the function raises something, no key was found.
         payload: the detached payload, for a token that carries none.
         max_size: characters that the token may have.
         extensions: for each name of your own that ``crit`` may hold, a function that is called with
