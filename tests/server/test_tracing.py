@@ -11,21 +11,51 @@ from tests.server.asgi import FORM, JSON, ask, opened, routes
 from tests.server.conftest import PASSWORD
 
 from carnet.server.app import ROUTES, build_app
-from carnet.server.dispatcher import Dispatcher
 
 WHY = "NOT TESTED WITH OPENTELEMETRY: install the dependency group 'dev'"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-def test_without_its_api_nothing_stands_before_the_application(tmp_path, monkeypatch):
+def built_with(tmp_path, monkeypatch, provider):
+    """Build the application beside a provider of tracers, and tell whether it is traced."""
+    from carnet.server import tracing
+
+    made = []
+    monkeypatch.setattr(tracing.trace, "get_tracer_provider", lambda: provider)
+    monkeypatch.setattr(tracing, "Traced", lambda app, _: made.append(app) or app)
+
+    async def scene():
+        async with opened(tmp_path) as asked:
+            build_app(asked.service)
+
+    asyncio.run(scene())
+    return bool(made)
+
+
+def test_without_its_api_the_application_is_built_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     monkeypatch.delitem(sys.modules, "carnet.server.tracing", raising=False)
 
     async def scene():
         async with opened(tmp_path) as asked:
-            return type(build_app(asked.service))
+            return (await asked("GET", "/healthz")).status
 
-    assert asyncio.run(scene()) is Dispatcher
+    assert asyncio.run(scene()) == 200
+
+
+def test_nothing_of_it_runs_where_nobody_has_set_it_up(tmp_path, monkeypatch):
+    trace = pytest.importorskip("opentelemetry.trace", reason=WHY)
+    assert not built_with(tmp_path, monkeypatch, trace.ProxyTracerProvider())
+
+
+def test_where_it_is_disabled_nothing_runs_either(tmp_path, monkeypatch):
+    trace = pytest.importorskip("opentelemetry.trace", reason=WHY)
+    assert not built_with(tmp_path, monkeypatch, trace.NoOpTracerProvider())
+
+
+def test_where_it_is_set_up_requests_are_traced(tmp_path, monkeypatch):
+    sdk = pytest.importorskip("opentelemetry.sdk.trace", reason=WHY)
+    assert built_with(tmp_path, monkeypatch, sdk.TracerProvider())
 
 
 @pytest.fixture

@@ -139,11 +139,11 @@ async def _lead_without_slash(scope: Scope, receive: Receive, send: Send) -> Non
 
 
 def _traced(app: ASGIApp) -> ASGIApp:
-    """Give an application with traces and metrics, where OpenTelemetry's API is installed."""
+    """Give an application with traces and metrics, where OpenTelemetry is set up."""
     try:
-        from carnet.server.tracing import Traced
+        from carnet.server.tracing import Traced, is_set_up
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("opentelemetry"):
             raise
         return app
-    return Traced(app, ROUTES)
+    return Traced(app, ROUTES) if is_set_up() else app

@@ -1,9 +1,11 @@
-"""Traces and metrics of the requests for OpenTelemetry, where ``carnet[otel]`` is installed.
+"""Traces and metrics of the requests for OpenTelemetry (``carnet[otel]``), where that is set up.
 
 Only its API is used: what becomes of the spans and the figures is decided by whoever runs the
-service, with the SDK. Names and attributes are those of OpenTelemetry's conventions for HTTP
-servers, without those that tell of people or hold what they sent: no path as it was asked for, only
-the route; no query, no address, no user agent, and of an error no words.
+service, with the SDK. Where nobody has set that up, nothing of this runs: other packages bring the
+API, too, and a span that goes nowhere takes time all the same. Names and
+attributes are those of OpenTelemetry's conventions for HTTP servers, without those that tell of
+people or hold what they sent: no path as it was asked for, only the route; no query, no address, no
+user agent, and of an error no words.
 
 A span ends, and the duration is measured, when the answer begins, as ``carnet_request_seconds``
 does: the stream of revocations has no end.
@@ -23,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from carnet import __version__
 from carnet.server.metrics import OWN_FIGURES
 
-__all__ = ["Traced"]
+__all__ = ["Traced", "is_set_up"]
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
 FAILED: Final = 500
@@ -123,6 +125,12 @@ class Traced:
             if route.endpoint is endpoint and route.matches(scope)[0] is not Match.NONE:
                 return route.path
         return None
+
+
+def is_set_up() -> bool:
+    """Tell whether the program has told OpenTelemetry what becomes of its spans."""
+    nowhere = (trace.ProxyTracerProvider, trace.NoOpTracerProvider)
+    return not isinstance(trace.get_tracer_provider(), nowhere)
 
 
 def _is_traced() -> bool:
