@@ -1,9 +1,10 @@
 """Reading what an issuer publishes as its keys, in the forms that are found in the world.
 
 A key set (RFC 7517), or a mapping of ``kid`` to certificate, as Google has it; RSA numbers with a
-leading zero octet. A key that says of which issuer it is, as those that many tenants share do, is
-left out where that is another one. Keys that are given directly have to be right; this is for what
-was fetched.
+leading zero octet. Certificates beside a key are left out unread: nothing here asks for them, and
+what is wrong with one would cost the key. A key that says of which issuer it is, as those that many
+tenants share do, is left out where that is another one. Keys that are given directly have to be
+right; this is for what was fetched.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ __all__ = ["read_published"]
 
 CERTIFICATE_ALGORITHMS: Final[tuple[AlgorithmName, ...]] = ("RS256",)
 """What keys of certificates are for, which never say it, unless ``algorithms`` does."""
+
+_CERTIFICATES: Final = frozenset(("x5c", "x5t#S256"))
 
 
 def read_published(
@@ -43,7 +46,7 @@ def read_published(
     members = document.get("keys")
     if isinstance(members, list):
         ours = [jwk for jwk in members if not _is_another_issuers(jwk, says)]
-        document = {**document, "keys": [_shortened(jwk) for jwk in ours]}
+        document = {**document, "keys": [_shortened(_bare(jwk)) for jwk in ours]}
     return KeySet.from_jwks(document, algorithms, public=True)
 
 
@@ -71,6 +74,13 @@ def _certified(document: Mapping[str, str], algorithms: Collection[AlgorithmName
     if not keys:
         raise reasons[0]
     return KeySet(keys)
+
+
+def _bare(jwk: object) -> object:
+    """Give a JWK without its certificates."""
+    if not isinstance(jwk, Mapping):
+        return jwk
+    return {name: value for name, value in jwk.items() if name not in _CERTIFICATES}
 
 
 def _shortened(jwk: object) -> object:
