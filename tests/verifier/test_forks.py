@@ -4,10 +4,12 @@ import gc
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 
+import httpx
 import pytest
 from tests import processes
 from tests.verifier.conftest import METADATA
@@ -118,6 +120,39 @@ def test_a_fork_in_the_middle_of_getting_a_token_for_a_call_gets_one_itself(issu
     # This issuer gives no tokens: what counts is that it was asked, and that the fork was told.
     assert "names no token_endpoint" in program.fork()[0]
     assert issuer.asked(METADATA) == before + 1
+
+
+def test_workers_of_gunicorn_that_are_forked_in_the_middle_of_a_fetch_serve(issuer, root):
+    issuer.revoked = []
+    hanging, token = hang_once(issuer, "/jwks"), issuer.token()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        number, port = listener.fileno(), listener.getsockname()[1]
+        process = processes.start(
+            [
+                *(sys.executable, "-m", "gunicorn", "--preload", "--threads=4"),
+                *("--bind", f"fd://{number}", "tests.verifier.services.for_preload:app"),
+            ],
+            pass_fds=[number],
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={
+                **os.environ,
+                "ISSUERS": f"{issuer.url} http://127.0.0.1:1",
+                "TOKEN": token,
+                "PYTHONPATH": str(root),
+            },
+        )
+    try:
+        hanging.wait()
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(trust_env=False, timeout=processes.PATIENCE) as client:
+            answer = client.get(f"http://127.0.0.1:{port}/", headers=headers)
+        assert (answer.status_code, answer.text) == (200, "served")
+        assert issuer.asked("/jwks") == 2  # the one that hangs, and the worker's
+    finally:
+        process.terminate()
+        process.wait(processes.PATIENCE)
 
 
 def in_a_fork(work):

@@ -24,7 +24,7 @@ from carnet.jwt.inspection import inspect
 from carnet.jwt.policy import UNCHECKED, Names, seconds
 from carnet.jwt.verifier import Verifier
 from carnet.verifier.dpop import Presented
-from carnet.verifier.fetch import REFRESH_SECONDS
+from carnet.verifier.fetch import REFRESH_SECONDS, load
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.options import Options, check_options, issuers_of, settle
@@ -77,6 +77,8 @@ class Issuers(Generic[T]):
         if named > len(self._by_name) or len(trusted) > len(self._issuers):
             raise ConfigurationError("two issuers have the same name: which keys are its own?")
         self._only = trusted[0] if len(trusted) == 1 else None
+        if any(one.source.due(self._clock()) for one in trusted):
+            load()
         for one in trusted:
             if one.follower is not None:
                 # A verifier that nobody holds any more, as after a reload, leaves no thread.

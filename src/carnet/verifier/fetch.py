@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REFRESH_SECONDS",
     "check_address",
+    "load",
     "on_loopback",
     "refresh",
     "refresh_async",
@@ -174,6 +175,17 @@ async def _send_async(call: Call, access: Access, until: float | None) -> Answer
         raise _too_slow(address, seconds) from None
     except Exception as error:
         raise _unreachable(address, error) from None
+
+
+def load() -> None:
+    """Load what a request needs, before one is sent.
+
+    A process that is forked in the middle of an import has half of the module for ever.
+    """
+    import httpcore  # noqa: F401 - httpx loads it with its first request
+
+    "issuer".encode("idna")  # the codec is loaded with the first host that is looked up
+    tls_context()
 
 
 @cache
