@@ -89,6 +89,7 @@ def test_accounts_are_made_and_listed(carnet, tmp_path):
             "user", "add", *more, "--password-file", "-", data=tmp_path, stdin=password + "\n"
         )
 
+    assert carnet("migrate", data=tmp_path).returncode == 0
     assert "no account yet" in carnet("user", "list", data=tmp_path).stdout
     made = add("Alice", "--role", "ADMIN")
     assert (made.returncode, made.stdout) == (0, "alice may sign in with ADMIN\n")

@@ -56,7 +56,7 @@ def audit(
     \b
     Examples:
       carnet audit --limit 20
-      carnet audit --follow --since -1h --json
+      carnet audit --follow --since=-1h --json
     """
     settings = settings_from(config, **given)
     if follow:

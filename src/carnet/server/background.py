@@ -174,9 +174,9 @@ class Background:
             ExceptionGroup: what failed; the rest is swept all the same.
         """
         now, failures = self._clock(), []
+        audit = [(sql.SWEEP_AUDIT, now - self._audit_retention)] if self._audit_retention else []
         for statement, before in (
-            # Nothing is older than 1970.
-            (sql.SWEEP_AUDIT, now - self._audit_retention if self._audit_retention else 0),
+            *audit,
             (sql.SWEEP_SESSIONS, now - ENDED_KEPT),
             (sql.SWEEP_REVOCATIONS, now - CLOCK_AHEAD),
             (sql.SWEEP_THROTTLES, now),

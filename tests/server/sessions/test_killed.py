@@ -148,7 +148,7 @@ def test_a_first_start_that_is_killed_is_finished_by_the_next(carnet, start, tmp
     armed = tmp_path / "armed"
     armed.touch()
     carnet(
-        *("user", "list"),
+        *("user", "roles", "nobody"),
         data=tmp_path / "data",
         program=(str(PROGRAM), str(step)),
         env={"KILL_WHEN_ARMED": str(armed)},

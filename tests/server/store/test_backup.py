@@ -168,7 +168,7 @@ def test_a_backup_of_another_master_key_is_not_restored(lived, carnet, tmp_path)
     backup = tmp_path / "backup.db"
     assert carnet("backup", str(backup), data=folder).returncode == 0
     other = tmp_path / "other"
-    assert carnet("user", "list", data=other).returncode == 0
+    assert carnet("migrate", data=other).returncode == 0
     before = (other / "carnet.db").read_bytes()
     done = carnet("restore", str(backup), data=other)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -101,8 +101,8 @@ def test_a_pooler_is_noticed_and_everything_works_behind_it(pooled_url):
 
 
 def test_one_run_after_the_other_works_behind_a_pooler(pooled_url, carnet, tmp_path):
-    for _ in range(3):
-        done = carnet("user", "list", "--database", pooled_url, data=tmp_path)
+    for command in (("migrate",), *[("user", "list")] * 3):
+        done = carnet(*command, "--database", pooled_url, data=tmp_path)
         assert done.returncode == 0, done.stderr
 
 
