@@ -23,10 +23,12 @@ from carnet.server.store import open_store
 
 # What each is called with, apart from where the data is.
 READING = {
+    "apply": ("clients.toml", "--check"),
     "audit": ("--json",),
     "backup": ("copy.db",),
     "client list": ("--json",),
     "client show": ("shop",),
+    "export": (),
     "keys list": ("--json",),
     "migrate": ("--check",),
     "resource list": ("--json",),
@@ -35,15 +37,19 @@ READING = {
     "user list": ("--json",),
 }
 WRITING = {
+    "apply",
     "client add",
+    "client edit",
     "client new-secret",
     "client remove",
+    "client remove-previous-secret",
     "demo",
     "keys change-master-key",
     "keys retire",
     "keys rotate",
     "migrate",
     "resource add",
+    "resource edit",
     "resource remove",
     "restore",
     "serve",
@@ -76,6 +82,7 @@ def run(tmp_path, monkeypatch, capsys):
 
     def run_one(command, *flags):
         monkeypatch.chdir(tmp_path)
+        Path("clients.toml").touch()
         words = (*command.split(), *READING[command], *flags)
         monkeypatch.setattr(sys, "argv", ["carnet", *words])
         with pytest.raises(SystemExit) as ended:
