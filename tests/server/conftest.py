@@ -16,7 +16,7 @@ import httpx
 import pytest
 from tests import processes
 from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
-from tests.server.oauth import oauth  # noqa: F401 - a fixture
+from tests.server.oauth_clients import oauth  # noqa: F401 - a fixture
 
 from carnet.server.service import open_service
 from carnet.server.settings import Settings

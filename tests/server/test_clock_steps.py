@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tests.server.conftest import PASSWORD, Clock
 from tests.server.inside import Inside, register
-from tests.server.oauth import Prover
+from tests.server.oauth_clients import Prover
 
 from carnet import inspect
 from carnet.jose import jws

@@ -3,7 +3,7 @@
 import pytest
 from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
 from tests.server.conftest import add_user, server, start  # noqa: F401 - fixtures
-from tests.server.oauth import oauth  # noqa: F401 - a fixture
+from tests.server.oauth_clients import oauth  # noqa: F401 - a fixture
 from tests.system.wire import wire  # noqa: F401 - a fixture
 
 from carnet.verifier import AccessTokenVerifier

@@ -60,7 +60,7 @@ from django.views.decorators.csrf import csrf_protect  # noqa: E402
 from rest_framework.permissions import IsAdminUser  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
-from tests.server.oauth import Prover  # noqa: E402
+from tests.server.oauth_clients import Prover  # noqa: E402
 
 from carnet.verifier.django import require_token  # noqa: E402
 from carnet.verifier.rest_framework import HasRole, HasScope, TokenRequired  # noqa: E402

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from tests.server.oauth import Prover
+from tests.server.oauth_clients import Prover
 
 from carnet import Claims, InvalidToken, Key, Signer
 from carnet.verifier import AccessTokenVerifier

@@ -16,7 +16,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Security, WebSocke
 from fastapi.responses import PlainTextResponse
 from fastapi.security import SecurityScopes
 from fastapi.sse import EventSourceResponse
-from tests.server.oauth import Prover
+from tests.server.oauth_clients import Prover
 
 from carnet import Claims, ConfigurationError, inspect
 from carnet.jose import jws

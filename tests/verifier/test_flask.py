@@ -2,7 +2,7 @@
 
 import pytest
 from flask import Blueprint, Flask, g
-from tests.server.oauth import Prover
+from tests.server.oauth_clients import Prover
 
 from carnet import ConfigurationError
 from carnet.verifier.flask import Bearer, current_claims, require_role, require_scope, require_token

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 from tests import processes
-from tests.server.oauth import Prover
+from tests.server.oauth_clients import Prover
 from tests.verifier.conformance import CASES
 
 UVICORN = ("uvicorn", "--no-access-log", "--fd")

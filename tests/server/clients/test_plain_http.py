@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.server.asgi import FORM, opened
+from tests.server.clients.test_addresses import BAD, MEMBERS, metadata
 from tests.server.conftest import PASSWORD
 from tests.server.inside import Inside, register
-from tests.server.test_addresses import BAD, MEMBERS, metadata
 
 from carnet.server.clients.clients import ClientMetadata, ClientRefused, check_metadata
 

@@ -4,7 +4,7 @@ import pytest
 from tests.server.conftest import PASSWORD
 from tests.server.flows import Request
 from tests.server.inside import Inside, register
-from tests.server.oauth import Prover
+from tests.server.oauth_clients import Prover
 
 from carnet import Key, Signer, inspect
 from carnet.server.sessions.sessions import NewSession

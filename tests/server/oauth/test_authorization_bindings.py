@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from tests.server.conftest import PASSWORD
 from tests.server.flows import CALLBACK, Request
 from tests.server.inside import Inside, change, register
-from tests.server.oauth import Prover
+from tests.server.oauth_clients import Prover
 
 from carnet import inspect
 from carnet.server.audit import OPERATOR

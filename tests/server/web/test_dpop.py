@@ -7,7 +7,7 @@ import pytest
 from tests.server.conftest import PASSWORD
 from tests.server.flows import CALLBACK, Person, Request
 from tests.server.inside import Inside, register
-from tests.server.oauth import Prover
+from tests.server.oauth_clients import Prover
 
 from carnet import Key, inspect
 from carnet.jose import jws

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from carnet.server.audit import Event, Origin
 from carnet.server.clients.clients import (
@@ -49,6 +49,14 @@ SECRET_SIZE: Final = 32
 T = TypeVar("T")
 
 
+class _Offer(NamedTuple):
+    """What there is for a client to ask for, as its metadata say."""
+
+    metadata: ClientMetadata
+    audiences: tuple[str, ...]
+    scopes: frozenset[str]
+
+
 class Registry:
     """The clients and the resources of the service.
 
@@ -75,6 +83,7 @@ class Registry:
         self._own = {name: Resource(name) for name in settings.audiences}
         self._issuer = own_api(settings.own_url)
         self._known = self._own
+        self._offers: dict[str, _Offer] = {}
         self.audiences: tuple[str, ...] = settings.audiences
         self.scopes = ScopeTable(settings)
         self.generation = 0
@@ -110,27 +119,14 @@ class Registry:
 
         The service's own API is not among them, unless the client is first-party or names it.
         """
-        listed = client.metadata.resources
-        if listed:
-            return tuple(name for name in listed if self.resource(name) is not None)
-        if client.metadata.first_party:
-            return (*self.audiences, self._issuer.audience)
-        return self.audiences
+        return self._offer(client).audiences
 
     def scopes_of(self, client: Client) -> frozenset[str]:
         """Give the scopes that a client may be granted by a person.
 
         Those of the service's own API only where the client's own list has them.
         """
-        own = client.metadata.scopes
-        if own:
-            return own | ALWAYS_GRANTABLE
-        offered = (
-            self._known[name].metadata.scopes
-            for name in self.audiences_of(client)
-            if name in self._known
-        )
-        return frozenset(self.scopes.names).union(*offered)
+        return self._offer(client).scopes
 
     def permitted(self, client: Client, audience: str, scopes: Iterable[str]) -> frozenset[str]:
         """Give which of some scopes a client may be granted at a resource.
@@ -146,6 +142,29 @@ class Registry:
             # Those that release claims mean something to the service itself.
             allowed &= {*resource.metadata.scopes, *self.scopes.names}
         return allowed
+
+    def _offer(self, client: Client) -> _Offer:
+        """Give what there is for a client; it is found out once, until something changes."""
+        metadata = client.metadata
+        found = self._offers.get(client.id)
+        if found is not None and found.metadata is metadata:
+            return found
+        if metadata.resources:
+            audiences = tuple(
+                name for name in metadata.resources if self.resource(name) is not None
+            )
+        elif metadata.first_party:
+            audiences = (*self.audiences, self._issuer.audience)
+        else:
+            audiences = self.audiences
+        if metadata.scopes:
+            scopes = metadata.scopes | ALWAYS_GRANTABLE
+        else:
+            known = (self._known[name] for name in audiences if name in self._known)
+            offered = (resource.metadata.scopes for resource in known)
+            scopes = frozenset(self.scopes.names).union(*offered)
+        found = self._offers[client.id] = _Offer(metadata, audiences, scopes)
+        return found
 
     def clients(self) -> list[Client]:
         """Give every client, by its id."""
@@ -170,6 +189,7 @@ class Registry:
         for audience in self.unreadable_resources:
             known.pop(audience, None)
         self._known = known
+        self._offers = {}
         self.generation += 1
 
     async def add_client(

@@ -58,7 +58,7 @@ async def grant_refresh(request: Request, form: dict[str, str]) -> dict[str, Any
             await use_proof(service, proof)
 
     # A confidential client's refresh tokens are bound to the client (RFC 9449 section 5).
-    bound_to = thumbprint if client.metadata.is_public else ""
+    bound_to = thumbprint if thumbprint and client.metadata.is_public else ""
     try:
         grant = await service.sessions.refresh(text, origin, client.id, bound_to)
     except RefreshRefused as error:
