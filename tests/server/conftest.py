@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.server.oauth_clients import oauth  # noqa: F401 - a fixture
 
 from carnet.server.service import open_service
 from carnet.server.settings import Settings
+from carnet.server.settings_sources import load_settings
 
 PASSWORD = "a-long-enough-password"
 
@@ -92,10 +94,11 @@ def start(tmp_path):
 
 @pytest.fixture
 def add_user(tmp_path):
-    """Make accounts in a server's data, as `carnet user add` does, but in this process: faster."""
+    """Make accounts as `carnet user add` does, but in this process, which is faster."""
 
     def add(username="alice", password=PASSWORD, roles=("ADMIN",), data=None):
-        settings = Settings(data=str(data or tmp_path / "data"))
+        place = {"data": str(data or tmp_path / "data")}
+        settings = load_settings(None, os.environ, place, warnings.warn)
 
         async def create():
             async with open_service(settings) as service:
