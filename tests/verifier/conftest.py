@@ -36,6 +36,7 @@ class Issuer:
         self.cache_control = "max-age=300"
         self.key = Key.generate("ES256")
         self.revoked = None
+        self.positions = []
         self.closing = threading.Event()
         handler = type("Handler", (_Handler,), {"issuer": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -117,6 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self):
         issuer = self.issuer
+        issuer.positions.append(self.headers.get("Last-Event-ID"))
         try:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
