@@ -45,6 +45,7 @@ def run(folder, carnet):
 
 def test_a_plan_is_shown_checked_applied_and_then_empty(run, folder):
     file = str(folder / "clients.toml")
+    run("migrate")
     planned = run("apply", file, "--check", status=1).stdout
     assert planned.splitlines()[:2] == ["+ create resource orders", '    scopes: ["orders:read"]']
     assert "+ create client shop" in planned
