@@ -180,6 +180,17 @@ def test_a_cache_too_small_for_any_token_keeps_none():
     assert len(one._cache) == 0
 
 
+def test_a_cache_that_begins_anew_is_empty_and_can_be_filled():
+    cache = TokenCache(100_000)
+    cache.put("token", "said", (0, 1), 0)
+    # As in a fork, while a thread of the process before it was about to put something in.
+    cache._lock.acquire()
+    cache.begin_anew()
+    assert (cache.get("token"), cache.used) == (None, 0)
+    cache.put("token", "said", (0, 1), 0)
+    assert cache.get("token") is not None
+
+
 def test_a_token_kept_again_counts_once():
     cache = TokenCache(100_000)
     for until in (1.0, 2.0, 3.0):
