@@ -40,8 +40,8 @@ class Counting:
 opened = SqliteStore.__init__
 
 
-def open_counting(self, path):
-    opened(self, path)
+def open_counting(self, path, *more):
+    opened(self, path, *more)
     self._writer = Counting(self._writer)
 
 
