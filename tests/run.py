@@ -30,7 +30,7 @@ LONGEST_FIRST = (
     *("server/endpoints", "pages", "verifier", "server/running", "server/store", "docs", "cli"),
     *("server/sessions", "system", "server/oauth", "packaging", "library"),
 )
-INTERRUPTED, NOTHING_COLLECTED = 2, 5
+NOTHING_COLLECTED = 5
 
 OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|error)")
 
@@ -68,6 +68,10 @@ class Run:
         for part in find_parts():
             self._waiting.put(part)
 
+    def begin_no_more(self):
+        """Leave the parts that have not begun."""
+        self._waiting = queue.SimpleQueue()
+
     def work(self):
         """Run parts until none is left."""
         while True:
@@ -89,9 +93,6 @@ class Run:
             print(f"{name:18} | {line}", end="", flush=True)
         self.counts.update({outcome: int(number) for number, outcome in OUTCOME.findall(line)})
         status = process.wait()
-        if status == INTERRUPTED:
-            # The terminal has told every part that runs, too; no other begins.
-            self._waiting = queue.SimpleQueue()
         if status and not (self.options and status == NOTHING_COLLECTED):
             self.failed.append(name)
 
@@ -107,6 +108,8 @@ def main() -> int:
         for worker in workers:
             worker.join()
     except KeyboardInterrupt:
+        # The terminal has told those that run, too: they end by themselves.
+        run.begin_no_more()
         return 130
     counts, wrong = run.counts, run.counts["failed"] + run.counts["error"]
     if run.failed:
