@@ -200,7 +200,7 @@ def edit(
             settings,
             lambda service: service.registry.edit_client(client_id, members, OPERATOR),
         )
-    _show_made(made, secret, as_json, told=f"{made.id} is as it was told")
+    _show_made(made, secret, as_json, told=f"{made.id} was changed")
 
 
 @client.command("list")

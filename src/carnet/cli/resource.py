@@ -142,7 +142,7 @@ def edit(
     if as_json:
         echo_json(_document(made))
     else:
-        click.echo(f"{made.audience} is as it was told")
+        click.echo(f"{made.audience} was changed")
 
 
 @resource.command("list")
