@@ -50,8 +50,8 @@ NOT_OURS = {"carnet.verifier.rest_framework"}
 # Commands that work on the service's data need the service, and its feed is read with HTTP.
 WITH_SERVER = (
     *("serve", "user", "client", "resource", "session", "keys", "audit", "migrate"),
-    "backup",
-    *("running", "options", "revocations"),
+    *("apply", "backup", "migrate"),
+    *("members", "running", "options", "revocations"),
 )
 
 
