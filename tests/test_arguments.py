@@ -107,7 +107,7 @@ CALLS = {
     ),
     "KeySet.to_jwks": (KeySet([EC]).to_jwks, {"private": False}),
     "KeySet.candidates": (KeySet([EC]).candidates, {"kid": None, "alg": "ES256"}),
-    "Claims": (Claims, {"claims": {}}),
+    "Claims": (Claims, {"claims": {}, "clock": lambda: NOW}),
     "inspect": (inspect, {"token": TOKEN}),
     "Signer": (
         Signer,
@@ -364,3 +364,6 @@ def test_a_clock_that_gives_no_number_is_told_and_lets_nobody_in(now):
         Verifier(EC.public, issuer="a", audience="b", clock=lambda: now).verify(TOKEN)
     with pytest.raises(ConfigurationError, match="clock"):
         Signer(EC, issuer="a", audience="b", clock=lambda: now).sign({})
+    if not isinstance(now, float):
+        with pytest.raises(ConfigurationError, match="clock"):
+            _ = Claims({"auth_time": 5}, lambda: now).authentication_age

@@ -1,11 +1,11 @@
 """Keys in the forms that other programs have: DER, OpenSSH, and cryptography's own objects."""
 
-import subprocess
 from shutil import which
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa, x25519
+from tests import processes
 
 from carnet import InvalidKey, Key
 from carnet.jose import jwe, jws
@@ -123,13 +123,13 @@ def test_keys_that_ssh_keygen_makes_are_read(kind, tmp_path):
         pytest.skip("ssh-keygen is not installed: ITS KEYS WERE NOT READ")
     file = tmp_path / "key"
     command = ["ssh-keygen", "-q", "-t", kind, "-f", str(file), "-C", "ada@example.com", "-N"]
-    subprocess.run([*command, ""], check=True, timeout=60)
+    processes.run([*command, ""], check=True, timeout=60)
     alg = "RS256" if kind == "rsa" else None
     private = Key.from_openssh(file.read_bytes(), alg)
     public = Key.from_openssh(file.with_suffix(".pub").read_text(), alg)
     assert jws.verify(jws.sign(b"x", private), public).payload == b"x"
     file.unlink()
-    subprocess.run([*command, "password"], check=True, timeout=60)
+    processes.run([*command, "password"], check=True, timeout=60)
     with pytest.raises(InvalidKey, match="encrypted"):
         Key.from_openssh(file.read_bytes(), alg)
 

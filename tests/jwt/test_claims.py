@@ -2,7 +2,7 @@
 
 import pytest
 
-from carnet import Claims, InvalidToken
+from carnet import Claims, ConfigurationError, InvalidToken
 from carnet.jwt.claims import members_of
 
 FULL = {
@@ -132,3 +132,15 @@ def test_the_members_are_given_without_a_copy():
     claims = Claims(dict(FULL))
     assert members_of(claims) == FULL
     assert members_of(claims) is members_of(claims)
+
+
+@pytest.mark.parametrize("clock", [5, "now", None])
+def test_a_clock_is_a_function(clock):
+    with pytest.raises(ConfigurationError, match="clock"):
+        Claims({}, clock)
+
+
+@pytest.mark.parametrize("now", ["5", None, 1j])
+def test_a_clock_gives_a_number(now):
+    with pytest.raises(ConfigurationError, match="clock"):
+        _ = Claims({"auth_time": 5}, lambda: now).authentication_age

@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidToken
-from carnet.jwt.policy import LATEST
+from carnet.jwt.policy import LATEST, wrong_clock
 
 __all__ = ["Claims", "members_of"]
 
@@ -28,6 +28,8 @@ class Claims(Mapping[str, Any]):
     def __init__(self, claims: dict[str, Any], clock: Callable[[], float] = time.time) -> None:
         if not isinstance(claims, dict):
             raise ConfigurationError("claims is a dict of names and values")
+        if not callable(clock):
+            raise wrong_clock()
         self._claims = claims
         self._clock = clock
 
@@ -102,7 +104,12 @@ class Claims(Mapping[str, Any]):
     def authentication_age(self) -> float | None:
         """How long ago that is now: seconds, by the clock of the Verifier that gave the claims."""
         since = self.authenticated_at
-        return None if since is None else self._clock() - min(max(since, 0), LATEST)
+        if since is None:
+            return None
+        now = self._clock()
+        if not isinstance(now, int | float):
+            raise wrong_clock()
+        return now - min(max(since, 0), LATEST)
 
     @property
     def client_id(self) -> str | None:

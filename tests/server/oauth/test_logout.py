@@ -16,9 +16,8 @@ def scene_of(play):
     def run(scene):
         async def opened(service, _clock):
             for name, address in (("app", HERE), ("other", ELSEWHERE)):
-                addresses = {"post_logout_redirect_uris": (address,)}
                 await register(
-                    service, name, redirect_uris=(CALLBACK,), first_party=True, **addresses
+                    service, name, first_party=True, post_logout_redirect_uris=(address,)
                 )
             people = {}
             for name in ("alice", "bob"):
