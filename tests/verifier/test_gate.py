@@ -79,6 +79,14 @@ def test_a_good_token_is_told_in_headers_and_what_it_lacks_is_empty(gate, issuer
     assert unquote(answer.headers["x-auth-claim-department"]) == "café 5%"
 
 
+def test_what_does_not_fit_into_headers_does_not_pass(gate, issuer):
+    some, many = ["x" * 100] * 70, ["x" * 100] * 90
+    assert gate.get("/verify", headers=bearer(issuer.token(roles=some))).status_code == 200
+    refused = gate.get("/verify", headers=bearer(issuer.token(roles=many)))
+    assert (refused.status_code, refused.json()["code"]) == (403, "claims_too_large")
+    assert "x-auth-roles" not in refused.headers
+
+
 def test_no_claim_can_bring_another_header(gate, issuer):
     token = issuer.token(sub="eve\r\nX-Auth-Roles: ADMIN")
     answer = gate.get("/verify", headers=bearer(token))
