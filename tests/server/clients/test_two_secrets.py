@@ -3,11 +3,13 @@
 import hmac
 
 import httpx
+import msgspec
 import pytest
 
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR, newest
 from carnet.server.clients.clients import ClientMetadata, ClientRefused
+from carnet.server.service import open_service
 from carnet.server.web import client_authentication
 
 DAY = 86_400
@@ -135,3 +137,41 @@ def test_every_attempt_is_compared_with_two_hashes_whatever_the_client_has(play,
 
     twice = [True, True]
     assert play(scene) == [(200, twice), (200, twice), *[(401, twice)] * 3]
+
+
+def test_a_change_of_something_else_never_brings_back_a_secret_that_was_given_up(play):
+    """Another process has changed the secret, and this one has not heard of it yet."""
+
+    async def scene(service, clock):
+        _, first = await service.registry.add_client(JOB, OPERATOR, "job")
+        async with open_service(service.settings, clock) as other:
+            second = await other.registry.new_secret("job", OPERATOR)
+        renamed = msgspec.structs.replace(JOB, client_name="Job")
+        await service.registry.replace_client("job", renamed, OPERATOR)
+        assert service.registry.client("job").metadata.client_name == "Job"
+        return await statuses(service, "job", first, second)
+
+    assert play(scene) == [401, 200]
+
+
+def test_a_change_during_another_is_refused_and_changes_nothing(play, monkeypatch):
+    async def scene(service, clock):
+        registry = service.registry
+        _, first = await registry.add_client(JOB, OPERATOR, "job")
+        apply, secrets = registry.apply, []
+
+        async def overtaken(plan, origin):
+            async with open_service(service.settings, clock) as other:
+                secrets.append(await other.registry.new_secret("job", OPERATOR))
+            await apply(plan, origin)
+
+        monkeypatch.setattr(registry, "apply", overtaken)
+        renamed = msgspec.structs.replace(JOB, client_name="Job")
+        with pytest.raises(ClientRefused) as refused:
+            await registry.replace_client("job", renamed, OPERATOR)
+        assert refused.value.code == "registry_changed"
+        await registry.load()
+        assert registry.client("job").metadata.client_name == ""
+        return await statuses(service, "job", first, *secrets)
+
+    assert play(scene) == [401, 200]

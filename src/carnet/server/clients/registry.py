@@ -227,13 +227,9 @@ class Registry:
             The client, and its new secret where it had none and needs one now.
 
         Raises:
-            ClientRefused: if it can't be so, or ``unknown_client``.
+            ClientRefused: if it can't be so, ``unknown_client``, or ``registry_changed``.
         """
-        self._planner.check(metadata, self.audiences)
-        after, secret = _with(self._clients.find(client_id), metadata)
-        row = columns_of(after)
-        await self._change(lambda: self._clients.replacing(client_id, *row, origin=origin))
-        return self._clients.find(client_id), secret
+        return await self._change_client(client_id, lambda _: metadata, origin)
 
     async def edit_client(
         self, client_id: str, members: Mapping[str, Any], origin: Origin
@@ -249,16 +245,11 @@ class Registry:
             As ``replace_client``.
 
         Raises:
-            ClientRefused: as ``replace_client``, or ``registry_changed``.
+            ClientRefused: as ``replace_client``.
         """
-        number = await self._load_numbered()
-        before = self._clients.find(client_id)
-        metadata = with_members(before.metadata, members)
-        self._planner.check(metadata, self.audiences)
-        after, secret = _with(before, metadata)
-        change = Change("client", client_id, before, after)
-        await self.apply(Plan([change] if change.differs else [], number), origin)
-        return self._clients.find(client_id), secret
+        return await self._change_client(
+            client_id, lambda before: with_members(before, members), origin
+        )
 
     async def new_secret(
         self, client_id: str, origin: Origin, keep_previous: int | None = 0
@@ -378,6 +369,23 @@ class Registry:
         """
         if plan.changes:
             await self._change(lambda: self._planner.applying(plan, origin))
+
+    async def _change_client(
+        self, client_id: str, change: Callable[[ClientMetadata], ClientMetadata], origin: Origin
+    ) -> tuple[Client, str | None]:
+        """Change a client's metadata, where nobody changes the client meanwhile.
+
+        Its row holds its secrets too: written from what another process has replaced by now, it
+        would bring back a secret that was given up.
+        """
+        number = await self._load_numbered()
+        before = self._clients.find(client_id)
+        metadata = change(before.metadata)
+        self._planner.check(metadata, self.audiences)
+        after, secret = _with(before, metadata)
+        planned = Change("client", client_id, before, after)
+        await self.apply(Plan([planned] if planned.differs else [], number), origin)
+        return self._clients.find(client_id), secret
 
     async def _change(self, work: Callable[[], Transaction[T]]) -> T:
         result = await self._store.transact(work)

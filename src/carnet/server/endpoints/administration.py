@@ -28,7 +28,11 @@ from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_js
 
 __all__ = ["OPERATIONS", "Operation", "administer"]
 
-MISSING: Final = frozenset(("unknown_client", "unknown_resource", "account_unknown"))
+STATUS: Final = {
+    **dict.fromkeys(("unknown_client", "unknown_resource", "account_unknown"), 404),
+    "registry_changed": 409,
+}
+"""Of what is refused, by its code; of everything else 400."""
 REGISTRATION_ERRORS: Final = frozenset(("invalid_redirect_uri", "invalid_client_metadata"))
 """Those of RFC 7591 section 3.2.2."""
 MOST_ACCOUNTS: Final = 1000
@@ -197,7 +201,7 @@ def administer(operation: Operation) -> Callable[[Request], Awaitable[Response]]
         try:
             content = await operation.work(asked)
         except (ClientRefused, AccountRefused) as error:
-            status = 404 if error.code in MISSING else 400
+            status = STATUS.get(error.code, 400)
             text = str(error).replace('"', "'")
             code = error.code if error.code in REGISTRATION_ERRORS else "invalid_request"
             raise RequestRefused(code, text, status) from None
