@@ -656,3 +656,13 @@ def test_a_time_that_is_no_number_lets_nobody_in(claim):
 def test_claims_are_made_of_a_dict():
     with pytest.raises(ConfigurationError, match="claims"):
         Claims([("sub", "x")])
+
+
+def test_the_age_of_a_sign_in_is_counted_by_the_verifiers_clock():
+    now = 1_800_000_000
+    key = Key.generate("ES256")
+    token = Signer(key, issuer="a", audience="b", clock=lambda: now).sign({"auth_time": now - 60})
+    for more in ({}, {"cache": 100_000}, {"validators": [lambda _: True]}):
+        verifier = Verifier(key.public, issuer="a", audience="b", clock=lambda: now, **more)
+        assert verifier.verify(token).authentication_age == 60
+        assert verifier.verify_complete(token).claims.authentication_age == 60

@@ -15,12 +15,15 @@ __all__ = ["typed"]
 Validator = Callable[[Any], bool]
 
 
-def typed(claims_type: Any, validators: Collection[Validator]) -> Callable[[bytes], Any] | None:
+def typed(
+    claims_type: Any, validators: Collection[Validator], clock: Callable[[], float]
+) -> Callable[[bytes], Any] | None:
     """Give what makes of a payload what a verifier gives; None where plain Claims will do.
 
     Args:
         claims_type: a msgspec Struct, dataclass or TypedDict; None is Claims.
         validators: functions of what is given, each of which must give True.
+        clock: gives the seconds since 1970, for Claims.
 
     Raises:
         ConfigurationError: if an argument is not of its kind.
@@ -30,7 +33,7 @@ def typed(claims_type: Any, validators: Collection[Validator]) -> Callable[[byte
     asked = tuple(validators)
     if claims_type is None and not asked:
         return None
-    decode = _decoder(claims_type)
+    decode = _decoder(claims_type, clock)
 
     def make(payload: bytes) -> Any:
         try:
@@ -65,10 +68,10 @@ def _ask(validator: Validator, said: Any) -> None:
         ) from cause
 
 
-def _decoder(claims_type: Any) -> Callable[[bytes], Any]:
+def _decoder(claims_type: Any, clock: Callable[[], float]) -> Callable[[bytes], Any]:
     if claims_type is None:
         decode = msgspec.json.Decoder(dict[str, Any]).decode
-        return lambda payload: Claims(decode(payload))
+        return lambda payload: Claims(decode(payload), clock)
     try:
         return msgspec.json.Decoder(claims_type).decode
     except TypeError:

@@ -198,7 +198,7 @@ class Verifier(Generic[T]):
         self._clock = clock
         self._max_size = max_size
         self._decryption = None if decryption is None else _decrypting(decryption)
-        self._typed = typed(claims_type, validators)
+        self._typed = typed(claims_type, validators, clock)
         self._cache_size = cache
         self.keys = keys
 
@@ -286,7 +286,7 @@ class Verifier(Generic[T]):
             self._check(claims, self._clock())
         except TypeError as error:
             raise wrong_clock() from error
-        result: Any = Claims(claims) if self._typed is None else self._typed(payload)
+        result: Any = Claims(claims, self._clock) if self._typed is None else self._typed(payload)
         return VerifiedToken(result, header, key)
 
     def _read(self, raw: bytes) -> tuple[dict[str, Any], bytes, bytes, bytes]:

@@ -226,8 +226,9 @@ def _check_order(app: Flask, bare: Container[Any] = _bare) -> None:
     for name, view in app.view_functions.items():
         if view in bare:
             raise ConfigurationError(
-                f"the view '{name}' is open: require_token, _role or _scope stands above its "
-                "route, which has taken the view without it; put it below, next to the function"
+                f"the view '{name}' is open: its decorator, such as require_token, stands above "
+                "its route, which has taken the view without it; put it below the route, next to "
+                "the function"
             )
 
 
