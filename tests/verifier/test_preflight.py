@@ -46,7 +46,7 @@ class Closing:
 
 def without_a_look_at_the_method(environ, start_response):
     """An app that answers every method alike, and begins late."""
-    headers = [("Content-Length", "16"), *ALLOWED.items()]
+    headers = [("Content-Length", "16"), ("Set-Cookie", "a=b"), ("X-Total", "7"), *ALLOWED.items()]
     environ["test.answers"].append(Closing(lambda: start_response("200 OK", headers)))
     return environ["test.answers"][-1]
 
@@ -65,7 +65,8 @@ def in_flask():
     app.config["CARNET"] = OPTIONS
     for_flask.Bearer(app, exempt=["health"])
     app.add_url_rule("/health", "health", lambda: "ok")
-    app.add_url_rule("/orders", "orders", lambda: "kept", methods=["GET", "DELETE"])
+    kept = ("all that is kept", {"Set-Cookie": "a=b", "X-Total": "7"})
+    app.add_url_rule("/orders", "orders", lambda: kept, methods=["GET", "DELETE", "OPTIONS"])
     app.after_request(lambda answer: answer.headers.update(ALLOWED) or answer)
     return app
 
@@ -82,6 +83,7 @@ def test_a_preflight_gets_the_apps_headers_and_nothing_that_is_kept(make):
     assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
     assert answer.headers["content-length"] == "0"
     assert answer.content == b""
+    assert not {"set-cookie", "x-total"} & answer.headers.keys()
     assert all(one.closed for one in answers)
 
 
@@ -147,3 +149,9 @@ def test_of_two_names_of_the_method_a_client_can_not_choose(named):
 def test_a_preflight_can_bring_no_header_that_a_service_takes_for_the_gates():
     headers = {**ASKED, "X_Auth_Subject": "root"}
     assert ask_gate("OPTIONS", headers).json()["code"] == "header_ambiguous"
+
+
+def test_a_question_of_two_origins_is_no_browsers():
+    assert ask_gate("OPTIONS", [*ASKED.items()]).status_code == 200
+    twice = [*ASKED.items(), ("Origin", "https://other.example.com")]
+    assert ask_gate("OPTIONS", twice).status_code == 401

@@ -46,6 +46,7 @@ from carnet.verifier.bearer import (
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
+from carnet.verifier.preflight import is_preflight
 
 try:
     from starlette.applications import Starlette
@@ -259,20 +260,14 @@ class Gate:
 
 
 def _is_preflight(request: Request) -> bool:
-    """Tell whether a browser asks if a page may send a request (Fetch, section 4.8).
+    """Tell whether the proxy asks about a browser's own question, which never has a token (CORS).
 
-    Of the names of the method all must say so. No browser sends a token with it, nor a header such
-    as X-HTTP-Method-Override, with which a service would take it for another method.
+    Of the names that the request has of its method all must say so.
     """
-    headers = joined(request.headers.items())
-    named = {headers[name] for name in METHOD_HEADERS if name in headers}
-    return (
-        (named or {request.method}) == {"OPTIONS"}
-        and "origin" in headers
-        and not headers.get("authorization")
-        and {name for name in headers if "method" in name} - set(METHOD_HEADERS)
-        == {"access-control-request-method"}
-    )
+    headers = request.headers.items()
+    named = {value for name, value in headers if name in METHOD_HEADERS} or {request.method}
+    names = [name for name, value in headers if value and name not in METHOD_HEADERS]
+    return len(named) == 1 and is_preflight(named.pop(), names)
 
 
 def _step_up(request: Request) -> list[Need]:

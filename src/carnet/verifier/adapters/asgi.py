@@ -10,6 +10,7 @@ from typing import Any, Final, Unpack
 from urllib.parse import quote
 
 from carnet.jwt.policy import Names
+from carnet.verifier import preflight
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.bearer import Refusal, authenticate_async, missing, typed
 from carnet.verifier.dpop import Presented
@@ -27,9 +28,6 @@ __all__ = [
     "is_preflight",
     "pass_preflight",
 ]
-
-_PREFLIGHT_HEADERS: Final = frozenset({b"allow", b"cache-control", b"vary", b"www-authenticate"})
-"""What an answer to a preflight may have besides ``Access-Control-…``."""
 
 CLOSED: Final = 3000
 """The code with which a WebSocket is refused: "Unauthorized" of IANA's registry."""
@@ -171,28 +169,15 @@ def _presented(scope: Scope) -> Presented:
 
 
 def is_preflight(scope: Scope) -> bool:
-    """Tell whether a request is a browser's question before a cross-origin one (CORS).
-
-    That is an OPTIONS with one Origin, one Access-Control-Request-Method and no Authorization. No
-    browser sends another header of a method with it, such as X-HTTP-Method-Override, by which an
-    app would take it for another request.
-    """
+    """Tell whether a request is a browser's question before a cross-origin one (CORS)."""
     if scope.get("method") != "OPTIONS":
         return False
-    names = [name for name, value in scope["headers"] if value]
-    methods = [name for name in names if b"method" in name]
-    return (
-        methods == [b"access-control-request-method"]
-        and names.count(b"origin") == 1
-        and b"authorization" not in names
-    )
+    names = [name.decode("latin-1") for name, value in scope["headers"] if value]
+    return preflight.is_preflight("OPTIONS", names)
 
 
 async def pass_preflight(app: Any, scope: Any, receive: Any, send: Any) -> None:
     """Let the app's own CORS layer answer a preflight, and nothing else of the app.
-
-    Anyone can send such a request, without a token. So of the answer only the status and the
-    headers that CORS is about come back: no body, no cookie, no other header.
 
     Args:
         app: what comes next, as a framework types it.
@@ -206,7 +191,7 @@ async def pass_preflight(app: Any, scope: Any, receive: Any, send: Any) -> None:
             headers = [
                 (name, value)
                 for name, value in message.get("headers", ())
-                if name.lower().startswith(b"access-control-") or name.lower() in _PREFLIGHT_HEADERS
+                if preflight.may_be_told(name.decode("latin-1").lower())
             ]
             await send({**message, "headers": [*headers, (b"content-length", b"0")]})
         elif message["type"] == "http.response.body" and not message.get("more_body", False):

@@ -35,9 +35,10 @@ from carnet.verifier.bearer import (
     typed,
 )
 from carnet.verifier.key_source import Health
+from carnet.verifier.preflight import may_be_told
 
 try:
-    from flask import Flask, Response, abort, current_app, g, request
+    from flask import Flask, Response, abort, after_this_request, current_app, g, request
     from werkzeug.local import LocalProxy
 except ModuleNotFoundError:
     raise not_installed("flask") from None
@@ -110,11 +111,12 @@ class Bearer:
                 _check_order(app)
                 self._check_exempt(app)
                 is_checked = True
-            if (
-                self._exempt is not None
-                and request.endpoint not in self._exempt
-                and not is_preflight(request.environ)
-            ):
+            if self._exempt is None or request.endpoint in self._exempt:
+                return
+            if is_preflight(request.environ):
+                # Whatever the app adds to each of its answers, such as CORS, comes after this.
+                after_this_request(_head_only)
+            else:
                 _check(None)
 
         app.before_request(protect)
@@ -219,6 +221,14 @@ def _checked(verifier: AccessTokenVerifier[Any]) -> tuple[Claims, Any]:
         claims = authenticate(verifier, values, presented(request.environ))
         checked = request.environ[CHECKED] = (verifier, values, claims, typed(verifier, claims))
     return checked[2], checked[3]
+
+
+def _head_only(answer: Response) -> Response:
+    """Give of a view's answer to a preflight what CORS is about."""
+    for name in {name for name, _ in answer.headers if not may_be_told(name.lower())}:
+        del answer.headers[name]
+    answer.set_data(b"")
+    return answer
 
 
 def _check_order(app: Flask, bare: Container[Any] = _bare) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from wsgiref.util import request_uri
 
 from carnet.jwt.policy import Names
+from carnet.verifier import preflight
 from carnet.verifier.access_token import AccessTokenVerifier, Options
 from carnet.verifier.bearer import Refusal, authenticate, typed
 from carnet.verifier.dpop import Presented
@@ -31,8 +32,8 @@ class BearerMiddleware:
     The app may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they
     raise before the app has begun its answer is answered here.
 
-    A browser asks without a token whether a page may send a request (CORS). That is let through,
-    and of the app's answer the status and the headers.
+    A browser's CORS preflight, which never has a token, goes on to the app's own CORS layer; of the
+    answer only the status and the headers of CORS come back.
 
     Args:
         app: what is protected.
@@ -95,33 +96,26 @@ class BearerMiddleware:
 
 
 def is_preflight(environ: dict[str, Any]) -> bool:
-    """Tell whether a browser asks if a page may send a request (Fetch, section 4.8).
-
-    No browser sends a token with it, nor a header such as X-HTTP-Method-Override, with which an app
-    would take it for another method.
+    """Tell whether a browser asks if a page may send a request (CORS).
 
     Args:
         environ: the request, as WSGI has it.
     """
-    return (
-        environ["REQUEST_METHOD"] == "OPTIONS"
-        and "HTTP_ORIGIN" in environ
-        and "HTTP_AUTHORIZATION" not in environ
-        and [name for name in environ if name.startswith("HTTP_") and "METHOD" in name]
-        == ["HTTP_ACCESS_CONTROL_REQUEST_METHOD"]
-    )
+    names = [
+        name[5:].replace("_", "-").lower()
+        for name, value in environ.items()
+        if name.startswith("HTTP_") and value
+    ]
+    return preflight.is_preflight(environ["REQUEST_METHOD"], names)
 
 
 def _head_only(
     app: WSGIApplication, environ: dict[str, Any], start_response: StartResponse
 ) -> list[bytes]:
-    """Give an app's answer without its body: one that looks at no method would tell what is kept.
-
-    The browser looks at the status and the headers.
-    """
+    """Give of an app's answer what CORS is about: one that looks at no method would tell more."""
 
     def begin(status: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], None]:
-        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        kept = [(name, value) for name, value in headers if preflight.may_be_told(name.lower())]
         if not status.startswith("204"):
             kept.append(("Content-Length", "0"))
         start_response(status, kept, *error)
