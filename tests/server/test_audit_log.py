@@ -14,6 +14,7 @@ from tests import processes
 from carnet.server import audit
 from carnet.server.audit import Event, Following, Origin, newest, record
 from carnet.server.background import BATCH
+from carnet.server.store import StoreUnavailable
 
 DAY, SECOND = 86_400_000_000, 1_000_000
 
@@ -74,7 +75,8 @@ def test_each_entry_is_followed_once_also_those_that_come_late(play, monkeypatch
         following = Following(start)
 
         async def read():
-            return [int(one.reason) - start for _, one in await following.read(store, clock())]
+            entries = following.read(store, clock())
+            return [int(one.reason) - start async for _, one in entries]
 
         await add(service, start - 1, *(start + number for number in range(7)), start + 6)
         seen = [await read(), await read()]
@@ -93,6 +95,34 @@ def test_each_entry_is_followed_once_also_those_that_come_late(play, monkeypatch
         [40 * SECOND],
         [],
     ]
+
+
+def test_a_long_log_is_given_a_page_at_a_time_and_goes_on_after_a_failure(play, monkeypatch):
+    monkeypatch.setattr(audit, "FOLLOWED_AT_ONCE", 10)
+
+    async def scene(service, clock):
+        store, start, reads, seen = service.store, clock() + SECOND, [], []
+        await add(service, *(start + number * SECOND for number in range(100)))
+        clock.advance(200)
+        following, real = Following(start), store.read
+
+        async def failing(*values):
+            reads.append(len(seen))
+            if len(reads) == 5:
+                raise StoreUnavailable("the database is away")
+            return await real(*values)
+
+        async def take():
+            async for _, entry in following.read(store, clock()):
+                seen.append((int(entry.reason) - start) // SECOND)
+
+        monkeypatch.setattr(store, "read", failing)
+        with pytest.raises(StoreUnavailable):
+            await take()
+        await take()
+        return reads[:5], seen
+
+    assert play(scene) == ([0, 10, 20, 30, 40], list(range(100)))
 
 
 def test_the_log_is_followed_as_json_lines_beside_a_running_server(server):

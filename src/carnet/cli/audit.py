@@ -80,7 +80,7 @@ async def _follow(service: Service, since: int, as_json: bool) -> None:
     following = Following(since)
     while True:
         try:
-            for entry_id, entry in await following.read(service.store, service.clock()):
+            async for entry_id, entry in following.read(service.store, service.clock()):
                 if as_json:
                     echo_json({"id": entry_id, **entry._asdict()})
                 else:

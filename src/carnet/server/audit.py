@@ -7,6 +7,7 @@ key.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -122,7 +123,7 @@ class Following:
         self._newest = since
         self._given: dict[str, int] = {}
 
-    async def read(self, store: Store, now: int) -> list[tuple[str, Entry]]:
+    async def read(self, store: Store, now: int) -> AsyncIterator[tuple[str, Entry]]:
         """Give the entries that were not given before, each with its id.
 
         Args:
@@ -132,20 +133,18 @@ class Following:
         Raises:
             StoreUnavailable: if the database does not answer; nothing is lost by that.
         """
-        found: list[tuple[str, Entry]] = []
         after = (max(self._since, self._newest - OVERLAP) - 1, AFTER_ALL)
         while rows := await store.read(sql.AUDIT_AFTER, *after, FOLLOWED_AT_ONCE):
             for *values, entry_id in rows:
                 entry = Entry(*values)
-                if entry_id not in self._given:
-                    found.append((entry_id, entry))
                 after = (entry.at, entry_id)
-        self._given.update((entry_id, entry.at) for entry_id, entry in found)
-        # One from a clock that is ahead hides none of the others'.
-        self._newest = max(self._newest, min(after[0], now))
-        oldest = self._newest - OVERLAP
-        self._given = {name: at for name, at in self._given.items() if at >= oldest}
-        return found
+                if entry_id not in self._given:
+                    self._given[entry_id] = entry.at
+                    yield entry_id, entry
+            # One from a clock that is ahead hides none of the others'.
+            self._newest = max(self._newest, min(after[0], now))
+            oldest = self._newest - OVERLAP
+            self._given = {name: at for name, at in self._given.items() if at >= oldest}
 
 
 class Filter(NamedTuple):
