@@ -17,6 +17,7 @@ import shlex
 import shutil
 import signal
 import string
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -28,7 +29,7 @@ SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDED = ("unshare", "nsenter", "mount", "chroot", "setpriv")
 # How pip gets at a registry is this machine's matter.
 PASSED = re.compile(r"PIP_\w+|SSL_CERT_\w+|(?i:https?_proxy|no_proxy)")
-CACHE = "/root/.cache/pip"
+CACHE = "/root/.cache/pip"  # where root has it in the image, as in every image
 LOOPBACK_UP = (
     "import fcntl, socket, struct; "
     "fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 1))"  # SIOCSIFFLAGS, IFF_UP
@@ -83,8 +84,8 @@ class Stage:
         return processes.start(
             ["unshare", *spaces, "sh", "-c", "\n".join(lines)],
             ending=signal.SIGKILL,
-            stdout=-1,
-            stderr=-2,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
 
