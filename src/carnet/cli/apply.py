@@ -48,7 +48,7 @@ def apply(
     config: Path | None,
     **given: Any,
 ) -> int:
-    """Make clients and resources as a TOML file describes them.
+    """Make the clients and resources match a TOML file.
 
     What would change is shown first; then all of it is done in one transaction, or nothing. What is
     not in the file stays as it is, without --prune. A secret stands in the file as its hash
@@ -105,9 +105,9 @@ def apply(
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @data_options
 def export(output: str, force: bool, config: Path | None, **given: Any) -> None:
-    """Write the TOML file that `carnet apply` makes the same clients and resources of.
+    """Write the clients and resources to a TOML file, for `carnet apply`.
 
-    Secrets stand there as their hashes.
+    Secrets are written as hashes.
 
     \b
     Examples:

@@ -49,7 +49,7 @@ def backup(file: Path, as_json: bool, config: Path | None, **given: Any) -> None
 @json_option
 @data_options
 def restore(file: Path, as_json: bool, config: Path | None, **given: Any) -> None:
-    """Put a backup in the place of the SQLite database; stop the servers first.
+    """Restore the SQLite database from a backup; stop the servers first.
 
     The master.key of the data folder must be the backup's: put it there before. A database that is
     there already is kept beside the restored one, under another name.

@@ -180,7 +180,7 @@ def edit(
     database: str | None,
     **given: Any,
 ) -> None:
-    """Change what the options name of a client, and leave everything else as it is.
+    """Change what the options name, and leave the rest of the client as it is.
 
     An option that may be repeated names all that there is to be from now on.
 
@@ -261,7 +261,7 @@ def show(client_id: str, as_json: bool, config: Path | None, **given: Any) -> No
     "keep",
     metavar="DURATION",
     default="0",
-    help=f"How long the secret until now works on, such as 24h or 7d, or {UNTIL_REMOVED}; by "
+    help=f"How long the current secret goes on working: 24h, 7d or {UNTIL_REMOVED}; by "
     "default it stops at once.",
 )
 @json_option
@@ -269,7 +269,7 @@ def show(client_id: str, as_json: bool, config: Path | None, **given: Any) -> No
 def new_secret(client_id: str, keep: str, as_json: bool, config: Path | None, **given: Any) -> None:
     """Give a client another secret; it is shown once.
 
-    The secret until now stops working, or works on for a time. Of those before it none does.
+    The current secret stops working, or goes on working for a time; older ones stop in any case.
 
     \b
     Examples:

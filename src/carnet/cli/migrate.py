@@ -25,7 +25,7 @@ __all__ = ["migrate"]
 @json_option
 @data_options
 def migrate(check: bool, as_json: bool, config: Path | None, **given: Any) -> None:
-    """Bring the database to this version's shape, and say what was done.
+    """Apply the migrations that the database lacks, and say which.
 
     Run it as the owner of the tables, before servers that start with --no-migrate: their own role
     then needs to read and write rows only. With SQLite the data folder is made where it is missing.

@@ -122,7 +122,7 @@ def edit(
     database: str | None,
     **given: Any,
 ) -> None:
-    """Change what the options name of a resource, and leave everything else as it is.
+    """Change what the options name, and leave the rest of the resource as it is.
 
     An option that may be repeated names all that there is to be from now on.
 

@@ -259,8 +259,8 @@ class Registry:
         Args:
             client_id: which.
             origin: who asked.
-            keep_previous: for how many seconds the secret until now works on; None for until it is
-                removed. One that was kept before stops in any case.
+            keep_previous: for how many seconds the current secret goes on working; None for until
+                it is removed. One that was kept before stops in any case.
 
         Raises:
             ClientRefused: ``unknown_client``, or ``no_secret`` for one that has none.

@@ -96,7 +96,7 @@ async def change_password(
     Args:
         service: the service.
         account: whose.
-        passwords: the one until now, and the one from now on.
+        passwords: the current one, and the new one.
         session_id: of the session that asked; it lives on.
         origin: who asked.
 
