@@ -2,7 +2,8 @@
 
 A part is a folder of tests. As many run at once as the machine has cores, and one more, for they
 wait about half of their time; those that take longest begin first. Each line of output stands
-behind the name of its part; what failed is told by each at its end, and the last line counts all.
+behind the name of its part; what failed is told by each at its end, and named again when all have
+ended; the last line counts all.
 The exit status is 0 only where every run of pytest has ended with 0.
 """
 
@@ -34,6 +35,7 @@ LONGEST_FIRST = (
 NOTHING_COLLECTED = 5
 
 OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|error)")
+WRONG = ("FAILED ", "ERROR ")
 
 
 def find_parts():
@@ -65,6 +67,7 @@ class Run:
         self.options = options
         self.counts = Counter()
         self.failed = []
+        self.wrong = []
         self._waiting = queue.SimpleQueue()
         for part in find_parts():
             self._waiting.put(part)
@@ -92,6 +95,8 @@ class Run:
         line = ""
         for line in process.stdout:
             print(f"{name:18} | {line}", end="", flush=True)
+            if line.startswith(WRONG):
+                self.wrong.append(line.rstrip())
         self.counts.update({outcome: int(number) for number, outcome in OUTCOME.findall(line)})
         status = process.wait()
         if status and not (self.options and status == NOTHING_COLLECTED):
@@ -114,7 +119,7 @@ def main() -> int:
         return 130
     counts, wrong = run.counts, run.counts["failed"] + run.counts["error"]
     if run.failed:
-        print(f"failed: {', '.join(run.failed)}")
+        print(*run.wrong, f"failed: {', '.join(run.failed)}", sep="\n")
     print(f"{counts['passed']} passed, {wrong} failed, {counts['skipped']} skipped")
     return 1 if run.failed else 0
 
