@@ -122,7 +122,8 @@ class Bearer:
                 request.script_root + request.path,
             ):
                 status, headers, body = resource.answer(request.method)
-                return Response(body, status, headers)
+                # A list: of bytes werkzeug would make a length of its own, wrong for HEAD.
+                return Response([body], status, headers)
             if self._exempt is None or request.endpoint in self._exempt:
                 return None
             if is_preflight(request.environ):

@@ -70,6 +70,9 @@ __all__ = [
 RESOURCE: Final = "carnet.resource"
 """Where a connection's scope has what is published of the service."""
 
+METADATA: Final = "carnet.metadata"
+"""Marks the route of the metadata: Litestar's own idea of a path's last slash counts there."""
+
 
 class BearerRefused(HTTPException):
     """A request is answered with 400, 401, 403 or 503, as RFC 6750 says.
@@ -142,7 +145,7 @@ class BearerAuth(InitPluginProtocol):
                     "put carnet.verifier.asgi.BearerMiddleware around the app instead"
                 )
             # A route, since no middleware sees what has none; the middleware answers.
-            route = asgi(self._metadata.path, copy_scope=True)
+            route = asgi(self._metadata.path, copy_scope=True, opt={METADATA: True})
             app_config.route_handlers.append(route(self._metadata.__call__))
         app_config.middleware.insert(
             0,
@@ -191,7 +194,7 @@ class _Middleware(AbstractAuthenticationMiddleware):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._metadata is not None:
             # Here, before the app's own guards: they may ask for a token everywhere.
-            if self._metadata.is_meant(scope):  # type: ignore[arg-type]  # a TypedDict
+            if METADATA in scope["route_handler"].opt:
                 await self._metadata(scope, receive, send)  # type: ignore[arg-type]  # likewise
                 return
             scope[RESOURCE] = self._verifier.resource  # type: ignore[typeddict-unknown-key]  # our own
