@@ -109,6 +109,31 @@ def in_litestar(resource=RESOURCE, **more):
     )
 
 
+@pytest.mark.parametrize("make", [lambda: AsgiMiddleware(Starlette(), **OPTIONS), in_litestar])
+def test_a_websocket_at_the_path_is_not_accepted(make):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    scope = {
+        "type": "websocket",
+        "path": PATH,
+        "raw_path": PATH.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "ws",
+        "headers": [],
+        "subprotocols": [],
+        "extensions": {},
+    }
+    asyncio.run(make()(scope, receive, send))
+    assert [message["type"] for message in sent] == ["websocket.close"]
+
+
 def test_litestar_answers_before_the_guards_of_the_app():
     assert is_told(over_asgi(in_litestar()))
     assert over_asgi(in_litestar(), method="POST").status_code == 405

@@ -72,11 +72,11 @@ def in_fastapi():
     bearer = for_fastapi.Bearer(**OPTIONS)
     app, router = FastAPI(), APIRouter(dependencies=[Depends(bearer.require_scope("a"))])
 
-    def caller(claims: Annotated[Claims, Security(bearer, scopes=["c"])]):
+    def caller(claims: Annotated[Claims, Depends(bearer)]):
         return claims
 
     @router.get("/orders", dependencies=[Depends(bearer.require_scope("b"))])
-    def orders(claims: Annotated[Claims, Depends(caller)]):
+    def orders(claims: Annotated[Claims, Security(caller, scopes=["c"])]):
         return {}
 
     app.include_router(router)
