@@ -36,6 +36,7 @@ def start(*arguments):
         stderr=subprocess.PIPE,
         text=True,
     )
+    process.stderr = processes.Drained(process.stderr)
     said = []
     for line in process.stderr:
         said.append(line)
