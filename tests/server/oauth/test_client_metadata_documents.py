@@ -244,6 +244,7 @@ def test_a_document_at_a_private_address_is_not_asked_for(there, played):
         ),
         ({"jwks": [1]}, "jwks"),
         ({"grant_types": ["client_credentials"]}, "grant_types"),
+        ({"grant_types": ["refresh_token"]}, "grant_types"),
         ({"grant_types": "authorization_code"}, "grant_types"),
         ({"response_types": ["token"]}, "response_types"),
         ({"scope": ["a"]}, "scope"),
