@@ -106,7 +106,9 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
 def _read(service: Service, query: str) -> _Asked:
     registry, given = service.registry, read_query(query)
     client = read_client(given, registry.client)
-    asked = read_authorization_request(given, client, registry.audiences_of, registry.permitted)
+    asked = read_authorization_request(
+        given, client, registry.audiences_of, registry.permitted, registry.spelled
+    )
     return _Asked(service, query, given, client, asked)
 
 
