@@ -220,7 +220,10 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
         "consent.html",
         session=session,
         client_name=client.metadata.client_name or client.id,
-        goes_to=parts.netloc or f"an app on this device ({parts.scheme})",
+        # What stands behind another scheme looks like a host, and is the app's own to choose.
+        goes_to=parts.netloc
+        if parts.scheme in ("https", "http")
+        else f"an app on this device ({parts.scheme})",
         audience=audience,
         scopes=registry.scopes.describe(asked.request.scopes, registry.resource(audience)),
         query=asked.query,
