@@ -23,7 +23,7 @@ def client_id(service, carnet):
     return json.loads(done.stdout)["client_id"]
 
 
-@pytest.mark.parametrize("decision", ["Allow", "Don’t allow"])
+@pytest.mark.parametrize("decision", ["Allow", "Don\u2019t allow"])
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_the_browser_hands_the_answer_to_the_app(sign_in, service, client_id, address, decision):
     """No rule of the page stops the way from its form to the app's scheme."""

@@ -203,7 +203,7 @@ def test_what_browsers_and_systems_act_on_themselves_is_no_apps_scheme(address):
 
 
 def test_the_error_says_why_a_scheme_is_no_apps():
-    with pytest.raises(BadAddress, match="the scheme web.app is what a website may have itself"):
+    with pytest.raises(BadAddress, match=r"the scheme web\+app is what a website may have itself"):
         check_private_address("web+app:/callback")
     with pytest.raises(BadAddress, match="the scheme vbscript runs a script"):
         check_private_address("vbscript:x")
