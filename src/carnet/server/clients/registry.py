@@ -55,8 +55,8 @@ class _Offer(NamedTuple):
 
     metadata: ClientMetadata
     audiences: tuple[str, ...]
-    served: frozenset[str]
     scopes: frozenset[str]
+    served: frozenset[str] = frozenset()
 
 
 class Registry:
@@ -150,12 +150,14 @@ class Registry:
 
         Args:
             client: who asks.
-            audience: the resource; one with a list of scopes knows no others.
+            audience: the resource; one with a list of scopes knows no others. One without knows
+                those that the client's own list has, and so none of another resource's for a
+                client that has no list.
             scopes: what is asked for.
         """
         allowed = self.scopes_of(client).intersection(scopes)
         resource = self.resource(audience)
-        if resource is not None and resource.metadata.scopes:
+        if resource is not None and (resource.metadata.scopes or not client.metadata.scope):
             # Those that release claims mean something to the service itself.
             allowed &= {*resource.metadata.scopes, *self.scopes.names}
         return allowed
@@ -179,8 +181,10 @@ class Registry:
             known = (self._known[name] for name in audiences if name in self._known)
             offered = (resource.metadata.scopes for resource in known)
             scopes = frozenset(self.scopes.names).union(*offered)
+            # Whatever else knows a scope of that name, too.
+            scopes = scopes.difference(self._issuer.metadata.scopes)
         served = frozenset(self.spelled(name) for name in metadata.introspects)
-        found = self._offers[client.id] = _Offer(metadata, audiences, served, scopes)
+        found = self._offers[client.id] = _Offer(metadata, audiences, scopes, served)
         return found
 
     def clients(self) -> list[Client]:
