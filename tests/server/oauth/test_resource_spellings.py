@@ -20,6 +20,12 @@ SECRET = {"token_endpoint_auth_method": "client_secret_basic"}
 
 
 @pytest.fixture
+def engine(request):
+    postgres = getattr(request, "param", "sqlite") == "postgres"
+    return request.getfixturevalue("postgres_url") if postgres else ""
+
+
+@pytest.fixture
 def scene_of(play):
     """Run a scene with alice's browser, a client that is not first-party, and a resource."""
 
@@ -187,21 +193,25 @@ def test_two_spellings_of_a_resource_are_never_both_registered(scene_of):
     assert scene_of(scene) == (["id_taken"] * 3, [REGISTERED])
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"], indirect=True)
 def test_of_two_processes_that_register_two_spellings_at_once_one_does(play):
     async def scene(service, clock):
+        codes = []
         async with open_service(service.settings, clock) as other:
-            outcomes = await asyncio.gather(
-                *(
-                    one.registry.add_resource(name, ResourceMetadata(), OPERATOR)
-                    for one, name in ((service, REGISTERED), (other, f"{REGISTERED}/"))
-                ),
-                return_exceptions=True,
-            )
+            for number in range(10):
+                name = f"https://mcp{number}.example.com"
+                outcomes = await asyncio.gather(
+                    *(
+                        one.registry.add_resource(spelling, ResourceMetadata(), OPERATOR)
+                        for one, spelling in ((service, name), (other, f"{name}/"))
+                    ),
+                    return_exceptions=True,
+                )
+                codes += [one.code for one in outcomes if isinstance(one, ClientRefused)]
         await service.registry.load()
-        refused = [one for one in outcomes if isinstance(one, ClientRefused)]
-        return [one.code for one in refused], len(service.registry.resources())
+        return codes, len(service.registry.resources())
 
-    assert play(scene, audiences=("orders",)) == (["id_taken"], 1)
+    assert play(scene, audiences=("orders",)) == (["id_taken"] * 10, 10)
 
 
 def test_an_audience_of_the_settings_is_no_way_around_a_resource_in_another_spelling(play):
