@@ -134,7 +134,9 @@ async def _read(request: Request, query: str) -> _Asked:
         client = await registry.unregistered.find(client_id)
     if client is None:
         raise NotTheClient("the client that sent you here is not known", code="invalid_client")
-    asked = read_authorization_request(given, client, registry.audiences_of, registry.permitted)
+    asked = read_authorization_request(
+        given, client, registry.audiences_of, registry.permitted, registry.spelled
+    )
     return _Asked(service, query, given, client, asked)
 
 
@@ -278,7 +280,9 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
     """Ask for consent."""
     registry, client = asked.service.registry, asked.client
     audience, parts = asked.request.audience, urlsplit(asked.request.redirect_uri)
-    goes_to = parts.netloc or f"an app on this device ({parts.scheme})"
+    # What stands behind another scheme looks like a host, and is the app's own to choose.
+    is_web = parts.scheme in ("https", "http")
+    goes_to = parts.netloc if is_web else f"an app on this device ({parts.scheme})"
     name = client.metadata.client_name
     if client.unregistered:
         name = shown_name(name)

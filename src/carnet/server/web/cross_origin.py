@@ -9,8 +9,9 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp
 
-__all__ = ["EXPOSED", "FROM_ANYWHERE"]
+__all__ = ["EXPOSED", "FROM_ANYWHERE", "from_anywhere"]
 
 EXPOSED: Final = ("DPoP-Nonce", "WWW-Authenticate")
 
@@ -40,12 +41,15 @@ class _AnyHeader(CORSMiddleware):
 
 # What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
 # gets nothing from them that it could not get without the browser (RFC 9700 section 2.6).
-FROM_ANYWHERE: Final = [
-    Middleware(
-        _AnyHeader,
+def from_anywhere(app: ASGIApp) -> ASGIApp:
+    """Give an application that scripts of every origin may ask, and read the answers of."""
+    return _AnyHeader(
+        app,
         allow_origins=["*"],
         allow_methods=["GET", "POST"],
         allow_headers=["*"],
         expose_headers=EXPOSED,
     )
-]
+
+
+FROM_ANYWHERE: Final = [Middleware(from_anywhere)]
