@@ -136,7 +136,8 @@ def test_administrators_see_them_apart_and_remove_them(played, client_id):
         assert (await get(f"/unregistered-clients?after={quote(client_id)}"))["clients"] == []
         assert await get(place) == listed
         # What an administrator changes of a client is no client's own.
-        changed = await person.client.put(place, headers=headers, json={"first_party": True})
+        body = {"first_party": True, "redirect_uris": ["https://app.example/"]}
+        changed = await person.client.put(place, headers=headers, json=body)
         assert changed.status_code == 404
         for path in (f"{place}/secret", f"{place}/previous-secret"):
             method = "POST" if path.endswith("/secret") else "DELETE"
