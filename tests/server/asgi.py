@@ -259,7 +259,7 @@ GOOD_DOCUMENTS = {
         "resources": ["orders"],
         "contacts": ["x"],
     },
-    ("PUT", "/clients/{name}"): {"client_name": "Other", "redirect_uris": [CALLBACK]},
+    ("PUT", "/clients/{name:path}"): {"client_name": "Other", "redirect_uris": [CALLBACK]},
     ("POST", "/resources"): {"audience": "x", "scopes": ["x"], "access_token_lifetime": 60},
     ("PUT", "/resources/{name:path}"): {"scopes": ["x"]},
     ("POST", "/accounts"): {

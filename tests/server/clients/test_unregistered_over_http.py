@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 from tests.server.conftest import PASSWORD
-from tests.server.flows import CALLBACK
+from tests.server.flows import CALLBACK, Request
 from tests.server.inside import Inside, register
 
 from carnet import inspect
@@ -64,6 +64,20 @@ def test_it_gets_tokens_for_what_is_open_and_people_are_asked_each_time(played):
         return silent["error"]
 
     assert played(scene) == "consent_required"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"response_type": "token"}, {"redirect_uri": "https://evil.example/"}]
+)
+def test_nobody_is_sent_on_to_its_address_who_has_not_signed_in(played, wrong):
+    async def scene(_service, _clock, person):
+        parameters = Request(client_id=DYNAMIC, **wrong).parameters
+        answer = await person.client.get("/authorize", params=parameters)
+        assert answer.headers["location"].startswith("/sign-in?")
+        silent = await person.client.get("/authorize", params={**parameters, "prompt": "none"})
+        return silent.status_code, "location" in silent.headers
+
+    assert played(scene) == (400, False)
 
 
 @pytest.mark.parametrize("resource", ["orders", "https://auth.example.com", "nothing"])
