@@ -11,3 +11,4 @@ from carnet.server.store.statements.keys import *
 from carnet.server.store.statements.registrations import *
 from carnet.server.store.statements.revocations import *
 from carnet.server.store.statements.sessions import *
+from carnet.server.store.statements.unregistered_clients import *
