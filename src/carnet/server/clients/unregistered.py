@@ -36,6 +36,7 @@ from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
 
 __all__ = [
+    "UNUSED_KEPT",
     "UnregisteredClient",
     "UnregisteredClients",
     "UnregisteredKind",
