@@ -1,5 +1,6 @@
 """Clients that register themselves, over HTTP: what they are told, and what each may do."""
 
+import asyncio
 import re
 from contextlib import asynccontextmanager
 
@@ -14,11 +15,17 @@ from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR, newest
 from carnet.server.clients import registrations
 from carnet.server.clients.resources import ResourceMetadata
+from carnet.server.store import statements as sql
 
 TOOLS = "https://tools.example/mcp"
 LOOPBACK = "http://127.0.0.1:3000/callback"
 DAY = 86_400
 ASKED = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request):
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
 
 
 class Programs:
@@ -591,3 +598,54 @@ def test_sweeping_those_that_nobody_used_is_one_statement_for_many(playing):
 
     idle, many = playing(scene, "token")
     assert many - idle <= 2
+
+
+def test_a_token_for_three_registers_three_however_many_come_at_once(playing):
+    async def scene(programs, service, clock):
+        _, text = await service.registrations.tokens.create(OPERATOR, 60, 3)
+        answers = await asyncio.gather(*(programs.register(text) for _ in range(8)))
+        return sorted(one.status_code for one in answers)
+
+    assert playing(scene, "token") == [201] * 3 + [401] * 5
+
+
+def test_a_change_and_a_removal_at_once_leave_no_client_behind(playing):
+    async def scene(programs, service, clock):
+        left = []
+        for _ in range(5):
+            made = (await programs.register()).json()
+            said = {**ASKED, "client_id": made["client_id"], "client_name": "Agent"}
+            changed, removed = await asyncio.gather(
+                programs.manage("PUT", made, **said), programs.manage("DELETE", made)
+            )
+            assert removed.status_code == 204
+            assert changed.status_code in (200, 401)
+            left.append((await programs.manage("GET", made)).status_code)
+        return left
+
+    assert playing(scene) == [401] * 5
+
+
+def test_what_strangers_can_cause_looks_through_no_table(playing, engine):
+    if engine:
+        pytest.skip("SQLite says what it looks through, whatever there is")
+
+    async def scene(programs, service, clock):
+        plans = {}
+        for name in (
+            "FORGET_CONSENTS_TO_CLIENT",
+            "END_SESSIONS_OF_CLIENT",
+            "SWEEP_UNREGISTERED_CLIENTS",
+            "HOLD_DYNAMIC_CLIENT",
+            "USE_REGISTRATION_TOKEN",
+            "DYNAMIC_CLIENT_COUNT",
+        ):
+            text = getattr(sql, name)
+            values = [None] * len(set(re.findall(r"\$\d", text)))
+            rows = await service.store.read(f"EXPLAIN QUERY PLAN {text}", *values)
+            plans[name] = [row[-1] for row in rows]
+        return plans
+
+    for name, steps in playing(scene).items():
+        assert steps, name
+        assert not [step for step in steps if step.startswith("SCAN")], (name, steps)
