@@ -11,6 +11,7 @@ from carnet.server.clients.registration_request import (
 )
 
 CALLBACK = "https://app.example/callback"
+KEY = Key.generate("ES256").public.to_jwk()
 LOOPBACK = "http://127.0.0.1:3000/callback"
 
 
@@ -102,7 +103,7 @@ def test_grants_that_there_are_not_are_left_out_and_client_credentials_are_nobod
         ({"jwks": [1]}, "jwks"),
         ({"jwks": {"keys": [{}]}}, "jwks"),
         ({"jwks": {"keys": [Key.generate("ES256").to_jwk(private=True)]}}, "jwks"),
-        ({"jwks": {"keys": [{}] * (MOST_KEYS + 1)}}, "jwks"),
+        ({"jwks": {"keys": [KEY] * (MOST_KEYS + 1)}}, "jwks"),
         ({"backchannel_logout_uri": "https://app.example/logout"}, "backchannel_logout_uri"),
         ({"application_type": "service"}, "application_type"),
         ({"scope": "a  b"}, "scope"),
