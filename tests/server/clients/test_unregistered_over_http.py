@@ -183,11 +183,24 @@ def test_who_has_let_one_in_sees_its_name_and_takes_that_back(played):
             "consents"
         ]
         assert (consent["client_id"], consent["client_name"]) == (DOCUMENT, "App")
+        await person.sign_in()
+        shown = (await person.client.get("/me/applications")).text
+        assert "app.example (calls itself “App”)" in shown
         place = f"/account/consents/{quote(DOCUMENT, safe='')}"
         assert (await person.client.delete(place, headers=headers)).status_code == 204
         return (await person.client.get("/account/consents", headers=headers)).json()
 
     assert played(scene, DOCUMENT, client_name="App") == {"consents": []}
+
+
+def test_nobody_is_led_to_where_such_a_client_leads_after_a_sign_out(played):
+    address = "https://evil.example/"
+
+    async def scene(_service, _clock, person):
+        asked = {"client_id": DYNAMIC, "post_logout_redirect_uri": address}
+        return (await person.client.get("/logout", params=asked)).status_code
+
+    assert played(scene, post_logout_redirect_uris=(address,)) == 400
 
 
 def test_the_page_for_a_new_resource_opens_it(played):

@@ -244,6 +244,7 @@ def test_a_document_at_a_private_address_is_not_asked_for(there, played):
         ),
         ({"jwks": [1]}, "jwks"),
         ({"grant_types": ["client_credentials"]}, "grant_types"),
+        ({"grant_types": ["refresh_token"]}, "grant_types"),
         ({"grant_types": "authorization_code"}, "grant_types"),
         ({"response_types": ["token"]}, "response_types"),
         ({"scope": ["a"]}, "scope"),
@@ -485,6 +486,22 @@ def test_a_document_that_has_not_changed_is_not_sent_again(there, played):
         return seen
 
     assert played(scene) == [(1, "An App"), (2, "An App"), (2, "An App"), (3, "An App")]
+
+
+def test_who_was_not_asked_whether_a_document_has_changed_can_not_say_that_it_has_not(
+    there, played
+):
+    client_id = there.publish(headers={"ETag": "no tag"})
+
+    async def scene(service, clock, person):
+        await service.documents.find(client_id, "a", HERE)
+        clock.advance(601)
+        there.put("/client.json", b"", status="304 Not Modified")
+        answered, text = await problem(person, client_id)
+        assert "If-None-Match" not in "".join(there.requests)
+        return answered, "answers 304" in text
+
+    assert played(scene) == (502, True)
 
 
 def test_a_clock_that_is_set_back_keeps_no_document_for_longer(there, played):
