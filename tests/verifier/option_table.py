@@ -15,7 +15,7 @@ from typing import Any
 from carnet import Key, KeySet, Signer
 from carnet.jose import jws
 from carnet.jwt import UNCHECKED
-from carnet.verifier import Issuer
+from carnet.verifier import Issuer, ProtectedResource
 
 CONFIGURATION = "configuration"
 # What each path of a service needs: the name of a `require_…`, and its arguments.
@@ -97,6 +97,15 @@ def step_up(name, code, claims, path, asked):
     return Row(name, {}, claims, code, path, challenge=challenge)
 
 
+def told_of(code, error, text, path, asked=""):
+    """Make a row of a challenge that names the metadata of the resource."""
+    options = {"resource": RESOURCE, "audience": "not given"}
+    claims = {"aud": "another" if code == "audience_mismatch" else RESOURCE, "scope": "b"}
+    challenge = f'Bearer error="{error}", error_description="{text}", {asked}'
+    challenge += f'resource_metadata="{METADATA}"'
+    return Row("resource", options, claims, code, path, challenge=challenge)
+
+
 def ahead():
     return time.time() + 250
 
@@ -107,6 +116,8 @@ def keys(world):
 
 JWT = {"typ": "JWT"}
 
+RESOURCE = "https://orders.example.com/api"
+METADATA = "https://orders.example.com/.well-known/oauth-protected-resource/api"
 WAYS = 'acr_values="urn:mfa urn:passkey"'
 # Where keys are fetched; elsewhere they are given, which is quicker.
 FETCHING = {
@@ -214,6 +225,21 @@ ROWS = [
     Row("revocations", {"revocations": "sometimes"}, code=CONFIGURATION),
     Row("revocations_max_age", {"revocations": "required", "revocations_max_age": 60}),
     Row("revocations_max_age", {"revocations_max_age": -1}, code=CONFIGURATION),
+    Row("resource", {"resource": RESOURCE, "audience": "not given"}, {"aud": RESOURCE}),
+    told_of("audience_mismatch", "invalid_token", "the token is for another audience", "/orders"),
+    told_of("audience_mismatch", "invalid_token", "the token is for another audience", "/signing"),
+    told_of("role_missing", "insufficient_scope", "this needs the role ADMIN", "/reports"),
+    told_of(
+        "scope_missing",
+        "insufficient_scope",
+        "this needs the scope a:write b",
+        "/writing",
+        'scope="a:write b", ',
+    ),
+    Row("resource", {"resource": ProtectedResource(RESOURCE, scopes_supported=["b"])}),
+    Row("resource", {"resource": "http://orders.example.com"}, code=CONFIGURATION),
+    Row("resource", {"resource": RESOURCE + "#part"}, code=CONFIGURATION),
+    Row("resource", {"resource": ["https://orders.example.com"]}, code=CONFIGURATION),
     Row("role", {}, {"roles": ["USER", "ADMIN"]}, None, "/reports"),
     Row("role", {}, {"roles": ["USER"]}, "role_missing", "/reports"),
     Row("scope", {}, {"scope": "b a:write c"}, None, "/writing"),

@@ -3,9 +3,11 @@
 from carnet.verifier.adapters.asgi import (
     CLOSED,
     BearerMiddleware,
+    MetadataEndpoint,
     answer,
     can_be_denied,
     credentials,
+    given,
     is_preflight,
     pass_preflight,
 )
@@ -13,9 +15,11 @@ from carnet.verifier.adapters.asgi import (
 __all__ = [
     "CLOSED",
     "BearerMiddleware",
+    "MetadataEndpoint",
     "answer",
     "can_be_denied",
     "credentials",
+    "given",
     "is_preflight",
     "pass_preflight",
 ]

@@ -111,6 +111,11 @@ class TrustedIssuer:
         )
         self._verifier: tuple[KeySet, Verifier[Claims]] | None = None
 
+    @property
+    def address(self) -> str | None:
+        """The issuer's one name, or the first of several; None where only claims tell it."""
+        return self.source.issuer if self.source.issuer in self.names.exact else None
+
     def begin_anew(self) -> None:
         """Wait for no fetch of another process in a fork, and make one of its own instead."""
         self.fetching, self.beginning = threading.Lock(), threading.Lock()
@@ -125,6 +130,26 @@ class TrustedIssuer:
         follower.ensure()
         must_wait = self._revocations.mode == "required" and follower.list.heard_at is None
         return follower if must_wait and follower.patience() else None
+
+    def remembered(self, token: str) -> Claims | None:
+        """Give what a token says that was accepted before and still is.
+
+        None is where more has to be done than to remember: the verifier's own ``claims`` does it.
+
+        Args:
+            token: the token, which came without a proof.
+
+        Raises:
+            InvalidToken: if it has been revoked since, for example.
+            IssuerUnavailable: if that can't be known.
+        """
+        keys, current = self.source.keys, self._verifier
+        if current is None or current[0] is not keys or self.source.due(self._clock()):
+            return None
+        claims = current[1].remembered(token)
+        if claims is None or self.awaits_revocations():
+            return None
+        return self.admit(claims, token, None)
 
     def admit(self, claims: Claims, token: str | bytes, presented: Presented | None) -> Claims:
         """Refuse what is not for this service, is revoked, or not proved; give the claims."""

@@ -9,22 +9,26 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Final, Unpack
 from urllib.parse import quote
 
+from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier import preflight
-from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.bearer import Refusal, authenticate_async, missing, typed
+from carnet.verifier.access_token import AsyncAccessTokenVerifier, Issuers, Options
+from carnet.verifier.bearer import Refusal, authenticate_async, missing, typed, with_advice
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
+from carnet.verifier.protected_resource import PublishedResource
 
 __all__ = [
     "CLOSED",
     "BearerMiddleware",
+    "MetadataEndpoint",
     "answer",
     "can_be_denied",
     "credentials",
+    "given",
     "is_preflight",
     "pass_preflight",
 ]
@@ -49,6 +53,8 @@ class BearerMiddleware:
 
     A browser's CORS preflight, which never has a token, goes on to the app's own CORS layer; of the
     answer only the status and the headers of CORS come back.
+
+    Where the option ``resource`` is given, its metadata (RFC 9728) are answered here, to everybody.
 
     Args:
         app: what is protected.
@@ -79,11 +85,24 @@ class BearerMiddleware:
         self._verifier = AsyncAccessTokenVerifier(
             issuer, audience, claims_type=claims_type, **options
         )
+        self._metadata = MetadataEndpoint.of(self._verifier)
+
+    @property
+    def metadata(self) -> MetadataEndpoint:
+        """Answers for the metadata, for a route outside of what this app is mounted at.
+
+        Raises:
+            ConfigurationError: if there is no ``resource``.
+        """
+        return given(self._metadata)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let it through to the app."""
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
+            return
+        if self._metadata is not None and self._metadata.is_meant(scope):
+            await self._metadata(scope, receive, send)
             return
         if scope["path"] not in self._exempt:
             if is_preflight(scope):
@@ -93,7 +112,7 @@ class BearerMiddleware:
                 claims = await authenticate_async(self._verifier, *credentials(scope))
                 fitting = typed(self._verifier, claims)
             except Refusal as refusal:
-                await answer(refusal, scope, send)
+                await self._refuse(refusal, scope, send)
                 return
             state = {**scope.get("state", {}), "claims": fitting}
             scope = {
@@ -105,7 +124,7 @@ class BearerMiddleware:
         try:
             await self._app(scope, receive, send)
         except Refusal as refusal:
-            await answer(refusal, scope, send)
+            await self._refuse(refusal, scope, send)
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
@@ -115,16 +134,19 @@ class BearerMiddleware:
         """Stop following the revocations; the end of the app's lifespan does it too."""
         await self._verifier.aclose()
 
+    async def _refuse(self, refusal: Refusal, scope: Scope, send: Send) -> None:
+        await answer(with_advice(refusal, self._verifier.resource), scope, send)
+
     async def _let_preflight_through(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await pass_preflight(self._app, scope, receive, send)
         except Refusal as refusal:
-            await answer(refusal, scope, send)
+            await self._refuse(refusal, scope, send)
         except KeyError as error:
             # The app has no CORS layer, and asks for the claims that this request has not.
             if error.args[:1] not in (("carnet.claims",), ("carnet.typed_claims",)):
                 raise
-            await answer(missing(), scope, send)
+            await self._refuse(missing(), scope, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         ends = False
@@ -141,6 +163,59 @@ class BearerMiddleware:
             # An app that knows no lifespan gives up at the start, and then serves.
             if ends:
                 await self.aclose()
+
+
+class MetadataEndpoint:
+    """An ASGI app that answers for the metadata of a protected resource (RFC 9728).
+
+    Args:
+        resource: what is told.
+
+    Attributes:
+        path: where clients look for them.
+    """
+
+    def __init__(self, resource: PublishedResource) -> None:
+        self._resource = resource
+        self.path = resource.path
+
+    @classmethod
+    def of(cls, verifier: Issuers[Any]) -> MetadataEndpoint | None:
+        """Make the endpoint of a verifier, where it has a resource."""
+        return None if verifier.resource is None else cls(verifier.resource)
+
+    def is_meant(self, scope: Scope) -> bool:
+        """Tell whether a request is for them, in an app that is mounted anywhere."""
+        path = scope["path"]
+        return scope["type"] == "http" and self.path in (
+            path,
+            path.removeprefix(scope.get("root_path", "")),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, whatever its path is."""
+        if scope["type"] == "websocket":
+            # Where a framework has one route for both.
+            await send({"type": "websocket.close", "code": CLOSED})
+            return
+        status, headers, body = self._resource.answer(scope["method"])
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": body})
+
+
+def given(metadata: MetadataEndpoint | None) -> MetadataEndpoint:
+    """Give an endpoint that is there.
+
+    Raises:
+        ConfigurationError: if it is not.
+    """
+    if metadata is None:
+        raise ConfigurationError(
+            "there are no metadata without the option resource, such as "
+            "resource='https://mcp.example.com/mcp'"
+        )
+    return metadata
 
 
 def credentials(scope: Scope) -> tuple[list[str], Presented | None]:
