@@ -13,6 +13,7 @@ from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import Origin
 from carnet.server.background import Background
 from carnet.server.clients.consents import Consents
+from carnet.server.clients.registrations import Registrations
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
 from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder, read_folder
@@ -47,6 +48,7 @@ class Service:
         throttle: who has to wait before trying again.
         sessions: who is signed in.
         registry: the clients, and what tokens may be for.
+        registrations: the clients that register themselves.
         used_once: which proofs and assertions of clients have been used.
         revocations: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
@@ -68,6 +70,7 @@ class Service:
     throttle: Throttle
     sessions: Sessions
     registry: Registry
+    registrations: Registrations
     used_once: UsedOnce
     revocations: Revocations
     access_tokens: AccessTokens
@@ -141,6 +144,7 @@ async def open_service(
             throttle=throttle,
             sessions=sessions,
             registry=registry,
+            registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
             used_once=UsedOnce(store, clock),
             revocations=revocations,
             access_tokens=AccessTokens(keys, registry, settings),

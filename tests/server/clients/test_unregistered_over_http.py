@@ -60,10 +60,12 @@ def test_it_gets_tokens_for_what_is_open_and_people_are_asked_each_time(played):
         assert inspect(again["access_token"]).claims["aud"] == "tools"
         await person.authorize(client_id=DYNAMIC, scope="tools:call")
         assert person.forms == [*FORMS, "/authorize/decision"]
-        _, silent = await person.authorize(client_id=DYNAMIC, scope="tools:call", prompt="none")
-        return silent["error"]
+        silent = Request(client_id=DYNAMIC, scope="tools:call", prompt="none").parameters
+        return await person.client.get("/authorize", params=silent)
 
-    assert played(scene) == "consent_required"
+    # It leads nowhere without the person's yes, not even to the client.
+    answer = played(scene)
+    assert (answer.status_code, "location" in answer.headers) == (400, False)
 
 
 @pytest.mark.parametrize(
@@ -83,10 +85,12 @@ def test_nobody_is_sent_on_to_its_address_who_has_not_signed_in(played, wrong):
 @pytest.mark.parametrize("resource", ["orders", "https://auth.example.com", "nothing"])
 def test_it_gets_nothing_of_what_is_not_open(played, resource):
     async def scene(_service, _clock, person):
-        _, answer = await person.authorize(client_id=DYNAMIC, resource=resource)
-        return answer["error"]
+        asked = Request(client_id=DYNAMIC, resource=resource).parameters
+        return await person.client.get("/authorize", params=asked)
 
-    assert played(scene) == "invalid_target"
+    answer = played(scene)
+    assert (answer.status_code, "location" in answer.headers) == (400, False)
+    assert "may not ask for tokens for this resource" in answer.text
 
 
 def test_a_resource_that_is_closed_again_ends_what_hangs_on_it(played):

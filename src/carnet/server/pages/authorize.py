@@ -72,7 +72,11 @@ class _Asked(NamedTuple):
     def refusal(self, error: str, description: str) -> AuthorizationRefused:
         """Make the error that the client is told."""
         return AuthorizationRefused(
-            error, description, self.request.redirect_uri, self.request.state
+            error,
+            description,
+            self.request.redirect_uri,
+            self.request.state,
+            unregistered=self.client.unregistered,
         )
 
 
@@ -119,6 +123,10 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
         text = "too many programs that are not known here have been looked up for you"
         return _tell_person(request, text, 429, {"Retry-After": str(error.seconds)})
     except AuthorizationRefused as error:
+        if decision is None and error.leads_astray:
+            host = urlsplit(error.redirect_uri).netloc
+            text = f"the program at {host} has asked for what it can't have: {error}"
+            return _tell_person(request, text, 400)
         content = {"error": error.code, "error_description": str(error), "state": error.state}
         return _back(request, error.redirect_uri, content)
 
