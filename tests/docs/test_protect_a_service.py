@@ -37,7 +37,7 @@ server.stop(None).wait()
 """,
 }
 PRINTING = """
-print(answer.status_code, answer.headers["www-authenticate"], answer.json()["code"])
+print(answer.status_code, answer.headers["www-authenticate"].split()[0], answer.json()["code"])
 """
 WSGI = ("Django", "Django REST framework", "Flask", "Any WSGI app")
 
