@@ -18,6 +18,7 @@ from django.http import JsonResponse
 from django.test import override_settings
 from django.urls import clear_url_caches, path
 from fastapi import Depends, FastAPI, Request
+from fastmcp import FastMCP
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -28,6 +29,7 @@ from tests.verifier.option_table import CONFIGURATION, NEEDS, ROWS, Tenant
 
 from carnet import Claims, ConfigurationError
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, bearer
+from carnet.verifier import fastmcp as for_fastmcp
 from carnet.verifier import flask as for_flask
 from carnet.verifier import grpc as for_grpc
 from carnet.verifier import litestar as for_litestar
@@ -381,6 +383,28 @@ def in_mcp(**options):
     return lambda path, token: asyncio.run(serve(path, token))
 
 
+def in_fastmcp(**options):
+    if "audience" in options and "resource" not in options:
+        options["base_url"] = "http://127.0.0.1:8000"
+    server = FastMCP("orders", auth=for_fastmcp.BearerAuth(**options))
+
+    def tool() -> dict[str, object]:
+        return told(for_fastmcp.current_claims(), for_fastmcp.current_typed_claims())
+
+    for name, check in protected(for_fastmcp):
+        server.tool(tool, name=name[1:], auth=check)
+    app = server.http_app(stateless_http=True, json_response=True)
+
+    async def serve(path, token):
+        async with app.lifespan(app):
+            status, said = await call_a_tool(app, path, token)
+        # It always knows its resource, and says so.
+        challenge = (said.get("challenge") or "").partition(", resource_metadata=")[0]
+        return status, {**said, "challenge": challenge}
+
+    return lambda path, token: asyncio.run(serve(path, token))
+
+
 def gate(**options):
     app = Gate(**options).app
     type_of_claims = (options.get("claims_type") or Claims).__name__
@@ -439,6 +463,7 @@ ADAPTERS = {
     "grpc": over_grpc,
     "grpc.aio": over_grpc_aio,
     "mcp": in_mcp,
+    "fastmcp": in_fastmcp,
     "gate": gate,
 }
 
@@ -502,6 +527,7 @@ def test_a_mistyped_option_is_refused_in_every_adapter(name):
         (for_grpc.BearerInterceptor, "scope", "scopes"),
         (for_grpc.AsyncBearerInterceptor, "role", "roles"),
         (for_mcp.BearerAuth, "require_scopes", "required_scopes"),
+        (for_fastmcp.BearerAuth, "base_uri", "base_url"),
         (Gate, "pass_claims", "passed_claims"),
         (partial(CookieSessions, None, origin="https://a.example"), "cookies", "cookie"),
         (in_flask, "claims_typ", "claims_type"),

@@ -68,7 +68,7 @@ class ToolMiddleware(BearerMiddleware):
         verifier: AsyncAccessTokenVerifier[Any],
         scope: str,
         access_token: Callable[[str, Claims, Any], AccessToken],
-        check_tool: Callable[[Scope, str, AccessToken, Claims], Awaitable[None]],
+        check_tool: Callable[[Scope, str, Any, Claims], Awaitable[None]],
         exempt: Collection[str] = (),
     ) -> None:
         # The verifier is there already: nothing of the base's own constructor is wanted.
