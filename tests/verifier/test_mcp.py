@@ -463,6 +463,28 @@ def test_two_apps_of_one_fastmcp_server_are_for_two_addresses(issuer, address):
         assert f'/oauth-protected-resource{path}"' in asyncio.run(ask(path))
 
 
+def test_a_version_of_a_tool_that_may_be_called_is_called(issuer, listener, address):
+    auth = for_fastmcp.BearerAuth(ISSUER, base_url=address)
+    issuer.override(auth)
+    server = FastMCP("Notes", auth=auth)
+
+    @server.tool(name="write", version="1")
+    def old() -> str:
+        return "the old way"
+
+    @server.tool(name="write", version="2", auth=require_scopes("notes:write"))
+    def new() -> str:
+        return "the new way"
+
+    app = server.http_app(json_response=True)
+    issuer.override(auth)
+    url = f"{address}/mcp"
+    with served(app, listener):
+        for scope, said in (("", "the old way"), ("notes:write", "the new way")):
+            result = call(url, token_for(issuer, url, scope), "write").json()["result"]
+            assert result["content"][0]["text"] == said
+
+
 def test_fastmcp_takes_the_whole_address_with_more_to_say():
     resource = ProtectedResource("https://mcp.example.com/mcp", name="Notes")
     auth = for_fastmcp.BearerAuth(ISSUER, resource=resource, required_scopes=["notes:read"])

@@ -91,10 +91,6 @@ class ToolMiddleware(BearerMiddleware):
         text = bearer_token(values, "DPoP" if presented else "Bearer")
         access = self._access_token(text, claims, scope["carnet.typed_claims"])
         user = AuthenticatedUser(access)
-        if scope.get("method") == "POST":
-            names, receive = await _called(receive)
-            for name in names:
-                await self._check_tool(scope, name, access, claims)
         headers = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
         # A server that looks at the header itself knows this scheme only.
         headers.append((b"authorization", b"Bearer " + text.encode()))
@@ -106,6 +102,10 @@ class ToolMiddleware(BearerMiddleware):
         }
         before = auth_context_var.set(user)
         try:
+            if scope.get("method") == "POST":
+                names, receive = await _called(receive)
+                for name in names:
+                    await self._check_tool(scope, name, access, claims)
             await self._server(scope, receive, send)
         finally:
             auth_context_var.reset(before)

@@ -55,7 +55,6 @@ try:
         TokenVerifier,
     )
     from fastmcp.server.dependencies import get_access_token
-    from fastmcp.server.providers.aggregate import AggregateProvider
     from fastmcp.utilities.authorization import scope_requirements
     from pydantic import AnyHttpUrl, PrivateAttr
     from starlette.middleware import Middleware
@@ -270,9 +269,13 @@ class BearerAuth(RemoteAuthProvider):
         self, scope: Scope, name: str, access: BearerAccessToken, claims: Claims
     ) -> None:
         server = scope["app"].state.fastmcp_server
-        # FastMCP's own way to it would hide it from who may not call it.
-        tool = await AggregateProvider._get_tool(server, name)
-        if tool is None or tool.auth is None:
+        if await server.get_tool(name) is not None:
+            # FastMCP has found one, of whichever version, that may be called.
+            return
+        # To who may not call it FastMCP hides it; its providers tell what it needs.
+        found = [await provider.get_tool(name) for provider in server.providers]
+        tool = next((tool for tool in found if tool is not None and tool.auth is not None), None)
+        if tool is None:
             return
         checks = tool.auth if isinstance(tool.auth, list) else [tool.auth]
         needs = [check.need for check in checks if isinstance(check, _Check)]
