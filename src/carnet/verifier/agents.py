@@ -118,7 +118,13 @@ class AuthorizationCodeAuth(OAuthClientProvider, httpx.Auth):  # type: ignore[mi
         redirect_port: int = 0,
         timeout: float = 300,
     ) -> None:
-        check_address(resource)
+        try:
+            check_address(resource)
+        except ConfigurationError:
+            raise ConfigurationError(
+                "resource is the address of the API or MCP server: it begins with https://, or "
+                "with http:// and a loopback address"
+            ) from None
         if client_id is not None and issuer is None:
             raise ConfigurationError(
                 "name the issuer that knows this client_id: another one must not see it"
