@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import stat
 from urllib.parse import parse_qs, urlsplit
@@ -384,6 +386,14 @@ def test_a_person_who_does_not_answer_is_not_waited_for_for_ever(place, store):
     auth = auth_of(place, store, open_browser=lambda address: None, timeout=0.01)
     with pytest.raises(OAuthFlowError, match="nobody has answered"):
         by_httpx(auth, place.url)
+
+
+def test_a_program_that_is_interrupted_waits_for_nobody(place, store):
+    def interrupt(_address):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        by_httpx(auth_of(place, store, open_browser=interrupt, timeout=3600), place.url)
 
 
 def test_a_port_that_is_taken_is_told(place, store):
