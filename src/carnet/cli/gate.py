@@ -14,8 +14,10 @@ import uvicorn
 
 from carnet.cli.durations import parse_duration
 from carnet.cli.verifier_options import issuer_of, options_of, verifier_options
+from carnet.errors import ConfigurationError
 from carnet.http_connections import CONNECTIONS, http_connections
 from carnet.listening import listen, room_for, url_of
+from carnet.verifier import ProtectedResource
 from carnet.verifier.gate import Gate
 
 __all__ = ["gate"]
@@ -36,6 +38,18 @@ __all__ = ["gate"]
     multiple=True,
     metavar="NAME",
     help="What the tokens must be for; may be repeated.",
+)
+@click.option(
+    "--resource",
+    metavar="URL",
+    help="The address of what is behind the gate, as clients know it; they find the issuer by it.",
+)
+@click.option(
+    "--resource-scope",
+    "scopes_supported",
+    multiple=True,
+    metavar="NAME",
+    help="A scope that clients should ask for to use it at all; may be repeated.",
 )
 @click.option(
     "--host",
@@ -92,6 +106,8 @@ def gate(
     host: str,
     port: int,
     leeway: str,
+    resource: str | None,
+    scopes_supported: tuple[str, ...],
     **given: Any,
 ) -> None:
     """Answer nginx, Traefik, Caddy or Envoy whether a request may pass.
@@ -102,11 +118,16 @@ def gate(
     \b
     Examples:
       carnet gate --issuer https://auth.example.com --audience orders
+      carnet gate --issuer https://auth.example.com --resource https://mcp.example.com/mcp
       carnet gate --issuer keycloak:https://sso.example.com,shop --audience orders
       carnet gate --issuer https://auth.example.com --audience orders \\
         --cookie __Host-carnet-access --origin https://app.example.com
     """
     options = {**options_of(given), "leeway": parse_duration(leeway)}
+    if resource is not None:
+        options["resource"] = ProtectedResource(resource, scopes_supported=scopes_supported or None)
+    elif scopes_supported:
+        raise ConfigurationError("--resource-scope goes with --resource")
     trusted = [issuer_of(issuer) for issuer in issuers]
     asyncio.run(_serve(Gate(trusted, audiences or None, **given, **options), host, port))
 
