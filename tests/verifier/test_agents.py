@@ -396,6 +396,11 @@ def test_a_program_that_is_interrupted_waits_for_nobody(place, store):
         by_httpx(auth_of(place, store, open_browser=interrupt, timeout=3600), place.url)
 
 
+def test_a_machine_without_a_browser_says_so(place, store):
+    with pytest.raises(OAuthFlowError, match="give open_browser"):
+        by_httpx(auth_of(place, store, open_browser=lambda address: False), place.url)
+
+
 def test_a_port_that_is_taken_is_told(place, store):
     listener = RedirectListener()
     port = urlsplit(listener.url).port

@@ -318,7 +318,12 @@ class AuthorizationCodeAuth(OAuthClientProvider, httpx.Auth):  # type: ignore[mi
         self._listener.expect(parse_qs(urlsplit(address).query)["state"][-1])
         shown = await anyio.to_thread.run_sync(self._open, address)
         if isinstance(shown, Awaitable):
-            await shown
+            shown = await shown
+        if shown is False:
+            raise OAuthFlowError(
+                "no browser can be opened here: give open_browser, which shows the person the "
+                "address in some other way"
+            )
 
     async def _come_back(self) -> AuthorizationCodeResult:
         listener = self._listener
