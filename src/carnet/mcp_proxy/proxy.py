@@ -20,20 +20,22 @@ from urllib.parse import urlsplit
 
 from starlette.middleware.cors import CORSMiddleware
 
-from carnet.errors import ConfigurationError
 from carnet.mcp_proxy.asgi import App, Receive, Scope, Send, answer, token_of, values_of
 from carnet.mcp_proxy.session_ids import OwnSessions
 from carnet.verifier.access import on_loopback
 from carnet.verifier.asgi import BearerMiddleware
 from carnet.verifier.bearer import check_scope
 from carnet.verifier.issuer import Trusted
+from carnet.verifier.protected_resource import ProtectedResource
 
-__all__ = ["McpProxy", "check_public_url"]
+__all__ = ["McpProxy"]
 
 METHODS: Final = ("GET", "POST", "DELETE")
 # A page's own origin, where it is served on this machine.
 LOOPBACK_ORIGIN: Final = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 EXPOSED: Final = ("WWW-Authenticate", "Mcp-Session-Id", "Mcp-Protocol-Version")
+# Clients in browsers look for metadata in several places, and have to see that nothing is there.
+ANYWHERE: Final = ((b"access-control-allow-origin", b"*"),)
 PREFLIGHT_SECONDS: Final = 600
 
 
@@ -64,7 +66,10 @@ class McpProxy:
         scopes: Collection[str] = (),
         **options: Any,
     ) -> None:
-        check_public_url(public_url)
+        resource = ProtectedResource(public_url, scopes_supported=tuple(scopes) or None)
+        self._bearer = BearerMiddleware(
+            OwnSessions(self._checked), issuer, audience=public_url, resource=resource, **options
+        )
         parts = urlsplit(public_url)
         self._upstream = upstream
         self._scopes = " ".join(scopes)
@@ -74,9 +79,6 @@ class McpProxy:
         self._any_host = not hosts
         self._origins = frozenset((*origins, f"{parts.scheme}://{parts.netloc}"))
         self._loopback = re.compile(LOOPBACK_ORIGIN if on_loopback(public_url) else r"(?!)")
-        self._bearer = BearerMiddleware(
-            OwnSessions(self._checked), issuer, audience=public_url, **options
-        )
         self._endpoint = CORSMiddleware(
             self._from_known_origin,
             allow_origins=sorted(self._origins),
@@ -97,10 +99,13 @@ class McpProxy:
         scheme, netloc = self._own
         others = [pair for pair in scope["headers"] if pair[0] != b"host"]
         scope = {**scope, "scheme": scheme, "headers": [*others, (b"host", netloc)]}
+        metadata = self._bearer.metadata
         if scope["path"] == self._path:
             await self._endpoint(scope, receive, send)
+        elif metadata is not None and metadata.is_meant(scope):
+            await metadata(scope, receive, send)
         else:
-            await answer(send, 404, "not_found", f"the MCP endpoint is {self._path}")
+            await answer(send, 404, "not_found", f"the MCP endpoint is {self._path}", ANYWHERE)
 
     async def aclose(self) -> None:
         """Stop following the revocations."""
@@ -130,32 +135,3 @@ class McpProxy:
             )
             return
         await self._upstream(scope, receive, send)
-
-
-def check_public_url(address: str) -> None:
-    """Check an address that clients are told.
-
-    Raises:
-        ConfigurationError: saying what was expected.
-    """
-    try:
-        parts = urlsplit(address)
-        good = (
-            (parts.scheme == "https" or (parts.scheme == "http" and on_loopback(address)))
-            and parts.hostname
-            and parts.port != 0
-            and "@" not in parts.netloc
-            and not parts.query
-            and not parts.fragment
-            and address.isascii()
-            and address.isprintable()
-            and " " not in address
-            and parts.netloc == parts.netloc.lower()
-        )
-    except ValueError:
-        good = False
-    if not good:
-        raise ConfigurationError(
-            "the public address begins with https://, or with http:// on this machine, and has no "
-            "query: https://mcp.example.com/mcp"
-        )

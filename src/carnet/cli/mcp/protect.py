@@ -21,9 +21,10 @@ from carnet.cli.verifier_options import issuer_of
 from carnet.errors import ConfigurationError
 from carnet.listening import listen
 from carnet.mcp_proxy.forwarding import Forwarding, check_upstream
-from carnet.mcp_proxy.proxy import McpProxy, check_public_url
+from carnet.mcp_proxy.proxy import McpProxy
 from carnet.server.settings import LOOPBACK, Settings
 from carnet.verifier.identity_headers import IdentityHeaders
+from carnet.verifier.protected_resource import ProtectedResource
 
 __all__ = ["mcp", "protect"]
 
@@ -231,7 +232,7 @@ def _endpoint(public_url: str | None, place: Place, path: str) -> str:
                 "https://mcp.example.com/mcp, for which a reverse proxy does TLS"
             )
         return f"http://{place.netloc}{path}"
-    check_public_url(public_url)
+    ProtectedResource.of(public_url)
     return public_url if urlsplit(public_url).path.strip("/") else public_url.rstrip("/") + path
 
 
@@ -247,8 +248,6 @@ def _own_settings(
                 f"{auth_place.netloc}), or one that you have with --issuer"
             )
         auth_url = f"http://{auth_place.netloc}"
-    else:
-        check_public_url(auth_url)
     return settings_from(
         None,
         data=data,
