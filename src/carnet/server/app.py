@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -49,8 +50,8 @@ ASKED_MOST: Final = {
 
 
 def _route(operation: Operation) -> str:
-    # An audience is often a URL, with slashes.
-    return operation.path.replace("/resources/{name}", "/resources/{name:path}")
+    # An audience is often a URL, with slashes, and so is the id of a client that nobody registered.
+    return re.sub("^/(clients|resources)/{name}", r"/\1/{name:path}", operation.path)
 
 
 def _published(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
@@ -75,7 +76,7 @@ ROUTES = [
         methods=["DELETE"],
     ),
     Route("/account/consents", consents.list_consents, methods=["GET"]),
-    Route("/account/consents/{client_id}", consents.withdraw_consent, methods=["DELETE"]),
+    Route("/account/consents/{client_id:path}", consents.withdraw_consent, methods=["DELETE"]),
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
     Route("/openapi.json", openapi),

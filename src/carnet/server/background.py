@@ -190,6 +190,10 @@ class Background:
                     swept = len(await self._store.write(statement, before, BATCH))
             except Exception as error:
                 failures.append(error)
+        try:
+            await self._registry.unregistered.sweep()
+        except Exception as error:
+            failures.append(error)
         if failures:
             raise ExceptionGroup("not everything could be swept", failures)
 

@@ -23,7 +23,7 @@ __all__ = [
     "AuthorizationRequest",
     "NotTheClient",
     "read_authorization_request",
-    "read_client",
+    "read_client_id",
     "read_query",
     "redirect_matches",
     "with_parameters",
@@ -200,25 +200,19 @@ def read_query(text: str) -> dict[str, list[str]]:
     return found
 
 
-def read_client(
-    given: Mapping[str, Sequence[str]], client_by_id: Callable[[str], Client | None]
-) -> Client:
-    """Give the client that a request names.
+def read_client_id(given: Mapping[str, Sequence[str]]) -> str:
+    """Give the id of the client that a request names.
 
     Args:
         given: the parameters, each with all the values that it was given.
-        client_by_id: finds a client.
 
     Raises:
-        NotTheClient: if it is not known.
+        NotTheClient: if it names none, or several.
     """
     values = given.get("client_id", ())
     if len(values) != 1:
         raise NotTheClient("the request names no client, or more than one")
-    client = client_by_id(values[0])
-    if client is None:
-        raise NotTheClient("the client that sent you here is not known", code="invalid_client")
-    return client
+    return values[0]
 
 
 def read_authorization_request(
@@ -231,7 +225,7 @@ def read_authorization_request(
 
     Args:
         given: the parameters, each with all the values that it was given.
-        client: who asks, as ``read_client`` gives it.
+        client: who asks, as its id names it.
         audiences_of: gives everything that a client may ask tokens for; the first is the default.
         permitted: gives which of some scopes a client may be granted at a resource.
 

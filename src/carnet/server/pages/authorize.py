@@ -27,7 +27,7 @@ from carnet.server.oauth.authorization_request import (
     AuthorizationRequest,
     NotTheClient,
     read_authorization_request,
-    read_client,
+    read_client_id,
     read_query,
     with_parameters,
 )
@@ -92,7 +92,7 @@ async def decide(request: Request) -> Response:
 
 async def _answer(request: Request, query: str, decision: Form | None = None) -> Response:
     try:
-        asked = _read(request.app.state.service, query)
+        asked = await _read(request.app.state.service, query)
         if decision is None:
             return await _proceed(request, asked)
         return await _decide(request, asked, decision)
@@ -103,9 +103,11 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
         return _back(request, error.redirect_uri, content)
 
 
-def _read(service: Service, query: str) -> _Asked:
+async def _read(service: Service, query: str) -> _Asked:
     registry, given = service.registry, read_query(query)
-    client = read_client(given, registry.client)
+    client = await registry.find(read_client_id(given))
+    if client is None:
+        raise NotTheClient("the client that sent you here is not known", code="invalid_client")
     asked = read_authorization_request(given, client, registry.audiences_of, registry.permitted)
     return _Asked(service, query, given, client, asked)
 
@@ -226,6 +228,8 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
 
 
 async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -> Response:
+    if asked.client.unregistered:
+        await asked.service.registry.unregistered.note_use(asked.client)
     code = await asked.service.codes.issue(
         asked.request, session.account.id, session.session_id, session.authenticated_at
     )

@@ -10,3 +10,4 @@ from carnet.server.store.statements.codes import *
 from carnet.server.store.statements.keys import *
 from carnet.server.store.statements.revocations import *
 from carnet.server.store.statements.sessions import *
+from carnet.server.store.statements.unregistered_clients import *
