@@ -11,6 +11,7 @@ import msgspec
 from carnet.cli.durations import parse_duration
 from carnet.cli.members import Members, naming_options, read_json_file
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
+from carnet.cli.registration_token import registration_token
 from carnet.cli.running import with_service
 from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.server.audit import OPERATOR
@@ -127,6 +128,9 @@ NAMES: Final = {"client_id": "--id", **MEMBERS.names}
 @click.group()
 def client() -> None:
     """Make, change and list the clients: the programs that ask for tokens."""
+
+
+client.add_command(registration_token)
 
 
 @client.command()

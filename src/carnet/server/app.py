@@ -22,6 +22,7 @@ from carnet.server.endpoints.administration import OPERATIONS, Operation, admini
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.openapi import openapi
+from carnet.server.endpoints.registration import manage_registration, register_client
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token.endpoint import issue_token
 from carnet.server.endpoints.userinfo import user_info
@@ -31,7 +32,7 @@ from carnet.server.pages.brand import check_brand
 from carnet.server.pages.routes import PAGES
 from carnet.server.service import Service
 from carnet.server.settings import Settings
-from carnet.server.web.cross_origin import EXPOSED, FROM_ANYWHERE
+from carnet.server.web.cross_origin import EXPOSED, FROM_ANYWHERE, MANAGED_FROM_ANYWHERE
 from carnet.server.web.reverse_proxy import BehindProxies
 
 __all__ = ["build_app"]
@@ -80,6 +81,15 @@ ROUTES = [
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
     Route("/openapi.json", openapi),
+    Route(
+        "/registration", register_client, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE
+    ),
+    Route(
+        "/registration/{client_id}",
+        manage_registration,
+        methods=["GET", "PUT", "DELETE", "OPTIONS"],
+        middleware=MANAGED_FROM_ANYWHERE,
+    ),
     Route("/revocation", revoke_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/revocations", stream_revocations, methods=["GET"]),
     _published("/.well-known/jwks.json", key_set),

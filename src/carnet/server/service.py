@@ -13,6 +13,7 @@ from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import Origin
 from carnet.server.background import Background
 from carnet.server.clients.consents import Consents
+from carnet.server.clients.registrations import Registrations
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
 from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder, read_folder
@@ -46,6 +47,7 @@ class Service:
         throttle: who has to wait before trying again.
         sessions: who is signed in.
         registry: the clients, and what tokens may be for.
+        registrations: the clients that register themselves.
         used_once: which proofs and assertions of clients have been used.
         revocations: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
@@ -66,6 +68,7 @@ class Service:
     throttle: Throttle
     sessions: Sessions
     registry: Registry
+    registrations: Registrations
     used_once: UsedOnce
     revocations: Revocations
     access_tokens: AccessTokens
@@ -124,6 +127,7 @@ async def open_service(
         accounts = Accounts(store, passwords, revocations, clock)
         if not reading:
             await accounts.prepare()
+        throttle = Throttle(store, keys, clock)
         id_tokens = IdTokens(keys, settings)
         logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
@@ -132,9 +136,10 @@ async def open_service(
             store=store,
             keys=keys,
             accounts=accounts,
-            throttle=Throttle(store, keys, clock),
+            throttle=throttle,
             sessions=sessions,
             registry=registry,
+            registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
             used_once=UsedOnce(store, clock),
             revocations=revocations,
             access_tokens=AccessTokens(keys, registry, settings),

@@ -93,6 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             the one that says that the service is ready, and the one that says why it can't start.
         audit_retention: how long entries of the audit log are kept; 0 is for ever.
         sign_up: whether people may make accounts for themselves.
+        client_registration: who may register a client without an administrator (RFC 7591): nobody
+            (``off``), whoever holds an initial access token (``token``), or anybody (``open``).
         brand_name: what the pages call the service.
         brand_logo: an .svg or .png file for the pages.
         brand_ink_light: the colour of action on the pages, as #rrggbb.
@@ -130,6 +132,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     json_log: bool = False
     audit_retention: Annotated[int, Meta(ge=0, le=100 * 365 * DAY)] = 0
     sign_up: bool = False
+    client_registration: Literal["off", "token", "open"] = "off"
     brand_name: Annotated[str, Meta(min_length=1, max_length=60)] = "Carnet"
     brand_logo: str = ""
     brand_ink_light: Colour = ""

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
-__all__ = ["EXPOSED", "FROM_ANYWHERE"]
+__all__ = ["EXPOSED", "FROM_ANYWHERE", "MANAGED_FROM_ANYWHERE"]
 
 EXPOSED: Final = ("DPoP-Nonce", "WWW-Authenticate")
 
@@ -38,14 +38,14 @@ class _AnyHeader(CORSMiddleware):
         return super().preflight_response(request_headers)
 
 
+
+
+def _from_anywhere(*methods: str) -> list[Middleware]:
+    more = {"allow_methods": methods, "allow_headers": ["*"], "expose_headers": EXPOSED}
+    return [Middleware(_AnyHeader, allow_origins=["*"], **more)]
+
+
 # What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
 # gets nothing from them that it could not get without the browser (RFC 9700 section 2.6).
-FROM_ANYWHERE: Final = [
-    Middleware(
-        _AnyHeader,
-        allow_origins=["*"],
-        allow_methods=["GET", "POST"],
-        allow_headers=["*"],
-        expose_headers=EXPOSED,
-    )
-]
+FROM_ANYWHERE: Final = _from_anywhere("GET", "POST")
+MANAGED_FROM_ANYWHERE: Final = _from_anywhere("GET", "PUT", "DELETE")
