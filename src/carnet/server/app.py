@@ -81,9 +81,7 @@ ROUTES = [
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
     Route("/openapi.json", openapi),
-    Route(
-        "/registration", register_client, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE
-    ),
+    Route("/registration", register_client, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route(
         "/registration/{client_id}",
         manage_registration,

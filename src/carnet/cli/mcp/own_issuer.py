@@ -33,7 +33,7 @@ def offer(settings: Settings, endpoint: str, scopes: Sequence[str]) -> None:
         endpoint: its address.
         scopes: what its tokens may be asked to have.
     """
-    members = {"scopes": list(scopes)}
+    members = {"scopes": list(scopes), "unregistered_clients": True}
 
     async def work(service: Service) -> None:
         registry = service.registry
@@ -96,6 +96,7 @@ def start(processes: Processes, settings: Settings) -> None:
         *("serve", "--data", settings.data, "--issuer", settings.own_url),
         *("--host", settings.host, "--port", str(settings.port)),
         *("--audience", settings.audiences[0]),
+        *("--client-registration", settings.client_registration),
         talks=True,
     )
     processes.wait_until_ready(NAME, f"{_address(settings)}/healthz")

@@ -23,6 +23,7 @@ from carnet.listening import listen
 from carnet.mcp_proxy.forwarding import Forwarding, check_upstream
 from carnet.mcp_proxy.proxy import McpProxy
 from carnet.server.settings import LOOPBACK, Settings
+from carnet.verifier.access import on_loopback
 from carnet.verifier.identity_headers import IdentityHeaders
 from carnet.verifier.protected_resource import ProtectedResource
 
@@ -113,6 +114,12 @@ def mcp() -> None:
     type=click.File("r"),
     metavar="FILE",
     help="Read the first account's password from a file's first line, or from a pipe with '-'.",
+)
+@click.option(
+    "--client-registration",
+    type=click.Choice(["off", "token", "open"]),
+    help="Whether clients that have no metadata document register themselves, as older ones do: "
+    "not at all, with a token, or any. [default: open on this machine, otherwise off]",
 )
 @click.option(
     "--scope",
@@ -237,7 +244,12 @@ def _endpoint(public_url: str | None, place: Place, path: str) -> str:
 
 
 def _own_settings(
-    endpoint: str, auth_place: Place, auth_url: str | None, data: str | None, **_: Any
+    endpoint: str,
+    auth_place: Place,
+    auth_url: str | None,
+    data: str | None,
+    client_registration: str | None,
+    **_: Any,
 ) -> Settings:
     """Give the settings of the authorization server that is started."""
     if auth_url is None:
@@ -248,9 +260,13 @@ def _own_settings(
                 f"{auth_place.netloc}), or one that you have with --issuer"
             )
         auth_url = f"http://{auth_place.netloc}"
+    if client_registration is None:
+        # Whoever gets there could sign in anyway. Elsewhere strangers do.
+        client_registration = "open" if auth_place.is_loopback and on_loopback(auth_url) else "off"
     return settings_from(
         None,
         data=data,
+        client_registration=client_registration,
         issuer=auth_url.rstrip("/"),
         host=auth_place.host,
         port=auth_place.port,
@@ -259,7 +275,7 @@ def _own_settings(
 
 
 def _refuse_options_of_own(given: dict[str, Any]) -> None:
-    for name in ("auth_url", "data", "username", "password_file"):
+    for name in ("auth_url", "data", "username", "password_file", "client_registration"):
         if given[name] is not None:
             option = {"username": "user"}.get(name, name).replace("_", "-")
             raise click.UsageError(f"--{option} is for a server that is started: not with --issuer")
@@ -281,4 +297,8 @@ def _announce(
     click.echo(f"  sign-in at  {issuer}")
     if own is not None:
         click.echo(f"  accounts    carnet user list --data {own.data}")
+        if own.client_registration == "off":
+            click.echo(
+                "  clients     those with a metadata document; --client-registration open: any"
+            )
     click.echo(f"  to stop     Ctrl-C, or: kill {os.getpid()}")

@@ -53,7 +53,9 @@ async def manage_registration(request: Request) -> Response:
     async with _refusing(request):
         token = _token(request)
         if token is None:
-            raise NotManaged("send the registration access token as 'Authorization: Bearer <token>'")
+            raise NotManaged(
+                "send the registration access token as 'Authorization: Bearer <token>'"
+            )
         return await _MANAGING[request.method](request, request.path_params["client_id"], token)
 
 
@@ -132,9 +134,7 @@ async def _refusing(request: Request) -> AsyncIterator[None]:
         challenge = 'Bearer error="invalid_token"'
         if not header_values(request, b"authorization"):
             challenge = "Bearer"
-        raise RequestRefused(
-            error.code, str(error), 401, {"WWW-Authenticate": challenge}
-        ) from None
+        raise RequestRefused(error.code, str(error), 401, {"WWW-Authenticate": challenge}) from None
     except Delayed as error:
         text = "there were too many registrations; wait before the next one"
         headers = {"Retry-After": str(error.seconds)}

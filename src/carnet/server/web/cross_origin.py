@@ -38,8 +38,6 @@ class _AnyHeader(CORSMiddleware):
         return super().preflight_response(request_headers)
 
 
-
-
 def _from_anywhere(*methods: str) -> list[Middleware]:
     more = {"allow_methods": methods, "allow_headers": ["*"], "expose_headers": EXPOSED}
     return [Middleware(_AnyHeader, allow_origins=["*"], **more)]
