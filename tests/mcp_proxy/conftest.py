@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 from tests import processes
-from tests.mcp_proxy.person import Person
 from tests.ports import free_ports
+from tests.server.flows import Person
 
 PASSWORD = "a-long-enough-password"
 
@@ -98,8 +100,30 @@ def protect(tmp_path):
     starting.close()
 
 
+class Ada:
+    """The person with the first account, and her browser.
+
+    Attributes:
+        seen: the texts of the pages that she has come to.
+    """
+
+    def __init__(self):
+        self.seen = []
+
+    def let_in(self, address):
+        """Sign in and allow what a client asks for, and give the address that this ends at."""
+        parts = urlsplit(address)
+        server = SimpleNamespace(url=f"{parts.scheme}://{parts.netloc}")
+        person = Person(server, "ada", PASSWORD)
+        with person.client:
+            person.client.event_hooks = {"response": [self._see]}
+            return person.go(address)
+
+    def _see(self, answer):
+        self.seen.append(answer.read().decode())
+
+
 @pytest.fixture
 def ada():
-    """The person with the first account."""
-    with Person("ada", PASSWORD) as person:
-        yield person
+    """Somebody who signs in and allows what is asked for."""
+    return Ada()

@@ -113,6 +113,7 @@ def test_headers_that_say_who_somebody_is_are_the_proxys_alone(client, protected
         "X-Real-IP": "10.0.0.1",
         "Forwarded": "for=10.0.0.1",
         "X-Original-URL": "/admin",
+        "Cookie": "carnet-session=of-the-browser",
     }
     client.post(protected.url, headers={**bearer(token()), **forged}, json={})
     [asked] = upstream.asked
@@ -124,6 +125,7 @@ def test_headers_that_say_who_somebody_is_are_the_proxys_alone(client, protected
     assert "board" not in asked.text
     assert "10.0.0.1" not in asked.text
     assert "/admin" not in asked.text
+    assert "of-the-browser" not in asked.text
 
 
 def test_the_server_sees_its_own_host_and_its_own_query(client, protected, upstream, token):
@@ -383,6 +385,8 @@ def test_pages_of_known_origins_may_ask(client, protected, upstream, token, orig
     assert answer.status_code == (200 if allowed else 403)
     assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)
     assert all(not asked.values("origin") for asked in upstream.asked)
+    unasked = client.post(protected.url, headers=bearer(token()), json={})
+    assert "access-control-allow-origin" not in unasked.headers
     # A client in a browser reads the challenge, too.
     bare = client.post(protected.url, headers=headers, json={})
     if allowed:

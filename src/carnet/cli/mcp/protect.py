@@ -22,7 +22,7 @@ from carnet.errors import ConfigurationError
 from carnet.listening import listen
 from carnet.mcp_proxy.forwarding import Forwarding, check_upstream
 from carnet.mcp_proxy.proxy import McpProxy
-from carnet.server.settings import LOOPBACK, Settings
+from carnet.server.settings import Settings
 from carnet.verifier.access import on_loopback
 from carnet.verifier.identity_headers import IdentityHeaders
 from carnet.verifier.protected_resource import ProtectedResource
@@ -54,7 +54,7 @@ class Place(NamedTuple):
     @property
     def is_loopback(self) -> bool:
         """Whether only programs of this machine get there."""
-        return self.host in LOOPBACK
+        return on_loopback(f"http://{self.netloc}")
 
 
 def _place(text: str) -> Place:
