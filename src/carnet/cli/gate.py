@@ -11,7 +11,9 @@ import click
 from carnet.cli.durations import parse_duration
 from carnet.cli.serving import serve_app
 from carnet.cli.verifier_options import issuer_of, options_of, verifier_options
+from carnet.errors import ConfigurationError
 from carnet.listening import listen, url_of
+from carnet.verifier import ProtectedResource
 from carnet.verifier.gate import Gate
 
 __all__ = ["gate"]
@@ -32,6 +34,18 @@ __all__ = ["gate"]
     multiple=True,
     metavar="NAME",
     help="What the tokens must be for; may be repeated.",
+)
+@click.option(
+    "--resource",
+    metavar="URL",
+    help="The address of what is behind the gate, as clients know it; they find the issuer by it.",
+)
+@click.option(
+    "--resource-scope",
+    "scopes_supported",
+    multiple=True,
+    metavar="NAME",
+    help="A scope that clients should ask for to use it at all; may be repeated.",
 )
 @click.option(
     "--host",
@@ -88,6 +102,8 @@ def gate(
     host: str,
     port: int,
     leeway: str,
+    resource: str | None,
+    scopes_supported: tuple[str, ...],
     **given: Any,
 ) -> None:
     """Answer nginx, Traefik, Caddy or Envoy whether a request may pass.
@@ -98,11 +114,16 @@ def gate(
     \b
     Examples:
       carnet gate --issuer https://auth.example.com --audience orders
+      carnet gate --issuer https://auth.example.com --resource https://mcp.example.com/mcp
       carnet gate --issuer keycloak:https://sso.example.com,shop --audience orders
       carnet gate --issuer https://auth.example.com --audience orders \\
         --cookie __Host-carnet-access --origin https://app.example.com
     """
     options = {**options_of(given), "leeway": parse_duration(leeway)}
+    if resource is not None:
+        options["resource"] = ProtectedResource(resource, scopes_supported=scopes_supported or None)
+    elif scopes_supported:
+        raise ConfigurationError("--resource-scope goes with --resource")
     trusted = [issuer_of(issuer) for issuer in issuers]
     asyncio.run(_serve(Gate(trusted, audiences or None, **given, **options), host, port))
 

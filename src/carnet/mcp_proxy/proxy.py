@@ -70,6 +70,7 @@ class McpProxy:
         self._bearer = BearerMiddleware(
             OwnSessions(self._checked), issuer, audience=public_url, resource=resource, **options
         )
+        self._metadata = self._bearer.metadata
         parts = urlsplit(public_url)
         self._upstream = upstream
         self._scopes = " ".join(scopes)
@@ -99,11 +100,10 @@ class McpProxy:
         scheme, netloc = self._own
         others = [pair for pair in scope["headers"] if pair[0] != b"host"]
         scope = {**scope, "scheme": scheme, "headers": [*others, (b"host", netloc)]}
-        metadata = self._bearer.metadata
         if scope["path"] == self._path:
             await self._endpoint(scope, receive, send)
-        elif metadata is not None and metadata.is_meant(scope):
-            await metadata(scope, receive, send)
+        elif self._metadata.is_meant(scope):
+            await self._metadata(scope, receive, send)
         else:
             await answer(send, 404, "not_found", f"the MCP endpoint is {self._path}", ANYWHERE)
 

@@ -43,6 +43,7 @@ __all__ = [
     "check_role",
     "check_scope",
     "described",
+    "joined",
     "missing",
     "needs_acr",
     "needs_age",
@@ -240,6 +241,20 @@ def scope_of(*places: object) -> str:
     """
     found = [getattr(place, "carnet_scope", "") for place in places]
     return " ".join(dict.fromkeys(" ".join(found).split()))
+
+
+def joined(need: Need | None, view: object) -> tuple[Need | None, str]:
+    """Join a decorator's need with the scopes that stand below it: all are told at once.
+
+    Args:
+        need: the decorator's own.
+        view: what it decorates.
+
+    Returns:
+        The need, and all scopes that are needed from here on.
+    """
+    scope = scope_of(need, view)
+    return (needs_scope(scope) if scope_of(need) else need), scope
 
 
 def needs_acr(*acr_values: str, max_age: int | None = None) -> Need:

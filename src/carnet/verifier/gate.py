@@ -15,6 +15,9 @@ CGI and WSGI take it for the same: a request with one does not pass.
     403   a good token without the role or the scope; or a cookie that another site's page sent;
           or a header that a service could take for one of the gate's
     503   the issuer can't be reached, and there is nothing to check the token with
+
+With the option ``resource`` the gate also answers ``/.well-known/oauth-protected-resource/…``, to
+which the proxy leads such requests (RFC 9728).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from carnet.browser.origin import comes_from_own_pages
 from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
+from carnet.verifier.adapters.asgi import MetadataEndpoint
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -39,6 +43,7 @@ from carnet.verifier.bearer import (
     needs_age,
     not_installed,
     typed,
+    with_advice,
 )
 from carnet.verifier.identity_headers import PREFIX, IdentityHeaders
 from carnet.verifier.issuer import Trusted
@@ -107,6 +112,7 @@ class Gate:
         self._cookie = cookie
         self._origin = origin or ""
         self._preflight = preflight
+        metadata = MetadataEndpoint.of(self._verifier)
         self.app = Starlette(
             routes=[
                 Route("/verify", self._verify, methods=list(METHODS)),
@@ -114,6 +120,7 @@ class Gate:
                 Route("/verify/{path:path}", self._verify, methods=list(METHODS)),
                 Route("/healthz", self._health),
                 Route("/readyz", self._readiness),
+                *([] if metadata is None else [Route(metadata.path, metadata)]),
             ],
             lifespan=self._live,
         )
@@ -153,7 +160,7 @@ class Gate:
             typed(self._verifier, claims)
             for role in request.query_params.getlist("role"):
                 check_role(claims, role)
-            for scope in request.query_params.getlist("scope"):
+            if scope := _scope(request):
                 check_scope(claims, scope)
             for need in _step_up(request):
                 need(claims)
@@ -163,6 +170,7 @@ class Gate:
                 (request.headers[name] for name in ADDRESS_HEADERS if name in request.headers),
                 request.url.path,
             )
+            refusal = with_advice(refusal, self._verifier.resource, _scope(request))
             refusal.log(address.partition("?")[0])
             # nginx takes any status but 401 and 403 for a failure of the gate itself.
             status = 401 if refusal.status == 400 else refusal.status
@@ -227,6 +235,11 @@ def _is_preflight(request: Request) -> bool:
     named = {value for name, value in headers if name in METHOD_HEADERS} or {request.method}
     names = [name for name, value in headers if value and name not in METHOD_HEADERS]
     return len(named) == 1 and is_preflight(named.pop(), names)
+
+
+def _scope(request: Request) -> str:
+    """Join the scopes that the address asks for, so that a challenge names all of them."""
+    return " ".join(dict.fromkeys(" ".join(request.query_params.getlist("scope")).split()))
 
 
 def _step_up(request: Request) -> list[Need]:
