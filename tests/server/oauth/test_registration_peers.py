@@ -118,6 +118,9 @@ def test_the_mcp_sdk_from_pypi(server, method):
                 return protected(request)
             return await self.real.handle_async_request(request)
 
+        async def aclose(self):
+            await self.real.aclose()
+
     async def browse(address):
         # The browser blocks: it has a thread of its own.
         with ThreadPoolExecutor(1) as pool:
@@ -144,8 +147,8 @@ def test_the_mcp_sdk_from_pypi(server, method):
 
     first, scope, second, storage = asyncio.run(scene())
     assert first == second == "a tool's answer"
-    assert scope == "tools:read"
+    assert set(scope.split()) == {"tools:read", "offline_access"}
     # What it registered with is no limit: it asks for more with the client that it is.
-    assert set(storage.tokens.scope.split()) == {"tools:read", "tools:write"}
+    assert set(storage.tokens.scope.split()) == {"tools:read", "tools:write", "offline_access"}
     assert storage.client.client_id.startswith("dynamic.")
     assert len(answers) == 2

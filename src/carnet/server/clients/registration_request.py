@@ -23,7 +23,7 @@ from carnet.server.clients.configuration import with_members
 
 __all__ = ["application_type", "read_registration", "registered_members"]
 
-TAKEN: Final = (
+TAKEN: Final[tuple[str, ...]] = (
     *("client_name", "redirect_uris", "post_logout_redirect_uris", "scope", "jwks"),
     *("token_endpoint_auth_method", "dpop_bound_access_tokens"),
     *("id_token_encrypted_response_alg", "id_token_encrypted_response_enc"),
@@ -78,7 +78,7 @@ def read_registration(given: Mapping[str, Any]) -> ClientMetadata:
 
 
 def application_type(metadata: ClientMetadata) -> str:
-    """Say what a client is by its addresses, ``web`` or ``native`` (OpenID Connect Registration)."""
+    """Say what a client is by its addresses: ``web`` or ``native``."""
     is_web = all(address.startswith("https://") for address in metadata.redirect_uris)
     return "web" if is_web else "native"
 

@@ -30,13 +30,13 @@ from carnet.server.clients.clients import (
     check_metadata,
     client_of,
 )
-from carnet.server.clients.consents import forget_client
 from carnet.server.clock import SECOND, Clock
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
 
 __all__ = [
+    "UNUSED_KEPT",
     "UnregisteredClient",
     "UnregisteredClients",
     "UnregisteredKind",
@@ -213,8 +213,7 @@ class UnregisteredClients:
                 event = Event.CLIENT_CHANGED if before else Event.CLIENT_CREATED
                 yield from record(now, event, origin, reason=client_id)
             if before and begins_anew:
-                about = (client_id, "client_changed", now, origin)
-                yield from forget_client(self._sessions, *about)
+                yield from self.ending(client_id, "client_changed", now, origin)
             return (yield sql.UNREGISTERED_CLIENT, (client_id,))
 
         [saved], _ = _read(await self._store.transact(work))
@@ -236,6 +235,33 @@ class UnregisteredClients:
         await self._store.write(sql.USE_UNREGISTERED_CLIENT, *values)
         self._remembered.pop(client.id, None)
 
+    def forget(self, client_id: str) -> None:
+        """Read a client anew when it is asked for next: it was changed."""
+        self._remembered.pop(client_id, None)
+
+    def ending(self, client_id: str, reason: str, now: int, origin: Origin) -> Transaction[int]:
+        """Forget who has let a client in, and end its sessions, in somebody's transaction.
+
+        Nobody but those who have let it in has sessions with it, so that these are found without
+        looking through all of them: whoever wants to can register clients, and remove them.
+
+        Args:
+            client_id: which.
+            reason: why the sessions end, for the audit log.
+            now: in microseconds since 1970.
+            origin: who asked.
+
+        Returns:
+            How many sessions end.
+        """
+        consents = yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
+        yield sql.FORGET_LOGOUT_FAILURE, (client_id,)
+        ended = 0
+        for account_id in dict.fromkeys(account_id for (account_id,) in consents):
+            about = (account_id, client_id, reason, now, origin)
+            ended += yield from self._sessions.ending_with_client(*about)
+        return ended
+
     async def remove(self, client_id: str, origin: Origin) -> int:
         """Remove a client, end its sessions, forget who has consented, and give their number.
 
@@ -254,14 +280,25 @@ class UnregisteredClients:
         return ended
 
     async def sweep(self) -> None:
-        """Remove those that nobody uses, in small batches."""
+        """Remove those that nobody uses, in small batches: first those that nobody has let in."""
         now = self._clock()
+        swept = BATCH
+        while swept == BATCH:
+            swept = await self._store.transact(partial(self._sweeping, now))
         swept = BATCH
         while swept == BATCH:
             rows = await self._store.read(sql.EXPIRED_UNREGISTERED_CLIENTS, now, BATCH)
             for (client_id,) in rows:
                 await self._expire(client_id, now)
             swept = len(rows)
+
+    def _sweeping(self, now: int) -> Transaction[int]:
+        """Remove many at once that nothing hangs on; the audit log has one entry for them."""
+        swept = len((yield sql.SWEEP_UNREGISTERED_CLIENTS, (now, BATCH)))
+        if swept:
+            reason = f"{swept} clients that nobody had let in"
+            yield from record(now, Event.CLIENT_REMOVED, SERVICE, reason=reason)
+        return swept
 
     async def _expire(self, client_id: str, now: int) -> None:
         removal = (sql.REMOVE_EXPIRED_UNREGISTERED_CLIENT, (client_id, now))
@@ -277,7 +314,7 @@ class UnregisteredClients:
         self._remembered.pop(client_id, None)
         now = self._clock()
         yield from record(now, Event.CLIENT_REMOVED, origin, reason=client_id)
-        return (yield from forget_client(self._sessions, client_id, reason, now, origin))
+        return (yield from self.ending(client_id, reason, now, origin))
 
 
 def unregistered_kind(client_id: str) -> UnregisteredKind | None:

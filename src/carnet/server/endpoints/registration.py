@@ -50,13 +50,16 @@ async def register_client(request: Request) -> Response:
 async def manage_registration(request: Request) -> Response:
     """Show, change or remove the client that sends the request."""
     _service(request)
+    manage = _MANAGING.get(request.method)
+    if manage is None:
+        raise HTTPException(405)
     async with _refusing(request):
         token = _token(request)
         if token is None:
             raise NotManaged(
                 "send the registration access token as 'Authorization: Bearer <token>'"
             )
-        return await _MANAGING[request.method](request, request.path_params["client_id"], token)
+        return await manage(request, request.path_params["client_id"], token)
 
 
 async def _show(request: Request, client_id: str, token: str) -> Response:

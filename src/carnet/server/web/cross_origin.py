@@ -39,8 +39,15 @@ class _AnyHeader(CORSMiddleware):
 
 
 def _from_anywhere(*methods: str) -> list[Middleware]:
-    more = {"allow_methods": methods, "allow_headers": ["*"], "expose_headers": EXPOSED}
-    return [Middleware(_AnyHeader, allow_origins=["*"], **more)]
+    return [
+        Middleware(
+            _AnyHeader,
+            allow_origins=["*"],
+            allow_methods=methods,
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+        )
+    ]
 
 
 # What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page

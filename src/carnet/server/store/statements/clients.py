@@ -47,6 +47,7 @@ RETURNING id
 
 FORGET_CONSENTS_TO_CLIENT = """
 DELETE FROM consent WHERE client_id = $1
+RETURNING account_id
 """
 
 RESOURCES = """

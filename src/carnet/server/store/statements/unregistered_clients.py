@@ -41,6 +41,17 @@ DELETE FROM unregistered_client WHERE client_id = $1
 RETURNING client_id
 """
 
+# Where nobody has let it in, nobody has a session with it.
+SWEEP_UNREGISTERED_CLIENTS = """
+DELETE FROM unregistered_client WHERE client_id IN (
+  SELECT client_id FROM unregistered_client
+  WHERE expires_at < $1
+    AND NOT EXISTS (SELECT 1 FROM consent WHERE consent.client_id = unregistered_client.client_id)
+  ORDER BY expires_at LIMIT $2
+)
+RETURNING client_id
+"""
+
 EXPIRED_UNREGISTERED_CLIENTS = """
 SELECT client_id FROM unregistered_client WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
 """
