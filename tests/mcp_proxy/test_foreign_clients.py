@@ -169,3 +169,27 @@ def test_a_session_over_stdio_ends_with_the_command(protect, ada):
 
     with pytest.raises(BaseException):  # noqa: B017 - however the client tells it
         asyncio.run(scene())
+
+
+def test_the_typescript_client_calls_a_tool(over_stdio, ada, node, root):
+    if not (root / "tests/node/node_modules/@modelcontextprotocol/sdk").is_dir():
+        pytest.skip("@modelcontextprotocol/sdk is not installed: THE CLIENT WAS NOT TRIED")
+    script = str(root / "tests" / "node" / "mcp_client.js")
+    process = processes.start(
+        [node, script, over_stdio.url, "remember", '{"note": "milk"}'],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            address = process.stdout.readline().strip()
+            assert address, process.stderr.read()
+            said, problems = process.communicate(
+                f"{ada.let_in(address)}\n", timeout=processes.PATIENCE
+            )
+        finally:
+            process.kill()
+    assert said, problems
+    assert json.loads(said) == {"text": "1", "refreshes": True}
