@@ -228,10 +228,20 @@ def test_clients_register_themselves_on_this_machine_and_elsewhere_only_if_told(
 def test_tokens_may_be_for_the_endpoint_with_its_scopes(start, carnet, tmp_path):
     _, port, _ = start("--scope", "notes:read")
     listed = carnet("resource", "list", "--json", data=tmp_path / "carnet-data")
-    [resource] = json.loads(listed.stdout)
-    assert resource["audience"] == f"http://127.0.0.1:{port}/mcp"
+    resources = {one["audience"]: one for one in json.loads(listed.stdout)}
+    resource = resources[f"http://127.0.0.1:{port}/mcp"]
     assert resource["scopes"] == ["notes:read"]
     assert resource["unregistered_clients"] is True
+
+
+def test_the_page_of_ones_account_is_opened_if_wanted(start, tmp_path):
+    browser = tmp_path / "browser"
+    browser.write_text('#!/bin/sh\necho "$1" > opened\n')
+    browser.chmod(0o700)
+    _, port, _ = start("--open", env={**os.environ, "BROWSER": f"{browser} %s"})
+    processes.wait_until(lambda: (tmp_path / "opened").exists())
+    processes.wait_until((tmp_path / "opened").read_text)
+    assert (tmp_path / "opened").read_text() == f"http://127.0.0.1:{port + 1}/me\n"
 
 
 def test_with_an_issuer_of_ones_own_no_server_is_started(start, tmp_path):

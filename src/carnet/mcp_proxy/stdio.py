@@ -291,6 +291,6 @@ def _again(body: bytes, receive: Receive) -> Receive:
 def _is_initialize(body: bytes) -> bool:
     try:
         message = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return isinstance(message, dict) and message.get("method") == "initialize"
