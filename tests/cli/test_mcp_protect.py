@@ -239,7 +239,7 @@ def test_the_page_of_ones_account_is_opened_if_wanted(start, tmp_path):
     browser.write_text('#!/bin/sh\necho "$1" > opened\n')
     browser.chmod(0o700)
     _, port, _ = start("--open", env={**os.environ, "BROWSER": f"{browser} %s"})
-    processes.wait_until(lambda: (tmp_path / "opened").exists())
+    processes.wait_until((tmp_path / "opened").exists)
     processes.wait_until((tmp_path / "opened").read_text)
     assert (tmp_path / "opened").read_text() == f"http://127.0.0.1:{port + 1}/me\n"
 
