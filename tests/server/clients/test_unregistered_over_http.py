@@ -85,6 +85,7 @@ def test_nobody_is_sent_on_to_its_address_who_has_not_signed_in(played, wrong):
 @pytest.mark.parametrize("resource", ["orders", "https://auth.example.com", "nothing"])
 def test_it_gets_nothing_of_what_is_not_open(played, resource):
     async def scene(_service, _clock, person):
+        await person.sign_in()
         asked = Request(client_id=DYNAMIC, resource=resource).parameters
         return await person.client.get("/authorize", params=asked)
 
