@@ -24,6 +24,8 @@ CALLBACK = "https://app.example/callback"
 VERIFIER = "v" * 43
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
 JSON = (b"content-type", b"application/json")
+# What is off unless it is switched on.
+EVERYTHING = {"sign_up": True, "client_registration": "open"}
 # What a browser sends with a form of one of the service's own pages.
 OWN_PAGE = [
     (b"accept", b"text/html"),
@@ -244,6 +246,19 @@ ANY_FORM = [
 ]
 
 GOOD_DOCUMENTS = {
+    ("POST", "/registration"): {
+        "client_name": "Agent",
+        "redirect_uris": [CALLBACK],
+        "grant_types": ["authorization_code"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+        "application_type": "web",
+        "scope": "openid",
+        "jwks": None,
+        "dpop_bound_access_tokens": False,
+        "id_token_encrypted_response_alg": None,
+        "id_token_encrypted_response_enc": "A128GCM",
+    },
     ("POST", "/sessions"): {
         "username": "alice",
         "password": "x",
@@ -259,7 +274,7 @@ GOOD_DOCUMENTS = {
         "resources": ["orders"],
         "contacts": ["x"],
     },
-    ("PUT", "/clients/{name}"): {"client_name": "Other", "redirect_uris": [CALLBACK]},
+    ("PUT", "/clients/{name:path}"): {"client_name": "Other", "redirect_uris": [CALLBACK]},
     ("POST", "/resources"): {"audience": "x", "scopes": ["x"], "access_token_lifetime": 60},
     ("PUT", "/resources/{name:path}"): {"scopes": ["x"]},
     ("POST", "/accounts"): {

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "keys": ("carnet.cli.keys:keys", "Manage the signing keys and the master key."),
     "audit": ("carnet.cli.audit:audit", "Show what has happened."),
     "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
+    "mcp": ("carnet.cli.mcp.protect:mcp", "Put access tokens in front of MCP servers."),
     "backup": ("carnet.cli.backup:backup", "Copy the SQLite database while servers go on."),
     "restore": ("carnet.cli.backup:restore", "Restore the database from a backup."),
     "migrate": ("carnet.cli.migrate:migrate", "Apply the migrations that the database lacks."),

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
 import click
-import uvicorn
 
 from carnet.cli.durations import parse_duration
+from carnet.cli.serving import serve_app
 from carnet.cli.verifier_options import issuer_of, options_of, verifier_options
 from carnet.errors import ConfigurationError
-from carnet.http_connections import CONNECTIONS, http_connections
-from carnet.listening import listen, room_for, url_of
+from carnet.listening import listen, url_of
 from carnet.verifier import ProtectedResource
 from carnet.verifier.gate import Gate
 
@@ -136,26 +132,5 @@ async def _serve(gate: Gate, host: str, port: int) -> None:
     with listen(host, port) as listener:
         for problem in await gate.prepare():
             click.echo(f"carnet: refusing everything until this is mended: {problem}", err=True)
-        config = uvicorn.Config(
-            gate.app,
-            http=http_connections(room_for(CONNECTIONS)),
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-        )
         print(f"carnet: gate on {url_of(listener)}/verify", file=sys.stderr, flush=True)
-        await _Server(config).serve([listener])
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which ends well when it is told to end."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        # uvicorn would raise the signal again at the end; a service told to stop ends with 0.
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
+        await serve_app(gate.app, listener)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -21,6 +22,7 @@ from carnet.server.endpoints.administration import OPERATIONS, Operation, admini
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.openapi import openapi
+from carnet.server.endpoints.registration import manage_registration, register_client
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token.endpoint import issue_token
 from carnet.server.endpoints.userinfo import user_info
@@ -30,7 +32,12 @@ from carnet.server.pages.brand import check_brand
 from carnet.server.pages.routes import PAGES
 from carnet.server.service import Service
 from carnet.server.settings import Settings
-from carnet.server.web.cross_origin import EXPOSED, FROM_ANYWHERE, from_anywhere
+from carnet.server.web.cross_origin import (
+    EXPOSED,
+    FROM_ANYWHERE,
+    MANAGED_FROM_ANYWHERE,
+    from_anywhere,
+)
 from carnet.server.web.reverse_proxy import WELL_KNOWN, BehindProxies
 
 __all__ = ["build_app"]
@@ -49,8 +56,8 @@ ASKED_MOST: Final = {
 
 
 def _route(operation: Operation) -> str:
-    # An audience is often a URL, with slashes.
-    return operation.path.replace("/resources/{name}", "/resources/{name:path}")
+    # An audience is often a URL, with slashes, and so is the id of a client that nobody registered.
+    return re.sub("^/(clients|resources)/{name}", r"/\1/{name:path}", operation.path)
 
 
 def _published(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
@@ -75,10 +82,17 @@ ROUTES = [
         methods=["DELETE"],
     ),
     Route("/account/consents", consents.list_consents, methods=["GET"]),
-    Route("/account/consents/{client_id}", consents.withdraw_consent, methods=["DELETE"]),
+    Route("/account/consents/{client_id:path}", consents.withdraw_consent, methods=["DELETE"]),
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
     Route("/openapi.json", openapi),
+    Route("/registration", register_client, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
+    Route(
+        "/registration/{client_id}",
+        manage_registration,
+        methods=["GET", "PUT", "DELETE", "OPTIONS"],
+        middleware=MANAGED_FROM_ANYWHERE,
+    ),
     Route("/revocation", revoke_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/revocations", stream_revocations, methods=["GET"]),
     _published("/.well-known/jwks.json", key_set),

@@ -58,6 +58,8 @@ class Event(StrEnum):
     KEY_RETIRED = "key_retired"
     MASTER_KEY_CHANGED = "master_key_changed"
     PASSWORD_CHANGED = "password_changed"
+    REGISTRATION_TOKEN_CREATED = "registration_token_created"  # no password
+    REGISTRATION_TOKEN_REVOKED = "registration_token_revoked"  # no password
     RESOURCE_CHANGED = "resource_changed"
     RESOURCE_CREATED = "resource_created"
     RESOURCE_REMOVED = "resource_removed"

@@ -17,7 +17,7 @@ from carnet.server.oauth.authorization_request import (
     AuthorizationRefused,
     NotTheClient,
     read_authorization_request,
-    read_client,
+    read_client_id,
     read_query,
     redirect_matches,
     with_parameters,
@@ -36,7 +36,7 @@ def read(given=None, client=None, known=None, **more):
     values = {name: [text] for name, text in Request(**more).parameters.items()}
     registry = registry_of(known or AUDIENCES)
     given = {**values, **(given or {})}
-    found = read_client(given, clients.get)
+    found = clients[read_client_id(given)]
     return read_authorization_request(given, found, registry.audiences_of, registry.permitted)
 
 
@@ -103,7 +103,6 @@ def test_each_rule_refuses_by_itself_and_tells_the_client(asked, error, about):
     [
         ({"client_id": []}, "names no client"),
         ({"client_id": ["app", "app"]}, "names no client, or more than one"),
-        ({"client_id": ["nobody"]}, "not known"),
         ({"redirect_uri": [CALLBACK, CALLBACK]}, "more than one address"),
         ({"redirect_uri": ["https://evil.example/"]}, "not one that the client has registered"),
         # OpenID Connect Core section 3.1.2.1 demands it, OAuth does where there is a choice.

@@ -39,7 +39,7 @@ OWN = {
     ("GET", "/account"),
     ("POST", "/account/password"),
     ("GET", "/account/consents"),
-    ("DELETE", "/account/consents/{client_id}"),
+    ("DELETE", "/account/consents/{client_id:path}"),
     ("GET", "/accounts/{account_id}/sessions"),
     ("DELETE", "/accounts/{account_id}/sessions"),
     ("DELETE", "/accounts/{account_id}/sessions/{session_id}"),

@@ -27,6 +27,7 @@ from carnet.server.sessions.sessions import FIRST_PARTY
 __all__ = [
     "FIRST_PARTY_CLIENT",
     "LOOPBACK_HOST",
+    "RESERVED_PREFIX",
     "AuthenticationMethod",
     "Client",
     "ClientMetadata",
@@ -49,6 +50,9 @@ Addresses = Annotated[tuple[Address, ...], Meta(max_length=64)]
 Names = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=512)], ...], Meta(max_length=64)
 ]
+
+RESERVED_PREFIX: Final = "dynamic."
+"""With this begin the ids of clients that have registered themselves, and no others."""
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~][A-Za-z0-9._~:\-]{0,127}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
@@ -168,6 +172,8 @@ class Client(NamedTuple):
         metadata: what is known of it.
         created_at: when it was made, in microseconds since 1970.
         keys: its public keys.
+        unregistered: whether no administrator has registered it: what is known of it is what it
+            says of itself.
     """
 
     id: str
@@ -175,6 +181,7 @@ class Client(NamedTuple):
     metadata: ClientMetadata
     created_at: int = 0
     keys: KeySet = KeySet()
+    unregistered: bool = False
 
     @property
     def encryption_key(self) -> Key | None:
@@ -229,6 +236,13 @@ def check_client_id(client_id: str) -> None:
     if client_id == FIRST_PARTY or client_id.startswith(f"{FIRST_PARTY}:"):
         raise ClientRefused(
             f"the id {FIRST_PARTY}, and all that begin with {FIRST_PARTY}:, are the service's own",
+            code="id_reserved",
+            member="client_id",
+        )
+    if client_id.startswith(RESERVED_PREFIX):
+        raise ClientRefused(
+            f"the ids that begin with {RESERVED_PREFIX} are those of clients that register "
+            "themselves",
             code="id_reserved",
             member="client_id",
         )

@@ -1,6 +1,7 @@
 """The registry: every client and every resource, in memory.
 
-They change rarely and are asked for with every token, so a process holds all of them. A change
+They change rarely and are asked for with every token, so a process holds all of them, but for the
+clients that no administrator has registered (``unregistered``). A change
 raises a counter in its own transaction; each process asks for the counters many times a second and
 reads the registry again when this one has moved.
 
@@ -34,6 +35,7 @@ from carnet.server.clients.resources import (
     own_api,
 )
 from carnet.server.clients.scopes import ALWAYS_GRANTABLE, ScopeTable
+from carnet.server.clients.unregistered import UnregisteredClients, unregistered_kind
 from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
 from carnet.server.resource_urls import canonical_resource
@@ -71,6 +73,8 @@ class Registry:
     Attributes:
         audiences: every other service that tokens may be for; the first is the default.
         scopes: what scopes release of an account.
+        unregistered: the clients that no administrator has registered.
+        open_audiences: the services that those may ask tokens for.
         generation: grows whenever something in the registry changes.
     """
 
@@ -87,6 +91,9 @@ class Registry:
         self._known = self._own
         self._spellings: dict[str, str] = {}
         self._offers: dict[str, _Offer] = {}
+        self._open_scopes: frozenset[str] = frozenset()
+        self.open_audiences: tuple[str, ...] = ()
+        self.unregistered = UnregisteredClients(store, sessions, clock)
         self.audiences: tuple[str, ...] = settings.audiences
         self.scopes = ScopeTable(settings)
         self.generation = 0
@@ -105,8 +112,15 @@ class Registry:
         """Tell whether there is such a client, but its row can't be read."""
         return client_id in self._clients.unreadable
 
+    async def find(self, client_id: str) -> Client | None:
+        """Give a client, or None where there is none of this id.
+
+        What costs no time for a registered one is ``client``.
+        """
+        return self.client(client_id) or await self.unregistered.find(client_id)
+
     def client(self, client_id: str) -> Client | None:
-        """Give a client, or None where there is none of this id."""
+        """Give a client that is registered, or None where none of this id is."""
         if client_id == FIRST_PARTY_CLIENT.id:
             return FIRST_PARTY_CLIENT
         return self._clients.known.get(client_id)
@@ -157,7 +171,8 @@ class Registry:
         """
         allowed = self.scopes_of(client).intersection(scopes)
         resource = self.resource(audience)
-        if resource is not None and (resource.metadata.scopes or not client.metadata.scope):
+        narrowed = bool(client.metadata.scope) and not client.unregistered
+        if resource is not None and (resource.metadata.scopes or not narrowed):
             # Those that release claims mean something to the service itself.
             allowed &= {*resource.metadata.scopes, *self.scopes.names}
         return allowed
@@ -165,6 +180,8 @@ class Registry:
     def _offer(self, client: Client) -> _Offer:
         """Give what there is for a client; it is found out once, until something changes."""
         metadata = client.metadata
+        if client.unregistered:
+            return _Offer(metadata, self.open_audiences, self._open_scopes)
         found = self._offers.get(client.id)
         if found is not None and found.metadata is metadata:
             return found
@@ -222,6 +239,13 @@ class Registry:
         for audience in self.unreadable_resources:
             known.pop(audience, None)
         self._known = known
+        is_open = {
+            name: one.metadata.scopes
+            for name, one in known.items()
+            if one.metadata.unregistered_clients
+        }
+        self.open_audiences = tuple(sorted(is_open))
+        self._open_scopes = frozenset(self.scopes.names).union(*is_open.values())
         self._spellings = {
             canonical_resource(name): name for name in (*known, self._issuer.audience)
         }
@@ -333,6 +357,9 @@ class Registry:
         Raises:
             ClientRefused: ``unknown_client``.
         """
+        known = client_id in self._clients.known or client_id in self._clients.unreadable
+        if unregistered_kind(client_id) is not None and not known:
+            return await self.unregistered.remove(client_id, origin)
         return await self._change(lambda: self._planner.removing_client(client_id, origin))
 
     async def add_resource(

@@ -49,6 +49,8 @@ class ResourceMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         signing_alg: the algorithm of its tokens; None is the service's first.
         encryption_key: a public JWK that its tokens are encrypted to, or None.
         encryption_enc: the content encryption for that.
+        unregistered_clients: whether clients that no administrator has registered may ask for
+            tokens for it.
     """
 
     scopes: Annotated[tuple[ScopeName, ...], Meta(max_length=64)] = ()
@@ -57,6 +59,7 @@ class ResourceMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     signing_alg: Algorithm | None = None
     encryption_key: dict[str, Any] | None = None
     encryption_enc: str = "A256GCM"
+    unregistered_clients: bool = False
 
 
 class Resource(NamedTuple):

@@ -71,5 +71,5 @@ async def _is_good(service: Service, claims: Claims) -> bool:
     if session_id is not None:
         return await service.sessions.accepts(session_id, claims["sub_ver"], token_id)
     # A client's own token is good as long as the client is there.
-    client = service.registry.client(claims["client_id"])
+    client = await service.registry.find(claims["client_id"])
     return client is not None and not await service.revocations.is_token_revoked(token_id)

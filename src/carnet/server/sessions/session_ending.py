@@ -78,11 +78,12 @@ class SessionEnding:
 
     def ending_with_client(
         self, account_id: str, client_id: str, reason: str, now: int, origin: Origin
-    ) -> Transaction[None]:
-        """End an account's sessions with a client, as a part of somebody's transaction."""
+    ) -> Transaction[int]:
+        """End an account's sessions with a client, in somebody's transaction; give their number."""
         ended = yield sql.END_SESSIONS_OF_CLIENT, (now, reason, client_id, account_id)
         for (session_id,) in ended:
             yield from self._revoke(session_id, account_id, reason, now, origin)
+        return len(ended)
 
     def _ending(self, session_id: str, reason: str, now: int, origin: Origin) -> Transaction[bool]:
         rows = yield sql.END_SESSION, (now, reason, session_id)

@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.clients.clients import Client, ClientMetadata, ClientRefused
+from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, ClientMetadata, ClientRefused
 from carnet.server.clients.resources import ResourceMetadata
+from carnet.server.clients.unregistered import unregistered_kind
 from carnet.server.identifiers import new_identifier
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
@@ -112,6 +113,10 @@ async def list_clients(request: Request) -> Response:
     service: Service = request.app.state.service
     session = await require_administrator(request)
     made = service.registry.resources()
+    after = request.query_params.get("after", "")
+    if not after.isascii() or not after.isprintable():
+        raise HTTPException(404)
+    unregistered, unreadable, last = await service.registry.unregistered.page(after)
     names = {resource.audience for resource in made}
     return render(
         request,
@@ -119,7 +124,10 @@ async def list_clients(request: Request) -> Response:
         session=session,
         clients=service.registry.clients(),
         failures=await service.logout_notices.failures(),
-        unreadable=sorted(service.registry.unreadable_clients.items()),
+        unregistered=unregistered,
+        after=after,
+        last=last,
+        unreadable=sorted({**service.registry.unreadable_clients, **unreadable}.items()),
         unreadable_resources=sorted(service.registry.unreadable_resources.items()),
         resources=made,
         settled=[
@@ -135,7 +143,7 @@ async def show_client(request: Request) -> Response:
     """Show a client, and whether it can be told of ended sessions."""
     service: Service = request.app.state.service
     session = await require_administrator(request)
-    client = _client(request, request.query_params.get("id", ""))
+    client = await _client(request, request.query_params.get("id", ""))
     failure = (await service.logout_notices.failures()).get(client.id)
     return _client_page(request, session, client, None, failure=failure)
 
@@ -189,10 +197,12 @@ async def ask(request: Request) -> Response:
         back = "/admin/clients"
         if registry.resource(name) is None and name not in registry.unreadable_resources:
             raise HTTPException(404)
-    elif change == "remove" and registry.is_unreadable(name):
+    elif change == "remove" and (
+        registry.is_unreadable(name) or unregistered_kind(name) is not None
+    ):
         back = "/admin/clients"
     else:
-        shown = _client(request, name).metadata.client_name or name
+        shown = (await _client(request, name)).metadata.client_name or name
     title, text, button = QUESTIONS[change]
     return render(
         request,
@@ -213,13 +223,13 @@ async def make_secret(request: Request) -> Response:
     service: Service = request.app.state.service
     form = await Form.read(request)
     session = await require_administrator(request)
-    client = _client(request, form["id"])
-    if not client.metadata.has_secret:
+    client = await _client(request, form["id"])
+    if client.unregistered or not client.metadata.has_secret:
         raise HTTPException(404)
     origin = origin_of(request, session.account.id)
     kept = KEPT.get(form["keep_previous"], 0)
     secret = await service.registry.new_secret(client.id, origin, kept)
-    return _client_page(request, session, _client(request, client.id), secret)
+    return _client_page(request, session, await _client(request, client.id), secret)
 
 
 async def remove_previous_secret(request: Request) -> Response:
@@ -295,16 +305,20 @@ def _resource_members(form: Form) -> dict[str, Any]:
         scopes.append(scope)
         if claims:
             released[scope] = [name for name in claims.split(",") if name]
-    members: dict[str, Any] = {"scopes": scopes, "scope_claims": released}
+    members: dict[str, Any] = {
+        "scopes": scopes,
+        "scope_claims": released,
+        "unregistered_clients": form["unregistered_clients"] == "yes",
+    }
     if form["claims"].strip():
         members["claims"] = [name for name in form["claims"].split() if name != NO_CLAIMS]
     return members
 
 
-def _client(request: Request, client_id: str) -> Client:
+async def _client(request: Request, client_id: str) -> Client:
     service: Service = request.app.state.service
-    found = next((one for one in service.registry.clients() if one.id == client_id), None)
-    if found is None:
+    found = await service.registry.find(client_id)
+    if found is None or found is FIRST_PARTY_CLIENT:
         raise HTTPException(404)
     return found
 

@@ -71,6 +71,8 @@ async def grant_refresh(request: Request, form: dict[str, str]) -> dict[str, Any
             # scope. What is left would be a session without a token.
             await service.sessions.end(grant.session_id, "grant_withdrawn", origin)
             raise _refuse("withdrawn", origin) from None
+    if client.unregistered:
+        await service.registry.unregistered.note_use(client)
     ACCEPTED.inc()
 
     audience, scope = chosen

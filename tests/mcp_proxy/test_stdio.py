@@ -1,0 +1,136 @@
+"""A server over standard input and output behind the proxy: its sessions, over real sockets."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from tests import processes
+from tests.verifier.conftest import Issuer
+
+from carnet import Signer
+
+SERVER = Path(__file__).parent / "small_server.py"
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def issuer():
+    one = Issuer()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def protected(protect_once, issuer):
+    return protect_once(server=(sys.executable, str(SERVER)), issuer=issuer.url)
+
+
+@pytest.fixture
+def ask(issuer, protected):
+    """Send a request as somebody, ada by default."""
+    with httpx.Client(trust_env=False, timeout=60) as client:
+
+        def asked(method="POST", url=protected.url, sub="ada", headers=None, **more):
+            signer = Signer(issuer.key, issuer=issuer.url, audience=url, type="at+jwt")
+            token = signer.sign({"sub": sub, "client_id": "c"})
+            sent = {**ACCEPT, "Authorization": f"Bearer {token}", **(headers or {})}
+            return client.request(method, url, headers=sent, **more)
+
+        yield asked
+
+
+def end(ask, begun):
+    session = {"Mcp-Session-Id": begun.headers["mcp-session-id"]}
+    assert ask("DELETE", headers=session).status_code == 200
+    return session
+
+
+def test_a_session_begins_with_initialize_and_ends_with_its_process(ask, protected):
+    before = processes.descendants(protected.process.pid)
+    begun = ask(json=INITIALIZE)
+    assert begun.status_code == 200
+    assert '"serverInfo"' in begun.text
+    made = processes.descendants(protected.process.pid) - before
+    assert made
+    session = end(ask, begun)
+    processes.wait_until(lambda: all(map(processes.has_ended, made)))
+    assert ask(headers=session, json=INITIALIZE).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"json": {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}},
+        {"json": [INITIALIZE]},
+        {"content": b"\xff{"},
+        {"content": b"[" * 100_000},
+        {"method": "GET"},
+        {"method": "DELETE"},
+    ],
+)
+def test_what_begins_no_session_starts_no_process(ask, protected, more):
+    before = processes.descendants(protected.process.pid)
+    answer = ask(**more)
+    assert (answer.status_code, answer.json()["code"]) == (400, "session_missing")
+    assert processes.descendants(protected.process.pid) == before
+
+
+def test_a_version_without_sessions_is_refused_so_that_clients_fall_back(ask):
+    answer = ask(headers={"Mcp-Protocol-Version": "2026-07-28"}, json=INITIALIZE)
+    assert (answer.status_code, answer.json()["code"]) == (400, "unsupported_version")
+    assert "jsonrpc" not in answer.json()
+
+
+def test_one_person_cant_take_all_sessions(ask):
+    begun = [ask(json=INITIALIZE) for _ in range(20)]
+    assert {answer.status_code for answer in begun} == {200}
+    answer = ask(json=INITIALIZE)
+    assert (answer.status_code, answer.json()["code"]) == (503, "too_many_sessions")
+    others = ask(sub="bob", json=INITIALIZE)
+    assert others.status_code == 200
+    end(ask, begun.pop())
+    # The place is free as soon as the session has ended.
+    again = ask(json=INITIALIZE)
+    assert again.status_code == 200
+
+
+def test_a_server_that_ends_at_once_is_an_error_in_the_answer(protect, issuer, ask):
+    broken = protect(server=(sys.executable, str(SERVER), "--dies"), issuer=issuer.url)
+    answer = ask(url=broken.url, json=INITIALIZE)
+    assert "the MCP server has ended" in answer.text
+    session = {"Mcp-Session-Id": answer.headers["mcp-session-id"]}
+    assert ask(url=broken.url, headers=session, json=INITIALIZE).status_code == 404
+    broken.stop()
+    assert "has ended in the midst of a session" in "".join(broken.said)
+    assert "Traceback" not in "".join(broken.said)
+
+
+def test_the_command_ends_at_once_while_streams_are_open(protect, issuer, ask):
+    one = protect(server=(sys.executable, str(SERVER)), issuer=issuer.url)
+    begun = ask(url=one.url, json=INITIALIZE)
+    session = {"Mcp-Session-Id": begun.headers["mcp-session-id"]}
+    signer = Signer(issuer.key, issuer=issuer.url, audience=one.url, type="at+jwt")
+    token = signer.sign({"sub": "ada", "client_id": "c"})
+    headers = {**ACCEPT, **session, "Authorization": f"Bearer {token}"}
+    made = processes.descendants(one.process.pid)
+    with (
+        httpx.Client(trust_env=False, timeout=60) as client,
+        client.stream("GET", one.url, headers=headers) as answer,
+    ):
+        assert answer.status_code == 200
+        assert one.stop() == 0
+    assert all(map(processes.has_ended, made))
+    assert "Traceback" not in "".join(one.said)
