@@ -21,6 +21,7 @@ from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
+from carnet.server.sessions.agents import Agents
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.store import Opening, Store, open_store
@@ -45,6 +46,7 @@ class Service:
         accounts: who may sign in.
         throttle: who has to wait before trying again.
         sessions: who is signed in.
+        agents: which programs act for them.
         registry: the clients, and what tokens may be for.
         used_once: which proofs and assertions of clients have been used.
         revocations: refuses access tokens before their time.
@@ -65,6 +67,7 @@ class Service:
     accounts: Accounts
     throttle: Throttle
     sessions: Sessions
+    agents: Agents
     registry: Registry
     used_once: UsedOnce
     revocations: Revocations
@@ -134,6 +137,7 @@ async def open_service(
             accounts=accounts,
             throttle=Throttle(store, keys, clock),
             sessions=sessions,
+            agents=Agents(store, sessions, settings, clock),
             registry=registry,
             used_once=UsedOnce(store, clock),
             revocations=revocations,

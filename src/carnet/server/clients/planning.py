@@ -138,7 +138,7 @@ class Planner:
             ClientRefused: naming the member at fault and what was expected.
         """
         check_metadata(metadata)
-        for name in ("resources", "introspects"):
+        for name in ("resources", "introspects", "exchange_from", "exchange_to"):
             for audience in getattr(metadata, name):
                 may_be = name == "resources" and audience == self._settings.own_url
                 if audience not in audiences and not may_be:

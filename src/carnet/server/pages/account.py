@@ -29,6 +29,7 @@ __all__ = [
     "show_applications",
     "show_password",
     "show_sessions",
+    "stop_agent",
     "through",
 ]
 
@@ -36,6 +37,8 @@ DONE: Final = {
     "password": "Your password is changed, and all your other sessions have ended.",
     "ended": "The session has ended.",
     "others": "All your other sessions have ended.",
+    "stopped": "The program is stopped: what it had is refused, and it gets nothing more until you "
+    "sign in again.",
     "disconnected": "The application is disconnected, and its sessions have ended.",
 }
 
@@ -122,6 +125,8 @@ async def show_applications(request: Request) -> Response:
         "applications.html",
         session=session,
         applications=await service.consents.applications(session.account.id),
+        agents=await service.agents.of_account(session.account.id),
+        name_of=service.registry.name_of,
         done=_done(request),
     )
 
@@ -134,6 +139,16 @@ async def disconnect(request: Request) -> Response:
     origin = origin_of(request, session.account.id)
     await service.consents.withdraw(session.account.id, form["id"], origin)
     return redirect(request, "/me/applications?done=disconnected")
+
+
+async def stop_agent(request: Request) -> Response:
+    """Stop a program that acts for one."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await require_session(request)
+    origin = origin_of(request, session.account.id)
+    await service.agents.stop(session.account.id, form["id"], origin)
+    return redirect(request, "/me/applications?done=stopped")
 
 
 def through(session: Session) -> str:
