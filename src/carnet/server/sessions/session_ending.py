@@ -76,7 +76,7 @@ class SessionEnding:
                 # Whoever exchanges the token at this moment is done, and is found here, or waits,
                 # and then finds the token revoked.
                 yield sql.SETTLE_SESSION, (session_id,)
-                yield from self._ending_agents(session_id, "token_revoked", now, origin)
+                yield from self._ending_agents(session_id, now, origin)
             yield from self._revocations.revoke_token(token_id, now)
 
         await self._store.transact(work)
@@ -123,15 +123,13 @@ class SessionEnding:
         yield from self._revocations.revoke_session(session_id, now)
         about = {"account_id": account_id, "session_id": session_id, "reason": reason}
         yield from record(now, Event.SESSION_ENDED, origin, **about)
-        yield from self._ending_agents(session_id, reason, now, origin)
+        yield from self._ending_agents(session_id, now, origin)
 
-    def _ending_agents(
-        self, session_id: str, reason: str, now: int, origin: Origin
-    ) -> Transaction[None]:
+    def _ending_agents(self, session_id: str, now: int, origin: Origin) -> Transaction[None]:
         """End the sessions that were begun with a session's tokens, and so on down.
 
         One statement a level: each sees what was committed while the one before it waited.
         """
-        ended = yield sql.END_AGENTS_OF_SESSION, (now, reason, session_id)
-        for agent_session_id, account_id in ended:
-            yield from self.revoking(agent_session_id, account_id, reason, now, origin)
+        ended = yield sql.END_AGENTS_OF_SESSION, (now, session_id)
+        for agent_id, account_id in ended:
+            yield from self.revoking(agent_id, account_id, "ended_with_parent", now, origin)

@@ -89,8 +89,8 @@ ORDER BY rotated_at DESC, id
 """
 
 END_AGENTS_OF_SESSION = """
-UPDATE session SET ended_at = $1, ended_reason = $2
-WHERE parent_id = $3 AND ended_at IS NULL
+UPDATE session SET ended_at = $1, ended_reason = 'ended_with_parent'
+WHERE parent_id = $2 AND ended_at IS NULL
 RETURNING id, account_id
 """
 
