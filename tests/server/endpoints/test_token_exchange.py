@@ -687,3 +687,44 @@ def test_nobody_stops_the_programs_of_another(scene_of):
         assert await world.is_good(first)
 
     scene_of(scene)
+
+
+def test_the_account_page_shows_who_acts_for_one_and_stop_stops_it(scene_of):
+    async def scene(world):
+        await world.sign_in()
+        assert "Acting for you" not in (await world.client.get("/me/applications")).text
+        await world.agent("named", ("orders",), ("billing",), client_name="The <b>Agent</b>")
+        token = await world.given(world.token(await world.begin()), "named")
+        page = (await world.client.get("/me/applications")).text
+        assert "Acting for you" in page
+        assert "The &lt;b&gt;Agent&lt;/b&gt;" in page
+        assert '<span class="mono">billing</span>, may use: bills:read, bills:write' in page
+        answer = await world.client.post("/me/agents/stop", data={"id": "named"})
+        assert answer.status_code == 303
+        done = (await world.client.get(answer.headers["location"])).text
+        assert "The program is stopped" in done
+        assert "Acting for you" not in done
+        assert not await world.is_good(token)
+
+    scene_of(scene)
+
+
+def test_administrators_see_who_acts_for_an_account_and_stop_it(scene_of):
+    async def scene(world):
+        role = world.service.settings.admin_role
+        await world.service.accounts.create("root", PASSWORD, (role,))
+        root = Inside(world.service, "root")
+        await root.sign_in()
+        _, first, second = await chain(world)
+        address = f"/admin/users/{world.account.id}"
+        page = (await root.client.get(address)).text
+        assert "Acting for the user" in page
+        assert 'aria-label="Stop billing at ledger"' in page
+        answer = await root.client.post(f"{address}/stop", data={"id": "orders"})
+        assert answer.status_code == 303
+        assert not await world.is_good(first)
+        assert not await world.is_good(second)
+        told = (await root.client.get("/admin/clients/client?id=orders")).text
+        assert "With their tokens for orders, at billing, ledger" in told
+
+    scene_of(scene)
