@@ -1,10 +1,20 @@
 """A program is stopped in the middle of its work: by every verifier, with no call for a request."""
 
+import re
+import shlex
+from pathlib import Path
+
 import pytest
-from tests.server.flows import add_client
+from tests.server.flows import add_client, signed_in
 from tests.system.waiting import followed, refusal, until
 
+from carnet import InvalidToken
 from carnet.server.clients.clients import TOKEN_EXCHANGE
+
+PAGE = (Path(__file__).parents[2] / "docs" / "acting-for-someone.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+PYTHON = "\n".join(text for language, text in BLOCKS if language == "python")
+CONSOLE = [text for language, text in BLOCKS if language == "console"]
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 
@@ -106,3 +116,39 @@ def test_an_operator_sees_a_program_and_ends_it(chain, verify, carnet):
     assert "acts as agent0 at orders" in listed
     carnet("session", "end", "alice", session_id, data=server.data)
     assert refusal(verifier, tokens[-1]).code == "revoked"
+
+
+def commands(text):
+    """Give what is typed in a block, without the answers."""
+    joined = text.replace("\\\n", " ")
+    return [shlex.split(line[2:]) for line in joined.splitlines() if line.startswith("$ ")]
+
+
+def test_the_page_on_acting_for_someone_goes_as_it_is_written(carnet, start, tmp_path):
+    data = tmp_path / "data"
+    carnet("migrate", data=data)
+    for words in commands(CONSOLE[0]):
+        done = carnet(*words[1:], data=data)
+        assert done.returncode == 0, done.stderr
+    secret = re.search(r"client_secret  (\S+)", done.stdout)[1]
+    add_client(data, "shop", first_party=True, scope="bills:read orders:read")
+    server = start()
+    page = {}
+    exec(compile(PYTHON, "acting-for-someone.md", "exec"), page)
+
+    person = signed_in(server, client_id="shop", scope="bills:read orders:read", resource="orders")
+    token = page["token_for_billing"](server.url, secret, person["access_token"])
+    own = server.sign_in_to_api().json()["access_token"]
+    headers = {"Authorization": f"Bearer {own}"}
+    with page["open_to_orders"](server.url) as verifier:
+        assert page["describe"](verifier, token).endswith(" through orders-service")
+        until(lambda: followed(verifier))
+        listed = server.client.get("/account/agents", headers=headers).json()["agents"]
+        assert [one["client_id"] for one in listed] == ["orders-service"]
+        path = commands(CONSOLE[1])[1][-1].partition("8400")[2]
+        assert server.client.delete(path, headers=headers).status_code == 204
+        assert refusal(verifier, token).code == "revoked"
+        mine = server.sign_in(resource="billing").json()["access_token"]
+        with pytest.raises(InvalidToken) as refused:
+            verifier.verify(mine)
+        assert refused.value.claim == "act.sub"

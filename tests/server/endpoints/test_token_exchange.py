@@ -1,6 +1,7 @@
 """Programs that act for somebody: what they get, what they don't, and how they are stopped."""
 
 import asyncio
+import re
 import time
 
 import pytest
@@ -726,5 +727,31 @@ def test_administrators_see_who_acts_for_an_account_and_stop_it(scene_of):
         assert not await world.is_good(second)
         told = (await root.client.get("/admin/clients/client?id=orders")).text
         assert "With their tokens for orders, at billing, ledger" in told
+
+    scene_of(scene)
+
+
+def test_an_administrator_makes_a_program_that_acts_for_people(scene_of):
+    async def scene(world):
+        role = world.service.settings.admin_role
+        await world.service.accounts.create("root", PASSWORD, (role,))
+        root = Inside(world.service, "root")
+        await root.sign_in()
+        form = {
+            "id": "made",
+            "client_name": "Made",
+            "kind": "agent",
+            "scope": SCOPE,
+            "exchange_from": "orders",
+        }
+        refused = await root.client.post("/admin/clients/new", data=form)
+        assert refused.status_code == 422
+        assert "exchange_to names at least one audience" in refused.text
+        form["exchange_to"] = "billing ledger"
+        made = await root.client.post("/admin/clients/new", data=form)
+        assert made.status_code == 201
+        world.secrets["made"] = re.search(r'<code id="secret">([^<]+)<', made.text)[1]
+        subject = world.token(await world.begin())
+        assert said(await world.given(subject, "made", resource="ledger"))["aud"] == "ledger"
 
     scene_of(scene)

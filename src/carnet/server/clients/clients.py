@@ -296,8 +296,8 @@ def _check_exchange(metadata: ClientMetadata) -> None:
     for name in ("exchange_from", "exchange_to"):
         if exchanges is not bool(getattr(metadata, name)):
             raise ClientRefused(
-                f"{name} goes with the grant {TOKEN_EXCHANGE}: it names audiences where the client "
-                "has that grant, and none where it has not",
+                f"with the grant {TOKEN_EXCHANGE}, and only with that, {name} names at least one "
+                "audience",
                 member=name,
             )
     beyond = set(metadata.exchange_to).difference(metadata.resources)
