@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from carnet.errors import ConfigurationError
 from carnet.server.dispatcher import DirectEndpoint, Dispatcher
-from carnet.server.endpoints import accounts, consents, probes, sessions
+from carnet.server.endpoints import accounts, agents, consents, probes, sessions
 from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
@@ -83,6 +83,8 @@ ROUTES = [
     ),
     Route("/account/consents", consents.list_consents, methods=["GET"]),
     Route("/account/consents/{client_id:path}", consents.withdraw_consent, methods=["DELETE"]),
+    Route("/account/agents", agents.list_agents, methods=["GET"]),
+    Route("/account/agents/{client_id}", agents.stop_agent, methods=["DELETE"]),
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
     Route("/openapi.json", openapi),

@@ -164,7 +164,7 @@ class Planner:
         check_metadata(metadata)
         spellings = {canonical_resource(audience) for audience in audiences}
         own = canonical_resource(self._settings.own_url)
-        for name in ("resources", "introspects"):
+        for name in ("resources", "introspects", "exchange_from", "exchange_to"):
             for audience in getattr(metadata, name):
                 canonical = canonical_resource(audience)
                 may_be = name == "resources" and canonical == own

@@ -125,6 +125,11 @@ class Registry:
             return FIRST_PARTY_CLIENT
         return self._clients.known.get(client_id)
 
+    def name_of(self, client_id: str) -> str:
+        """Give what a client calls itself, or its id where it says nothing, or is gone."""
+        client = self.client(client_id)
+        return (client.metadata.client_name if client is not None else "") or client_id
+
     def resource(self, audience: str) -> Resource | None:
         """Give what tokens may be for, or None where they may not be for that."""
         if audience == self._issuer.audience:
