@@ -134,6 +134,16 @@ def test_it_may_ask_for_what_is_open_to_such_clients_and_never_for_the_services_
     assert play(scene, audiences=("default",)) == [(), ("any", "tools"), ("any",)]
 
 
+def test_no_open_resource_makes_the_administrations_scope_one_that_it_may_ask_for(play):
+    async def scene(service, _clock):
+        opened = ResourceMetadata(scopes=("carnet:admin", "x"), unregistered_clients=True)
+        await service.registry.add_resource("tools", opened, OPERATOR)
+        client = (await save(service)).client
+        return service.registry.permitted(client, "tools", ["carnet:admin", "x"])
+
+    assert play(scene, audiences=("default",)) == {"x"}
+
+
 @pytest.mark.parametrize(
     ("member", "value"),
     [

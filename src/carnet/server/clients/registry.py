@@ -201,13 +201,18 @@ class Registry:
             scopes = metadata.scopes | ALWAYS_GRANTABLE
         else:
             known = (self._known[name] for name in audiences if name in self._known)
-            offered = (resource.metadata.scopes for resource in known)
-            scopes = frozenset(self.scopes.names).union(*offered)
-            # Whatever else knows a scope of that name, too.
-            scopes = scopes.difference(self._issuer.metadata.scopes)
+            scopes = self._offered(resource.metadata.scopes for resource in known)
         served = frozenset(self.spelled(name) for name in metadata.introspects)
         found = self._offers[client.id] = _Offer(metadata, audiences, scopes, served)
         return found
+
+    def _offered(self, scopes: Iterable[Iterable[str]]) -> frozenset[str]:
+        """Give what resources with these scopes offer to a client without a list of its own.
+
+        None of the service's own API's, even if another resource knows one of that name.
+        """
+        offered = frozenset(self.scopes.names).union(*scopes)
+        return offered.difference(self._issuer.metadata.scopes)
 
     def clients(self) -> list[Client]:
         """Give every client, by its id."""
@@ -250,7 +255,7 @@ class Registry:
             if one.metadata.unregistered_clients
         }
         self.open_audiences = tuple(sorted(is_open))
-        self._open_scopes = frozenset(self.scopes.names).union(*is_open.values())
+        self._open_scopes = self._offered(is_open.values())
         self._spellings = {
             canonical_resource(name): name for name in (*known, self._issuer.audience)
         }
