@@ -37,6 +37,7 @@ def start(*arguments):
         stderr=subprocess.PIPE,
         text=True,
     )
+    process.stderr = processes.Drained(process.stderr)
     said = []
     for line in process.stderr:
         said.append(line)
