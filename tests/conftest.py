@@ -54,6 +54,14 @@ def browser():
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        make_context = chromium.new_context
+
+        def new_context(**options):
+            context = make_context(**options)
+            context.set_default_timeout(processes.PATIENCE * 1000)
+            return context
+
+        chromium.new_context = new_context
         yield chromium
         chromium.close()
 

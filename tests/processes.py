@@ -6,8 +6,10 @@ default, also where the tests run in the background or under nohup, with SIGINT 
 
 from __future__ import annotations
 
+import queue
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -38,6 +40,46 @@ def run(command, *, input=None, capture_output=False, timeout=PATIENCE, check=Fa
     if check:
         done.check_returncode()
     return done
+
+
+class Drained:
+    """The text that a process writes into a pipe, taken out of it as it comes.
+
+    A pipe holds 64 KiB; a process that has filled one which nobody reads is stopped.
+
+    Args:
+        stream: the pipe.
+    """
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._lines = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._take_all, daemon=True)
+        self._reader.start()
+
+    def __iter__(self):
+        return iter(self.readline, "")
+
+    def readline(self):
+        """Wait for a line, and give it; "" is the end."""
+        line = self._lines.get()
+        if not line:
+            self._lines.put("")
+        return line
+
+    def read(self):
+        """Wait for the end, and give what has not been read."""
+        return "".join(self)
+
+    def close(self):
+        """Wait for the end, and close the pipe."""
+        self._reader.join(PATIENCE)
+        self._stream.close()
+
+    def _take_all(self):
+        for line in self._stream:
+            self._lines.put(line)
+        self._lines.put("")
 
 
 def wait_until(true, seconds=PATIENCE):

@@ -39,6 +39,15 @@ server.stop(None).wait()
 PRINTING = """
 print(answer.status_code, answer.headers["www-authenticate"], answer.json()["code"])
 """
+SCOPE = ' scope="orders:read"'
+# What the challenge of each says besides: an app without decorators has no scope that is known.
+CHALLENGE = {
+    "Any ASGI app": "",
+    "Any WSGI app": "",
+    "Clients that find the issuer by themselves": (
+        ' resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"'
+    ),
+}
 WSGI = ("Django", "Django REST framework", "Flask", "Any WSGI app")
 
 
@@ -54,7 +63,8 @@ def test_a_service_of_the_page_refuses_who_brings_no_token(section, tmp_path):
         code, expected = code + ASKING["gRPC"], "UNAUTHENTICATED token_missing\n"
     else:
         kind = "WSGI" if title in WSGI else "ASGI"
-        code, expected = code + ASKING[kind] + PRINTING, "401 Bearer token_missing\n"
+        code += ASKING[kind] + PRINTING
+        expected = f"401 Bearer{CHALLENGE.get(title, SCOPE)} token_missing\n"
     (tmp_path / "shop.py").write_text(code, "utf-8")
     run = processes.run(
         [sys.executable, "shop.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120

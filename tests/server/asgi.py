@@ -249,7 +249,6 @@ GOOD_DOCUMENTS = {
     ("POST", "/registration"): {
         "client_name": "Agent",
         "redirect_uris": [CALLBACK],
-        "post_logout_redirect_uris": [CALLBACK],
         "grant_types": ["authorization_code"],
         "response_types": ["code"],
         "token_endpoint_auth_method": "none",

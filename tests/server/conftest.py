@@ -75,6 +75,7 @@ def start(tmp_path):
             text=True,
             env={**os.environ, **(env or {})},
         )
+        process.stderr = processes.Drained(process.stderr)
         line = process.stderr.readline()
         found = re.fullmatch(r"carnet: serving \S+ on (http://\S+)\n", line)
         assert found, line + process.stderr.read()

@@ -40,7 +40,6 @@ class Scene:
         self.load = ClusterLoad(servers, SimpleNamespace(url=issuer), CLIENTS)
         self.logs = [[] for _ in servers]
         for server, lines in zip(servers, self.logs, strict=True):
-            # A pipe that nobody reads would hold the server up.
             threading.Thread(
                 target=lambda s=server, told=lines: told.extend(s.process.stderr), daemon=True
             ).start()

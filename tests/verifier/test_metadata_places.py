@@ -71,10 +71,15 @@ def test_a_mounted_asgi_app_has_a_route_for_outside():
     assert over_asgi(Starlette(routes=[Mount("/api", inner)])).status_code == 404
 
 
+def in_starlette(backend=None):
+    backend = backend or BearerBackend(**OPTIONS)
+    using = [Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)]
+    return Starlette(routes=[Route("/orders", lambda _: JSONResponse({}))], middleware=using)
+
+
 def test_a_starlette_app_answers_and_a_mounted_one_has_a_route_for_outside():
     backend = BearerBackend(**OPTIONS)
-    using = [Middleware(AuthenticationMiddleware, backend=backend, on_error=on_error)]
-    inner = Starlette(routes=[Route("/orders", lambda _: JSONResponse({}))], middleware=using)
+    inner = in_starlette(backend)
     assert is_told(over_asgi(inner))
     assert over_asgi(inner, method="POST").status_code == 405
     assert is_told(over_asgi(inner, f"/api{PATH}", root_path="/api"))
@@ -107,6 +112,33 @@ def in_litestar(resource=RESOURCE, **more):
         openapi_config=None,
         **more,
     )
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: AsgiMiddleware(Starlette(), **OPTIONS), in_litestar, in_starlette]
+)
+def test_a_websocket_at_the_path_is_not_accepted(make):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    scope = {
+        "type": "websocket",
+        "path": PATH,
+        "raw_path": PATH.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "ws",
+        "headers": [],
+        "subprotocols": [],
+        "extensions": {},
+    }
+    asyncio.run(make()(scope, receive, send))
+    assert [message["type"] for message in sent] == ["websocket.close"]
 
 
 def test_litestar_answers_before_the_guards_of_the_app():

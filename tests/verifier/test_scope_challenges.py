@@ -39,9 +39,14 @@ OPTIONS = {"issuer": ISSUER, "keys": KeySet([KEY.public]), "resource": RESOURCE}
 SIGNER = Signer(KEY, issuer=ISSUER, audience=RESOURCE, type="at+jwt")
 
 
+BAD = "a bad token"
+
+
 def bearing(scope):
     if scope is None:
         return {}
+    if scope == BAD:
+        return {"Authorization": "Bearer abc.def.ghi"}
     token = SIGNER.sign({"sub": "ada", "client_id": "c", "scope": scope, "roles": ["ADMIN"]})
     return {"Authorization": f"Bearer {token}"}
 
@@ -72,11 +77,11 @@ def in_fastapi():
     bearer = for_fastapi.Bearer(**OPTIONS)
     app, router = FastAPI(), APIRouter(dependencies=[Depends(bearer.require_scope("a"))])
 
-    def caller(claims: Annotated[Claims, Security(bearer, scopes=["c"])]):
+    def caller(claims: Annotated[Claims, Depends(bearer)]):
         return claims
 
     @router.get("/orders", dependencies=[Depends(bearer.require_scope("b"))])
-    def orders(claims: Annotated[Claims, Depends(caller)]):
+    def orders(claims: Annotated[Claims, Security(caller, scopes=["c"])]):
         return {}
 
     app.include_router(router)
@@ -226,6 +231,14 @@ PLACES = {
     "grpc": over_grpc,
     "gate": lambda: over_asgi(Gate(**OPTIONS).app, "/verify?scope=a&role=ADMIN&scope=b%20c"),
 }
+
+
+# Starlette's backend is asked before there is a route.
+@pytest.mark.parametrize("name", sorted({*PLACES} - {"starlette"}))
+def test_who_brings_a_bad_token_is_told_all_that_a_good_one_needs(name):
+    status, told = PLACES[name]()(BAD)
+    assert status == 401
+    assert re.search(r'\bscope="(?:a b c|a c b|b a c|b c a|c a b|c b a)"', told)
 
 
 @pytest.mark.parametrize("name", PLACES)

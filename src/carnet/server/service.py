@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from carnet.errors import ServerError
@@ -20,6 +20,7 @@ from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder, re
 from carnet.server.keys.master_key import create_master_key, read_master_key
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
+from carnet.server.oauth.client_metadata_documents import ClientMetadataDocuments
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
 from carnet.server.sessions.sessions import Sessions
@@ -53,6 +54,7 @@ class Service:
         access_tokens: what the signed-in are given.
         id_tokens: what tells clients who has signed in.
         codes: what the authorization endpoint gives clients.
+        documents: finds clients by the documents that they publish.
         consents: which client may do what for whom.
         revocation_stream: tells verifiers what is refused.
         logout_notices: tells clients which sessions have ended.
@@ -74,6 +76,7 @@ class Service:
     access_tokens: AccessTokens
     id_tokens: IdTokens
     codes: AuthorizationCodes
+    documents: ClientMetadataDocuments
     consents: Consents
     revocation_stream: RevocationStream
     logout_notices: LogoutNotices
@@ -116,7 +119,7 @@ async def open_service(
         ServerError: if the folder, the database or the master key can't be used.
     """
     store, folder = await _open_data(settings, reading=reading)
-    passwords = Passwords()
+    passwords, closing = Passwords(), ExitStack()
     try:
         keys = await _load_keys(store, folder, settings, clock, reading=reading)
         revocations = Revocations(store, settings, clock)
@@ -127,8 +130,10 @@ async def open_service(
         accounts = Accounts(store, passwords, revocations, clock)
         if not reading:
             await accounts.prepare()
-        throttle = Throttle(store, keys, clock)
         id_tokens = IdTokens(keys, settings)
+        throttle = Throttle(store, keys, clock)
+        documents = ClientMetadataDocuments(registry.unregistered, throttle, settings, clock)
+        closing.callback(documents.close)
         logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
             settings=settings,
@@ -145,6 +150,7 @@ async def open_service(
             access_tokens=AccessTokens(keys, registry, settings),
             id_tokens=id_tokens,
             codes=AuthorizationCodes(store, sessions, clock),
+            documents=documents,
             consents=Consents(store, sessions, clock),
             revocation_stream=stream,
             logout_notices=logout_notices,
@@ -154,6 +160,7 @@ async def open_service(
             folder=folder,
         )
     finally:
+        closing.close()
         passwords.close()
         await store.close()
 

@@ -28,6 +28,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 Algorithm = Literal["ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448", "RS256", "PS256"]
 Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * DAY)]
 Colour = Annotated[str, Meta(pattern="^(|#[0-9a-fA-F]{6})$")]
+HostName = Annotated[str, Meta(pattern=r"^[a-z0-9\-]+(\.[a-z0-9\-]+)*$", max_length=253)]
 ScopeName = Annotated[str, Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$")]
 ClaimName = Annotated[str, Meta(min_length=1, max_length=256)]
 TokenKind = Literal["access_token", "id_token", "userinfo"]
@@ -81,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ones than usual.
         admin_role: the role of those who may see and end other people's sessions.
         revocation_heartbeat: how often the revocation stream says that it is alive.
+        client_metadata_private_hosts: the hosts of clients' metadata documents that may stand at
+            addresses which are not public, for clients inside a private network.
         trusted_proxies: addresses and networks of proxies whose X-Forwarded-For is believed.
         stop_delay: how long the service takes new requests once it was told to stop, while
             ``/readyz`` says 503: until those who send them have noticed.
@@ -122,6 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     scopes: dict[ScopeName, ScopeRelease] = {}
     admin_role: Annotated[str, Meta(min_length=1)] = "carnet:admin"
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
+    client_metadata_private_hosts: tuple[HostName, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     stop_delay: Annotated[int, Meta(ge=0, le=3600)] = 0
     stop_grace: Annotated[int, Meta(ge=1, le=3600)] = 10

@@ -85,8 +85,11 @@ def authenticate(
     Raises:
         Refusal: 400, 401 or 503.
     """
-    token = bearer_token(values, "Bearer" if presented is None else "DPoP")
     try:
+        claims = _remembered(verifier, values, presented)
+        if claims is not None:
+            return claims
+        token = bearer_token(values, "Bearer" if presented is None else "DPoP")
         return verifier.claims(token, presented)
     except (InvalidToken, IssuerUnavailable) as error:
         raise refusal_of(error) from None
@@ -107,11 +110,23 @@ async def authenticate_async(
     Raises:
         Refusal: 400, 401 or 503.
     """
-    token = bearer_token(values, "DPoP" if presented else "Bearer")
     try:
+        claims = _remembered(verifier, values, presented)
+        if claims is not None:
+            return claims
+        token = bearer_token(values, "Bearer" if presented is None else "DPoP")
         return await verifier.claims(token, presented)
     except (InvalidToken, IssuerUnavailable) as error:
         raise refusal_of(error) from None
+
+
+def _remembered(
+    verifier: Issuers[Any], values: Sequence[str], presented: Presented | None
+) -> Claims | None:
+    """Give what the token says of a header as most are, where it was accepted before."""
+    if presented is None and len(values) == 1 and values[0].startswith("Bearer "):
+        return verifier.remembered(values[0][7:])
+    return None
 
 
 def typed(verifier: Issuers[T], claims: Claims) -> T:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 from tests.server.conftest import PASSWORD
-from tests.server.flows import CALLBACK
+from tests.server.flows import CALLBACK, Request
 from tests.server.inside import Inside, register
 
 from carnet import inspect
@@ -60,19 +60,23 @@ def test_it_gets_tokens_for_what_is_open_and_people_are_asked_each_time(played):
         assert inspect(again["access_token"]).claims["aud"] == "tools"
         await person.authorize(client_id=DYNAMIC, scope="tools:call")
         assert person.forms == [*FORMS, "/authorize/decision"]
-        _, silent = await person.authorize(client_id=DYNAMIC, scope="tools:call", prompt="none")
-        return silent["error"]
+        silent = Request(client_id=DYNAMIC, scope="tools:call", prompt="none").parameters
+        return await person.client.get("/authorize", params=silent)
 
-    assert played(scene) == "consent_required"
+    # It leads nowhere without the person's yes, not even to the client.
+    answer = played(scene)
+    assert (answer.status_code, "location" in answer.headers) == (400, False)
 
 
 @pytest.mark.parametrize("resource", ["orders", "https://auth.example.com", "nothing"])
 def test_it_gets_nothing_of_what_is_not_open(played, resource):
     async def scene(_service, _clock, person):
-        _, answer = await person.authorize(client_id=DYNAMIC, resource=resource)
-        return answer["error"]
+        asked = Request(client_id=DYNAMIC, resource=resource).parameters
+        return await person.client.get("/authorize", params=asked)
 
-    assert played(scene) == "invalid_target"
+    answer = played(scene)
+    assert (answer.status_code, "location" in answer.headers) == (400, False)
+    assert "may not ask for tokens for this resource" in answer.text
 
 
 def test_a_resource_that_is_closed_again_ends_what_hangs_on_it(played):
@@ -179,11 +183,24 @@ def test_who_has_let_one_in_sees_its_name_and_takes_that_back(played):
             "consents"
         ]
         assert (consent["client_id"], consent["client_name"]) == (DOCUMENT, "App")
+        await person.sign_in()
+        shown = (await person.client.get("/me/applications")).text
+        assert "app.example (calls itself “App”)" in shown
         place = f"/account/consents/{quote(DOCUMENT, safe='')}"
         assert (await person.client.delete(place, headers=headers)).status_code == 204
         return (await person.client.get("/account/consents", headers=headers)).json()
 
     assert played(scene, DOCUMENT, client_name="App") == {"consents": []}
+
+
+def test_nobody_is_led_to_where_such_a_client_leads_after_a_sign_out(played):
+    address = "https://evil.example/"
+
+    async def scene(_service, _clock, person):
+        asked = {"client_id": DYNAMIC, "post_logout_redirect_uri": address}
+        return (await person.client.get("/logout", params=asked)).status_code
+
+    assert played(scene, post_logout_redirect_uris=(address,)) == 400
 
 
 def test_the_page_for_a_new_resource_opens_it(played):

@@ -1,5 +1,6 @@
 """Clients that register themselves, over HTTP: what they are told, and what each may do."""
 
+import asyncio
 import re
 from contextlib import asynccontextmanager
 
@@ -14,10 +15,17 @@ from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR, newest
 from carnet.server.clients import registrations
 from carnet.server.clients.resources import ResourceMetadata
+from carnet.server.store import statements as sql
 
 TOOLS = "https://tools.example/mcp"
+LOOPBACK = "http://127.0.0.1:3000/callback"
 DAY = 86_400
 ASKED = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request):
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
 
 
 class Programs:
@@ -378,8 +386,8 @@ def test_attack_a_client_changes_its_redirect_after_it_was_let_in(playing):
         moved = await programs.manage("PUT", made, **{**same, "redirect_uris": elsewhere})
         ended = await browser.refresh(lives.json()["refresh_token"], made["client_id"])
         code = await browser.exchange(waiting, unused["code"])
-        silent = wish(moved.json(), prompt="none")
-        _, refused = await browser.authorize(silent)
+        silent = wish(moved.json(), prompt="none").parameters
+        refused = await browser.client.get("/authorize", params=silent)
         old = await browser.client.get("/authorize", params=wish(made).parameters)
         account = await service.accounts.find("alice")
         return lives, ended, code, refused, old, await service.consents.applications(account.id)
@@ -388,30 +396,57 @@ def test_attack_a_client_changes_its_redirect_after_it_was_let_in(playing):
     assert lives.status_code == 200
     assert error_of(ended) == (400, "invalid_grant")
     assert error_of(code) == (400, "invalid_grant")
-    assert refused["error"] == "consent_required"
+    assert (refused.status_code, "location" in refused.headers) == (400, False)
     assert old.status_code == 400
     assert applications == []
 
 
-@pytest.mark.parametrize("resource", ["orders", "default", "http://127.0.0.1:8400", None])
+@pytest.mark.parametrize("resource", ["orders", "default", "http://127.0.0.1:8400"])
 def test_attack_a_resource_that_is_not_open_to_such_clients(playing, resource):
     async def scene(programs, service, clock):
-        made = (await programs.register(scope="carnet:admin tools:read", first_party=True)).json()
-        browser = Inside(service)
-        more = {"scope": "carnet:admin tools:read", "resource": resource}
-        asked, told = await browser.authorize(wish(made, **more))
-        if resource is not None:
-            return told, None
-        # Its default is what is open to it, and the scope what that offers.
-        return told, (await browser.exchange(asked, told["code"])).json()
+        made = (await programs.register(redirect_uris=[LOOPBACK], first_party=True)).json()
+        _, told = await Inside(service).authorize(wish(made, resource=resource))
+        return told
 
-    told, tokens = playing(scene)
-    if resource is not None:
-        assert told["error"] == "invalid_target"
-        return
-    claims = inspect(tokens["access_token"]).claims
+    assert playing(scene)["error"] == "invalid_target"
+
+
+def test_what_it_asks_for_by_default_is_open_to_it_and_no_more_than_that_offers(playing):
+    async def scene(programs, service, clock):
+        scope = "carnet:admin tools:read orders:read"
+        made = (await programs.register(scope=scope, first_party=True)).json()
+        browser = Inside(service)
+        asked, told = await browser.authorize(wish(made, resource=None, scope=None))
+        return (await browser.exchange(asked, told["code"])).json()
+
+    claims = inspect(playing(scene)["access_token"]).claims
     assert (claims["aud"], claims["scope"]) == (TOOLS, "tools:read")
     assert "roles" not in claims
+
+
+def test_attack_a_link_that_begins_here_and_ends_where_a_stranger_wants(playing):
+    async def scene(programs, service, clock):
+        web = (await programs.register()).json()
+        device = (await programs.register(redirect_uris=[LOOPBACK])).json()
+        found = []
+        for browser in (Inside(service), Inside(service)):
+            for wrong in ({"scope": "x"}, {"resource": "x"}, {"prompt": "none"}, {"state": ""}):
+                asked = [wish(made, response_type="x", **wrong) for made in (web, device)]
+                found.append(
+                    [await browser.client.get("/authorize", params=one.parameters) for one in asked]
+                )
+            await browser.sign_in()
+        browser.typed["decision"] = "deny"
+        _, denied = await browser.authorize(wish(web))
+        return found, denied
+
+    found, denied = playing(scene)
+    for web, device in found:
+        assert (web.status_code, "location" in web.headers) == (400, False)
+        assert "app.example" in web.text
+        # A program on the person's own device is told.
+        assert device.headers["location"].startswith(LOOPBACK)
+    assert denied["error"] == "access_denied"
 
 
 def test_attack_the_services_own_api_with_the_token_of_such_a_client(playing):
@@ -563,3 +598,54 @@ def test_sweeping_those_that_nobody_used_is_one_statement_for_many(playing):
 
     idle, many = playing(scene, "token")
     assert many - idle <= 2
+
+
+def test_a_token_for_three_registers_three_however_many_come_at_once(playing):
+    async def scene(programs, service, clock):
+        _, text = await service.registrations.tokens.create(OPERATOR, 60, 3)
+        answers = await asyncio.gather(*(programs.register(text) for _ in range(8)))
+        return sorted(one.status_code for one in answers)
+
+    assert playing(scene, "token") == [201] * 3 + [401] * 5
+
+
+def test_a_change_and_a_removal_at_once_leave_no_client_behind(playing):
+    async def scene(programs, service, clock):
+        left = []
+        for _ in range(5):
+            made = (await programs.register()).json()
+            said = {**ASKED, "client_id": made["client_id"], "client_name": "Agent"}
+            changed, removed = await asyncio.gather(
+                programs.manage("PUT", made, **said), programs.manage("DELETE", made)
+            )
+            assert removed.status_code == 204
+            assert changed.status_code in (200, 401)
+            left.append((await programs.manage("GET", made)).status_code)
+        return left
+
+    assert playing(scene) == [401] * 5
+
+
+def test_what_strangers_can_cause_looks_through_no_table(playing, engine):
+    if engine:
+        pytest.skip("SQLite says what it looks through, whatever there is")
+
+    async def scene(programs, service, clock):
+        plans = {}
+        for name in (
+            "FORGET_CONSENTS_TO_CLIENT",
+            "END_SESSIONS_OF_CLIENT",
+            "SWEEP_UNREGISTERED_CLIENTS",
+            "HOLD_DYNAMIC_CLIENT",
+            "USE_REGISTRATION_TOKEN",
+            "DYNAMIC_CLIENT_COUNT",
+        ):
+            text = getattr(sql, name)
+            values = [None] * len(set(re.findall(r"\$\d", text)))
+            rows = await service.store.read(f"EXPLAIN QUERY PLAN {text}", *values)
+            plans[name] = [row[-1] for row in rows]
+        return plans
+
+    for name, steps in playing(scene).items():
+        assert steps, name
+        assert not [step for step in steps if step.startswith("SCAN")], (name, steps)

@@ -15,6 +15,8 @@ slots back. What counts depends on who asks:
     whoever makes an account                      address
     a client that registers or changes itself     address; all of them
     the same, with an initial access token        address
+    whoever is signed in, with an unknown client  account, and address, apart from others; a slot is
+    whose document is fetched                     never given back
 
 So those who have never signed in can use up only what others like them have.
 
@@ -64,6 +66,8 @@ ACCOUNT: Final = Allowance(100, 2 * SECOND)
 # kept than there may be at a time (``MOST_CLIENTS`` of registrations).
 REGISTRATION_HERE: Final = Allowance(20, 60 * SECOND)
 REGISTRATION: Final = Allowance(200, 5 * SECOND)
+DOCUMENT: Final = Allowance(20, 30 * SECOND)
+DOCUMENT_HERE: Final = Allowance(60, 5 * SECOND)
 AUDITED_HERE: Final = Allowance(20, 60 * SECOND)
 AUDITED: Final = Allowance(1000, 10 * SECOND)
 
@@ -224,6 +228,21 @@ class Throttle:
             slots["registrations"] = REGISTRATION
         async with self._attempt(slots) as attempt:
             yield attempt
+
+    async def document(self, account_id: str, address: str) -> None:
+        """Fetch the document of a client for somebody who is signed in.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        slots = {
+            self._slot("document account", account_id): DOCUMENT,
+            self._slot("document", network_of(address)): DOCUMENT_HERE,
+        }
+        try:
+            await self._store.transact(lambda: self._take_slots(slots))
+        except _Refused as refused:
+            raise Delayed(refused.seconds) from None
 
     def audited(self, address: str) -> Transaction[bool]:
         """Tell, in somebody's transaction, whether a refusal is to stand in the audit log.

@@ -24,7 +24,7 @@ from carnet.server.clients.configuration import with_members
 __all__ = ["application_type", "read_registration", "registered_members"]
 
 TAKEN: Final[tuple[str, ...]] = (
-    *("client_name", "redirect_uris", "post_logout_redirect_uris", "scope", "jwks"),
+    *("client_name", "redirect_uris", "scope", "jwks"),
     *("token_endpoint_auth_method", "dpop_bound_access_tokens"),
     *("id_token_encrypted_response_alg", "id_token_encrypted_response_enc"),
 )

@@ -252,6 +252,8 @@ class Registry:
         Raises:
             ClientRefused: if it can't be so, ``unknown_client``, or ``registry_changed``.
         """
+        # What nothing can be is told first, whichever client it is for.
+        self._planner.check(metadata, self.audiences)
         return await self._change_client(client_id, lambda _: metadata, origin)
 
     async def edit_client(

@@ -15,6 +15,7 @@ sessions end at once, in the transaction that removes it.
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
@@ -41,6 +42,7 @@ __all__ = [
     "UnregisteredClients",
     "UnregisteredKind",
     "check_unregistered",
+    "shown_name",
     "unregistered_kind",
 ]
 
@@ -52,6 +54,7 @@ USED_KEPT: Final = 90 * DAY
 REMEMBERED: Final = SECOND
 MOST_REMEMBERED: Final = 1024
 BATCH: Final = 100
+LONGEST_SHOWN: Final = 60
 
 UnregisteredKind = Literal["document", "dynamic"]
 
@@ -68,6 +71,8 @@ _ADMINISTRATORS: Final = (
     "backchannel_logout_uri",
 )
 _GRANTS: Final = frozenset(("authorization_code", "refresh_token"))
+# Controls, marks of direction, private and unassigned letters.
+_UNSEEN: Final = frozenset(("Cc", "Cf", "Co", "Cs", "Cn"))
 _DEFAULTS: Final = ClientMetadata()
 
 _log = structlog.get_logger()
@@ -320,6 +325,14 @@ class UnregisteredClients:
 def unregistered_kind(client_id: str) -> UnregisteredKind | None:
     """Say which kind of client has ids of this form, or None where it is a registered one's."""
     return next((kind for kind, form in _FORMS.items() if form.fullmatch(client_id)), None)
+
+
+def shown_name(name: str) -> str:
+    """Give what a client calls itself as people are shown it: short, and with nothing unseen."""
+    spaced = " ".join(name.split())
+    seen = "".join(letter for letter in spaced if unicodedata.category(letter) not in _UNSEEN)
+    seen = " ".join(seen.split())
+    return seen if len(seen) <= LONGEST_SHOWN else f"{seen[:LONGEST_SHOWN]}…"
 
 
 def check_unregistered(metadata: ClientMetadata) -> None:

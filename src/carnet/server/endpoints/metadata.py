@@ -78,6 +78,8 @@ def _authorization(service: Service) -> dict[str, Any]:
             *service.registry.scopes.claims,
         ],
         "acr_values_supported": [ACR],
+        # Such a client can get something only while a resource is open to it.
+        "client_id_metadata_document_supported": bool(service.registry.open_audiences),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_parameter_supported": False,
         "request_parameter_supported": False,

@@ -128,14 +128,31 @@ class AuthorizationRefused(CarnetError):
         description: for the developer of the client; printable ASCII without quotes.
         redirect_uri: the client's address.
         state: as the client sent it, or None.
+        unregistered: whether no administrator has registered that address.
     """
 
     def __init__(
-        self, error: str, description: str, redirect_uri: str, state: str | None = None
+        self,
+        error: str,
+        description: str,
+        redirect_uri: str,
+        state: str | None = None,
+        *,
+        unregistered: bool = False,
     ) -> None:
         super().__init__(description, code=error)
         self.redirect_uri = redirect_uri
         self.state = state
+        self.unregistered = unregistered
+
+    @property
+    def leads_astray(self) -> bool:
+        """Whether the address is a site that a stranger chose, and nobody has agreed to go to.
+
+        Whoever makes such a client and a wrong request would have a link that begins here and ends
+        there (RFC 9700 section 4.11.2). What is on the person's own device is no such site.
+        """
+        return self.unregistered and self.redirect_uri.startswith("https://")
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,7 +255,9 @@ def read_authorization_request(
     state = states[0] if len(states) == 1 and len(states[0]) <= MAX_TEXT else None
 
     def refused(error: str, description: str) -> AuthorizationRefused:
-        return AuthorizationRefused(error, description, redirect_uri, state)
+        return AuthorizationRefused(
+            error, description, redirect_uri, state, unregistered=client.unregistered
+        )
 
     for name, values in given.items():
         if len(values) > 1:

@@ -88,7 +88,12 @@ async def _read(request: Request, query: str) -> _LogoutRequest:
     if address is None:
         return _LogoutRequest(subject, None)
     client = None if client_id is None else await service.registry.find(client_id)
-    if client is None or address not in client.metadata.post_logout_redirect_uris:
+    # Where a client that nobody has registered leads to, nobody here vouches for.
+    if (
+        client is None
+        or client.unregistered
+        or address not in client.metadata.post_logout_redirect_uris
+    ):
         raise NotTheClient("the address to go on to is not one that a known client has registered")
     return _LogoutRequest(subject, with_parameters(address, {"state": one.get("state")}))
 

@@ -194,6 +194,10 @@ class MetadataEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, whatever its path is."""
+        if scope["type"] == "websocket":
+            # Where a framework has one route for both.
+            await send({"type": "websocket.close", "code": CLOSED})
+            return
         status, headers, body = self._resource.answer(scope["method"])
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw})

@@ -206,7 +206,8 @@ class Bearer(SecurityBase, Generic[T]):
     def _scopes_below(self, dependant: Any) -> Iterator[str]:
         call = getattr(dependant, "call", None)
         if isinstance(call, Bearer) and call._verifier is self._verifier:
-            yield from getattr(dependant, "own_oauth_scopes", None) or ()
+            for name in ("parent_oauth_scopes", "own_oauth_scopes"):
+                yield from getattr(dependant, name, None) or ()
         for one in getattr(dependant, "dependencies", ()):
             yield from self._scopes_below(one)
 
