@@ -107,6 +107,23 @@ def test_one_person_cant_take_all_sessions(ask):
     assert again.status_code == 200
 
 
+@pytest.mark.parametrize("odd", [{}, [], None, "unknown", 1.5])
+def test_a_cancelled_request_of_an_odd_id_harms_no_session(ask, protected, odd):
+    begun, others = ask(sub="eve", json=INITIALIZE), ask(sub="bob", json=INITIALIZE)
+    cancelled = {
+        "jsonrpc": "2.0",
+        "method": "notifications/cancelled",
+        "params": {"requestId": odd, "progressToken": odd, "_meta": odd},
+    }
+    for answer, sub in ((begun, "eve"), (others, "bob")):
+        session = {"Mcp-Session-Id": answer.headers["mcp-session-id"]}
+        assert ask(sub=sub, headers=session, json=cancelled).status_code in (202, 400)
+        again = ask(sub=sub, headers=session, json=INITIALIZE)
+        assert '"serverInfo"' in again.text
+        assert ask("DELETE", sub=sub, headers=session).status_code == 200
+    assert "has failed" not in "".join(protected.said)
+
+
 def test_a_server_that_ends_at_once_is_an_error_in_the_answer(protect, issuer, ask):
     broken = protect(server=(sys.executable, str(SERVER), "--dies"), issuer=issuer.url)
     answer = ask(url=broken.url, json=INITIALIZE)
