@@ -41,12 +41,13 @@ print(answer.status_code, answer.headers["www-authenticate"], answer.json()["cod
 """
 SCOPE = ' scope="orders:read"'
 # What the challenge of each says besides: an app without decorators has no scope that is known.
+METADATA = ' resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"'
 CHALLENGE = {
     "Any ASGI app": "",
     "Any WSGI app": "",
-    "Clients that find the issuer by themselves": (
-        ' resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"'
-    ),
+    "Clients that find the issuer by themselves": METADATA,
+    "MCP servers of the MCP SDK": METADATA,
+    "MCP servers of FastMCP": METADATA,
 }
 WSGI = ("Django", "Django REST framework", "Flask", "Any WSGI app")
 
@@ -63,7 +64,8 @@ def test_a_service_of_the_page_refuses_who_brings_no_token(section, tmp_path):
         code, expected = code + ASKING["gRPC"], "UNAUTHENTICATED token_missing\n"
     else:
         kind = "WSGI" if title in WSGI else "ASGI"
-        code += ASKING[kind] + PRINTING
+        asking = ASKING[kind].replace("/orders", "/mcp") if "MCP" in title else ASKING[kind]
+        code += asking + PRINTING
         expected = f"401 Bearer{CHALLENGE.get(title, SCOPE)} token_missing\n"
     (tmp_path / "shop.py").write_text(code, "utf-8")
     run = processes.run(

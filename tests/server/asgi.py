@@ -22,6 +22,7 @@ from carnet.server.settings import Settings
 ISSUER = "https://auth.example.com"
 CALLBACK = "https://app.example/callback"
 VERIFIER = "v" * 43
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
 JSON = (b"content-type", b"application/json")
 # What is off unless it is switched on.
@@ -174,6 +175,19 @@ GOOD_FORMS = {
         },
         {"grant_type": "client_credentials", "client_id": "app", "client_secret": "x"},
         {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "client_id": "agent",
+            "client_secret": "x",
+            "subject_token": "x",
+            "subject_token_type": ACCESS_TOKEN,
+            "actor_token": "x",
+            "actor_token_type": ACCESS_TOKEN,
+            "requested_token_type": ACCESS_TOKEN,
+            "resource": "billing",
+            "scope": "x",
+            "expires_in": "60",
+        },
+        {
             "grant_type": "client_credentials",
             "client_assertion": "x",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
@@ -216,6 +230,7 @@ GOOD_FORMS = {
     "/me/password": [{"current_password": "x", "new_password": "x"}],
     "/me/sessions/end": [{"id": "x"}],
     "/me/applications/disconnect": [{"id": "x"}],
+    "/me/agents/stop": [{"id": "x"}],
     "/admin/revocations": [{"after": "1"}],
     "/admin/audit": [
         {

@@ -15,7 +15,13 @@ from carnet.cli.registration_token import registration_token
 from carnet.cli.running import with_service
 from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.server.audit import OPERATOR
-from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, ClientMetadata, ClientRefused
+from carnet.server.clients.clients import (
+    FIRST_PARTY_CLIENT,
+    TOKEN_EXCHANGE,
+    Client,
+    ClientMetadata,
+    ClientRefused,
+)
 from carnet.server.clients.configuration import utc, with_members
 from carnet.server.clients.unregistered import UnregisteredClient
 from carnet.server.clock import SECOND, now
@@ -25,7 +31,12 @@ from carnet.server.tokens.logout_notices import LogoutFailure
 
 __all__ = ["client", "client_document"]
 
-GRANTS: Final = ("authorization_code", "refresh_token", "client_credentials")
+GRANTS: Final = {
+    "authorization_code": "authorization_code",
+    "refresh_token": "refresh_token",
+    "client_credentials": "client_credentials",
+    "token-exchange": TOKEN_EXCHANGE,
+}
 METHODS: Final = {
     "none": "none",
     "basic": "client_secret_basic",
@@ -52,7 +63,7 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "--grant",
         {
             "multiple": True,
-            "type": click.Choice(GRANTS),
+            "type": click.Choice(tuple(GRANTS)),
             "help": "Repeatable; for a new client by default authorization_code and refresh_token "
             "where it has a redirect URI, client_credentials where it has none.",
         },
@@ -99,6 +110,23 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "multiple": True,
             "metavar": "AUDIENCE",
             "help": "It serves this audience, and may ask about its tokens. Repeatable.",
+        },
+    ),
+    "exchange_from": (
+        "--exchange-from",
+        {
+            "multiple": True,
+            "metavar": "AUDIENCE",
+            "help": "With --grant token-exchange: it may act for people with their tokens for this "
+            "audience. Repeatable.",
+        },
+    ),
+    "exchange_to": (
+        "--exchange-to",
+        {
+            "multiple": True,
+            "metavar": "AUDIENCE",
+            "help": "And gets tokens for this audience so. Repeatable.",
         },
     ),
     "first_party": (
@@ -155,12 +183,17 @@ def add(
       carnet client add "Nightly job" --scope "orders:read orders:write" --resource orders
       carnet client add "Web shop" --redirect-uri https://shop.example.com/callback
       carnet client add "Phone app" --auth none --redirect-uri com.example.app:/callback
+      carnet client add "Orders" --grant token-exchange --exchange-from orders \\
+        --exchange-to billing
       carnet client add "Bank" --redirect-uri https://bank.example.com/cb \\
         --jwks keys.json --encrypt-id-tokens ECDH-ES+A256KW
     """
     settings = settings_from(config, data=data, database=database)
     members = {"client_name": name, **_members(given)}
-    members.setdefault("grant_types", GRANTS[:2] if members.get("redirect_uris") else GRANTS[2:])
+    for_people = ("authorization_code", "refresh_token")
+    members.setdefault(
+        "grant_types", for_people if members.get("redirect_uris") else ("client_credentials",)
+    )
     with naming_options(NAMES):
         metadata = with_members(ClientMetadata(), members)
         made, secret = with_service(
@@ -360,6 +393,8 @@ def _list_unregistered(settings: Settings, as_json: bool) -> None:
 
 def _members(given: dict[str, Any]) -> dict[str, Any]:
     members = MEMBERS.given(given)
+    if "grant_types" in members:
+        members["grant_types"] = tuple(GRANTS[name] for name in members["grant_types"])
     method: str | None = members.get("token_endpoint_auth_method")
     if method is not None:
         members["token_endpoint_auth_method"] = METHODS[method]

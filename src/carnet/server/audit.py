@@ -45,6 +45,8 @@ class Event(StrEnum):
     ACCOUNT_CREATED = "account_created"
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_ENABLED = "account_enabled"
+    AGENT_BEGUN = "agent_begun"
+    AGENT_STOPPED = "agent_stopped"
     CLAIMS_CHANGED = "claims_changed"
     CLIENT_CHANGED = "client_changed"
     CLIENT_CREATED = "client_created"

@@ -23,6 +23,7 @@ from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.oauth.client_metadata_documents import ClientMetadataDocuments
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
+from carnet.server.sessions.agents import Agents
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.store import Opening, Store, open_store
@@ -47,6 +48,7 @@ class Service:
         accounts: who may sign in.
         throttle: who has to wait before trying again.
         sessions: who is signed in.
+        agents: which programs act for them.
         registry: the clients, and what tokens may be for.
         registrations: the clients that register themselves.
         used_once: which proofs and assertions of clients have been used.
@@ -69,6 +71,7 @@ class Service:
     accounts: Accounts
     throttle: Throttle
     sessions: Sessions
+    agents: Agents
     registry: Registry
     registrations: Registrations
     used_once: UsedOnce
@@ -143,6 +146,7 @@ async def open_service(
             accounts=accounts,
             throttle=throttle,
             sessions=sessions,
+            agents=Agents(store, sessions, settings, clock),
             registry=registry,
             registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
             used_once=UsedOnce(store, clock),

@@ -12,6 +12,7 @@ from msgspec import Meta
 from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
 from carnet.server.networks import Networks
+from carnet.server.resource_urls import canonical_resource
 
 __all__ = [
     "Algorithm",
@@ -191,7 +192,10 @@ def check_settings(settings: Settings) -> None:
         )
     if settings.key_publish_lead >= settings.key_lifetime:
         raise ConfigurationError("the setting key_publish_lead must be shorter than key_lifetime")
-    if settings.own_url in settings.audiences:
+    spellings = {canonical_resource(audience) for audience in settings.audiences}
+    if len(spellings) < len(set(settings.audiences)):
+        raise ConfigurationError("the setting audiences names one URL in two spellings")
+    if canonical_resource(settings.own_url) in spellings:
         raise ConfigurationError(
             "the setting audiences can't name the issuer: tokens for that are for the service's "
             "own API"

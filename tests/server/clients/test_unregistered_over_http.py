@@ -68,9 +68,24 @@ def test_it_gets_tokens_for_what_is_open_and_people_are_asked_each_time(played):
     assert (answer.status_code, "location" in answer.headers) == (400, False)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{}, {"response_type": "token"}, {"redirect_uri": "https://evil.example/"}]
+)
+def test_nobody_is_sent_on_to_its_address_who_has_not_signed_in(played, wrong):
+    async def scene(_service, _clock, person):
+        parameters = Request(client_id=DYNAMIC, **wrong).parameters
+        answer = await person.client.get("/authorize", params=parameters)
+        assert answer.headers["location"].startswith("/sign-in?")
+        silent = await person.client.get("/authorize", params={**parameters, "prompt": "none"})
+        return silent.status_code, "location" in silent.headers
+
+    assert played(scene) == (400, False)
+
+
 @pytest.mark.parametrize("resource", ["orders", "https://auth.example.com", "nothing"])
 def test_it_gets_nothing_of_what_is_not_open(played, resource):
     async def scene(_service, _clock, person):
+        await person.sign_in()
         asked = Request(client_id=DYNAMIC, resource=resource).parameters
         return await person.client.get("/authorize", params=asked)
 
@@ -140,7 +155,8 @@ def test_administrators_see_them_apart_and_remove_them(played, client_id):
         assert (await get(f"/unregistered-clients?after={quote(client_id)}"))["clients"] == []
         assert await get(place) == listed
         # What an administrator changes of a client is no client's own.
-        changed = await person.client.put(place, headers=headers, json={"first_party": True})
+        body = {"first_party": True, "redirect_uris": ["https://app.example/"]}
+        changed = await person.client.put(place, headers=headers, json=body)
         assert changed.status_code == 404
         for path in (f"{place}/secret", f"{place}/previous-secret"):
             method = "POST" if path.endswith("/secret") else "DELETE"

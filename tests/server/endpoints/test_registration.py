@@ -428,20 +428,25 @@ def test_attack_a_link_that_begins_here_and_ends_where_a_stranger_wants(playing)
     async def scene(programs, service, clock):
         web = (await programs.register()).json()
         device = (await programs.register(redirect_uris=[LOOPBACK])).json()
-        found = []
-        for browser in (Inside(service), Inside(service)):
-            for wrong in ({"scope": "x"}, {"resource": "x"}, {"prompt": "none"}, {"state": ""}):
-                asked = [wish(made, response_type="x", **wrong) for made in (web, device)]
-                found.append(
-                    [await browser.client.get("/authorize", params=one.parameters) for one in asked]
-                )
+        browser, found = Inside(service), []
+        wrong = ({"scope": "x"}, {"resource": "x"}, {"prompt": "none"}, {"response_type": "x"})
+        for _ in ("a stranger", "somebody who has signed in"):
+            asked = [(wish(web, **one), wish(device, **one)) for one in wrong]
+            found.append(
+                [
+                    [await browser.client.get("/authorize", params=one.parameters) for one in pair]
+                    for pair in asked
+                ]
+            )
             await browser.sign_in()
         browser.typed["decision"] = "deny"
         _, denied = await browser.authorize(wish(web))
         return found, denied
 
-    found, denied = playing(scene)
-    for web, device in found:
+    (strange, known), denied = playing(scene)
+    for answer in (one for pair in strange for one in pair):
+        assert answer.headers.get("location", "/sign-in?").startswith("/sign-in?")
+    for web, device in known:
         assert (web.status_code, "location" in web.headers) == (400, False)
         assert "app.example" in web.text
         # A program on the person's own device is told.

@@ -19,6 +19,7 @@ from carnet.server.oauth.authorization_request import (
     read_authorization_request,
     read_client_id,
     read_query,
+    redirect_matches,
     with_parameters,
 )
 from carnet.server.service import open_service
@@ -224,3 +225,25 @@ def test_a_query_is_bounded_and_well_formed():
 def test_parameters_are_added_after_those_of_the_address():
     assert with_parameters("https://a/?b=c", {"d": "e f", "g": None}) == "https://a/?b=c&d=e+f"
     assert with_parameters("https://a/", {"d": None}) == "https://a/"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "cursor://anysphere.cursor-mcp/oauth/callback/",
+        "cursor://anysphere.cursor-mcp:80/oauth/callback",
+        "cursor://Anysphere.cursor-mcp/oauth/callback",
+        "Cursor://anysphere.cursor-mcp/oauth/callback",
+        "cursor://anysphere.cursor-mcp/oauth/callback?more=1",
+        "cursor:/anysphere.cursor-mcp/oauth/callback",
+        "cursor://anysphere.cursor-mcp/oauth/../oauth/callback",
+        "cursor2://anysphere.cursor-mcp/oauth/callback",
+        "javascript://anysphere.cursor-mcp/oauth/callback",
+    ],
+)
+def test_the_address_of_an_app_is_compared_character_by_character(given):
+    registered = "cursor://anysphere.cursor-mcp/oauth/callback"
+    assert redirect_matches(registered, registered)
+    assert not redirect_matches(registered, given)
+    with pytest.raises(NotTheClient, match="not one that the client has registered"):
+        read({"redirect_uri": [given]}, {"redirect_uris": (registered,)})

@@ -40,6 +40,8 @@ OWN = {
     ("POST", "/account/password"),
     ("GET", "/account/consents"),
     ("DELETE", "/account/consents/{client_id:path}"),
+    ("GET", "/account/agents"),
+    ("DELETE", "/account/agents/{client_id}"),
     ("GET", "/accounts/{account_id}/sessions"),
     ("DELETE", "/accounts/{account_id}/sessions"),
     ("DELETE", "/accounts/{account_id}/sessions/{session_id}"),

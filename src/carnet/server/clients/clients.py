@@ -28,6 +28,7 @@ __all__ = [
     "FIRST_PARTY_CLIENT",
     "LOOPBACK_HOST",
     "RESERVED_PREFIX",
+    "TOKEN_EXCHANGE",
     "AuthenticationMethod",
     "Client",
     "ClientMetadata",
@@ -43,7 +44,14 @@ __all__ = [
 AuthenticationMethod = Literal[
     "none", "client_secret_basic", "client_secret_post", "private_key_jwt"
 ]
-GrantType = Literal["authorization_code", "refresh_token", "client_credentials"]
+GrantType = Literal[
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+]
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+"""The grant of programs that act for somebody (RFC 8693)."""
 Name = Annotated[str, Meta(max_length=256)]
 Address = Annotated[str, Meta(min_length=1, max_length=2048)]
 Addresses = Annotated[tuple[Address, ...], Meta(max_length=64)]
@@ -101,6 +109,9 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             the issuer, too.
         introspects: the audiences that it serves itself, and whose tokens it may ask about
             (RFC 7662).
+        exchange_from: the audiences whose tokens of people it may exchange (RFC 8693): usually the
+            service that it is itself.
+        exchange_to: the audiences that it may get tokens for so.
         id_token_encrypted_response_alg: encrypts its ID tokens, to its key of this algorithm.
         id_token_encrypted_response_enc: the content encryption for that.
     """
@@ -118,6 +129,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     first_party: bool = False
     resources: Names = ()
     introspects: Names = ()
+    exchange_from: Names = ()
+    exchange_to: Names = ()
     id_token_encrypted_response_alg: str | None = None
     id_token_encrypted_response_enc: str = "A128CBC-HS256"
 
@@ -282,7 +295,31 @@ def check_metadata(metadata: ClientMetadata) -> None:
         raise ClientRefused(
             "introspects needs a token_endpoint_auth_method other than none", member="introspects"
         )
+    _check_exchange(metadata)
     _check_keys(metadata)
+
+
+def _check_exchange(metadata: ClientMetadata) -> None:
+    exchanges = TOKEN_EXCHANGE in metadata.grant_types
+    if exchanges and metadata.is_public:
+        raise ClientRefused(
+            "token exchange needs a token_endpoint_auth_method other than none: a public client "
+            "can't prove who acts",
+            member="token_endpoint_auth_method",
+        )
+    for name in ("exchange_from", "exchange_to"):
+        if exchanges is not bool(getattr(metadata, name)):
+            raise ClientRefused(
+                f"with the grant {TOKEN_EXCHANGE}, and only with that, {name} names at least one "
+                "audience",
+                member=name,
+            )
+    beyond = set(metadata.exchange_to).difference(metadata.resources)
+    if metadata.resources and beyond:
+        raise ClientRefused(
+            f"exchange_to names {', '.join(sorted(beyond))}, which is not among resources",
+            member="exchange_to",
+        )
 
 
 def _check_address(

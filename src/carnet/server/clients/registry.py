@@ -38,6 +38,7 @@ from carnet.server.clients.scopes import ALWAYS_GRANTABLE, ScopeTable
 from carnet.server.clients.unregistered import UnregisteredClients, unregistered_kind
 from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
+from carnet.server.resource_urls import canonical_resource
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.store import Store, Transaction
@@ -57,6 +58,7 @@ class _Offer(NamedTuple):
     metadata: ClientMetadata
     audiences: tuple[str, ...]
     scopes: frozenset[str]
+    served: frozenset[str] = frozenset()
 
 
 class Registry:
@@ -87,6 +89,7 @@ class Registry:
         self._own = {name: Resource(name) for name in settings.audiences}
         self._issuer = own_api(settings.own_url)
         self._known = self._own
+        self._spellings: dict[str, str] = {}
         self._offers: dict[str, _Offer] = {}
         self._open_scopes: frozenset[str] = frozenset()
         self.open_audiences: tuple[str, ...] = ()
@@ -122,11 +125,26 @@ class Registry:
             return FIRST_PARTY_CLIENT
         return self._clients.known.get(client_id)
 
+    def name_of(self, client_id: str) -> str:
+        """Give what a client calls itself, or its id where it says nothing, or is gone."""
+        client = self.client(client_id)
+        return (client.metadata.client_name if client is not None else "") or client_id
+
     def resource(self, audience: str) -> Resource | None:
         """Give what tokens may be for, or None where they may not be for that."""
         if audience == self._issuer.audience:
             return self._issuer
         return self._known.get(audience)
+
+    def spelled(self, audience: str) -> str:
+        """Give the registered spelling of what a client has named; of an unknown name, itself.
+
+        It is what tokens name: a service compares their ``aud`` with the one text that its operator
+        has written here and there, whichever spelling the client has used.
+        """
+        if audience in self._known or audience == self._issuer.audience:
+            return audience
+        return self._spellings.get(canonical_resource(audience), audience)
 
     def audiences_of(self, client: Client) -> tuple[str, ...]:
         """Give everything that a client may ask tokens for; the first is its default.
@@ -134,6 +152,10 @@ class Registry:
         The service's own API is not among them, unless the client is first-party or names it.
         """
         return self._offer(client).audiences
+
+    def served_by(self, client: Client) -> frozenset[str]:
+        """Give the audiences that a client serves itself, and whose tokens it may ask about."""
+        return self._offer(client).served
 
     def scopes_of(self, client: Client) -> frozenset[str]:
         """Give the scopes that a client may be granted by a person.
@@ -147,12 +169,15 @@ class Registry:
 
         Args:
             client: who asks.
-            audience: the resource; one with a list of scopes knows no others.
+            audience: the resource; one with a list of scopes knows no others. One without knows
+                those that the client's own list has, and so none of another resource's for a
+                client that has no list.
             scopes: what is asked for.
         """
         allowed = self.scopes_of(client).intersection(scopes)
         resource = self.resource(audience)
-        if resource is not None and (resource.metadata.scopes or client.unregistered):
+        narrowed = bool(client.metadata.scope) and not client.unregistered
+        if resource is not None and (resource.metadata.scopes or not narrowed):
             # Those that release claims mean something to the service itself.
             allowed &= {*resource.metadata.scopes, *self.scopes.names}
         return allowed
@@ -166,9 +191,8 @@ class Registry:
         if found is not None and found.metadata is metadata:
             return found
         if metadata.resources:
-            audiences = tuple(
-                name for name in metadata.resources if self.resource(name) is not None
-            )
+            named = dict.fromkeys(self.spelled(name) for name in metadata.resources)
+            audiences = tuple(name for name in named if self.resource(name) is not None)
         elif metadata.first_party:
             audiences = (*self.audiences, self._issuer.audience)
         else:
@@ -179,7 +203,10 @@ class Registry:
             known = (self._known[name] for name in audiences if name in self._known)
             offered = (resource.metadata.scopes for resource in known)
             scopes = frozenset(self.scopes.names).union(*offered)
-        found = self._offers[client.id] = _Offer(metadata, audiences, scopes)
+            # Whatever else knows a scope of that name, too.
+            scopes = scopes.difference(self._issuer.metadata.scopes)
+        served = frozenset(self.spelled(name) for name in metadata.introspects)
+        found = self._offers[client.id] = _Offer(metadata, audiences, scopes, served)
         return found
 
     def clients(self) -> list[Client]:
@@ -197,11 +224,23 @@ class Registry:
             clients, resources = await self._clients.read(), await self._resources.read()
             self._clients.take(clients)
             self._resources.take(resources)
-        known = {**self._own, **self._resources.known}
+        rows = (*self._resources.known, *self.unreadable_resources)
+        spellings = {canonical_resource(name): name for name in rows}
+        # What the settings name is no way around a row that may ask for more, such as encryption:
+        # not in another spelling either.
+        own = {
+            name: one
+            for name, one in self._own.items()
+            if spellings.get(canonical_resource(name), name) == name
+        }
         # One that was made before the issuer had this address is not the API.
-        known.pop(self._issuer.audience, None)
+        issuer = canonical_resource(self._issuer.audience)
+        known = {
+            name: one
+            for name, one in {**own, **self._resources.known}.items()
+            if canonical_resource(name) != issuer
+        }
         self.audiences = tuple(known)
-        # What the settings name is no way around a row that may ask for more, such as encryption.
         for audience in self.unreadable_resources:
             known.pop(audience, None)
         self._known = known
@@ -212,6 +251,9 @@ class Registry:
         }
         self.open_audiences = tuple(sorted(is_open))
         self._open_scopes = frozenset(self.scopes.names).union(*is_open.values())
+        self._spellings = {
+            canonical_resource(name): name for name in (*known, self._issuer.audience)
+        }
         self._offers = {}
         self.generation += 1
 
@@ -335,7 +377,9 @@ class Registry:
         """
         check_resource_metadata(audience, metadata, self._settings)
         row = columns_of(Resource(audience, metadata))
-        return await self._change(lambda: self._resources.adding(audience, *row, origin=origin))
+        return await self._change(
+            lambda: self._planner.adding_resource(audience, *row, origin=origin)
+        )
 
     async def replace_resource(
         self, audience: str, metadata: ResourceMetadata, origin: Origin

@@ -59,8 +59,8 @@ async def _introspect(service: Service, client: Client, token: str) -> dict[str,
         claims = service.access_tokens.verify(token)
     except InvalidToken:
         return INACTIVE
-    served = not set(claims.audience).isdisjoint(client.metadata.introspects)
-    if not served or not await _is_good(service, claims):
+    served = service.registry.served_by(client)
+    if served.isdisjoint(claims.audience) or not await _is_good(service, claims):
         return INACTIVE
     token_type = "DPoP" if "cnf" in claims else "Bearer"
     return {**claims, "active": True, "token_type": token_type}

@@ -237,6 +237,7 @@ def read_authorization_request(
     client: Client,
     audiences_of: Callable[[Client], Sequence[str]],
     permitted: Callable[[Client, str, Iterable[str]], frozenset[str]],
+    spelled: Callable[[str], str] = str,
 ) -> AuthorizationRequest:
     """Check a request (RFC 6749 section 4.1.1, RFC 7636, OpenID Connect Core section 3.1.2.1).
 
@@ -245,6 +246,7 @@ def read_authorization_request(
         client: who asks, as its id names it.
         audiences_of: gives everything that a client may ask tokens for; the first is the default.
         permitted: gives which of some scopes a client may be granted at a resource.
+        spelled: gives the registered spelling of a resource; by default the one that is given.
 
     Raises:
         NotTheClient: the address of the client is not known to be good.
@@ -271,7 +273,8 @@ def read_authorization_request(
         if not holds(one.get(name), client):
             raise refused(error, text)
     max_age = one.get("max_age")
-    audience = _audience(one.get("resource"), audiences_of(client), refused)
+    resource = one.get("resource")
+    audience = _audience(resource and spelled(resource), audiences_of(client), refused)
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,

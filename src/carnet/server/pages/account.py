@@ -33,6 +33,7 @@ __all__ = [
     "show_applications",
     "show_password",
     "show_sessions",
+    "stop_agent",
     "through",
 ]
 
@@ -40,6 +41,8 @@ DONE: Final = {
     "password": "Your password is changed, and all your other sessions have ended.",
     "ended": "The session has ended.",
     "others": "All your other sessions have ended.",
+    "stopped": "The program is stopped: what it had is refused, and it gets nothing more until you "
+    "sign in again.",
     "disconnected": "The application is disconnected, and its sessions have ended.",
 }
 
@@ -129,6 +132,8 @@ async def show_applications(request: Request) -> Response:
             one._replace(name=known_as(one))
             for one in await service.consents.applications(session.account.id)
         ],
+        agents=await service.agents.of_account(session.account.id),
+        name_of=service.registry.name_of,
         done=_done(request),
     )
 
@@ -151,6 +156,16 @@ def known_as(application: ConnectedApplication) -> str:
     host = urlsplit(application.client_id).netloc or "A program that is not registered here"
     name = "" if application.name == application.client_id else shown_name(application.name)
     return f"{host} (calls itself “{name}”)" if name else host
+
+
+async def stop_agent(request: Request) -> Response:
+    """Stop a program that acts for one."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await require_session(request)
+    origin = origin_of(request, session.account.id)
+    await service.agents.stop(session.account.id, form["id"], origin)
+    return redirect(request, "/me/applications?done=stopped")
 
 
 def through(session: Session) -> str:

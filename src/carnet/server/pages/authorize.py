@@ -2,8 +2,8 @@
 
 A request is read, the person signs in where needed, is asked for consent where needed, and the
 client is answered. What the consent page sends goes the same way, with the decision in its hand.
-Where the client is one that publishes itself what it is, the person signs in first: nothing is
-fetched for a stranger.
+Where nobody has registered the client, the person signs in first: nothing is fetched for a
+stranger, and no stranger is sent anywhere.
 
 The answer names the issuer (RFC 9207), so that a client of several servers can't be led to take the
 code of one to another.
@@ -23,7 +23,7 @@ from carnet.errors import InvalidToken
 from carnet.jose.encoding import b64url_encode, json_encode
 from carnet.server.accounts.throttle import Delayed
 from carnet.server.clients.clients import Client
-from carnet.server.clients.unregistered import shown_name, unregistered_kind
+from carnet.server.clients.unregistered import UnregisteredKind, shown_name, unregistered_kind
 from carnet.server.clock import SECOND
 from carnet.server.oauth.authorization_request import (
     REAUTHENTICATED_SINCE,
@@ -136,31 +136,35 @@ async def _read(request: Request, query: str) -> _Asked:
     registry, given = service.registry, read_query(query)
     client_id = read_client_id(given)
     client = registry.client(client_id)
-    if client is None and unregistered_kind(client_id) == "document":
-        client = await _published(request, client_id, given)
-    elif client is None:
-        client = await registry.unregistered.find(client_id)
+    kind = unregistered_kind(client_id)
+    if client is None and kind is not None:
+        client = await _unregistered(request, kind, client_id, given)
     if client is None:
         raise NotTheClient("the client that sent you here is not known", code="invalid_client")
-    asked = read_authorization_request(given, client, registry.audiences_of, registry.permitted)
+    asked = read_authorization_request(
+        given, client, registry.audiences_of, registry.permitted, registry.spelled
+    )
     return _Asked(service, query, given, client, asked)
 
 
-async def _published(
-    request: Request, client_id: str, given: Mapping[str, Sequence[str]]
+async def _unregistered(
+    request: Request, kind: UnregisteredKind, client_id: str, given: Mapping[str, Sequence[str]]
 ) -> Client | None:
-    """Give a client by the document at the address that its id is, for somebody who is signed in.
+    """Give a client that nobody has registered, for somebody who is signed in.
 
-    Whether that is known here already is told to nobody else, either.
+    For a stranger no document is fetched, nobody is sent on to an address that nobody vouches for
+    (RFC 9700 section 4.11.2), and nobody learns which of these clients are known here.
     """
     service: Service = request.app.state.service
-    if not service.registry.open_audiences:
+    if kind == "document" and not service.registry.open_audiences:
         return None
     session = await _signed_in(request)
     if session is None and "none" in given.get("prompt", ()):
         raise NotTheClient("nobody is signed in")
     if session is None:
         raise _SignInFirst
+    if kind == "dynamic":
+        return await service.registry.unregistered.find(client_id)
     origin = origin_of(request, session.account.id)
     return await service.documents.find(client_id, session.account.id, origin)
 
@@ -286,7 +290,9 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
     """Ask for consent."""
     registry, client = asked.service.registry, asked.client
     audience, parts = asked.request.audience, urlsplit(asked.request.redirect_uri)
-    goes_to = parts.netloc or f"an app on this device ({parts.scheme})"
+    # What stands behind another scheme looks like a host, and is the app's own to choose.
+    is_web = parts.scheme in ("https", "http")
+    goes_to = parts.netloc if is_web else f"an app on this device ({parts.scheme})"
     name = client.metadata.client_name
     if client.unregistered:
         name = shown_name(name)

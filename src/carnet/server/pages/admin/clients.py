@@ -11,7 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, ClientMetadata, ClientRefused
+from carnet.server.clients.clients import (
+    FIRST_PARTY_CLIENT,
+    TOKEN_EXCHANGE,
+    Client,
+    ClientMetadata,
+    ClientRefused,
+)
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.clients.unregistered import unregistered_kind
 from carnet.server.identifiers import new_identifier
@@ -44,6 +50,8 @@ DONE: Final = {
     "resource-removed": "The resource is removed; no more tokens are made for it.",
 }
 RESOURCE: Final = "admin_resource_new.html"
+CLIENT_FIELDS: Final = ("redirect_uris", "exchange_from", "exchange_to")
+"""Where in the form of a client an error about a member of its metadata is shown."""
 RESOURCE_FIELDS: Final = {"scopes": "scopes", "scope_claims": "scopes", "claims": "claims"}
 """Where in the form of a resource an error about a member of its metadata is shown."""
 NO_CLAIMS: Final = "-"
@@ -63,6 +71,10 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "grant_types": ("client_credentials",),
             "token_endpoint_auth_method": "client_secret_basic",
         },
+    ),
+    "agent": (
+        "A service, a job or an agent that acts for people, with their tokens",
+        {"grant_types": (TOKEN_EXCHANGE,), "token_endpoint_auth_method": "client_secret_basic"},
     ),
 }
 # For how many seconds the current secret works on beside a new one.
@@ -163,6 +175,8 @@ async def add_client(request: Request) -> Response:
         "redirect_uris": form["redirect_uris"].split(),
         "scope": " ".join(form["scope"].split()),
         "resources": form["resources"].split(),
+        "exchange_from": form["exchange_from"].split(),
+        "exchange_to": form["exchange_to"].split(),
         "first_party": form["first_party"] == "yes",
         "plain_http": form["plain_http"] == "yes",
         **KINDS.get(form["kind"], KINDS["web"])[1],
@@ -178,7 +192,7 @@ async def add_client(request: Request) -> Response:
         made = service.registry.client(form["id"])
         if error.code == "id_taken" and made is not None:
             return _client_page(request, session, made, None, again=True)
-        field = "redirect_uris" if error.member == "redirect_uris" else "form"
+        field = error.member if error.member in CLIENT_FIELDS else "form"
         return _new_page(request, session, form.values, 422, {field: in_words(error)})
     return _client_page(request, session, client, secret, 201)
 
