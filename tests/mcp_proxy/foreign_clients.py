@@ -38,8 +38,8 @@ class Kept:
 
 
 @asynccontextmanager
-async def sdk_client(url, person, kept=None, scope=None):
-    """Connect the SDK's client, which the person lets in."""
+async def sdk_client(url, person, document=None):
+    """Connect the SDK's client, which the person lets in; it may have a metadata document."""
     came_to = []
 
     async def open_browser(address):
@@ -53,10 +53,11 @@ async def sdk_client(url, person, kept=None, scope=None):
 
     auth = OAuthClientProvider(
         url,
-        OAuthClientMetadata(client_name="The SDK's client", redirect_uris=[CALLBACK], scope=scope),
-        kept or Kept(),
+        OAuthClientMetadata(client_name="The SDK's client", redirect_uris=[CALLBACK]),
+        Kept(),
         open_browser,
         wait_for_callback,
+        document,
     )
     async with (
         httpx2.AsyncClient(auth=auth, trust_env=False, timeout=60) as http,

@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 from tests import processes
-from tests.mcp_proxy.foreign_clients import fastmcp_client, sdk_client
+from tests.mcp_proxy.foreign_clients import CALLBACK, fastmcp_client, sdk_client
 from tests.ports import free_ports
+from tests.server.strangers import stranger
 
 HERE = Path(__file__).parent
 STDIO = (sys.executable, str(HERE / "stdio_server.py"))
@@ -156,6 +157,20 @@ def test_what_is_in_flight_is_answered_when_a_server_over_stdio_ends(over_stdio,
                 await session.call_tool("die")
 
     asyncio.run(scene())
+
+
+def test_the_sdks_client_is_known_by_its_metadata_document(protect, ada, tmp_path, monkeypatch):
+    with stranger(tmp_path, monkeypatch) as publisher:
+        document = publisher.publish(redirect_uris=[CALLBACK])
+        inside = {"CARNET_CLIENT_METADATA_PRIVATE_HOSTS": "localhost"}
+        protected = protect("--client-registration", "off", server=STDIO, env=inside)
+
+        async def scene():
+            async with sdk_client(protected.url, ada, document) as session:
+                return text_of(await session.call_tool("remember", {"note": "milk"}))
+
+        assert asyncio.run(scene()) == "1"
+    assert any(f"localhost:{publisher.port}" in page for page in ada.seen)
 
 
 def test_a_session_over_stdio_ends_with_the_command(protect, ada):

@@ -146,6 +146,12 @@ def test_headers_of_one_connection_go_no_further(client, protected, upstream, to
     assert answer.headers["x-other"] == "o"
 
 
+def test_a_header_that_is_no_ascii_goes_on_as_it_is(client, protected, upstream, token):
+    headers = {**bearer(token()), "X-City": "Zürich".encode("latin-1")}
+    assert client.get(protected.url, headers=headers).status_code == 200
+    assert upstream.asked[0].values("x-city") == ["Zürich"]
+
+
 def test_cookies_of_the_server_reach_nobody(client, protected, upstream, token):
     upstream.reply = (200, {"Set-Cookie": "of=ada"}, b"")
     answer = client.get(protected.url, headers=bearer(token()))

@@ -39,17 +39,41 @@ def protected(protect_once, issuer):
 
 
 @pytest.fixture
-def ask(issuer, protected):
-    """Send a request as somebody, ada by default."""
-    with httpx.Client(trust_env=False, timeout=60) as client:
+def client():
+    with httpx.Client(trust_env=False, timeout=60) as one:
+        yield one
 
-        def asked(method="POST", url=protected.url, sub="ada", headers=None, **more):
-            signer = Signer(issuer.key, issuer=issuer.url, audience=url, type="at+jwt")
-            token = signer.sign({"sub": sub, "client_id": "c"})
-            sent = {**ACCEPT, "Authorization": f"Bearer {token}", **(headers or {})}
-            return client.request(method, url, headers=sent, **more)
 
-        yield asked
+@pytest.fixture
+def signed(issuer):
+    """Give the headers of a request that somebody sends, ada by default."""
+
+    def made(url, sub="ada", headers=None):
+        signer = Signer(issuer.key, issuer=issuer.url, audience=url, type="at+jwt")
+        token = signer.sign({"sub": sub, "client_id": "c"})
+        return {**ACCEPT, "Authorization": f"Bearer {token}", **(headers or {})}
+
+    return made
+
+
+@pytest.fixture
+def ask(client, protected, signed):
+    """Send a request and read its answer."""
+
+    def asked(method="POST", url=protected.url, sub="ada", headers=None, **more):
+        return client.request(method, url, headers=signed(url, sub, headers), **more)
+
+    return asked
+
+
+@pytest.fixture
+def stream(client, protected, signed):
+    """Send a request and begin to read its answer."""
+
+    def begun(method, url=protected.url, sub="ada", headers=None, **more):
+        return client.stream(method, url, headers=signed(url, sub, headers), **more)
+
+    return begun
 
 
 def end(ask, begun):
@@ -107,6 +131,34 @@ def test_one_person_cant_take_all_sessions(ask):
     assert again.status_code == 200
 
 
+@pytest.mark.parametrize("odd", [{}, [], None, "unknown", 1.5])
+def test_a_cancelled_request_of_an_odd_id_harms_no_session(ask, protected, stream, odd):
+    begun = ask(sub="eve", json=INITIALIZE)
+    session = {"Mcp-Session-Id": begun.headers["mcp-session-id"]}
+    never_answered = {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "method": "tools/call",
+        "params": {"_meta": {"progressToken": odd}},
+    }
+    cancelled = {
+        "jsonrpc": "2.0",
+        "method": "notifications/cancelled",
+        "params": {"requestId": odd},
+    }
+    with stream("POST", sub="eve", headers=session, json=never_answered) as answer:
+        assert answer.status_code == 200
+        assert ask(sub="eve", headers=session, json=cancelled).status_code in (202, 400)
+        again = ask(sub="eve", headers=session, json={**INITIALIZE, "id": 8})
+        assert '"serverInfo"' in again.text
+        # The right id ends the wait.
+        right = {**cancelled, "params": {"requestId": 7}}
+        assert ask(sub="eve", headers=session, json=right).status_code == 202
+        assert "-32800" in answer.read().decode()
+    assert ask("DELETE", sub="eve", headers=session).status_code == 200
+    assert "has failed" not in "".join(protected.said)
+
+
 def test_a_server_that_ends_at_once_is_an_error_in_the_answer(protect, issuer, ask):
     broken = protect(server=(sys.executable, str(SERVER), "--dies"), issuer=issuer.url)
     answer = ask(url=broken.url, json=INITIALIZE)
@@ -118,18 +170,12 @@ def test_a_server_that_ends_at_once_is_an_error_in_the_answer(protect, issuer, a
     assert "Traceback" not in "".join(broken.said)
 
 
-def test_the_command_ends_at_once_while_streams_are_open(protect, issuer, ask):
+def test_the_command_ends_at_once_while_streams_are_open(protect, issuer, ask, stream):
     one = protect(server=(sys.executable, str(SERVER)), issuer=issuer.url)
     begun = ask(url=one.url, json=INITIALIZE)
     session = {"Mcp-Session-Id": begun.headers["mcp-session-id"]}
-    signer = Signer(issuer.key, issuer=issuer.url, audience=one.url, type="at+jwt")
-    token = signer.sign({"sub": "ada", "client_id": "c"})
-    headers = {**ACCEPT, **session, "Authorization": f"Bearer {token}"}
     made = processes.descendants(one.process.pid)
-    with (
-        httpx.Client(trust_env=False, timeout=60) as client,
-        client.stream("GET", one.url, headers=headers) as answer,
-    ):
+    with stream("GET", url=one.url, headers=session) as answer:
         assert answer.status_code == 200
         assert one.stop() == 0
     assert all(map(processes.has_ended, made))

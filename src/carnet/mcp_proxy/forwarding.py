@@ -113,7 +113,7 @@ class Forwarding:
         own = self._url.query
         return self._url.copy_with(query=own + b"&" + query if own else query)
 
-    def _onward(self, headers: Headers, identity: dict[str, str]) -> list[tuple[str, str]]:
+    def _onward(self, headers: Headers, identity: dict[str, str]) -> list[tuple[bytes, bytes]]:
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         token = token_of(headers).decode("latin-1")
         dropped = NOT_ONWARD | _named_by_connection(pairs)
@@ -126,7 +126,11 @@ class Forwarding:
             # Wherever else a client puts it.
             and token not in value
         ]
-        return [*kept, *identity.items()]
+        # As bytes: a text that is no ASCII is nothing to httpx.
+        return [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in (*kept, *identity.items())
+        ]
 
     async def _exchange(self, request: httpx.Request, incoming: _Incoming, send: Send) -> None:
         try:

@@ -103,12 +103,12 @@ class _Session:
         async for given in _messages(source):
             message = given.message
             if isinstance(message, JSONRPCRequest):
-                progress = _member(_member(message.params, "_meta"), "progressToken")
+                progress = _id((message.params or {}).get("_meta"), "progressToken")
                 ending = getattr(given.metadata, "on_request_unanswered", None)
                 self.in_flight[message.id] = _Request(progress, ending)
             await target.send(SessionMessage(message))
             if isinstance(message, JSONRPCNotification) and message.method == CANCELLED:
-                ended = self.in_flight.pop(_member(message.params, "requestId"), None)
+                ended = self.in_flight.pop(_id(message.params, "requestId"), None)
                 if ended is not None and ended.end is not None:
                     await ended.end()
 
@@ -127,7 +127,7 @@ class _Session:
                 continue
             related = next(reversed(self.in_flight), None)
             if isinstance(message, JSONRPCNotification) and message.method == PROGRESS:
-                token = _member(message.params, "progressToken")
+                token = _id(message.params, "progressToken")
                 of_token = (one for one, its in self.in_flight.items() if its.progress == token)
                 related = next(of_token, related)
             await target.send(SessionMessage(message, ServerMessageMetadata(related)))
@@ -225,12 +225,14 @@ class StdioServer:
         *,
         task_status: TaskStatus[bool] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Run a process for a session until one of both ends."""
+        """Run a process for a session until one of both ends; what fails ends this one alone."""
+        is_running = False
         try:
             async with (
                 session.transport.connect() as (from_client, to_client),
                 stdio_client(self._parameters) as (from_server, to_server),
             ):
+                is_running = True
                 task_status.started(True)
                 with session.transport.idle_scope or anyio.CancelScope():
                     async with anyio.create_task_group() as both:
@@ -241,11 +243,15 @@ class StdioServer:
                         _log.warning("%s has ended in the midst of a session", self._name)
                         await session.say_it_is_over(to_client)
                 await session.transport.terminate()
-        except OSError as error:
-            _log.warning("can't run %s: %s", self._name, error.strerror)
-            task_status.started(False)
+        except Exception as error:
+            _log.error("a session of %s has failed", self._name, exc_info=error)
+            if not is_running:
+                task_status.started(False)
         finally:
             self._sessions.pop(session_id, None)
+            if not session.transport.is_terminated:
+                with anyio.CancelScope(shield=True):
+                    await session.transport.terminate()
 
 
 async def _first(work: Awaitable[None], group: TaskGroup) -> None:
@@ -263,10 +269,10 @@ async def _messages(source: Any) -> AsyncIterator[SessionMessage]:
                 yield message
 
 
-def _member(document: Any, name: str) -> Any:
+def _id(document: Any, name: str) -> str | int | None:
+    """Give a member that is an id or a token; None where it is anything else."""
     value = document.get(name) if isinstance(document, dict) else None
-    # What is no text and no number is nobody's id.
-    return value if isinstance(value, str | int | dict) else None
+    return value if isinstance(value, str | int) else None
 
 
 async def _read(receive: Receive) -> bytes:
