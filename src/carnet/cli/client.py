@@ -22,7 +22,11 @@ from carnet.server.tokens.logout_notices import LogoutFailure
 
 __all__ = ["client", "client_document"]
 
-GRANTS: Final = ("authorization_code", "refresh_token", "client_credentials")
+GRANTS: Final = {
+    **{name: name for name in ("authorization_code", "refresh_token", "client_credentials")},
+    "device_code": "urn:ietf:params:oauth:grant-type:device_code",
+}
+CODE: Final = ("authorization_code", "refresh_token")
 METHODS: Final = {
     "none": "none",
     "basic": "client_secret_basic",
@@ -49,7 +53,7 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "--grant",
         {
             "multiple": True,
-            "type": click.Choice(GRANTS),
+            "type": click.Choice(tuple(GRANTS)),
             "help": "Repeatable; for a new client by default authorization_code and refresh_token "
             "where it has a redirect URI, client_credentials where it has none.",
         },
@@ -149,12 +153,15 @@ def add(
       carnet client add "Nightly job" --scope "orders:read orders:write" --resource orders
       carnet client add "Web shop" --redirect-uri https://shop.example.com/callback
       carnet client add "Phone app" --auth none --redirect-uri com.example.app:/callback
+      carnet client add "Shop CLI" --auth none --redirect-uri http://127.0.0.1/callback \\
+        --grant authorization_code --grant device_code --grant refresh_token
       carnet client add "Bank" --redirect-uri https://bank.example.com/cb \\
         --jwks keys.json --encrypt-id-tokens ECDH-ES+A256KW
     """
     settings = settings_from(config, data=data, database=database)
     members = {"client_name": name, **_members(given)}
-    members.setdefault("grant_types", GRANTS[:2] if members.get("redirect_uris") else GRANTS[2:])
+    by_default = CODE if members.get("redirect_uris") else ("client_credentials",)
+    members.setdefault("grant_types", by_default)
     with naming_options(NAMES):
         metadata = with_members(ClientMetadata(), members)
         made, secret = with_service(
@@ -324,6 +331,8 @@ def _members(given: dict[str, Any]) -> dict[str, Any]:
     method: str | None = members.get("token_endpoint_auth_method")
     if method is not None:
         members["token_endpoint_auth_method"] = METHODS[method]
+    if "grant_types" in members:
+        members["grant_types"] = tuple(GRANTS[name] for name in members["grant_types"])
     keys: IO[bytes] | None = members.get("jwks")
     if keys is not None:
         members["jwks"] = read_json_file(keys, "--jwks", "a JWK Set")

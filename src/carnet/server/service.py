@@ -19,6 +19,7 @@ from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder, re
 from carnet.server.keys.master_key import create_master_key, read_master_key
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
+from carnet.server.oauth.device_codes import DeviceCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
 from carnet.server.sessions.sessions import Sessions
@@ -51,6 +52,7 @@ class Service:
         access_tokens: what the signed-in are given.
         id_tokens: what tells clients who has signed in.
         codes: what the authorization endpoint gives clients.
+        device_codes: what devices without a browser show and ask tokens with.
         consents: which client may do what for whom.
         revocation_stream: tells verifiers what is refused.
         logout_notices: tells clients which sessions have ended.
@@ -71,6 +73,7 @@ class Service:
     access_tokens: AccessTokens
     id_tokens: IdTokens
     codes: AuthorizationCodes
+    device_codes: DeviceCodes
     consents: Consents
     revocation_stream: RevocationStream
     logout_notices: LogoutNotices
@@ -140,6 +143,7 @@ async def open_service(
             access_tokens=AccessTokens(keys, registry, settings),
             id_tokens=id_tokens,
             codes=AuthorizationCodes(store, sessions, clock),
+            device_codes=DeviceCodes(store, keys, sessions, clock),
             consents=Consents(store, sessions, clock),
             revocation_stream=stream,
             logout_notices=logout_notices,

@@ -13,6 +13,8 @@ slots back. What counts depends on who asks:
     with, by its cookie
     whoever is signed in, changing the password   account, apart from others
     whoever makes an account                      address
+    whoever types the code of a device            account and address, each apart from the others
+    a client that asks for a device's codes       client; client and address: all count
 
 So those who have never signed in can use up only what others like them have.
 
@@ -58,6 +60,8 @@ class Allowance(NamedTuple):
 ADDRESS: Final = Allowance(30, 4 * SECOND)
 ACCOUNT_HERE: Final = Allowance(8, 15 * SECOND)
 ACCOUNT: Final = Allowance(100, 2 * SECOND)
+DEVICES_HERE: Final = Allowance(30, 4 * SECOND)
+DEVICES: Final = Allowance(1000, SECOND // 10)
 AUDITED_HERE: Final = Allowance(20, 60 * SECOND)
 AUDITED: Final = Allowance(1000, 10 * SECOND)
 
@@ -201,6 +205,31 @@ class Throttle:
         slot = self._slot("address", network_of(address))
         async with self._attempt({slot: ADDRESS}) as attempt:
             yield attempt
+
+    @asynccontextmanager
+    async def user_code(self, account_id: str, address: str) -> AsyncIterator[Attempt]:
+        """Look for a device by the code that somebody who is signed in has typed.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        slots = {
+            self._slot("user code", account_id): ACCOUNT_HERE,
+            self._slot("user code from", network_of(address)): ADDRESS,
+        }
+        async with self._attempt(slots) as attempt:
+            yield attempt
+
+    async def device_codes(self, client_id: str, address: str) -> None:
+        """Make codes for a device; those that are used for something good count too.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        here = self._slot("device codes", client_id, network_of(address))
+        slots = {here: DEVICES_HERE, self._slot("device codes of", client_id): DEVICES}
+        async with self._attempt(slots):
+            pass
 
     def audited(self, address: str) -> Transaction[bool]:
         """Tell, in somebody's transaction, whether a refusal is to stand in the audit log.

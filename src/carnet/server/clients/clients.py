@@ -42,7 +42,12 @@ __all__ = [
 AuthenticationMethod = Literal[
     "none", "client_secret_basic", "client_secret_post", "private_key_jwt"
 ]
-GrantType = Literal["authorization_code", "refresh_token", "client_credentials"]
+GrantType = Literal[
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:device_code",
+]
 Name = Annotated[str, Meta(max_length=256)]
 Address = Annotated[str, Meta(min_length=1, max_length=2048)]
 Addresses = Annotated[tuple[Address, ...], Meta(max_length=64)]

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from carnet.server.endpoints.token.grants.authorization_code import grant_authorization_code
 from carnet.server.endpoints.token.grants.client_credentials import grant_client_credentials
+from carnet.server.endpoints.token.grants.device_code import DEVICE_CODE, grant_device_code
 from carnet.server.endpoints.token.grants.refresh import grant_refresh, refresh_in_cookies
 from carnet.server.web.cookie_mode import cookie_mode
 from carnet.server.web.dpop import NONCE_HEADER, new_nonce
@@ -21,6 +22,7 @@ GRANTS: Final[dict[str, Callable[[Request, dict[str, str]], Awaitable[dict[str, 
     "authorization_code": grant_authorization_code,
     "client_credentials": grant_client_credentials,
     "refresh_token": grant_refresh,
+    DEVICE_CODE: grant_device_code,
 }
 
 
