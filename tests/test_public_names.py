@@ -20,13 +20,14 @@ THIN = re.compile(r'"""The documented import path of :mod:`([a-z_.]+)`\."""\n')
 # What adapters share with each other, and apps have no need of.
 SHARED = {
     "carnet.verifier.asgi": {
-        *("CLOSED", "answer", "can_be_denied", "credentials", "is_preflight"),
-        "pass_preflight",
+        *("CLOSED", "MetadataEndpoint", "answer", "can_be_denied", "credentials"),
+        *("is_preflight", "pass_preflight"),
     },
     "carnet.verifier.bearer": {
         *("Need", "RETRY_SECONDS", "authenticate", "authenticate_async", "bearer_token"),
         *("described", "needs_acr", "needs_age", "needs_role", "needs_scope", "missing"),
-        *("not_installed", "options_of", "present", "refusal_of", "typed"),
+        *("not_installed", "options_of", "present", "refusal_of", "scope_of", "typed"),
+        "with_advice",
     },
     "carnet.verifier.dpop": {"Proofs"},
     "carnet.verifier.starlette": {"refused"},

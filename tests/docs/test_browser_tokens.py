@@ -35,3 +35,12 @@ def test_the_example_of_calls_makes_both_clients():
     space["orders"].close()
     asyncio.run(space["mine"].aclose())
     assert "read from" not in repr(vars(space["auth"])["_endpoint"]) + repr(space["session"])
+
+
+def test_the_example_of_calls_for_a_person_makes_both_clients(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    space = {}
+    exec(compile(BLOCKS[3], PAGE.name, "exec"), space)
+    space["notes"].close()
+    asyncio.run(space["orders"].aclose())
+    assert list(tmp_path.iterdir()) == []

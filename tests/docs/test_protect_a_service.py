@@ -37,7 +37,7 @@ server.stop(None).wait()
 """,
 }
 PRINTING = """
-print(answer.status_code, answer.headers["www-authenticate"], answer.json()["code"])
+print(answer.status_code, answer.headers["www-authenticate"].split()[0], answer.json()["code"])
 """
 WSGI = ("Django", "Django REST framework", "Flask", "Any WSGI app")
 
@@ -54,7 +54,8 @@ def test_a_service_of_the_page_refuses_who_brings_no_token(section, tmp_path):
         code, expected = code + ASKING["gRPC"], "UNAUTHENTICATED token_missing\n"
     else:
         kind = "WSGI" if title in WSGI else "ASGI"
-        code, expected = code + ASKING[kind] + PRINTING, "401 Bearer token_missing\n"
+        asking = ASKING[kind].replace("/orders", "/mcp") if "MCP" in title else ASKING[kind]
+        code, expected = code + asking + PRINTING, "401 Bearer token_missing\n"
     (tmp_path / "shop.py").write_text(code, "utf-8")
     run = processes.run(
         [sys.executable, "shop.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120

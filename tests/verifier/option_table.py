@@ -15,7 +15,7 @@ from typing import Any
 from carnet import Key, KeySet, Signer
 from carnet.jose import jws
 from carnet.jwt import UNCHECKED
-from carnet.verifier import Issuer
+from carnet.verifier import Issuer, ProtectedResource
 
 CONFIGURATION = "configuration"
 # What each path of a service needs: the name of a `require_…`, and its arguments.
@@ -107,6 +107,7 @@ def keys(world):
 
 JWT = {"typ": "JWT"}
 
+RESOURCE = "https://orders.example.com/api"
 WAYS = 'acr_values="urn:mfa urn:passkey"'
 # Where keys are fetched; elsewhere they are given, which is quicker.
 FETCHING = {
@@ -214,6 +215,12 @@ ROWS = [
     Row("revocations", {"revocations": "sometimes"}, code=CONFIGURATION),
     Row("revocations_max_age", {"revocations": "required", "revocations_max_age": 60}),
     Row("revocations_max_age", {"revocations_max_age": -1}, code=CONFIGURATION),
+    Row("resource", {"resource": RESOURCE, "audience": "not given"}, {"aud": RESOURCE}),
+    Row("resource", {"resource": RESOURCE, "audience": "not given"}, code="audience_mismatch"),
+    Row("resource", {"resource": ProtectedResource(RESOURCE, scopes_supported=["b"])}),
+    Row("resource", {"resource": "http://orders.example.com"}, code=CONFIGURATION),
+    Row("resource", {"resource": RESOURCE + "#part"}, code=CONFIGURATION),
+    Row("resource", {"resource": ["https://orders.example.com"]}, code=CONFIGURATION),
     Row("role", {}, {"roles": ["USER", "ADMIN"]}, None, "/reports"),
     Row("role", {}, {"roles": ["USER"]}, "role_missing", "/reports"),
     Row("scope", {}, {"scope": "b a:write c"}, None, "/writing"),

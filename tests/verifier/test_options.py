@@ -18,6 +18,8 @@ from django.http import JsonResponse
 from django.test import override_settings
 from django.urls import clear_url_caches, path
 from fastapi import Depends, FastAPI, Request
+from fastmcp import FastMCP
+from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -27,9 +29,11 @@ from tests.verifier.option_table import CONFIGURATION, NEEDS, ROWS, Tenant
 
 from carnet import Claims, ConfigurationError
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, bearer
+from carnet.verifier import fastmcp as for_fastmcp
 from carnet.verifier import flask as for_flask
 from carnet.verifier import grpc as for_grpc
 from carnet.verifier import litestar as for_litestar
+from carnet.verifier import mcp as for_mcp
 from carnet.verifier import starlette as for_starlette
 from carnet.verifier.adapters import django as for_django
 from carnet.verifier.adapters import fastapi as for_fastapi
@@ -336,6 +340,71 @@ def over_grpc_aio(**options):
     return lambda path, token: asyncio.run(serve(path, token))
 
 
+def call_of(path, token):
+    """Give the arguments of a request that calls the tool of a path's name."""
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "Authorization": f"Bearer {token}",
+        "MCP-Protocol-Version": "2025-11-25",
+    }
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": path[1:]}}
+    return {"headers": headers, "json": call}
+
+
+async def call_a_tool(app, path, token):
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        answer = await client.post("/mcp", **call_of(path, token))
+    if answer.status_code != 200:
+        return what_came(answer)
+    result = answer.json()["result"]
+    assert not result["isError"], result
+    return 200, result["structuredContent"]
+
+
+def in_mcp(**options):
+    auth, server = for_mcp.BearerAuth(**options), MCPServer("orders", log_level="ERROR")
+
+    def add(name, need):
+        def tool() -> dict[str, object]:
+            return told(for_mcp.current_claims(), for_mcp.current_typed_claims())
+
+        tool.__name__ = name[1:]
+        server.tool()(need(tool) if need else tool)
+
+    for name, need in protected(auth):
+        add(name, need)
+    app = auth.protect(server.streamable_http_app(stateless_http=True, json_response=True))
+
+    async def serve(path, token):
+        async with server.session_manager.run():
+            return await call_a_tool(app, path, token)
+
+    return lambda path, token: asyncio.run(serve(path, token))
+
+
+def in_fastmcp(**options):
+    if "audience" in options and "resource" not in options:
+        options["base_url"] = "http://127.0.0.1:8000"
+    server = FastMCP("orders", auth=for_fastmcp.BearerAuth(**options))
+
+    def tool() -> dict[str, object]:
+        return told(for_fastmcp.current_claims(), for_fastmcp.current_typed_claims())
+
+    for name, check in protected(for_fastmcp):
+        server.tool(tool, name=name[1:], auth=check)
+    app = server.http_app(stateless_http=True, json_response=True)
+
+    async def serve(path, token):
+        async with app.lifespan(app):
+            status, said = await call_a_tool(app, path, token)
+        # It always knows its resource, and says so.
+        challenge = (said.get("challenge") or "").partition(", resource_metadata=")[0]
+        return status, {**said, "challenge": challenge}
+
+    return lambda path, token: asyncio.run(serve(path, token))
+
+
 def gate(**options):
     app = Gate(**options).app
     type_of_claims = (options.get("claims_type") or Claims).__name__
@@ -393,6 +462,8 @@ ADAPTERS = {
     "rest framework": rest_framework,
     "grpc": over_grpc,
     "grpc.aio": over_grpc_aio,
+    "mcp": in_mcp,
+    "fastmcp": in_fastmcp,
     "gate": gate,
 }
 
@@ -455,6 +526,8 @@ def test_a_mistyped_option_is_refused_in_every_adapter(name):
         (for_litestar.BearerAuth, "excludes", "exclude"),
         (for_grpc.BearerInterceptor, "scope", "scopes"),
         (for_grpc.AsyncBearerInterceptor, "role", "roles"),
+        (for_mcp.BearerAuth, "require_scopes", "required_scopes"),
+        (for_fastmcp.BearerAuth, "base_uri", "base_url"),
         (Gate, "pass_claims", "passed_claims"),
         (partial(CookieSessions, None, origin="https://a.example"), "cookies", "cookie"),
         (in_flask, "claims_typ", "claims_type"),

@@ -3,5 +3,12 @@
 from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier
 from carnet.verifier.issuer import Issuer
 from carnet.verifier.key_source import Health
+from carnet.verifier.protected_resource import ProtectedResource
 
-__all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier", "Health", "Issuer"]
+__all__ = [
+    "AccessTokenVerifier",
+    "AsyncAccessTokenVerifier",
+    "Health",
+    "Issuer",
+    "ProtectedResource",
+]

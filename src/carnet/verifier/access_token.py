@@ -28,6 +28,7 @@ from carnet.verifier.fetch import REFRESH_SECONDS, load
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.options import Options, check_options, issuers_of, settle
+from carnet.verifier.protected_resource import ProtectedResource, PublishedResource
 from carnet.verifier.trusted_issuer import NEWER_KEYS, TrustedIssuer
 
 __all__ = ["AccessTokenVerifier", "AsyncAccessTokenVerifier", "Issuers", "Options"]
@@ -66,10 +67,19 @@ class Issuers(Generic[T]):
             Verifier(KeySet(), issuer=UNCHECKED, audience=UNCHECKED, claims_type=claims_type)
         self._clock = options.get("clock", time.time)
         self._claims_type = claims_type
+        resource = ProtectedResource.of(options.get("resource"))
+        alone = len(issuers) == 1
+        settings = [settle(one, audience, options, alone, resource) for one in issuers]
         trusted = [
-            TrustedIssuer(one, settle(one, audience, options, len(issuers) == 1), max_age)
-            for one in issuers
+            TrustedIssuer(one, settled, max_age)
+            for one, settled in zip(issuers, settings, strict=True)
         ]
+        self._resource = None
+        if resource is not None:
+            needs_proof = all("cnf" in settled.required for settled in settings)
+            self._resource = PublishedResource(
+                resource, [one.address for one in trusted], needs_proof
+            )
         self._issuers = {one.source.issuer: one for one in trusted}
         self._by_name = {name: one for one in trusted for name in one.names.exact}
         self._by_claims = [one for one in trusted if one.names.accepts is not None]
@@ -88,6 +98,11 @@ class Issuers(Generic[T]):
     def issuers(self) -> tuple[TrustedIssuer, ...]:
         """The issuers at work."""
         return tuple(self._issuers.values())
+
+    @property
+    def resource(self) -> PublishedResource | None:
+        """What clients are told of this service, where the option ``resource`` is given."""
+        return self._resource
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
@@ -166,6 +181,9 @@ class AccessTokenVerifier(Issuers[T]):
             ``client_id_claim`` likewise.
         claims: claims that must have this value, or one of these values.
         required: names of further claims that must be there.
+        resource: this service's address, as clients know it, or a ``ProtectedResource`` that says
+            more: clients are told where its tokens come from (RFC 9728). Its tokens are for that
+            address, unless there is an audience.
         leeway: seconds by which clocks may differ.
         jwks_uri: where the key set is, for a single issuer that publishes no metadata; ``metadata``
             is where its metadata is, ``keys`` are the keys themselves, or a Path to their file.

@@ -3,6 +3,7 @@
 from carnet.verifier.adapters.asgi import (
     CLOSED,
     BearerMiddleware,
+    MetadataEndpoint,
     answer,
     can_be_denied,
     credentials,
@@ -13,6 +14,7 @@ from carnet.verifier.adapters.asgi import (
 __all__ = [
     "CLOSED",
     "BearerMiddleware",
+    "MetadataEndpoint",
     "answer",
     "can_be_denied",
     "credentials",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from carnet.errors import CarnetError, ConfigurationError, InvalidToken, IssuerUnavailable
+from carnet.errors import ConfigurationError, InvalidToken, IssuerUnavailable
 from carnet.jwt.claims import Claims
 from carnet.jwt.policy import ISSUED_AHEAD, LATEST, UNCHECKED, Names
 from carnet.verifier.access_token import (
@@ -21,6 +19,17 @@ from carnet.verifier.access_token import (
 )
 from carnet.verifier.dpop import Presented
 from carnet.verifier.options import check_names
+from carnet.verifier.refusal import (
+    RETRY_SECONDS,
+    Refusal,
+    challenge,
+    missing,
+    present,
+    refusal_of,
+    role_missing,
+    scope_missing,
+    with_advice,
+)
 
 __all__ = [
     "RETRY_SECONDS",
@@ -43,7 +52,9 @@ __all__ = [
     "options_of",
     "present",
     "refusal_of",
+    "scope_of",
     "typed",
+    "with_advice",
 ]
 
 T = TypeVar("T")
@@ -52,55 +63,10 @@ Need = Callable[[Claims], None]
 """Checks that a token allows something; raises Refusal (401 or 403) otherwise."""
 
 MAX_HEADER: Final = 64 * 1024
-RETRY_SECONDS: Final = 5
 
 _B64TOKEN: Final = (string.ascii_letters + string.digits + "-._~+/").encode()
 _ANOTHER_BEARER = re.compile(r",\s*bearer\s", re.IGNORECASE)
 _ACR = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-_NOT_QUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
-
-
-@dataclass
-class Refusal(Exception):
-    """What is answered instead of the resource.
-
-    Attributes:
-        status: the HTTP status.
-        headers: ``WWW-Authenticate``, or ``Retry-After`` where the issuer can't be reached.
-        content: the JSON object of the body, with our stable ``code``.
-        reason: what the log is told and the client is not, or "".
-    """
-
-    status: int
-    headers: dict[str, str]
-    content: dict[str, Any]
-    reason: str = ""
-
-    @property
-    def body(self) -> bytes:
-        """The JSON text of the body."""
-        return json.dumps(self.content).encode()
-
-    @property
-    def code(self) -> str:
-        """Why, as a stable name."""
-        return str(self.content["code"])
-
-    def log(self, path: str) -> None:
-        """Tell the log ``carnet.verifier`` of it: never the token.
-
-        The level is INFO; WARNING with the reason, where the service itself can't go on.
-        """
-        claim = self.content.get("claim", "-")
-        # What a client writes into its path begins no line of the log.
-        text = f"refused {self.status} {self.code} claim={claim} path={path!a:.200}"
-        if self.reason:
-            _log.warning("%s: %s", text, _one_line(self.reason))
-        else:
-            _log.info("%s", text)
-
-
-_log = logging.getLogger("carnet.verifier")
 
 
 def authenticate(
@@ -172,16 +138,16 @@ def bearer_token(values: Sequence[str], scheme: str = "Bearer") -> str:
     if not values:
         raise missing()
     if len(values) > 1:
-        raise _challenge(400, "invalid_request", "there is more than one Authorization header")
+        raise challenge(400, "invalid_request", "there is more than one Authorization header")
     given, _, token = values[0].partition(" ")
     if given.lower() != scheme.lower():
         if _ANOTHER_BEARER.search(values[0]):
             # WSGI servers join headers of one name with a comma.
-            raise _challenge(400, "invalid_request", "there is more than one Authorization header")
+            raise challenge(400, "invalid_request", "there is more than one Authorization header")
         raise missing(f"the Authorization header must have the scheme {scheme}")
     token = token.strip(" ")
     if len(token) > MAX_HEADER or not _is_b64token(token):
-        raise _challenge(400, "invalid_request", "the Authorization header holds no bearer token")
+        raise challenge(400, "invalid_request", "the Authorization header holds no bearer token")
     return token
 
 
@@ -196,7 +162,7 @@ def check_role(claims: Claims, role: str) -> None:
     except InvalidToken as error:
         raise refusal_of(error) from None
     if role not in held:
-        raise _forbidden("role_missing", "roles", role, f"this needs the role {role}", None)
+        raise role_missing(role)
 
 
 def check_scope(claims: Claims, scope: str) -> None:
@@ -210,7 +176,7 @@ def check_scope(claims: Claims, scope: str) -> None:
     except InvalidToken as error:
         raise refusal_of(error) from None
     if not held.issuperset(scope.split()):
-        raise _forbidden("scope_missing", "scope", scope, f"this needs the scope {scope}", scope)
+        raise scope_missing(scope)
 
 
 def check_acr(claims: Claims, *acr_values: str, max_age: int | None = None) -> None:
@@ -254,7 +220,26 @@ def needs_scope(scope: str) -> Need:
         raise ConfigurationError(
             "require_scope takes a scope, or several with spaces between them: 'orders:read'"
         )
-    return lambda claims: check_scope(claims, scope)
+    return _NeedsScope(scope)
+
+
+@dataclass(frozen=True, slots=True)
+class _NeedsScope:
+    carnet_scope: str
+
+    def __call__(self, claims: Claims) -> None:
+        check_scope(claims, self.carnet_scope)
+
+
+def scope_of(*places: object) -> str:
+    """Join the scopes that are needed at a place, each once.
+
+    Args:
+        places: needs, and whatever carries the scopes of its own needs as ``carnet_scope``, such as
+            a view below another decorator.
+    """
+    found = [getattr(place, "carnet_scope", "") for place in places]
+    return " ".join(dict.fromkeys(" ".join(found).split()))
 
 
 def needs_acr(*acr_values: str, max_age: int | None = None) -> Need:
@@ -296,17 +281,6 @@ def needs_age(max_age: int) -> Need:
     return lambda claims: _check_authentication(claims, (), max_age)
 
 
-def present(claims: Claims | None) -> Claims:
-    """Give the claims that a middleware has found.
-
-    Raises:
-        Refusal: 401, if the request had no token.
-    """
-    if claims is None:
-        raise missing()
-    return claims
-
-
 def options_of(settings: object, place: str) -> dict[str, Any]:
     """Check that settings name an issuer, and give them as a verifier's arguments.
 
@@ -334,43 +308,11 @@ def described(audience: Names | None) -> str:
     return f"An access token for {' or '.join(names)}."  # type: ignore[arg-type]  # no UNCHECKED
 
 
-def missing(
-    description: str = "send the access token as 'Authorization: Bearer <token>'",
-) -> Refusal:
-    """Make the answer for a request without a token."""
-    # RFC 6750 section 3.1: the challenge has no error code where no token was presented.
-    content = {
-        "error": "invalid_request",
-        "error_description": description,
-        "code": "token_missing",
-    }
-    return Refusal(401, {"WWW-Authenticate": "Bearer"}, content)
-
-
 def not_installed(extra: str) -> ConfigurationError:
     """Make the error for a framework that is missing."""
     return ConfigurationError(
         f"carnet.verifier needs a part that is not installed: pip install 'carnet[{extra}]'"
     )
-
-
-def refusal_of(error: CarnetError) -> Refusal:
-    """Make the answer for a token that was refused, or could not be checked."""
-    if isinstance(error, InvalidToken):
-        text = str(error)
-        if (error.code, error.claim) == ("type_mismatch", "typ"):
-            text += "; the option 'type' says which ones this service takes"
-        return _challenge(
-            401, "invalid_token", text, error.code, claim=error.claim, expected=error.expected
-        )
-    if isinstance(error, IssuerUnavailable):
-        content = {
-            "error": "temporarily_unavailable",
-            "error_description": "tokens can't be checked at this moment; try again shortly",
-            "code": error.code,
-        }
-        return Refusal(503, {"Retry-After": str(RETRY_SECONDS)}, content, str(error))
-    raise error
 
 
 def _check_max_age(value: object, name: str) -> None:
@@ -395,7 +337,7 @@ def _check_authentication(claims: Claims, acr_values: tuple[str, ...], max_age: 
         claim, expected = "auth_time", f"at most {max_age} seconds ago"
     else:
         return
-    raise _challenge(
+    raise challenge(
         401,
         "insufficient_user_authentication",
         "this needs a stronger or a more recent sign-in",
@@ -414,40 +356,3 @@ def _is_b64token(text: str) -> bool:
     """Tell whether a text is what RFC 6750 section 2.1 calls so; a pattern takes five times it."""
     raw = text.encode().rstrip(b"=") if text.isascii() else b""
     return bool(raw) and not raw.translate(None, _B64TOKEN)
-
-
-def _one_line(text: str) -> str:
-    """Make a line of what may hold an issuer's own words."""
-    return "".join(char if char.isprintable() else "?" for char in text)[:500]
-
-
-def _forbidden(code: str, claim: str, expected: str, text: str, scope: str | None) -> Refusal:
-    asked = {"scope": scope}
-    return _challenge(403, "insufficient_scope", text, code, asked, claim=claim, expected=expected)
-
-
-def _challenge(
-    status: int,
-    error: str,
-    description: str,
-    code: str | None = None,
-    asked: Mapping[str, str | None] | None = None,
-    **more: str | None,
-) -> Refusal:
-    parts = {"error": error, "error_description": description, **(asked or {})}
-    quoted = [
-        f'{name}="{_NOT_QUOTABLE.sub("?", value.replace(chr(34), chr(39)))}"'
-        for name, value in parts.items()
-        if value is not None
-    ]
-    content: dict[str, str | None] = {
-        "error": error,
-        "error_description": description,
-        "code": code or error,
-        **more,
-    }
-    return Refusal(
-        status,
-        {"WWW-Authenticate": f"Bearer {', '.join(quoted)}"},
-        {name: value for name, value in content.items() if value is not None},
-    )

@@ -18,6 +18,7 @@ from carnet.jwt.claim_rules import Path as ClaimPath
 from carnet.jwt.claim_rules import Where
 from carnet.jwt.policy import Names
 from carnet.verifier.issuer import FINDING_KEYS, OPTIONS, Issuer, Trusted
+from carnet.verifier.protected_resource import ProtectedResource
 
 __all__ = [
     "Options",
@@ -52,6 +53,7 @@ class Options(TypedDict, total=False):
     max_stale: float | None
     metadata: str | None
     required: Collection[str]
+    resource: str | ProtectedResource | None
     revocations: Literal["off", "best_effort", "required"]
     revocations_max_age: float
     roles_claim: Where | None
@@ -100,7 +102,11 @@ def issuers_of(trusted: Trusted) -> list[Issuer]:
 
 
 def settle(
-    issuer: Issuer, audience: Names | None, options: Mapping[str, Any], alone: bool
+    issuer: Issuer,
+    audience: Names | None,
+    options: Mapping[str, Any],
+    alone: bool,
+    resource: ProtectedResource | None = None,
 ) -> Settings:
     """Say what counts for an issuer: its own options, then the verifier's, then its profile's.
 
@@ -109,6 +115,8 @@ def settle(
         audience: the verifier's.
         options: the verifier's.
         alone: whether it is the verifier's only issuer.
+        resource: what the verifier's service is for clients; its tokens are for that address where
+            no audience is given anywhere.
 
     Raises:
         ConfigurationError: if it has no audience, or the verifier's options can't be for all.
@@ -133,6 +141,8 @@ def settle(
         given.update(place)
     if sum(name in given for name in FINDING_KEYS) > 1:
         raise ConfigurationError(f"give one of {', '.join(FINDING_KEYS)}")
+    if resource is not None:
+        given.setdefault("audience", resource.url)
     if "audience" not in given:
         raise ConfigurationError(
             "name the audience, this service's name in aud; pass carnet.jwt.UNCHECKED to accept "

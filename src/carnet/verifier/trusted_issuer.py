@@ -111,6 +111,11 @@ class TrustedIssuer:
         )
         self._verifier: tuple[KeySet, Verifier[Claims]] | None = None
 
+    @property
+    def address(self) -> str | None:
+        """The issuer's one name, or the first of several; None where only claims tell it."""
+        return self.source.issuer if self.source.issuer in self.names.exact else None
+
     def begin_anew(self) -> None:
         """Wait for no fetch of another process in a fork, and make one of its own instead."""
         self.fetching, self.beginning = threading.Lock(), threading.Lock()

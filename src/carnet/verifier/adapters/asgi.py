@@ -12,16 +12,18 @@ from urllib.parse import quote
 from carnet.jwt.policy import Names
 from carnet.verifier import preflight
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.bearer import Refusal, authenticate_async, missing, typed
+from carnet.verifier.bearer import Refusal, authenticate_async, missing, typed, with_advice
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
+from carnet.verifier.protected_resource import PublishedResource
 
 __all__ = [
     "CLOSED",
     "BearerMiddleware",
+    "MetadataEndpoint",
     "answer",
     "can_be_denied",
     "credentials",
@@ -49,6 +51,8 @@ class BearerMiddleware:
 
     A browser's CORS preflight, which never has a token, goes on to the app's own CORS layer; of the
     answer only the status and the headers of CORS come back.
+
+    Where the option ``resource`` is given, its metadata (RFC 9728) are answered here, to everybody.
 
     Args:
         app: what is protected.
@@ -79,11 +83,21 @@ class BearerMiddleware:
         self._verifier = AsyncAccessTokenVerifier(
             issuer, audience, claims_type=claims_type, **options
         )
+        resource = self._verifier.resource
+        self._metadata = None if resource is None else MetadataEndpoint(resource)
+
+    @property
+    def metadata(self) -> MetadataEndpoint | None:
+        """Answers for the metadata; a route for it stands outside of what the app is mounted at."""
+        return self._metadata
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let it through to the app."""
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
+            return
+        if self._metadata is not None and self._metadata.is_meant(scope):
+            await self._metadata(scope, receive, send)
             return
         if scope["path"] not in self._exempt:
             if is_preflight(scope):
@@ -93,7 +107,7 @@ class BearerMiddleware:
                 claims = await authenticate_async(self._verifier, *credentials(scope))
                 fitting = typed(self._verifier, claims)
             except Refusal as refusal:
-                await answer(refusal, scope, send)
+                await self._refuse(refusal, scope, send)
                 return
             state = {**scope.get("state", {}), "claims": fitting}
             scope = {
@@ -105,7 +119,7 @@ class BearerMiddleware:
         try:
             await self._app(scope, receive, send)
         except Refusal as refusal:
-            await answer(refusal, scope, send)
+            await self._refuse(refusal, scope, send)
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
@@ -115,16 +129,19 @@ class BearerMiddleware:
         """Stop following the revocations; the end of the app's lifespan does it too."""
         await self._verifier.aclose()
 
+    async def _refuse(self, refusal: Refusal, scope: Scope, send: Send) -> None:
+        await answer(with_advice(refusal, self._verifier.resource), scope, send)
+
     async def _let_preflight_through(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await pass_preflight(self._app, scope, receive, send)
         except Refusal as refusal:
-            await answer(refusal, scope, send)
+            await self._refuse(refusal, scope, send)
         except KeyError as error:
             # The app has no CORS layer, and asks for the claims that this request has not.
             if error.args[:1] not in (("carnet.claims",), ("carnet.typed_claims",)):
                 raise
-            await answer(missing(), scope, send)
+            await self._refuse(missing(), scope, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         ends = False
@@ -141,6 +158,36 @@ class BearerMiddleware:
             # An app that knows no lifespan gives up at the start, and then serves.
             if ends:
                 await self.aclose()
+
+
+class MetadataEndpoint:
+    """An ASGI app that answers for the metadata of a protected resource (RFC 9728).
+
+    Args:
+        resource: what is told.
+
+    Attributes:
+        path: where clients look for them.
+    """
+
+    def __init__(self, resource: PublishedResource) -> None:
+        self._resource = resource
+        self.path = resource.path
+
+    def is_meant(self, scope: Scope) -> bool:
+        """Tell whether a request is for them, in an app that is mounted anywhere."""
+        path = scope["path"]
+        return scope["type"] == "http" and self.path in (
+            path,
+            path.removeprefix(scope.get("root_path", "")),
+        )
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer a request, whatever its path is."""
+        status, headers, body = self._resource.answer(scope["method"])
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": body})
 
 
 def credentials(scope: Scope) -> tuple[list[str], Presented | None]:

@@ -133,6 +133,8 @@ class CookieSessions:
     ) -> None:
         # The app's own verifier gives the claims their type.
         check_options(CookieSessions, options)
+        if options.get("resource") is not None:
+            raise ConfigurationError("resource belongs to the app's own verifier: give it there")
         check_address(origin)
         parts = urlsplit(origin)
         if origin != f"{parts.scheme}://{parts.netloc}":
