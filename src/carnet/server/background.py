@@ -183,7 +183,7 @@ class Background:
             (sql.SWEEP_FAMILIAR, now),
             (sql.SWEEP_USED_ONCE, now - CLOCK_AHEAD),
             (sql.SWEEP_CODES, now - ENDED_KEPT),
-            (sql.SWEEP_DEVICE_CODES, now - ENDED_KEPT),
+            (sql.SWEEP_DEVICE_CODES, now - CLOCK_AHEAD),
         ):
             try:
                 swept = BATCH
