@@ -123,14 +123,12 @@ class PresentedDeviceCode(NamedTuple):
         request: what was granted.
         account: who has granted it.
         authenticated_at: when that one gave the password, in microseconds since 1970.
-        session_id: the session that it was exchanged for, or None.
     """
 
     code_hash: bytes
     request: DeviceRequest
     account: Account
     authenticated_at: int
-    session_id: str | None
 
 
 class DeviceCodes:
@@ -258,9 +256,7 @@ class DeviceCodes:
         if row.session_id is None and row.account_version != account.version:
             # Its password was changed, say, or all of its sessions were ended.
             raise DeviceCodeRefused("the account has changed since", code="account_changed")
-        return PresentedDeviceCode(
-            code_hash, request, account, row.authenticated_at or 0, row.session_id
-        )
+        return PresentedDeviceCode(code_hash, request, account, row.authenticated_at or 0)
 
     async def exchange(
         self, presented: PresentedDeviceCode, client: Client, key_thumbprint: str, origin: Origin
@@ -277,8 +273,6 @@ class DeviceCodes:
             DeviceCodeRefused: with the reason as its code; ``used`` ends the session that the code
                 gave.
         """
-        if presented.session_id is not None:
-            raise await self._used(presented.session_id, origin)
         request, account = presented.request, presented.account
         new = NewSession(
             client_id=client.id,
@@ -307,10 +301,10 @@ class DeviceCodes:
             return grant
         if withdrawn:
             raise DeviceCodeRefused("the consent was withdrawn", code="consent_withdrawn")
-        # Something has changed between the reading and the writing.
-        again, _ = await self._row(presented.code_hash)
-        if again.session_id is not None:
-            raise await self._used(again.session_id, origin)
+        row, _ = await self._row(presented.code_hash)
+        if row.session_id is not None:
+            await self._sessions.end(row.session_id, "code_reused", origin)
+            raise DeviceCodeRefused("the device code was used before", code="used")
         raise DeviceCodeRefused("the account has changed since", code="account_changed")
 
     async def _row(self, code_hash: bytes) -> tuple[sql.DeviceCodeRow, tuple[Any, ...]]:
@@ -331,10 +325,6 @@ class DeviceCodes:
             raise DeviceCodeRefused(text, code="authorization_pending")
         if row.decision != "allowed":
             raise DeviceCodeRefused("the person did not allow it", code="access_denied")
-
-    async def _used(self, session_id: str, origin: Origin) -> DeviceCodeRefused:
-        await self._sessions.end(session_id, "code_reused", origin)
-        return DeviceCodeRefused("the device code was used before", code="used")
 
 
 class _Pace:

@@ -56,6 +56,13 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "An app in a browser or on a phone, which can't keep a secret",
         {"grant_types": CODE, "token_endpoint_auth_method": "none"},
     ),
+    "device": (
+        "A command line or a device without a browser, where people type a code elsewhere",
+        {
+            "grant_types": ("urn:ietf:params:oauth:grant-type:device_code", "refresh_token"),
+            "token_endpoint_auth_method": "none",
+        },
+    ),
     "service": (
         "A service that acts for itself",
         {
