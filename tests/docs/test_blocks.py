@@ -39,6 +39,7 @@ NOT_RUN_HERE = {
     **{f"docs/testing.md:{n}": "tests/docs/test_testing.py runs it" for n in range(2, 11)},
     "docs/tokens-from.md": "tests/docs/test_tokens_from.py runs it",
     "docs/mcp.md": "tests/docs/test_mcp.py goes through it",
+    "docs/how-to/sign-in-from-a-terminal.md": "tests/docs/test_sign_in_from_a_terminal.py runs it",
     "docs/how-to/hsm.md": "it needs an HSM: tests/hsm signs so with SoftHSM",
     "docs/clients.md:1": "it is one call in a service: tests/verifier has requests with proofs",
 }

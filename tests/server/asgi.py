@@ -16,6 +16,7 @@ from tests.server.conftest import PASSWORD
 from carnet.server.app import ROUTES, build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
+from carnet.server.endpoints.token.grants.device_code import DEVICE_CODE
 from carnet.server.service import open_service
 from carnet.server.settings import Settings
 
@@ -114,6 +115,7 @@ async def opened(data, engine="", issuer=ISSUER, **settings):
         metadata = ClientMetadata(
             client_name="The App",
             redirect_uris=(CALLBACK,),
+            grant_types=("authorization_code", "refresh_token", DEVICE_CODE),
             token_endpoint_auth_method="none",
             scope="openid",
         )
@@ -173,6 +175,13 @@ GOOD_FORMS = {
             "resource": "orders",
             "expires_in": "60",
         },
+        {
+            "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+            "device_code": "x",
+            "client_id": "app",
+            "resource": "orders",
+            "expires_in": "60",
+        },
         {"grant_type": "client_credentials", "client_id": "app", "client_secret": "x"},
         {
             "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -193,6 +202,9 @@ GOOD_FORMS = {
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         },
     ],
+    "/device_authorization": [{"client_id": "app", "scope": "openid", "resource": "orders"}],
+    "/device": [{"user_code": "WDJB-MJHT"}],
+    "/device/decision": [{"user_code": "WDJB-MJHT", "account": "x", "decision": "allow"}],
     "/introspection": [{"token": "x", "client_id": "app", "client_secret": "x"}],
     "/revocation": [{"token": "x", "client_id": "app", "token_type_hint": "x"}],
     "/authorize": [

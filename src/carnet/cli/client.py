@@ -16,6 +16,7 @@ from carnet.cli.running import with_service
 from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import (
+    DEVICE_CODE,
     FIRST_PARTY_CLIENT,
     TOKEN_EXCHANGE,
     Client,
@@ -35,8 +36,10 @@ GRANTS: Final = {
     "authorization_code": "authorization_code",
     "refresh_token": "refresh_token",
     "client_credentials": "client_credentials",
+    "device_code": DEVICE_CODE,
     "token-exchange": TOKEN_EXCHANGE,
 }
+CODE: Final = ("authorization_code", "refresh_token")
 METHODS: Final = {
     "none": "none",
     "basic": "client_secret_basic",
@@ -185,15 +188,15 @@ def add(
       carnet client add "Phone app" --auth none --redirect-uri com.example.app:/callback
       carnet client add "Orders" --grant token-exchange --exchange-from orders \\
         --exchange-to billing
+      carnet client add "Shop CLI" --auth none --redirect-uri http://127.0.0.1/callback \\
+        --grant authorization_code --grant device_code --grant refresh_token
       carnet client add "Bank" --redirect-uri https://bank.example.com/cb \\
         --jwks keys.json --encrypt-id-tokens ECDH-ES+A256KW
     """
     settings = settings_from(config, data=data, database=database)
     members = {"client_name": name, **_members(given)}
-    for_people = ("authorization_code", "refresh_token")
-    members.setdefault(
-        "grant_types", for_people if members.get("redirect_uris") else ("client_credentials",)
-    )
+    by_default = CODE if members.get("redirect_uris") else ("client_credentials",)
+    members.setdefault("grant_types", by_default)
     with naming_options(NAMES):
         metadata = with_members(ClientMetadata(), members)
         made, secret = with_service(
@@ -398,6 +401,8 @@ def _members(given: dict[str, Any]) -> dict[str, Any]:
     method: str | None = members.get("token_endpoint_auth_method")
     if method is not None:
         members["token_endpoint_auth_method"] = METHODS[method]
+    if "grant_types" in members:
+        members["grant_types"] = tuple(GRANTS[name] for name in members["grant_types"])
     keys: IO[bytes] | None = members.get("jwks")
     if keys is not None:
         members["jwks"] = read_json_file(keys, "--jwks", "a JWK Set")

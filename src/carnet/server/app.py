@@ -19,6 +19,7 @@ from carnet.errors import ConfigurationError
 from carnet.server.dispatcher import DirectEndpoint, Dispatcher
 from carnet.server.endpoints import accounts, agents, consents, probes, sessions
 from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
+from carnet.server.endpoints.device_authorization import authorize_device
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.openapi import openapi
@@ -67,6 +68,12 @@ def _published(path: str, endpoint: Callable[[Request], Awaitable[Response]]) ->
 ROUTES = [
     Route("/token", issue_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/introspection", introspect_token, methods=["POST"]),
+    Route(
+        "/device_authorization",
+        authorize_device,
+        methods=["POST", "OPTIONS"],
+        middleware=FROM_ANYWHERE,
+    ),
     Route("/sessions", sessions.begin_session, methods=["POST"]),
     Route("/sessions", sessions.list_sessions, methods=["GET"]),
     Route("/sessions", sessions.end_sessions, methods=["DELETE"]),

@@ -55,6 +55,8 @@ class Event(StrEnum):
     CLIENT_SECRET_REMOVED = "client_secret_removed"
     CONSENT_GIVEN = "consent_given"
     CONSENT_WITHDRAWN = "consent_withdrawn"
+    DEVICE_ALLOWED = "device_allowed"
+    DEVICE_DENIED = "device_denied"
     KEY_CREATED = "key_created"
     KEY_REMOVED = "key_removed"
     KEY_RETIRED = "key_retired"

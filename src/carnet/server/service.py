@@ -21,6 +21,7 @@ from carnet.server.keys.master_key import create_master_key, read_master_key
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.oauth.client_metadata_documents import ClientMetadataDocuments
+from carnet.server.oauth.device_codes import DeviceCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
 from carnet.server.sessions.agents import Agents
@@ -57,6 +58,7 @@ class Service:
         id_tokens: what tells clients who has signed in.
         codes: what the authorization endpoint gives clients.
         documents: finds clients by the documents that they publish.
+        device_codes: what devices without a browser show and ask tokens with.
         consents: which client may do what for whom.
         revocation_stream: tells verifiers what is refused.
         logout_notices: tells clients which sessions have ended.
@@ -80,6 +82,7 @@ class Service:
     id_tokens: IdTokens
     codes: AuthorizationCodes
     documents: ClientMetadataDocuments
+    device_codes: DeviceCodes
     consents: Consents
     revocation_stream: RevocationStream
     logout_notices: LogoutNotices
@@ -155,6 +158,7 @@ async def open_service(
             id_tokens=id_tokens,
             codes=AuthorizationCodes(store, sessions, clock),
             documents=documents,
+            device_codes=DeviceCodes(store, keys, sessions, clock),
             consents=Consents(store, sessions, clock),
             revocation_stream=stream,
             logout_notices=logout_notices,

@@ -1,4 +1,4 @@
-"""Getting tokens from an issuer: a protocol without I/O (RFC 6749, RFC 7009, RFC 8707).
+"""Getting tokens from an issuer: a protocol without I/O (RFC 6749, RFC 7009, RFC 8628, RFC 8707).
 
 Each method is a generator that yields what to send and is sent what came back; ``fetch`` runs it.
 The endpoints are found by the issuer's metadata, once. A request whose answer is lost is sent once
@@ -29,8 +29,10 @@ from carnet.jwt.signer import Signer
 from carnet.verifier.fetch import check_address
 from carnet.verifier.key_source import Answer, Call, discover
 
-__all__ = ["Client", "Steps", "TokenEndpoint", "Tokens"]
+__all__ = ["Client", "DeviceAuthorization", "Steps", "TokenEndpoint", "Tokens"]
 
+DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+DEVICE_INTERVAL: Final = 5
 ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DEFAULT_LIFETIME: Final = 60
 RETRY_SECONDS: Final = 5
@@ -43,6 +45,8 @@ _ADVICE = {
     "invalid_scope": "the client may not have this scope",
     "invalid_target": "it gives no tokens for this resource",
     "unauthorized_client": "the client may not ask in this way",
+    "access_denied": "the person did not allow it",
+    "expired_token": "nobody has allowed it in time: begin again",
 }
 
 Steps = Generator[str | Call, Answer, "Tokens"]
@@ -61,6 +65,27 @@ class Tokens:
     access: str = field(repr=False)
     lifetime: float
     refresh: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAuthorization:
+    """What a device shows while it waits (RFC 8628 section 3.2).
+
+    Attributes:
+        device_code: what it asks for tokens with.
+        user_code: what the person types.
+        page: where.
+        page_with_code: the same with the code in it, for a QR code; or None.
+        lifetime: seconds that the codes are good for.
+        interval: seconds from one question to the next.
+    """
+
+    device_code: str = field(repr=False)
+    user_code: str
+    page: str
+    page_with_code: str | None
+    lifetime: float
+    interval: float
 
 
 class Client:
@@ -149,6 +174,29 @@ class TokenEndpoint:
         # A code is good once: repeating it would end what it has begun (section 4.1.2).
         return (yield from self._ask(form, attempts=1))
 
+    def device_authorization(
+        self, **more: str | None
+    ) -> Generator[str | Call, Answer, DeviceAuthorization]:
+        """Get the codes with which a person lets this program in elsewhere (RFC 8628 section 3.1).
+
+        Raises:
+            GrantRefused: if the client, the scope or the resource is wrong.
+            IssuerUnavailable: if the issuer can't be reached, or does not do that.
+        """
+        address = yield from self._endpoint("device_authorization_endpoint")
+        return _device_authorization((yield self._post(address, more)), address)
+
+    def device_code(self, code: str) -> Steps:
+        """Ask whether the person has let this program in (RFC 8628 section 3.4).
+
+        Raises:
+            GrantRefused: ``authorization_pending``, ``slow_down``, or an end.
+            IssuerUnavailable: if the issuer can't be reached; the code may be used up.
+        """
+        form = {"grant_type": DEVICE_CODE, "device_code": code}
+        # As for an authorization code: it is good once.
+        return (yield from self._ask(form, attempts=1))
+
     def authorization_endpoint(self) -> Generator[str | Call, Answer, str]:
         """Find where the issuer asks people.
 
@@ -220,6 +268,51 @@ class TokenEndpoint:
 
 def _tokens(answer: Answer, address: str) -> Tokens:
     """Read the answer of a token endpoint (RFC 6749 sections 5.1 and 5.2)."""
+    document = _document(answer, address)
+    access, lifetime = document.get("access_token"), document.get("expires_in", DEFAULT_LIFETIME)
+    refresh = document.get("refresh_token")
+    if (
+        answer.status not in (200, 201)
+        or not isinstance(access, str)
+        or str(document.get("token_type")).lower() != "bearer"
+        or lifetime.__class__ not in (int, float)
+        or not isinstance(refresh, str | None)
+    ):
+        redirect = "; a redirect is not followed" if 300 <= answer.status < 400 else ""
+        raise IssuerUnavailable(f"{address} answered {answer.status} without tokens{redirect}")
+    return Tokens(access, lifetime, refresh)
+
+
+def _device_authorization(answer: Answer, address: str) -> DeviceAuthorization:
+    """Read the answer of a device authorization endpoint (RFC 8628 section 3.2)."""
+    document = _document(answer, address)
+    lifetime, interval = document.get("expires_in"), document.get("interval", DEVICE_INTERVAL)
+    device_code, user_code = document.get("device_code"), document.get("user_code")
+    page, complete = (
+        document.get("verification_uri"),
+        document.get("verification_uri_complete"),
+    )
+    if (
+        answer.status != 200
+        or not isinstance(device_code, str)
+        # A terminal shows them: nothing in them may be for the terminal itself.
+        or not (isinstance(user_code, str) and user_code.isprintable())
+        or not (isinstance(page, str) and page.isprintable())
+        or not (complete is None or (isinstance(complete, str) and complete.isprintable()))
+        or lifetime.__class__ not in (int, float)
+        or interval.__class__ not in (int, float)
+    ):
+        raise IssuerUnavailable(f"{address} answered {answer.status} without codes for a device")
+    return DeviceAuthorization(device_code, user_code, page, complete, lifetime or 0, interval)
+
+
+def _document(answer: Answer, address: str) -> dict[str, Any]:
+    """Read the JSON of an answer; {} where it is none.
+
+    Raises:
+        GrantRefused: if it is an error (RFC 6749 section 5.2).
+        IssuerBusy: if the issuer asks to wait.
+    """
     try:
         document = json_decode(answer.body, "the answer")
     except InvalidToken:
@@ -234,15 +327,4 @@ def _tokens(answer: Answer, address: str) -> Tokens:
             f"{address} asks to wait before the next attempt",
             int(answer.retry_after) if answer.retry_after.isdecimal() else RETRY_SECONDS,
         )
-    access, lifetime = document.get("access_token"), document.get("expires_in", DEFAULT_LIFETIME)
-    refresh = document.get("refresh_token")
-    if (
-        answer.status not in (200, 201)
-        or not isinstance(access, str)
-        or str(document.get("token_type")).lower() != "bearer"
-        or lifetime.__class__ not in (int, float)
-        or not isinstance(refresh, str | None)
-    ):
-        redirect = "; a redirect is not followed" if 300 <= answer.status < 400 else ""
-        raise IssuerUnavailable(f"{address} answered {answer.status} without tokens{redirect}")
-    return Tokens(access, lifetime, refresh)
+    return document

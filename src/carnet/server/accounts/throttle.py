@@ -17,6 +17,8 @@ slots back. What counts depends on who asks:
     the same, with an initial access token        address
     whoever is signed in, with an unknown client  account, and address, apart from others; a slot is
     whose document is fetched                     never given back
+    whoever types the code of a device            account and address, each apart from the others
+    a client that asks for a device's codes       client; client and address: all count
 
 So those who have never signed in can use up only what others like them have.
 
@@ -68,6 +70,8 @@ REGISTRATION_HERE: Final = Allowance(20, 60 * SECOND)
 REGISTRATION: Final = Allowance(200, 5 * SECOND)
 DOCUMENT: Final = Allowance(20, 30 * SECOND)
 DOCUMENT_HERE: Final = Allowance(60, 5 * SECOND)
+DEVICES_HERE: Final = Allowance(30, 4 * SECOND)
+DEVICES: Final = Allowance(1000, SECOND // 10)
 AUDITED_HERE: Final = Allowance(20, 60 * SECOND)
 AUDITED: Final = Allowance(1000, 10 * SECOND)
 
@@ -243,6 +247,31 @@ class Throttle:
             await self._store.transact(lambda: self._take_slots(slots))
         except _Refused as refused:
             raise Delayed(refused.seconds) from None
+
+    @asynccontextmanager
+    async def user_code(self, account_id: str, address: str) -> AsyncIterator[Attempt]:
+        """Look for a device by the code that somebody who is signed in has typed.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        slots = {
+            self._slot("user code", account_id): ACCOUNT_HERE,
+            self._slot("user code from", network_of(address)): ADDRESS,
+        }
+        async with self._attempt(slots) as attempt:
+            yield attempt
+
+    async def device_codes(self, client_id: str, address: str) -> None:
+        """Make codes for a device; those that are used for something good count too.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        here = self._slot("device codes", client_id, network_of(address))
+        slots = {here: DEVICES_HERE, self._slot("device codes of", client_id): DEVICES}
+        async with self._attempt(slots):
+            pass
 
     def audited(self, address: str) -> Transaction[bool]:
         """Tell, in somebody's transaction, whether a refusal is to stand in the audit log.

@@ -25,6 +25,7 @@ from carnet.server.clock import SECOND
 from carnet.server.sessions.sessions import FIRST_PARTY
 
 __all__ = [
+    "DEVICE_CODE",
     "FIRST_PARTY_CLIENT",
     "LOOPBACK_HOST",
     "RESERVED_PREFIX",
@@ -48,8 +49,11 @@ GrantType = Literal[
     "authorization_code",
     "refresh_token",
     "client_credentials",
+    "urn:ietf:params:oauth:grant-type:device_code",
     "urn:ietf:params:oauth:grant-type:token-exchange",
 ]
+DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+"""The grant of devices without a browser (RFC 8628)."""
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 """The grant of programs that act for somebody (RFC 8693)."""
 Name = Annotated[str, Meta(max_length=256)]

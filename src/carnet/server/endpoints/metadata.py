@@ -34,6 +34,7 @@ async def metadata(request: Request) -> Response:
     content = {
         "issuer": issuer,
         "token_endpoint": f"{issuer}/token",
+        "device_authorization_endpoint": f"{issuer}/device_authorization",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "revocation_endpoint": f"{issuer}/revocation",
         "revocations_uri": f"{issuer}/revocations",

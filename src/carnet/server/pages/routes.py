@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from carnet.server.pages import account, authorize, debugger, logout, sign_in, sign_up
+from carnet.server.pages import account, authorize, debugger, device, logout, sign_in, sign_up
 from carnet.server.pages.admin import audit as admin_audit
 from carnet.server.pages.admin import clients as admin_clients
 from carnet.server.pages.admin import keys as admin_keys
@@ -42,6 +42,8 @@ PAGES = [
     PageRoute("/authorize", authorize.authorize, methods=["GET"]),
     PageRoute("/authorize", authorize.forward_authorize, methods=["POST"]),
     PageRoute("/authorize/decision", authorize.decide, methods=["POST"]),
+    PageRoute("/device", device.show_device, methods=["GET"]),
+    PageRoute("/device/decision", device.decide, methods=["POST"]),
     PageRoute("/logout", logout.log_out, methods=["GET"]),
     PageRoute("/logout", logout.forward_logout, methods=["POST"]),
     PageRoute("/logout/decision", logout.confirm_logout, methods=["POST"]),

@@ -21,7 +21,16 @@ from carnet.server.web.browser_session import begin, check_same_origin, current,
 from carnet.server.web.known_devices import known_device, remember_device
 from carnet.server.web.password_sign_in import SignInRefused, account_changing, check_password
 
-__all__ = ["HOME", "NO_ERRORS", "enter", "in_words", "show_sign_in", "sign_in", "sign_out"]
+__all__ = [
+    "HOME",
+    "NO_ERRORS",
+    "duration",
+    "enter",
+    "in_words",
+    "show_sign_in",
+    "sign_in",
+    "sign_out",
+]
 
 HOME = "/me"
 NO_ERRORS: Final[Mapping[str, str]] = {}
@@ -92,7 +101,7 @@ def _refused(request: Request, error: SignInRefused, following: str, username: s
         return _page(request, following, username, 401, errors={"password": text})
     if error.code == "too_many_failures":
         text = (
-            f"There were too many failed attempts. Wait {_duration(error.seconds)}, then try again."
+            f"There were too many failed attempts. Wait {duration(error.seconds)}, then try again."
         )
         return _page(request, following, username, 429, headers, notice=text)
     log_failure(request.scope, 503, error)
@@ -131,7 +140,8 @@ def in_words(error: CarnetError) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _duration(seconds: int) -> str:
+def duration(seconds: int) -> str:
+    """Write how long to wait, for people."""
     if seconds < 100:
         return f"{seconds} seconds" if seconds != 1 else "a second"
     return f"{-(-seconds // 60)} minutes"

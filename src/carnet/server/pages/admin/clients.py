@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.clients.clients import (
+    DEVICE_CODE,
     FIRST_PARTY_CLIENT,
     TOKEN_EXCHANGE,
     Client,
@@ -64,6 +65,13 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "app": (
         "An app in a browser or on a phone, which can't keep a secret",
         {"grant_types": CODE, "token_endpoint_auth_method": "none"},
+    ),
+    "device": (
+        "A command line or a device without a browser, where people type a code elsewhere",
+        {
+            "grant_types": (DEVICE_CODE, "refresh_token"),
+            "token_endpoint_auth_method": "none",
+        },
     ),
     "service": (
         "A service that acts for itself",
