@@ -188,13 +188,17 @@ class StdioServer:
             return
         given = values_of(scope["headers"], SESSION_ID)
         if given:
-            session = self._sessions.get(given[0].decode("latin-1"))
+            session_id = given[0].decode("latin-1")
+            session = self._sessions.get(session_id)
             if session is None:
                 await answer(
                     send, 404, "session_not_found", "there is no such session; begin a new one"
                 )
                 return
             await session.handle(scope, receive, send)
+            if session.transport.is_terminated:
+                # Its place is free, though its process has yet to end.
+                self._sessions.pop(session_id, None)
             return
         body = await _read(receive)
         if scope["method"] != "POST" or not _is_initialize(body):
