@@ -315,10 +315,19 @@ def test_a_token_of_an_ended_session_or_a_changed_account_is_not_exchanged(scene
     scene_of(scene)
 
 
-def test_a_disabled_accounts_token_is_not_exchanged_even_where_its_version_is_right(scene_of):
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE account SET disabled_at = 1",
+        "UPDATE account SET version = version + 1",
+        "UPDATE session SET ended_at = 1 WHERE parent_id IS NULL",
+    ],
+)
+def test_a_program_that_acts_already_gets_no_token_either_once_it_has_changed(scene_of, change):
     async def scene(world):
         subject = world.token(await world.begin())
-        await world.service.store.write("UPDATE account SET disabled_at = 1")
+        await world.given(subject)
+        await world.service.store.write(change)
         assert (await world.refused(subject))[0] == "invalid_request"
 
     scene_of(scene)
