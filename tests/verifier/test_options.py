@@ -49,7 +49,8 @@ GRPCS_ARGUMENTS = {"role": "roles", "scope": "scopes", "acr": "acr_values", "age
 
 
 # What an app checks by itself, with a token in its hands.
-KNOWING_NO_ROUTES = ("the verifier", "asgi", "wsgi")
+# Nothing of a request without a token is read to learn which tool it calls.
+KNOWING_NO_ROUTES = ("the verifier", "asgi", "wsgi", "mcp", "fastmcp")
 
 
 def check(claims, path):
@@ -352,8 +353,8 @@ def call_of(path, token):
     """Give the arguments of a request that calls the tool of a path's name."""
     headers = {
         "Accept": "application/json, text/event-stream",
-        "Authorization": f"Bearer {token}",
         "MCP-Protocol-Version": "2025-11-25",
+        **({} if token is None else {"Authorization": f"Bearer {token}"}),
     }
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": path[1:]}}
     return {"headers": headers, "json": call}
@@ -382,9 +383,10 @@ def in_mcp(**options):
 
     for name, need in protected(auth):
         add(name, need)
-    app = auth.protect(server.streamable_http_app(stateless_http=True, json_response=True))
 
     async def serve(path, token):
+        # Its sessions are for one loop.
+        app = auth.protect(server.streamable_http_app(stateless_http=True, json_response=True))
         async with server.session_manager.run():
             return await call_a_tool(app, path, token)
 
@@ -406,6 +408,8 @@ def in_fastmcp(**options):
     async def serve(path, token):
         async with app.lifespan(app):
             status, said = await call_a_tool(app, path, token)
+        if "base_url" not in options:
+            return status, said
         # It always knows its resource, and says so.
         challenge = (said.get("challenge") or "").partition(", resource_metadata=")[0]
         return status, {**said, "challenge": challenge}
