@@ -21,16 +21,17 @@ THIN = re.compile(r'"""The documented import path of :mod:`([a-z_.]+)`\."""\n')
 SHARED = {
     "carnet.verifier.asgi": {
         *("CLOSED", "MetadataEndpoint", "answer", "can_be_denied", "credentials"),
-        *("is_preflight", "pass_preflight"),
+        *("given", "is_preflight", "pass_preflight"),
     },
     "carnet.verifier.bearer": {
         *("Need", "RETRY_SECONDS", "authenticate", "authenticate_async", "bearer_token"),
-        *("described", "needs_acr", "needs_age", "needs_role", "needs_scope", "missing"),
+        *("described", "joined", "needs_acr", "needs_age", "needs_role", "needs_scope", "missing"),
         *("not_installed", "options_of", "present", "refusal_of", "scope_of", "typed"),
         "with_advice",
     },
+    "carnet.verifier.django": {"resource"},
     "carnet.verifier.dpop": {"Proofs"},
-    "carnet.verifier.starlette": {"refused"},
+    "carnet.verifier.starlette": {"refused", "route_of"},
     "carnet.verifier.wsgi": {"authorization", "is_preflight", "presented"},
 }
 

@@ -26,7 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["end_with_parent", "start", "watch"]
+__all__ = ["end_with_parent", "ending_with_us", "start", "watch"]
 
 PR_SET_PDEATHSIG: Final = 1
 UNCHANGEABLE: Final = frozenset({signal.SIGKILL, signal.SIGSTOP})
@@ -74,6 +74,19 @@ def start(
     if not by_signal:
         watch(process.pid, ending)
     return process
+
+
+def ending_with_us(command: Sequence[str], *, ending: int = signal.SIGTERM) -> list[str]:
+    """Give the command that runs another one so that it ends with this process, where Linux helps.
+
+    For those who have to leave starting it to somebody else; that has to be in the main thread.
+
+    Args:
+        command: the program and its arguments.
+        ending: the signal that it is sent when we are gone.
+    """
+    number = int(ending) if _has_parent_death_signal() else NO_SIGNAL
+    return [*_THIS_FILE, "start", str(os.getpid()), str(number), "", *command]
 
 
 def watch(process: int | Path, ending: int = signal.SIGTERM) -> None:

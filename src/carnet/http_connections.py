@@ -33,7 +33,7 @@ from typing import Any, ClassVar, Final, NamedTuple, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["CONNECTIONS", "HttpConnection", "http_connections"]
+__all__ = ["CONNECTIONS", "MAX_BODY_ON_THE_WIRE", "HttpConnection", "http_connections"]
 
 CONNECTIONS: Final = 1000
 """How many connections a process holds, unless it is told otherwise."""
@@ -41,8 +41,8 @@ CONNECTIONS: Final = 1000
 MAX_TARGET: Final = 24 * 1024
 MAX_HEAD: Final = 32 * 1024
 MAX_HEADERS: Final = 100
-# Chunks carry some bytes of their own: this is more than any body that an endpoint takes.
 MAX_BODY_ON_THE_WIRE: Final = 1024 * 1024
+"""The bytes of a body, with what chunks carry of their own: more than any endpoint takes."""
 MAX_BODY_HELD: Final = 512 * 1024
 MAX_UNANSWERED: Final = 32
 SLICE: Final = 8 * 1024
@@ -151,10 +151,12 @@ class HttpConnection(HttpToolsProtocol):
 
     Attributes:
         places: of which each connection takes one.
+        most_body: the bytes that a body may take on the wire.
         deadline: when the client must have done what is waited for, in the loop's time.
     """
 
     places: ClassVar[_Places]
+    most_body: ClassVar[int] = MAX_BODY_ON_THE_WIRE
 
     def connection_made(self, transport: Any) -> None:
         """Begin with a new connection, or turn it away."""
@@ -211,7 +213,7 @@ class HttpConnection(HttpToolsProtocol):
             elif self._length > MAX_HEAD or len(self.headers) > MAX_HEADERS:
                 self._refuse(HEAD_TOO_LONG)
         elif self._phase is _Phase.BODY and (
-            self._length > MAX_BODY_ON_THE_WIRE or len(self.cycle.body) > MAX_BODY_HELD
+            self._length > self.most_body or len(self.cycle.body) > MAX_BODY_HELD
         ):
             self._refuse(BODY_TOO_LONG)
 
@@ -376,14 +378,18 @@ class _Gathering:
         self._gathered.clear()
 
 
-def http_connections(most: int = CONNECTIONS) -> type[HttpConnection]:
+def http_connections(
+    most: int = CONNECTIONS, most_body: int = MAX_BODY_ON_THE_WIRE
+) -> type[HttpConnection]:
     """Give the protocol of a server that holds a number of connections at most.
 
     Args:
         most: how many; where all are taken, those give way that are only waited for.
+        most_body: the bytes that a body may take on the wire.
     """
 
     class Connection(HttpConnection):
         places = _Places(most)
 
+    Connection.most_body = most_body
     return Connection

@@ -96,6 +96,30 @@ def test_what_is_exported_makes_the_same_elsewhere(run, folder, carnet):
     assert carnet("export", data=other).stdout == exported.read_text()
 
 
+def test_a_program_that_acts_for_people_is_the_same_by_options_and_in_a_file(run, folder):
+    for audience in ("orders", "billing", "ledger"):
+        run("resource", "add", audience)
+    words = ("--exchange-from", "orders", "--exchange-to", "billing", "--exchange-to", "ledger")
+    refused = run("client", "add", "Orders", "--id", "agent", *words, status=2).stderr
+    assert "--exchange-from" in refused
+    words = ("--grant", "token-exchange", *words)
+    run("client", "add", "Orders", "--id", "agent", *words)
+    known = json.loads(run("client", "show", "agent", "--json").stdout)
+    assert known["grant_types"] == ["urn:ietf:params:oauth:grant-type:token-exchange"]
+    assert known["exchange_from"] == ["orders"]
+    assert known["exchange_to"] == ["billing", "ledger"]
+    exported = folder / "exported.toml"
+    run("export", "-o", str(exported))
+    assert run("apply", str(exported), "--prune").stdout == "Everything is as the file says.\n"
+    exported.write_text(exported.read_text().replace(', "ledger"', ""))
+    drift = json.loads(run("apply", str(exported), "--check", "--json", status=1).stdout)
+    assert drift["changes"][0]["members"] == {
+        "exchange_to": {"from": ["billing", "ledger"], "to": ["billing"]}
+    }
+    refused = run("client", "edit", "agent", "--exchange-to", "nowhere", status=2).stderr
+    assert "--exchange-to: exchange_to names nowhere" in refused
+
+
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1)])
 def test_at_a_terminal_it_asks(folder, answer, status):
     ours, theirs = pty.openpty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import shutil
@@ -40,7 +41,8 @@ def test_every_example_is_understood(line):
         for parameter in command.params
         for name in (*parameter.opts, *parameter.secondary_opts)
     }
-    for word in words:
+    # What follows two dashes is another program's.
+    for word in itertools.takewhile(lambda word: word != "--", words):
         if word.startswith("-") and word != "-":
             assert word.partition("=")[0] in known, f"{command.name} has no {word}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ from tests import processes
 
 from carnet.cli.commands import root as carnet_command
 from carnet.server.clients.configuration_file import ConfigurationFile
+from carnet.server.clients.registration_request import read_registration
 from carnet.server.settings_sources import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +38,7 @@ NOT_RUN_HERE = {
     "docs/protect-a-service.md": "tests/docs/test_protect_a_service.py runs it",
     **{f"docs/testing.md:{n}": "tests/docs/test_testing.py runs it" for n in range(2, 11)},
     "docs/tokens-from.md": "tests/docs/test_tokens_from.py runs it",
+    "docs/mcp.md": "tests/docs/test_mcp.py goes through it",
     "docs/how-to/sign-in-from-a-terminal.md": "tests/docs/test_sign_in_from_a_terminal.py runs it",
     "docs/how-to/hsm.md": "it needs an HSM: tests/hsm signs so with SoftHSM",
     "docs/clients.md:1": "it is one call in a service: tests/verifier has requests with proofs",
@@ -169,8 +172,15 @@ def check_carnet(words: list[str], *, whole: bool) -> None:
 
 def test_every_block_says_what_it_is_in_a_language_that_something_checks():
     # The tree of folders is compared with the real one by test_architecture.py.
-    known = {"python", "toml", "text", *SHELL, *OTHERS}
+    known = {"python", "toml", "json", "text", *SHELL, *OTHERS}
     assert [block.place for block in BLOCKS if block.language not in known] == []
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if block.language == "json"], ids=lambda block: block.place
+)
+def test_what_a_client_says_of_itself_would_be_taken(block):
+    assert read_registration(json.loads(block.text)).client_name
 
 
 def test_what_is_not_run_here_is_there():

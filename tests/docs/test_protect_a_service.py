@@ -37,8 +37,18 @@ server.stop(None).wait()
 """,
 }
 PRINTING = """
-print(answer.status_code, answer.headers["www-authenticate"].split()[0], answer.json()["code"])
+print(answer.status_code, answer.headers["www-authenticate"], answer.json()["code"])
 """
+SCOPE = ' scope="orders:read"'
+# What the challenge of each says besides: an app without decorators has no scope that is known.
+METADATA = ' resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"'
+CHALLENGE = {
+    "Any ASGI app": "",
+    "Any WSGI app": "",
+    "Clients that find the issuer by themselves": METADATA,
+    "MCP servers of the MCP SDK": METADATA,
+    "MCP servers of FastMCP": METADATA,
+}
 WSGI = ("Django", "Django REST framework", "Flask", "Any WSGI app")
 
 
@@ -55,7 +65,8 @@ def test_a_service_of_the_page_refuses_who_brings_no_token(section, tmp_path):
     else:
         kind = "WSGI" if title in WSGI else "ASGI"
         asking = ASKING[kind].replace("/orders", "/mcp") if "MCP" in title else ASKING[kind]
-        code, expected = code + asking + PRINTING, "401 Bearer token_missing\n"
+        code += asking + PRINTING
+        expected = f"401 Bearer{CHALLENGE.get(title, SCOPE)} token_missing\n"
     (tmp_path / "shop.py").write_text(code, "utf-8")
     run = processes.run(
         [sys.executable, "shop.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120

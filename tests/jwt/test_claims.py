@@ -144,3 +144,18 @@ def test_a_clock_is_a_function(clock):
 def test_a_clock_gives_a_number(now):
     with pytest.raises(ConfigurationError, match="clock"):
         _ = Claims({"auth_time": 5}, lambda: now).authentication_age
+
+
+def test_the_actors_are_named_from_the_one_at_hand_to_the_first():
+    chain = {"sub": "c", "act": {"sub": "b", "iss": "x", "act": {"sub": "a"}}}
+    assert Claims({"act": chain}).actors == ("c", "b", "a")
+    assert Claims({}).actors == ()
+
+
+@pytest.mark.parametrize(
+    "act", ["a", ["a"], {}, {"sub": 1}, {"iss": "a"}, {"sub": "b", "act": "a"}, 7]
+)
+def test_an_actor_that_is_none_is_refused_by_its_name(act):
+    with pytest.raises(InvalidToken) as refused:
+        _ = Claims({"act": act}).actors
+    assert (refused.value.code, refused.value.claim) == ("claim_invalid", "act")

@@ -23,8 +23,11 @@ from carnet.server.settings import Settings
 ISSUER = "https://auth.example.com"
 CALLBACK = "https://app.example/callback"
 VERIFIER = "v" * 43
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
 JSON = (b"content-type", b"application/json")
+# What is off unless it is switched on.
+EVERYTHING = {"sign_up": True, "client_registration": "open"}
 # What a browser sends with a form of one of the service's own pages.
 OWN_PAGE = [
     (b"accept", b"text/html"),
@@ -181,6 +184,19 @@ GOOD_FORMS = {
         },
         {"grant_type": "client_credentials", "client_id": "app", "client_secret": "x"},
         {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "client_id": "agent",
+            "client_secret": "x",
+            "subject_token": "x",
+            "subject_token_type": ACCESS_TOKEN,
+            "actor_token": "x",
+            "actor_token_type": ACCESS_TOKEN,
+            "requested_token_type": ACCESS_TOKEN,
+            "resource": "billing",
+            "scope": "x",
+            "expires_in": "60",
+        },
+        {
             "grant_type": "client_credentials",
             "client_assertion": "x",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
@@ -226,6 +242,7 @@ GOOD_FORMS = {
     "/me/password": [{"current_password": "x", "new_password": "x"}],
     "/me/sessions/end": [{"id": "x"}],
     "/me/applications/disconnect": [{"id": "x"}],
+    "/me/agents/stop": [{"id": "x"}],
     "/admin/revocations": [{"after": "1"}],
     "/admin/audit": [
         {
@@ -256,6 +273,19 @@ ANY_FORM = [
 ]
 
 GOOD_DOCUMENTS = {
+    ("POST", "/registration"): {
+        "client_name": "Agent",
+        "redirect_uris": [CALLBACK],
+        "grant_types": ["authorization_code"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+        "application_type": "web",
+        "scope": "openid",
+        "jwks": None,
+        "dpop_bound_access_tokens": False,
+        "id_token_encrypted_response_alg": None,
+        "id_token_encrypted_response_enc": "A128GCM",
+    },
     ("POST", "/sessions"): {
         "username": "alice",
         "password": "x",
@@ -271,7 +301,7 @@ GOOD_DOCUMENTS = {
         "resources": ["orders"],
         "contacts": ["x"],
     },
-    ("PUT", "/clients/{name}"): {"client_name": "Other", "redirect_uris": [CALLBACK]},
+    ("PUT", "/clients/{name:path}"): {"client_name": "Other", "redirect_uris": [CALLBACK]},
     ("POST", "/resources"): {"audience": "x", "scopes": ["x"], "access_token_lifetime": 60},
     ("PUT", "/resources/{name:path}"): {"scopes": ["x"]},
     ("POST", "/accounts"): {

@@ -18,7 +18,16 @@ from urllib.parse import urlencode
 import argon2
 import pytest
 from tests.adversarial.families import DOCUMENTS, FAMILIES
-from tests.server.asgi import FORM, GOOD_FORMS, JSON, OWN_PAGE, opened, routes, with_names
+from tests.server.asgi import (
+    EVERYTHING,
+    FORM,
+    GOOD_FORMS,
+    JSON,
+    OWN_PAGE,
+    opened,
+    routes,
+    with_names,
+)
 
 from carnet import Key
 from carnet.jose import jws
@@ -176,7 +185,7 @@ async def grows_too_fast(asked, short, long):
 def test_work_grows_no_faster_than_a_request(tmp_path):
     async def scene():
         found = []
-        async with opened(tmp_path / "data", sign_up=True) as asked:
+        async with opened(tmp_path / "data", **EVERYTHING) as asked:
             for short, long in zip(requests(SHORT), requests(LONG), strict=True):
                 assert short[0] == long[0]
                 await asked(short[1], short[2], **short[3])
@@ -239,7 +248,7 @@ def test_a_request_of_nobodys_does_little_and_leaves_little(tmp_path, monkeypatc
 
     async def scene():
         found, left = [], Counter()
-        async with opened(tmp_path / "data", sign_up=True) as asked:
+        async with opened(tmp_path / "data", **EVERYTHING) as asked:
             store, before = asked.service.store, await rows(asked.service)
             for name, method, where, more in requests(SHORT):
                 counted.done.clear()

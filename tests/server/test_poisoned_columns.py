@@ -97,6 +97,8 @@ UNIQUE = {
     "audit": ("id",),
     "spent": ("name",),
     "logout_failure": ("client_id",),
+    "unregistered_client": ("client_id",),
+    "registration_token": ("id", "token_hash"),
 }
 
 
@@ -161,6 +163,9 @@ async def furnish(service):
     )
     await service.sessions.end(grant.session_id, "signed_out")
     await service.consents.grant(alice.id, "app", "orders", "openid", OPERATOR)
+    stranger = ClientMetadata(redirect_uris=(CALLBACK,), token_endpoint_auth_method="none")
+    await registry.unregistered.save("https://app.example.com/client", stranger, OPERATOR)
+    await service.registrations.tokens.create(OPERATOR, 3600, 1)
     await service.used_once.first_use("dpop", "a", "b", microseconds=10**12)
     await service.store.write(
         "INSERT INTO authorization_code VALUES ($1, $2, $3, $4, $5, $6)",

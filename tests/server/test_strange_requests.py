@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from tests.server.asgi import (
     ANY_FORM,
+    EVERYTHING,
     FORM,
     GOOD_DOCUMENTS,
     GOOD_FORMS,
@@ -128,7 +129,7 @@ def failures(tmp_path, engine):
     def run(requests):
         async def scene():
             found = []
-            async with opened(tmp_path / "data", engine, sign_up=True) as asked:
+            async with opened(tmp_path / "data", engine, **EVERYTHING) as asked:
                 for label, method, path, more in requests:
                     # The pages look at a cookie, everything else at a token.
                     is_page = path.startswith(PAGES)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
+from fastapi import APIRouter
 from fastapi import Request as FastAPIRequest
 from fastapi.security import SecurityScopes
 from starlette.applications import Starlette
@@ -25,7 +26,12 @@ from carnet import (
 )
 from carnet.jose import jwe, jws
 from carnet.testing import Override, TestIssuer
-from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuer
+from carnet.verifier import (
+    AccessTokenVerifier,
+    AsyncAccessTokenVerifier,
+    Issuer,
+    ProtectedResource,
+)
 from carnet.verifier import asgi as for_asgi
 from carnet.verifier import fastapi as for_fastapi
 from carnet.verifier import grpc as for_grpc
@@ -149,6 +155,10 @@ app = Starlette(
 )
 wrapped = for_asgi.BearerMiddleware(app, "https://auth.example.com", "orders", exempt=["/health"])
 for_fastapi.Bearer(Issuer.google("client"))
+tools = ProtectedResource("https://mcp.example.com/mcp", scopes_supported=["tools:read"])
+published = for_fastapi.Bearer("https://auth.example.com", resource=tools)
+assert_type(published.metadata, APIRouter)
+for_asgi.BearerMiddleware(app, "https://auth.example.com", resource="https://mcp.example.com/mcp")
 assert_type(for_grpc.current_claims(), Claims)
 for_wsgi.BearerMiddleware(lambda _, start: [], "https://auth.example.com", "orders", leeway=3)
 

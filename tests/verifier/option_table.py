@@ -97,6 +97,15 @@ def step_up(name, code, claims, path, asked):
     return Row(name, {}, claims, code, path, challenge=challenge)
 
 
+def told_of(code, error, text, path, asked=""):
+    """Make a row of a challenge that names the metadata of the resource."""
+    options = {"resource": RESOURCE, "audience": "not given"}
+    claims = {"aud": "another" if code == "audience_mismatch" else RESOURCE, "scope": "b"}
+    challenge = f'Bearer error="{error}", error_description="{text}", {asked}'
+    challenge += f'resource_metadata="{METADATA}"'
+    return Row("resource", options, claims, code, path, challenge=challenge)
+
+
 def ahead():
     return time.time() + 250
 
@@ -108,6 +117,7 @@ def keys(world):
 JWT = {"typ": "JWT"}
 
 RESOURCE = "https://orders.example.com/api"
+METADATA = "https://orders.example.com/.well-known/oauth-protected-resource/api"
 WAYS = 'acr_values="urn:mfa urn:passkey"'
 # Where keys are fetched; elsewhere they are given, which is quicker.
 FETCHING = {
@@ -216,7 +226,16 @@ ROWS = [
     Row("revocations_max_age", {"revocations": "required", "revocations_max_age": 60}),
     Row("revocations_max_age", {"revocations_max_age": -1}, code=CONFIGURATION),
     Row("resource", {"resource": RESOURCE, "audience": "not given"}, {"aud": RESOURCE}),
-    Row("resource", {"resource": RESOURCE, "audience": "not given"}, code="audience_mismatch"),
+    told_of("audience_mismatch", "invalid_token", "the token is for another audience", "/orders"),
+    told_of("audience_mismatch", "invalid_token", "the token is for another audience", "/signing"),
+    told_of("role_missing", "insufficient_scope", "this needs the role ADMIN", "/reports"),
+    told_of(
+        "scope_missing",
+        "insufficient_scope",
+        "this needs the scope a:write b",
+        "/writing",
+        'scope="a:write b", ',
+    ),
     Row("resource", {"resource": ProtectedResource(RESOURCE, scopes_supported=["b"])}),
     Row("resource", {"resource": "http://orders.example.com"}, code=CONFIGURATION),
     Row("resource", {"resource": RESOURCE + "#part"}, code=CONFIGURATION),

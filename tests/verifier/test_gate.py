@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
@@ -266,6 +267,8 @@ def test_a_gate_that_cant_reach_its_issuer_says_so_refuses_and_then_mends(issuer
         (("--issuer", "http://auth.example.com", "--audience", "a"), "begins with https://"),
         (("--issuer", "https://a.example", "--audience", "a", "--cookie", "c"), "needs the origin"),
         (("--issuer", "https://a.example", "--audience", "a", "--claim", "a:b"), "headers"),
+        (("--issuer", "https://a.example", "--resource", "http://b.example"), "loopback"),
+        (("--issuer", "https://a.example", "--resource-scope", "a"), "goes with --resource"),
     ],
 )
 def test_what_is_wrong_with_its_flags_is_one_line_and_status_2(carnet, arguments, said):
@@ -299,15 +302,14 @@ class Service(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def nginx(root, gate, tmp_path_factory):
-    """A real nginx with the block of docs/gate.md, before a service and the gate."""
+@contextmanager
+def behind_nginx(root, gate, folder):
+    """A real nginx with the blocks of docs/gate.md, before a service and the gate."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("there is no nginx: apt-get install nginx-light")
     page = (root / "docs" / "gate.md").read_text("utf-8")
-    block = re.search(r"```nginx\n(.*?)```", page, re.DOTALL)[1]
-    folder = tmp_path_factory.mktemp("nginx")
+    block = "".join(re.findall(r"```nginx\n(.*?)```", page, re.DOTALL))
     service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
     thread = threading.Thread(target=service.serve_forever, args=(0.02,))
     thread.start()
@@ -348,6 +350,12 @@ def nginx(root, gate, tmp_path_factory):
     service.server_close()
 
 
+@pytest.fixture(scope="module")
+def nginx(root, gate, tmp_path_factory):
+    with behind_nginx(root, gate, tmp_path_factory.mktemp("nginx")) as client:
+        yield client
+
+
 FORGED = [(f"X-Auth-{name.title()}", "root") for name in NAMES]
 
 
@@ -384,3 +392,36 @@ def test_behind_nginx_a_path_can_ask_for_a_role(nginx, issuer):
     answer = nginx.get("/admin/", headers=[*bearer(admin).items(), *FORGED])
     assert (answer.status_code, answer.json()["subject"]) == (200, ["ada"])
     assert answer.json()["roles"] is None
+
+
+def test_behind_nginx_a_client_finds_the_metadata_and_hears_of_all_scopes(
+    root, issuer, tmp_path_factory
+):
+    resource = "https://orders.example.com/api"
+    flags = ("--resource", resource, "--resource-scope", "a", "--resource-scope", "b")
+    process, url, said = start("--issuer", issuer.url, *flags)
+    assert url, said
+    metadata = "/.well-known/oauth-protected-resource/api"
+    named = f'resource_metadata="https://orders.example.com{metadata}"'
+    try:
+        with (
+            httpx.Client(base_url=url) as gate,
+            behind_nginx(root, gate, tmp_path_factory.mktemp("nginx")) as nginx,
+        ):
+            assert nginx.get(metadata).json() == {
+                "resource": resource,
+                "authorization_servers": [issuer.url],
+                "scopes_supported": ["a", "b"],
+                "bearer_methods_supported": ["header"],
+            }
+            assert nginx.get("/orders").headers["www-authenticate"] == f"Bearer {named}"
+            token = issuer.token(aud=resource)
+            assert nginx.get("/orders", headers=bearer(token)).status_code == 200
+            lacking = nginx.get("/admin/", headers=bearer(token))
+            assert lacking.status_code == 403
+            assert named in lacking.headers["www-authenticate"]
+            wrong = nginx.get("/orders", headers=bearer(issuer.token()))
+            assert wrong.status_code == 401
+            assert named in wrong.headers["www-authenticate"]
+    finally:
+        stop(process)

@@ -99,7 +99,7 @@ def of_fastmcp(address, **more):
     async def write() -> str:
         return "written"
 
-    @server.tool(name="remove-all", auth=require_scopes("notes:write"))
+    @server.tool(name="remove-all", auth=for_fastmcp.require_scope("notes:write"))
     def remove() -> str:
         return "removed"
 

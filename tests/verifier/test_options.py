@@ -25,7 +25,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from tests.verifier.option_table import CONFIGURATION, NEEDS, ROWS, Tenant
+from tests.verifier.option_table import CONFIGURATION, METADATA, NEEDS, RESOURCE, ROWS, Tenant
 
 from carnet import Claims, ConfigurationError
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, bearer
@@ -38,7 +38,7 @@ from carnet.verifier import starlette as for_starlette
 from carnet.verifier.adapters import django as for_django
 from carnet.verifier.adapters import fastapi as for_fastapi
 from carnet.verifier.asgi import BearerMiddleware as AsgiMiddleware
-from carnet.verifier.bearer import Refusal, authenticate
+from carnet.verifier.bearer import Refusal, authenticate, with_advice
 from carnet.verifier.cookies import CookieSessions
 from carnet.verifier.gate import Gate
 from carnet.verifier.options import Options
@@ -46,6 +46,10 @@ from carnet.verifier.wsgi import BearerMiddleware as WsgiMiddleware
 
 GATES_PARAMETERS = {"role": "role", "scope": "scope", "acr": "acr_values", "age": "max_age"}
 GRPCS_ARGUMENTS = {"role": "roles", "scope": "scopes", "acr": "acr_values", "age": "max_ages"}
+
+
+# What an app checks by itself, with a token in its hands.
+KNOWING_NO_ROUTES = ("the verifier", "asgi", "wsgi")
 
 
 def check(claims, path):
@@ -79,8 +83,12 @@ async def over_asgi(app, path, headers):
 
 
 def asked_over_asgi(app, path, token):
-    answer = asyncio.run(over_asgi(app, path, {"Authorization": f"Bearer {token}"}))
+    answer = asyncio.run(over_asgi(app, path, bearing(token)))
     return what_came(answer)
+
+
+def bearing(token):
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
 def what_came(answer):
@@ -91,7 +99,7 @@ def what_came(answer):
 def asked_over_wsgi(app, path, token):
     transport = httpx.WSGITransport(app)
     with httpx.Client(transport=transport, base_url="http://orders") as client:
-        answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
+        answer = client.get(path, headers=bearing(token))
     return what_came(answer)
 
 
@@ -296,7 +304,7 @@ def asked_over_grpc(port, path, token):
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = channel.unary_unary(f"/shop.Shop{path}")
         try:
-            metadata = [("authorization", f"Bearer {token}")]
+            metadata = [] if token is None else [("authorization", f"Bearer {token}")]
             return 200, json.loads(call(b"", metadata=metadata, timeout=60))
         except grpc.RpcError as error:
             statuses = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, "UNAVAILABLE": 503}
@@ -414,8 +422,7 @@ def gate(**options):
         if path in NEEDS:
             kind, arguments, _ = NEEDS[path]
             needs = f"?{GATES_PARAMETERS[kind]}={' '.join(map(str, arguments))}"
-        headers = {"Authorization": f"Bearer {token}"}
-        answer = asyncio.run(over_asgi(app, f"/verify{needs}", headers))
+        answer = asyncio.run(over_asgi(app, f"/verify{needs}", bearing(token)))
         if answer.status_code != 200:
             return what_came(answer)
         said = answer.headers
@@ -434,11 +441,11 @@ def verifier(**options):
 
     def asked(path, token):
         try:
-            claims = authenticate(one, [f"Bearer {token}"])
+            claims = authenticate(one, list(bearing(token).values()))
             fitting = one.verify(token)
             check(claims, path)
         except Refusal as refusal:
-            challenge = refusal.headers.get("WWW-Authenticate")
+            challenge = with_advice(refusal, one.resource).headers.get("WWW-Authenticate")
             return refusal.status, {"challenge": challenge, **refusal.content}
         except Exception as error:
             return 401, {"code": error.code}
@@ -497,6 +504,19 @@ def test_every_option_counts_in_every_adapter(table_world, name, row):
         if row.told or kind is Tenant:
             assert {key: body[key] for key in row.told} == row.told
         assert body["type"] == expected["type"] or body["type"] == "ForeignClaims"
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_who_has_no_token_is_told_where_the_metadata_are_and_which_scopes_are_needed(
+    table_world, name
+):
+    settings = {"issuer": table_world.issuer.url, "revocations": "off", "resource": RESOURCE}
+    asked = ADAPTERS[name](**settings)
+    known = 'scope="a:write b", ' if name not in KNOWING_NO_ROUTES else ""
+    for url, scope in (("/orders", ""), ("/reports", ""), ("/writing", known)):
+        status, body = asked(url, None)
+        assert (status, body["code"]) == (401, "token_missing")
+        assert body["challenge"] == f'Bearer {scope}resource_metadata="{METADATA}"'
 
 
 def test_the_table_has_every_option_and_every_need():

@@ -262,6 +262,7 @@ def test_an_asgi_app_is_found_where_its_server_puts_a_root_path_before_each_path
 
 def test_without_the_option_there_is_no_metadata_and_no_word_of_it():
     app = BearerMiddleware(service, **OPTIONS, audience="orders")
-    assert app.metadata is None
+    with pytest.raises(ConfigurationError, match="option resource"):
+        _ = app.metadata
     answer = ask(app, "GET", WELL_KNOWN)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")

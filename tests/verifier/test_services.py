@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -49,14 +50,15 @@ def command(name, number):
     return [sys.executable, "-m", program, *options, *number, target]
 
 
-@pytest.fixture(scope="module", params=list(SERVICES))
-def service(request, world, root, tmp_path_factory):
-    log = tmp_path_factory.mktemp("service") / "log"
+@contextmanager
+def running(name, world, root, log, resource=None):
+    """Run a service; its address with `resource` behind it is what its metadata are for."""
     # The listener is there before the server: nobody has to wait for a line or a port.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as written:
         number = listener.fileno()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         process = processes.start(
-            command(request.param, number),
+            command(name, number),
             pass_fds=[number],
             cwd=root,
             stdin=subprocess.DEVNULL,
@@ -66,9 +68,9 @@ def service(request, world, root, tmp_path_factory):
                 **os.environ,
                 "ISSUERS": f"{world.issuer.url} {world.dead}",
                 "PYTHONPATH": str(root),
+                **({} if resource is None else {"RESOURCE": url + resource}),
             },
         )
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # The server has the only other end: should it die, a request fails instead of waiting.
         listener.close()
         with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
@@ -79,6 +81,13 @@ def service(request, world, root, tmp_path_factory):
         finally:
             process.kill()
             process.wait(processes.PATIENCE)
+
+
+@pytest.fixture(scope="module", params=list(SERVICES))
+def service(request, world, root, tmp_path_factory):
+    log = tmp_path_factory.mktemp("service") / "log"
+    with running(request.param, world, root, log) as service:
+        yield service
 
 
 @pytest.mark.parametrize("name", list(CASES))

@@ -11,20 +11,33 @@ import msgspec
 from carnet.cli.durations import parse_duration
 from carnet.cli.members import Members, naming_options, read_json_file
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
+from carnet.cli.registration_token import registration_token
 from carnet.cli.running import with_service
 from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.server.audit import OPERATOR
-from carnet.server.clients.clients import Client, ClientMetadata, ClientRefused
-from carnet.server.clients.configuration import with_members
+from carnet.server.clients.clients import (
+    DEVICE_CODE,
+    FIRST_PARTY_CLIENT,
+    TOKEN_EXCHANGE,
+    Client,
+    ClientMetadata,
+    ClientRefused,
+)
+from carnet.server.clients.configuration import utc, with_members
+from carnet.server.clients.unregistered import UnregisteredClient
 from carnet.server.clock import SECOND, now
 from carnet.server.service import Service
+from carnet.server.settings import Settings
 from carnet.server.tokens.logout_notices import LogoutFailure
 
 __all__ = ["client", "client_document"]
 
 GRANTS: Final = {
-    **{name: name for name in ("authorization_code", "refresh_token", "client_credentials")},
-    "device_code": "urn:ietf:params:oauth:grant-type:device_code",
+    "authorization_code": "authorization_code",
+    "refresh_token": "refresh_token",
+    "client_credentials": "client_credentials",
+    "device_code": DEVICE_CODE,
+    "token-exchange": TOKEN_EXCHANGE,
 }
 CODE: Final = ("authorization_code", "refresh_token")
 METHODS: Final = {
@@ -102,6 +115,23 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "help": "It serves this audience, and may ask about its tokens. Repeatable.",
         },
     ),
+    "exchange_from": (
+        "--exchange-from",
+        {
+            "multiple": True,
+            "metavar": "AUDIENCE",
+            "help": "With --grant token-exchange: it may act for people with their tokens for this "
+            "audience. Repeatable.",
+        },
+    ),
+    "exchange_to": (
+        "--exchange-to",
+        {
+            "multiple": True,
+            "metavar": "AUDIENCE",
+            "help": "And gets tokens for this audience so. Repeatable.",
+        },
+    ),
     "first_party": (
         "--first-party/--no-first-party",
         {
@@ -131,6 +161,9 @@ def client() -> None:
     """Make, change and list the clients: the programs that ask for tokens."""
 
 
+client.add_command(registration_token)
+
+
 @client.command()
 @click.argument("name")
 @click.option("--id", "client_id", metavar="ID", help="Its client_id; random by default.")
@@ -153,6 +186,8 @@ def add(
       carnet client add "Nightly job" --scope "orders:read orders:write" --resource orders
       carnet client add "Web shop" --redirect-uri https://shop.example.com/callback
       carnet client add "Phone app" --auth none --redirect-uri com.example.app:/callback
+      carnet client add "Orders" --grant token-exchange --exchange-from orders \\
+        --exchange-to billing
       carnet client add "Shop CLI" --auth none --redirect-uri http://127.0.0.1/callback \\
         --grant authorization_code --grant device_code --grant refresh_token
       carnet client add "Bank" --redirect-uri https://bank.example.com/cb \\
@@ -211,10 +246,16 @@ def edit(
 
 
 @client.command("list")
+@click.option(
+    "--unregistered", is_flag=True, help="Those that no administrator has registered, instead."
+)
 @json_option
 @data_options
-def list_clients(as_json: bool, config: Path | None, **given: Any) -> None:
-    """List the clients."""
+def list_clients(unregistered: bool, as_json: bool, config: Path | None, **given: Any) -> None:
+    """List the clients that were registered here, or those that were not."""
+    if unregistered:
+        _list_unregistered(settings_from(config, **given), as_json)
+        return
 
     async def work(service: Service) -> tuple[list[Client], dict[str, str]]:
         return service.registry.clients(), service.registry.unreadable_clients
@@ -244,11 +285,11 @@ def show(client_id: str, as_json: bool, config: Path | None, **given: Any) -> No
     """Show what is known of a client."""
 
     async def work(service: Service) -> tuple[Client | None, LogoutFailure | None]:
-        clients = {one.id: one for one in service.registry.clients()}
-        return clients.get(client_id), (await service.logout_notices.failures()).get(client_id)
+        found = await service.registry.find(client_id)
+        return found, (await service.logout_notices.failures()).get(client_id)
 
     found, failure = with_service(settings_from(config, **given), work, reading=True)
-    if found is None:
+    if found is None or found is FIRST_PARTY_CLIENT:
         raise ClientRefused(f"there is no client {client_id!r}", code="unknown_client")
     document = client_document(found)
     if failure is not None:
@@ -322,12 +363,41 @@ def client_document(client: Client) -> dict[str, Any]:
     """Write a client as JSON holds it, without its secrets' hashes."""
     members = msgspec.to_builtins(client.metadata)
     document = {"client_id": client.id, **members}
+    if client.unregistered:
+        document["unregistered"] = True
     until = client.secrets.at(now()).previous_expires_at
     return document if until is None else {**document, "previous_secret_expires_at": until}
 
 
+def _list_unregistered(settings: Settings, as_json: bool) -> None:
+    async def work(service: Service) -> tuple[list[UnregisteredClient], dict[str, str]]:
+        clients: list[UnregisteredClient] = []
+        unreadable: dict[str, str] = {}
+        last: str | None = ""
+        while last is not None:
+            found, wrong, last = await service.registry.unregistered.page(last)
+            clients += found
+            unreadable |= wrong
+        return clients, unreadable
+
+    clients, unreadable = with_service(settings, work, reading=True)
+    for name, reason in unreadable.items():
+        click.echo(f"carnet: the row of the client {name} can't be read ({reason})", err=True)
+    if as_json:
+        echo_json([client_document(one.client) for one in clients])
+        return
+    if not clients:
+        click.echo("There is no client that no administrator has registered.")
+    for one in clients:
+        # The name is what the client calls itself: its line says first what can be relied on.
+        used = "not used yet" if one.used_at is None else f"used {utc(one.used_at):%Y-%m-%d}"
+        click.echo(f"{one.client.id}  {used}  {one.client.metadata.client_name!a}")
+
+
 def _members(given: dict[str, Any]) -> dict[str, Any]:
     members = MEMBERS.given(given)
+    if "grant_types" in members:
+        members["grant_types"] = tuple(GRANTS[name] for name in members["grant_types"])
     method: str | None = members.get("token_endpoint_auth_method")
     if method is not None:
         members["token_endpoint_auth_method"] = METHODS[method]

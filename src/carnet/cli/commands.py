@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "token": ("carnet.cli.login:token", "Print a fresh access token of whoever is signed in."),
     "logout": ("carnet.cli.login:logout", "Sign out again."),
     "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
+    "mcp": ("carnet.cli.mcp.protect:mcp", "Put access tokens in front of MCP servers."),
     "backup": ("carnet.cli.backup:backup", "Copy the SQLite database while servers go on."),
     "restore": ("carnet.cli.backup:restore", "Restore the database from a backup."),
     "migrate": ("carnet.cli.migrate:migrate", "Apply the migrations that the database lacks."),

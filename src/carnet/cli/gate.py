@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
 import click
-import uvicorn
 
 from carnet.cli.durations import parse_duration
+from carnet.cli.serving import serve_app
 from carnet.cli.verifier_options import issuer_of, options_of, verifier_options
-from carnet.http_connections import CONNECTIONS, http_connections
-from carnet.listening import listen, room_for, url_of
+from carnet.errors import ConfigurationError
+from carnet.listening import listen, url_of
+from carnet.verifier import ProtectedResource
 from carnet.verifier.gate import Gate
 
 __all__ = ["gate"]
@@ -36,6 +34,18 @@ __all__ = ["gate"]
     multiple=True,
     metavar="NAME",
     help="What the tokens must be for; may be repeated.",
+)
+@click.option(
+    "--resource",
+    metavar="URL",
+    help="The address of what is behind the gate, as clients know it; they find the issuer by it.",
+)
+@click.option(
+    "--resource-scope",
+    "scopes_supported",
+    multiple=True,
+    metavar="NAME",
+    help="A scope that clients should ask for to use it at all; may be repeated.",
 )
 @click.option(
     "--host",
@@ -92,6 +102,8 @@ def gate(
     host: str,
     port: int,
     leeway: str,
+    resource: str | None,
+    scopes_supported: tuple[str, ...],
     **given: Any,
 ) -> None:
     """Answer nginx, Traefik, Caddy or Envoy whether a request may pass.
@@ -102,11 +114,16 @@ def gate(
     \b
     Examples:
       carnet gate --issuer https://auth.example.com --audience orders
+      carnet gate --issuer https://auth.example.com --resource https://mcp.example.com/mcp
       carnet gate --issuer keycloak:https://sso.example.com,shop --audience orders
       carnet gate --issuer https://auth.example.com --audience orders \\
         --cookie __Host-carnet-access --origin https://app.example.com
     """
     options = {**options_of(given), "leeway": parse_duration(leeway)}
+    if resource is not None:
+        options["resource"] = ProtectedResource(resource, scopes_supported=scopes_supported or None)
+    elif scopes_supported:
+        raise ConfigurationError("--resource-scope goes with --resource")
     trusted = [issuer_of(issuer) for issuer in issuers]
     asyncio.run(_serve(Gate(trusted, audiences or None, **given, **options), host, port))
 
@@ -115,26 +132,5 @@ async def _serve(gate: Gate, host: str, port: int) -> None:
     with listen(host, port) as listener:
         for problem in await gate.prepare():
             click.echo(f"carnet: refusing everything until this is mended: {problem}", err=True)
-        config = uvicorn.Config(
-            gate.app,
-            http=http_connections(room_for(CONNECTIONS)),
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-        )
         print(f"carnet: gate on {url_of(listener)}/verify", file=sys.stderr, flush=True)
-        await _Server(config).serve([listener])
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which ends well when it is told to end."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        # uvicorn would raise the signal again at the end; a service told to stop ends with 0.
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
+        await serve_app(gate.app, listener)

@@ -26,6 +26,7 @@ EXTRAS = {
     "structlog": "server",
     "prometheus_client": "server",
     "asyncpg": "postgres",
+    "mcp": "mcp",
 }
 
 

@@ -56,6 +56,14 @@ MEMBERS: Final = Members(
             "--enc",
             {"metavar": "ENC", "help": "The content encryption, A256GCM by default."},
         ),
+        "unregistered_clients": (
+            "--unregistered-clients/--no-unregistered-clients",
+            {
+                "default": None,
+                "help": "Whether clients that no administrator has registered may ask people for "
+                "tokens for it; by default they may not.",
+            },
+        ),
     },
     ResourceMetadata,
 )
@@ -91,6 +99,7 @@ def add(
       carnet resource add invoices --scope invoices:read --scope invoices:write
       carnet resource add hr --scope hr:read --release hr:read=department,cost_centre --claim roles
       carnet resource add https://api.example.com --encryption-key public.jwk
+      carnet resource add https://mcp.example.com/ --scope tools:call --unregistered-clients
     """
     settings = settings_from(config, data=data, database=database)
     members = _members(given, no_claims)
@@ -165,8 +174,9 @@ def list_resources(as_json: bool, config: Path | None, **given: Any) -> None:
         released = f"  releases {' '.join(told)}" if told else ""
         narrowed = "" if known.claims is None else f"  claims {','.join(known.claims) or 'none'}"
         encrypted = "" if one.key is None else f"  encrypted with {one.key.alg}"
+        is_open = "  open to unregistered clients" if known.unregistered_clients else ""
         scopes = " ".join(known.scopes) or "-"
-        click.echo(f"{one.audience:32} {scopes}{released}{narrowed}{encrypted}")
+        click.echo(f"{one.audience:32} {scopes}{released}{narrowed}{encrypted}{is_open}")
 
 
 @resource.command()

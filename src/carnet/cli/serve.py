@@ -49,6 +49,12 @@ AT_THE_START: Final = {
     metavar="SECONDS",
     help="How long a refresh token that was just used gets the same answer. [default: 30]",
 )
+@click.option(
+    "--client-registration",
+    type=click.Choice(("off", "token", "open")),
+    help="Who may register a client without an administrator: nobody, whoever holds a token of "
+    "`carnet client registration-token create`, or anybody. [default: off]",
+)
 @click.option("--workers", type=int, metavar="N", help="Processes that serve. [default: 1]")
 @click.option(
     "--json-log",

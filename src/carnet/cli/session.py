@@ -13,6 +13,7 @@ from carnet.cli.times import when
 from carnet.errors import ConfigurationError
 from carnet.server.audit import OPERATOR
 from carnet.server.service import Service
+from carnet.server.sessions.agents import AgentSession
 from carnet.server.sessions.sessions import Session
 
 __all__ = ["session"]
@@ -28,21 +29,30 @@ def session() -> None:
 @json_option
 @data_options
 def list_sessions(username: str, as_json: bool, config: Path | None, **given: Any) -> None:
-    """List the sessions of an account, the one used last first."""
+    """List the sessions of an account, and the programs that act for it, the one used last first.
 
-    async def work(service: Service) -> list[Session]:
+    A program's session is ended as any other is; it gets nothing more until its person signs in
+    again.
+    """
+
+    async def work(service: Service) -> tuple[list[Session], list[AgentSession]]:
         account = await service.accounts.find(username)
-        return await service.sessions.of_account(account.id)
+        sessions = await service.sessions.of_account(account.id)
+        return sessions, await service.agents.of_account(account.id)
 
-    sessions = with_service(settings_from(config, **given), work, reading=True)
+    sessions, agents = with_service(settings_from(config, **given), work, reading=True)
     if as_json:
-        echo_json([one._asdict() for one in sessions])
+        echo_json([*(one._asdict() for one in sessions), *(agent._asdict() for agent in agents)])
         return
     if not sessions:
         click.echo(f"{username} is not signed in anywhere")
     for one in sessions:
         place = one.address or "-"
         click.echo(f"{one.id}  used {when(one.rotated_at)}  {place}  {one.user_agent[:40]}")
+    for agent in agents:
+        place = agent.address or "-"
+        at = f"acts as {agent.client_id} at {agent.resource}"
+        click.echo(f"{agent.id}  used {when(agent.used_at)}  {place}  {at}")
 
 
 @session.command()

@@ -126,6 +126,18 @@ class Claims(Mapping[str, Any]):
         """The subject's roles: ``roles`` (RFC 9068 section 2.2.3.1)."""
         return self._texts("roles")
 
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """Who acts for the subject: each ``sub`` of ``act``, the one at hand first (RFC 8693)."""
+        found, within = [], self._claims.get("act")
+        while within is not None:
+            name = within.get("sub") if isinstance(within, dict) else None
+            if not isinstance(name, str):
+                raise _wrong_type("act", "an object with sub")
+            found.append(name)
+            within = within.get("act")
+        return tuple(found)
+
     def _text(self, name: str) -> str | None:
         value = self._claims.get(name)
         if value is None or isinstance(value, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -11,17 +12,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Match, Route
+from starlette.routing import Match, Route, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from carnet.errors import ConfigurationError
 from carnet.server.dispatcher import DirectEndpoint, Dispatcher
-from carnet.server.endpoints import accounts, consents, probes, sessions
+from carnet.server.endpoints import accounts, agents, consents, probes, sessions
 from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
 from carnet.server.endpoints.device_authorization import authorize_device
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.openapi import openapi
+from carnet.server.endpoints.registration import manage_registration, register_client
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token.endpoint import issue_token
 from carnet.server.endpoints.userinfo import user_info
@@ -31,8 +33,13 @@ from carnet.server.pages.brand import check_brand
 from carnet.server.pages.routes import PAGES
 from carnet.server.service import Service
 from carnet.server.settings import Settings
-from carnet.server.web.cross_origin import EXPOSED, FROM_ANYWHERE
-from carnet.server.web.reverse_proxy import BehindProxies
+from carnet.server.web.cross_origin import (
+    EXPOSED,
+    FROM_ANYWHERE,
+    MANAGED_FROM_ANYWHERE,
+    from_anywhere,
+)
+from carnet.server.web.reverse_proxy import WELL_KNOWN, BehindProxies
 
 __all__ = ["build_app"]
 
@@ -50,8 +57,8 @@ ASKED_MOST: Final = {
 
 
 def _route(operation: Operation) -> str:
-    # An audience is often a URL, with slashes.
-    return operation.path.replace("/resources/{name}", "/resources/{name:path}")
+    # An audience is often a URL, with slashes, and so is the id of a client that nobody registered.
+    return re.sub("^/(clients|resources)/{name}", r"/\1/{name:path}", operation.path)
 
 
 def _published(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
@@ -82,10 +89,19 @@ ROUTES = [
         methods=["DELETE"],
     ),
     Route("/account/consents", consents.list_consents, methods=["GET"]),
-    Route("/account/consents/{client_id}", consents.withdraw_consent, methods=["DELETE"]),
+    Route("/account/consents/{client_id:path}", consents.withdraw_consent, methods=["DELETE"]),
+    Route("/account/agents", agents.list_agents, methods=["GET"]),
+    Route("/account/agents/{client_id}", agents.stop_agent, methods=["DELETE"]),
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
     Route("/openapi.json", openapi),
+    Route("/registration", register_client, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
+    Route(
+        "/registration/{client_id}",
+        manage_registration,
+        methods=["GET", "PUT", "DELETE", "OPTIONS"],
+        middleware=MANAGED_FROM_ANYWHERE,
+    ),
     Route("/revocation", revoke_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/revocations", stream_revocations, methods=["GET"]),
     _published("/.well-known/jwks.json", key_set),
@@ -115,7 +131,7 @@ def build_app(service: Service) -> ASGIApp:
     app.state.service = service
     # Starlette would name the host and the path that a proxy has asked, not those of the issuer.
     app.router.redirect_slashes = False
-    app.router.default = _lead_without_slash
+    app.router.default = _elsewhere
     return BehindProxies(_traced(Dispatcher(app, ASKED_MOST)), service.settings)
 
 
@@ -129,8 +145,9 @@ def _check_path(settings: Settings) -> None:
         )
 
 
-async def _lead_without_slash(scope: Scope, receive: Receive, send: Send) -> None:
+async def _lead_without_slash(request: Request) -> Response:
     """Lead from an address with a slash at its end to the one without, where there is something."""
+    scope = request.scope
     path = scope["path"].rstrip("/")
     if path == scope["path"] or not any(
         route.matches({**scope, "path": path})[0] is not Match.NONE for route in ROUTES
@@ -141,8 +158,21 @@ async def _lead_without_slash(scope: Scope, receive: Receive, send: Send) -> Non
     location = (
         urlsplit(service.settings.own_url).path + quote(path) + (f"?{query}" if query else "")
     )
-    response = RedirectResponse(location, 307)
-    await response(scope, receive, send)
+    return RedirectResponse(location, 307)
+
+
+_NOTHING: Final = request_response(_lead_without_slash)
+_NOTHING_WELL_KNOWN: Final = from_anywhere(_NOTHING)
+
+
+async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer what no route is for.
+
+    An app in a browser tries several well-known addresses (RFC 8414, RFC 9728, OpenID Connect): it
+    has to see that there is nothing, where without CORS it would see a failure of the network.
+    """
+    is_well_known = scope["path"].startswith(WELL_KNOWN)
+    await (_NOTHING_WELL_KNOWN if is_well_known else _NOTHING)(scope, receive, send)
 
 
 def _traced(app: ASGIApp) -> ASGIApp:

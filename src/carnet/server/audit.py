@@ -45,6 +45,8 @@ class Event(StrEnum):
     ACCOUNT_CREATED = "account_created"
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_ENABLED = "account_enabled"
+    AGENT_BEGUN = "agent_begun"
+    AGENT_STOPPED = "agent_stopped"
     CLAIMS_CHANGED = "claims_changed"
     CLIENT_CHANGED = "client_changed"
     CLIENT_CREATED = "client_created"
@@ -60,6 +62,8 @@ class Event(StrEnum):
     KEY_RETIRED = "key_retired"
     MASTER_KEY_CHANGED = "master_key_changed"
     PASSWORD_CHANGED = "password_changed"
+    REGISTRATION_TOKEN_CREATED = "registration_token_created"  # no password
+    REGISTRATION_TOKEN_REVOKED = "registration_token_revoked"  # no password
     RESOURCE_CHANGED = "resource_changed"
     RESOURCE_CREATED = "resource_created"
     RESOURCE_REMOVED = "resource_removed"

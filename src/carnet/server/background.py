@@ -183,6 +183,7 @@ class Background:
             (sql.SWEEP_FAMILIAR, now),
             (sql.SWEEP_USED_ONCE, now - CLOCK_AHEAD),
             (sql.SWEEP_CODES, now - ENDED_KEPT),
+            (sql.SWEEP_REGISTRATION_TOKENS, now - ENDED_KEPT),
             (sql.SWEEP_DEVICE_CODES, now - CLOCK_AHEAD),
         ):
             try:
@@ -191,6 +192,10 @@ class Background:
                     swept = len(await self._store.write(statement, before, BATCH))
             except Exception as error:
                 failures.append(error)
+        try:
+            await self._registry.unregistered.sweep()
+        except Exception as error:
+            failures.append(error)
         if failures:
             raise ExceptionGroup("not everything could be swept", failures)
 

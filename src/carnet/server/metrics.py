@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = [
     "BACKGROUND_FAILURES",
     "BACKGROUND_SUCCESS",
+    "CLIENT_DOCUMENTS",
     "CONTENT_TYPE_LATEST",
     "DATABASE_CONNECTIONS",
     "DATABASE_IN_USE",
@@ -85,6 +86,11 @@ LOGOUT_NOTICES = Counter(
     "Sign-out notices to clients, by outcome: told, failed, given_up.",
     ["outcome"],
 )
+CLIENT_DOCUMENTS = Counter(
+    "carnet_client_documents_total",
+    "Documents of clients that were fetched, by outcome: read, unchanged, refused.",
+    ["outcome"],
+)
 UNREADABLE_ROWS = Gauge(
     "carnet_unreadable_rows",
     "Rows of the database that can't be read and are left out, by kind.",
@@ -103,6 +109,7 @@ OWN_FIGURES: Final = (
     *(SIGN_INS, REFRESHES, READERS, REVOCATION_SEQ, REVOCATION_LAG),
     *(DATABASE_CONNECTIONS, DATABASE_IN_USE, DATABASE_WAITING),
     *(BACKGROUND_SUCCESS, BACKGROUND_FAILURES, LOGOUT_NOTICES, UNREADABLE_ROWS),
+    CLIENT_DOCUMENTS,
 )
 """Those that are no figures of every HTTP server."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from carnet.errors import ServerError
@@ -13,15 +13,18 @@ from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import Origin
 from carnet.server.background import Background
 from carnet.server.clients.consents import Consents
+from carnet.server.clients.registrations import Registrations
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
 from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder, read_folder
 from carnet.server.keys.master_key import create_master_key, read_master_key
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
+from carnet.server.oauth.client_metadata_documents import ClientMetadataDocuments
 from carnet.server.oauth.device_codes import DeviceCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
+from carnet.server.sessions.agents import Agents
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.store import Opening, Store, open_store
@@ -46,12 +49,15 @@ class Service:
         accounts: who may sign in.
         throttle: who has to wait before trying again.
         sessions: who is signed in.
+        agents: which programs act for them.
         registry: the clients, and what tokens may be for.
+        registrations: the clients that register themselves.
         used_once: which proofs and assertions of clients have been used.
         revocations: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
         id_tokens: what tells clients who has signed in.
         codes: what the authorization endpoint gives clients.
+        documents: finds clients by the documents that they publish.
         device_codes: what devices without a browser show and ask tokens with.
         consents: which client may do what for whom.
         revocation_stream: tells verifiers what is refused.
@@ -67,12 +73,15 @@ class Service:
     accounts: Accounts
     throttle: Throttle
     sessions: Sessions
+    agents: Agents
     registry: Registry
+    registrations: Registrations
     used_once: UsedOnce
     revocations: Revocations
     access_tokens: AccessTokens
     id_tokens: IdTokens
     codes: AuthorizationCodes
+    documents: ClientMetadataDocuments
     device_codes: DeviceCodes
     consents: Consents
     revocation_stream: RevocationStream
@@ -116,7 +125,7 @@ async def open_service(
         ServerError: if the folder, the database or the master key can't be used.
     """
     store, folder = await _open_data(settings, reading=reading)
-    passwords = Passwords()
+    passwords, closing = Passwords(), ExitStack()
     try:
         keys = await _load_keys(store, folder, settings, clock, reading=reading)
         revocations = Revocations(store, settings, clock)
@@ -128,6 +137,9 @@ async def open_service(
         if not reading:
             await accounts.prepare()
         id_tokens = IdTokens(keys, settings)
+        throttle = Throttle(store, keys, clock)
+        documents = ClientMetadataDocuments(registry.unregistered, throttle, settings, clock)
+        closing.callback(documents.close)
         logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
             settings=settings,
@@ -135,14 +147,17 @@ async def open_service(
             store=store,
             keys=keys,
             accounts=accounts,
-            throttle=Throttle(store, keys, clock),
+            throttle=throttle,
             sessions=sessions,
+            agents=Agents(store, sessions, settings, clock),
             registry=registry,
+            registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
             used_once=UsedOnce(store, clock),
             revocations=revocations,
             access_tokens=AccessTokens(keys, registry, settings),
             id_tokens=id_tokens,
             codes=AuthorizationCodes(store, sessions, clock),
+            documents=documents,
             device_codes=DeviceCodes(store, keys, sessions, clock),
             consents=Consents(store, sessions, clock),
             revocation_stream=stream,
@@ -153,6 +168,7 @@ async def open_service(
             folder=folder,
         )
     finally:
+        closing.close()
         passwords.close()
         await store.close()
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
 from carnet.server.networks import Networks
+from carnet.server.resource_urls import canonical_resource
 
 __all__ = [
     "Algorithm",
@@ -28,6 +29,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 Algorithm = Literal["ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448", "RS256", "PS256"]
 Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * DAY)]
 Colour = Annotated[str, Meta(pattern="^(|#[0-9a-fA-F]{6})$")]
+HostName = Annotated[str, Meta(pattern=r"^[a-z0-9\-]+(\.[a-z0-9\-]+)*$", max_length=253)]
 ScopeName = Annotated[str, Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$")]
 ClaimName = Annotated[str, Meta(min_length=1, max_length=256)]
 TokenKind = Literal["access_token", "id_token", "userinfo"]
@@ -81,6 +83,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ones than usual.
         admin_role: the role of those who may see and end other people's sessions.
         revocation_heartbeat: how often the revocation stream says that it is alive.
+        client_metadata_private_hosts: the hosts of clients' metadata documents that may stand at
+            addresses which are not public, for clients inside a private network.
         trusted_proxies: addresses and networks of proxies whose X-Forwarded-For is believed.
         stop_delay: how long the service takes new requests once it was told to stop, while
             ``/readyz`` says 503: until those who send them have noticed.
@@ -93,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             the one that says that the service is ready, and the one that says why it can't start.
         audit_retention: how long entries of the audit log are kept; 0 is for ever.
         sign_up: whether people may make accounts for themselves.
+        client_registration: who may register a client without an administrator (RFC 7591): nobody
+            (``off``), whoever holds an initial access token (``token``), or anybody (``open``).
         brand_name: what the pages call the service.
         brand_logo: an .svg or .png file for the pages.
         brand_ink_light: the colour of action on the pages, as #rrggbb.
@@ -120,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     scopes: dict[ScopeName, ScopeRelease] = {}
     admin_role: Annotated[str, Meta(min_length=1)] = "carnet:admin"
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
+    client_metadata_private_hosts: tuple[HostName, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     stop_delay: Annotated[int, Meta(ge=0, le=3600)] = 0
     stop_grace: Annotated[int, Meta(ge=1, le=3600)] = 10
@@ -130,6 +137,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     json_log: bool = False
     audit_retention: Annotated[int, Meta(ge=0, le=100 * 365 * DAY)] = 0
     sign_up: bool = False
+    client_registration: Literal["off", "token", "open"] = "off"
     brand_name: Annotated[str, Meta(min_length=1, max_length=60)] = "Carnet"
     brand_logo: str = ""
     brand_ink_light: Colour = ""
@@ -184,7 +192,10 @@ def check_settings(settings: Settings) -> None:
         )
     if settings.key_publish_lead >= settings.key_lifetime:
         raise ConfigurationError("the setting key_publish_lead must be shorter than key_lifetime")
-    if settings.own_url in settings.audiences:
+    spellings = {canonical_resource(audience) for audience in settings.audiences}
+    if len(spellings) < len(set(settings.audiences)):
+        raise ConfigurationError("the setting audiences names one URL in two spellings")
+    if canonical_resource(settings.own_url) in spellings:
         raise ConfigurationError(
             "the setting audiences can't name the issuer: tokens for that are for the service's "
             "own API"

@@ -17,7 +17,12 @@ from carnet.server.settings import Settings, check_settings
 __all__ = ["SECRETS", "load_settings"]
 
 PREFIX: Final = "CARNET_"
-LISTS: Final = ("audiences", "signing_algorithms", "trusted_proxies")
+LISTS: Final = (
+    "audiences",
+    "client_metadata_private_hosts",
+    "signing_algorithms",
+    "trusted_proxies",
+)
 # What is a secret, or may hold one, can stand in a file that the variable with _FILE names.
 SECRETS: Final = ("database", "master_key")
 # Nobody else may read these files.

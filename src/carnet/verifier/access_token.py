@@ -141,6 +141,18 @@ class Issuers(Generic[T]):
         self._by_claims = [other if one is issuer else one for one in self._by_claims]
         self._only = other if self._only is issuer else self._only
 
+    def remembered(self, token: str) -> Claims | None:
+        """Give the claims of a token that was accepted before and still is; None: ask ``claims``.
+
+        Args:
+            token: the token, which came without a proof.
+
+        Raises:
+            InvalidToken: if it has been revoked since, for example.
+            IssuerUnavailable: if that can't be known.
+        """
+        return None if self._only is None else self._only.remembered(token)
+
     def _choose(self, token: str | bytes) -> TrustedIssuer:
         """Choose the issuer by the token's own, unverified word; its Verifier checks that word."""
         if self._only is not None:

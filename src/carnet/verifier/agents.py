@@ -19,8 +19,6 @@ the MCP SDK, ``mcp.client.auth``. Added here:
 
 from __future__ import annotations
 
-import asyncio
-import queue
 import threading
 import webbrowser
 from collections import Counter
@@ -35,6 +33,7 @@ import msgspec
 from carnet.errors import ConfigurationError
 from carnet.verifier.access import check_address, on_loopback
 from carnet.verifier.bearer import not_installed
+from carnet.verifier.httpx_bridge import in_a_thread, known_of, received, sent
 from carnet.verifier.redirect_listener import RedirectListener
 from carnet.verifier.token_store import FileStore, TokenStore
 
@@ -75,7 +74,6 @@ _METHODS: Final[tuple[TokenEndpointAuthMethod, ...]] = (
     "client_secret_basic",
     "client_secret_post",
 )
-_NO_BODY: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 class AuthorizationCodeAuth(OAuthClientProvider, httpx.Auth):  # type: ignore[misc]  # two Auths
@@ -118,7 +116,13 @@ class AuthorizationCodeAuth(OAuthClientProvider, httpx.Auth):  # type: ignore[mi
         redirect_port: int = 0,
         timeout: float = 300,
     ) -> None:
-        check_address(resource)
+        try:
+            check_address(resource)
+        except ConfigurationError:
+            raise ConfigurationError(
+                "resource is the address of the API or MCP server: it begins with https://, or "
+                "with http:// and a loopback address"
+            ) from None
         if client_id is not None and issuer is None:
             raise ConfigurationError(
                 "name the issuer that knows this client_id: another one must not see it"
@@ -162,52 +166,20 @@ class AuthorizationCodeAuth(OAuthClientProvider, httpx.Auth):  # type: ignore[mi
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Send a request with a token; the flow runs in a thread that has an event loop."""
-        asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-        async def drive() -> None:
-            flow = self.async_auth_flow(request)
-            try:
-                outgoing = await anext(flow)
-                while True:
-                    asked.put(outgoing)
-                    answer = await asyncio.to_thread(answers.get)
-                    if answer is None:
-                        break
-                    outgoing = await flow.asend(answer)
-            except StopAsyncIteration:
-                asked.put(None)
-            except BaseException as error:
-                asked.put(error)
-            finally:
-                await flow.aclose()
-
         with self._turn:
-            thread = threading.Thread(target=lambda: asyncio.run(drive()), name="carnet-agent")
-            thread.start()
-            try:
-                while (outgoing := asked.get()) is not None:
-                    if isinstance(outgoing, BaseException):
-                        raise outgoing
-                    answer = yield outgoing
-                    if outgoing is not request:
-                        answer.read()
-                    answers.put(answer)
-            finally:
-                answers.put(None)
-                thread.join()
+            yield from in_a_thread(self.async_auth_flow(request), request)
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Send a request with a token, of httpx or httpx2."""
         of_httpx = isinstance(request, httpx.Request)
-        given = _given(request) if of_httpx else request
+        given = known_of(request) if of_httpx else request
         flow = super().async_auth_flow(given)
         try:
             outgoing = await anext(flow)
             while True:
                 if of_httpx:
-                    answer = yield _sent(outgoing, given, request)
-                    outgoing = await flow.asend(await _received(answer, outgoing is not given))
+                    answer = yield sent(outgoing, given, request)
+                    outgoing = await flow.asend(await received(answer, outgoing is not given))
                 else:
                     answer = yield outgoing
                     outgoing = await flow.asend(answer)
@@ -346,7 +318,12 @@ class AuthorizationCodeAuth(OAuthClientProvider, httpx.Auth):  # type: ignore[mi
         self._listener.expect(parse_qs(urlsplit(address).query)["state"][-1])
         shown = await anyio.to_thread.run_sync(self._open, address)
         if isinstance(shown, Awaitable):
-            await shown
+            shown = await shown
+        if shown is False:
+            raise OAuthFlowError(
+                "no browser can be opened here: give open_browser, which shows the person the "
+                "address in some other way"
+            )
 
     async def _come_back(self) -> AuthorizationCodeResult:
         listener = self._listener
@@ -454,38 +431,3 @@ def _plain(model: Any) -> dict[str, Any] | None:
 
 def _can_be_sent_again(request: httpx2.Request) -> bool:
     return isinstance(request.stream, httpx2.ByteStream)
-
-
-def _given(request: httpx.Request) -> httpx2.Request:
-    """Give what the flow has to know of a request of httpx."""
-    replayable = isinstance(request.stream, httpx.ByteStream)
-    content: Any = b"" if replayable else iter(())
-    return httpx2.Request(
-        request.method, str(request.url), headers=request.headers.multi_items(), content=content
-    )
-
-
-def _sent(outgoing: httpx2.Request, given: httpx2.Request, request: httpx.Request) -> httpx.Request:
-    if outgoing is given:
-        if "authorization" in given.headers:
-            request.headers["authorization"] = given.headers["authorization"]
-        return request
-    return httpx.Request(
-        outgoing.method,
-        str(outgoing.url),
-        headers=outgoing.headers.multi_items(),
-        content=outgoing.content,
-    )
-
-
-async def _received(response: httpx.Response, has_body: bool) -> httpx2.Response:
-    """Give what the flow has to know of a response of httpx: of the API's own, the head alone."""
-    content = b""
-    if has_body:
-        try:
-            content = response.content
-        except httpx.ResponseNotRead:
-            content = await response.aread()
-    headers = [pair for pair in response.headers.multi_items() if pair[0].lower() not in _NO_BODY]
-    request = httpx2.Request(response.request.method, str(response.request.url))
-    return httpx2.Response(response.status_code, headers=headers, content=content, request=request)

@@ -7,6 +7,7 @@ from carnet.verifier.adapters.asgi import (
     answer,
     can_be_denied,
     credentials,
+    given,
     is_preflight,
     pass_preflight,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "answer",
     "can_be_denied",
     "credentials",
+    "given",
     "is_preflight",
     "pass_preflight",
 ]

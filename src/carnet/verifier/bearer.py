@@ -43,6 +43,7 @@ __all__ = [
     "check_role",
     "check_scope",
     "described",
+    "joined",
     "missing",
     "needs_acr",
     "needs_age",
@@ -84,8 +85,11 @@ def authenticate(
     Raises:
         Refusal: 400, 401 or 503.
     """
-    token = bearer_token(values, "Bearer" if presented is None else "DPoP")
     try:
+        claims = _remembered(verifier, values, presented)
+        if claims is not None:
+            return claims
+        token = bearer_token(values, "Bearer" if presented is None else "DPoP")
         return verifier.claims(token, presented)
     except (InvalidToken, IssuerUnavailable) as error:
         raise refusal_of(error) from None
@@ -106,11 +110,23 @@ async def authenticate_async(
     Raises:
         Refusal: 400, 401 or 503.
     """
-    token = bearer_token(values, "DPoP" if presented else "Bearer")
     try:
+        claims = _remembered(verifier, values, presented)
+        if claims is not None:
+            return claims
+        token = bearer_token(values, "Bearer" if presented is None else "DPoP")
         return await verifier.claims(token, presented)
     except (InvalidToken, IssuerUnavailable) as error:
         raise refusal_of(error) from None
+
+
+def _remembered(
+    verifier: Issuers[Any], values: Sequence[str], presented: Presented | None
+) -> Claims | None:
+    """Give what the token says of a header as most are, where it was accepted before."""
+    if presented is None and len(values) == 1 and values[0].startswith("Bearer "):
+        return verifier.remembered(values[0][7:])
+    return None
 
 
 def typed(verifier: Issuers[T], claims: Claims) -> T:
@@ -240,6 +256,20 @@ def scope_of(*places: object) -> str:
     """
     found = [getattr(place, "carnet_scope", "") for place in places]
     return " ".join(dict.fromkeys(" ".join(found).split()))
+
+
+def joined(need: Need | None, view: object) -> tuple[Need | None, str]:
+    """Join a decorator's need with the scopes that stand below it: all are told at once.
+
+    Args:
+        need: the decorator's own.
+        view: what it decorates.
+
+    Returns:
+        The need, and all scopes that are needed from here on.
+    """
+    scope = scope_of(need, view)
+    return (needs_scope(scope) if scope_of(need) else need), scope
 
 
 def needs_acr(*acr_values: str, max_age: int | None = None) -> Need:

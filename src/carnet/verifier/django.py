@@ -6,11 +6,13 @@ from carnet.verifier.adapters.django import (
     async_verifier,
     close,
     health,
+    metadata_path,
     require_acr,
     require_age,
     require_role,
     require_scope,
     require_token,
+    resource,
     verifier,
 )
 
@@ -20,10 +22,12 @@ __all__ = [
     "async_verifier",
     "close",
     "health",
+    "metadata_path",
     "require_acr",
     "require_age",
     "require_role",
     "require_scope",
     "require_token",
+    "resource",
     "verifier",
 ]

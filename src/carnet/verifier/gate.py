@@ -15,23 +15,24 @@ CGI and WSGI take it for the same: a request with one does not pass.
     403   a good token without the role or the scope; or a cookie that another site's page sent;
           or a header that a service could take for one of the gate's
     503   the issuer can't be reached, and there is nothing to check the token with
+
+With the option ``resource`` the gate also answers ``/.well-known/oauth-protected-resource/…``, to
+which the proxy leads such requests (RFC 9728).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any, Final, Unpack
-from urllib.parse import quote
 
 from carnet.browser.cookies import read_cookie
 from carnet.browser.headers import joined
 from carnet.browser.origin import comes_from_own_pages
 from carnet.errors import ConfigurationError
-from carnet.jwt.claims import Claims
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
+from carnet.verifier.adapters.asgi import MetadataEndpoint
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -42,7 +43,9 @@ from carnet.verifier.bearer import (
     needs_age,
     not_installed,
     typed,
+    with_advice,
 )
+from carnet.verifier.identity_headers import PREFIX, IdentityHeaders
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
@@ -62,21 +65,6 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # What each proxy calls the method and the address of the request that it asks about.
 METHOD_HEADERS: Final = ("x-original-method", "x-forwarded-method")
 ADDRESS_HEADERS: Final = ("x-original-uri", "x-forwarded-uri")
-MAX_HEADER: Final = 8 * 1024
-# What the gate tells of every token, by the ends of the headers' names.
-TOLD: Final[Mapping[str, Callable[[Claims], str | Collection[str] | None]]] = {
-    "Subject": lambda claims: claims.subject,
-    "Session": lambda claims: claims.session_id,
-    "Client": lambda claims: claims.client_id,
-    "Roles": lambda claims: claims.roles,
-    "Scope": lambda claims: " ".join(sorted(claims.scopes)),
-}
-
-_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
-
-# Visible ASCII apart from the percent sign itself, which begins what was encoded, and the comma,
-# which separates the items of a list.
-_AS_IT_IS = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "%,")
 
 
 class Gate:
@@ -107,7 +95,7 @@ class Gate:
         cookie: str | None = None,
         origin: str | None = None,
         passed_claims: Collection[str] = (),
-        prefix: str = "X-Auth-",
+        prefix: str = PREFIX,
         preflight: bool = False,
         **options: Unpack[Options],
     ) -> None:
@@ -117,23 +105,14 @@ class Gate:
                 "a gate that reads a cookie needs the origin of the pages that may send it, such "
                 "as https://app.example.com"
             )
-        for name in (prefix, *passed_claims):
-            if not name or not all(part.isalnum() and part.isascii() for part in _parts(name)):
-                raise ConfigurationError(
-                    "the prefix and the claims become names of headers: letters, digits, '-', '_'"
-                )
+        self._identity = IdentityHeaders(passed_claims, prefix)
         self._verifier = AsyncAccessTokenVerifier(
             issuer, audience, claims_type=claims_type, **options
         )
         self._cookie = cookie
         self._origin = origin or ""
         self._preflight = preflight
-        self._claims = {
-            name: f"{prefix}Claim-{'-'.join(_parts(name)).title()}" for name in passed_claims
-        }
-        self._told = {f"{prefix}{name}": read for name, read in TOLD.items()}
-        told = (*self._told, *self._claims.values())
-        self._names = {_folded(name): name.lower() for name in told}
+        metadata = MetadataEndpoint.of(self._verifier)
         self.app = Starlette(
             routes=[
                 Route("/verify", self._verify, methods=list(METHODS)),
@@ -141,6 +120,7 @@ class Gate:
                 Route("/verify/{path:path}", self._verify, methods=list(METHODS)),
                 Route("/healthz", self._health),
                 Route("/readyz", self._readiness),
+                *([] if metadata is None else [Route(metadata.path, metadata)]),
             ],
             lifespan=self._live,
         )
@@ -174,22 +154,23 @@ class Gate:
         try:
             self._check_names(request)
             if self._preflight and _is_preflight(request):
-                told = (*self._told, *self._claims.values())
-                return Response(status_code=200, headers=dict.fromkeys(told, ""))
+                told = dict.fromkeys(self._identity.names, "")
+                return Response(status_code=200, headers=told)
             claims = await authenticate_async(self._verifier, self._presented(request))
             typed(self._verifier, claims)
             for role in request.query_params.getlist("role"):
                 check_role(claims, role)
-            for scope in request.query_params.getlist("scope"):
+            if scope := _scope(request):
                 check_scope(claims, scope)
             for need in _step_up(request):
                 need(claims)
-            return Response(status_code=200, headers=self._headers_of(claims))
+            return Response(status_code=200, headers=self._identity.of(claims))
         except Refusal as refusal:
             address = next(
                 (request.headers[name] for name in ADDRESS_HEADERS if name in request.headers),
                 request.url.path,
             )
+            refusal = with_advice(refusal, self._verifier.resource, _scope(request))
             refusal.log(address.partition("?")[0])
             # nginx takes any status but 401 and 403 for a failure of the gate itself.
             status = 401 if refusal.status == 400 else refusal.status
@@ -227,27 +208,13 @@ class Gate:
             Refusal: 403.
         """
         for name in request.headers:
-            ours = self._names.get(_folded(name), name)
-            if name != ours:
+            if ours := self._identity.mistaken(name):
                 content = {
                     "error": "invalid_request",
                     "error_description": f"a header can be taken for {ours}, which the gate tells",
                     "code": "header_ambiguous",
                 }
                 raise Refusal(403, {}, content)
-
-    def _headers_of(self, claims: Claims) -> dict[str, str]:
-        headers = {name: _text(read(claims)) for name, read in self._told.items()}
-        for name, header in self._claims.items():
-            headers[header] = _text(_plain(claims, name))
-        if sum(map(len, headers.values())) > MAX_HEADER:
-            content = {
-                "error": "invalid_token",
-                "error_description": "the token says more than fits into headers",
-                "code": "claims_too_large",
-            }
-            raise Refusal(403, {}, content)
-        return headers
 
     async def _health(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -270,6 +237,11 @@ def _is_preflight(request: Request) -> bool:
     return len(named) == 1 and is_preflight(named.pop(), names)
 
 
+def _scope(request: Request) -> str:
+    """Join the scopes that the address asks for, so that a challenge names all of them."""
+    return " ".join(dict.fromkeys(" ".join(request.query_params.getlist("scope")).split()))
+
+
 def _step_up(request: Request) -> list[Need]:
     """Give what the address asks of the sign-in (RFC 9470); each that stands there has to hold.
 
@@ -287,29 +259,3 @@ def _step_up(request: Request) -> list[Need]:
     except (ConfigurationError, ValueError) as error:
         content = {"error": "invalid_request", "error_description": str(error)}
         raise Refusal(403, {}, {**content, "code": "invalid_request"}) from None
-
-
-def _parts(name: str) -> list[str]:
-    return [part for part in name.replace("_", "-").split("-") if part] or [""]
-
-
-def _folded(name: str) -> str:
-    """Write a header's name as the variable of CGI that it becomes, but for the letters' size."""
-    return _NOT_ALPHANUMERIC.sub("-", name.lower())
-
-
-def _plain(claims: Mapping[str, Any], name: str) -> str | Collection[str] | None:
-    value = claims.get(name)
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return value
-    return None if value is None or isinstance(value, list | dict) else _scalar(value)
-
-
-def _scalar(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _text(value: str | Collection[str] | None) -> str:
-    """Write a value as a header may hold it: what is not visible ASCII is percent-encoded."""
-    items = () if value is None else (value,) if isinstance(value, str) else value
-    return ",".join(quote(item, safe=_AS_IT_IS) for item in items)

@@ -11,6 +11,7 @@ from carnet.verifier.adapters.starlette import (
     require_role,
     require_scope,
     require_token,
+    route_of,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "require_role",
     "require_scope",
     "require_token",
+    "route_of",
 ]

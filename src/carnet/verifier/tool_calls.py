@@ -75,7 +75,7 @@ class ToolMiddleware(BearerMiddleware):
         self._app = self._identified
         self._exempt = Exempt(exempt)
         self._verifier = verifier
-        self._metadata = None if verifier.resource is None else MetadataEndpoint(verifier.resource)
+        self._metadata = MetadataEndpoint.of(verifier)
         self._server = app
         self._scope = scope
         self._access_token = access_token

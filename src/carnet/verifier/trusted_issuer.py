@@ -131,6 +131,26 @@ class TrustedIssuer:
         must_wait = self._revocations.mode == "required" and follower.list.heard_at is None
         return follower if must_wait and follower.patience() else None
 
+    def remembered(self, token: str) -> Claims | None:
+        """Give what a token says that was accepted before and still is.
+
+        None is where more has to be done than to remember: the verifier's own ``claims`` does it.
+
+        Args:
+            token: the token, which came without a proof.
+
+        Raises:
+            InvalidToken: if it has been revoked since, for example.
+            IssuerUnavailable: if that can't be known.
+        """
+        keys, current = self.source.keys, self._verifier
+        if current is None or current[0] is not keys or self.source.due(self._clock()):
+            return None
+        claims = current[1].remembered(token)
+        if claims is None or self.awaits_revocations():
+            return None
+        return self.admit(claims, token, None)
+
     def admit(self, claims: Claims, token: str | bytes, presented: Presented | None) -> Claims:
         """Refuse what is not for this service, is revoked, or not proved; give the claims."""
         said, follower = members_of(claims), self.follower

@@ -118,13 +118,95 @@ def test_an_address_that_can_be_used_is_taken_and_httpx_can_use_it(address):
     assert httpx.URL(address).host
 
 
-def test_a_scheme_of_an_apps_own_is_for_browsers_only():
-    check_private_address("com.example.app:/callback")
-    for address in ("com.example.app:/callback", "myapp:/callback"):
-        with pytest.raises(BadAddress):
-            check_web_address(address)
+APPS = [
+    "com.example.app:/callback",
+    "cursor://anysphere.cursor-mcp/oauth/callback",
+    "vscode://vscode.github-authentication/did-authenticate?nonce=1",
+    "vscode-insiders://auth",
+    "claude://claude.ai/mcp-auth-callback",
+    "windsurf://callback",
+    "chromatic://callback",
+    "operator:/callback",
+    "myapp:callback",
+    "a:/",
+]
+NO_APPS = [
+    "javascript:alert(1)",
+    "javascript://anysphere.cursor-mcp/%2e%2e/callback",
+    "vbscript:x",
+    "data:text/html,x",
+    "blob:https://app.example/x",
+    "filesystem:https://app.example/x",
+    "about:blank",
+    "view-source:https://app.example/",
+    "file:///etc/passwd",
+    "smb://server/share",
+    "content://com.example/x",
+    "ws://app.example/",
+    "wss://app.example/",
+    "ftp://app.example/",
+    "ldap://app.example/",
+    "mailto:a@example.com",
+    "tel:1",
+    "sms:1",
+    "facetime-audio:1",
+    "intent://app/callback",
+    "android-app://com.example/https/app",
+    "chrome://settings",
+    "chrome-extension://abc/callback",
+    "moz-extension://abc/callback",
+    "microsoft-edge:https://evil.example/",
+    "googlechromes://evil.example/",
+    "x-safari-https://evil.example/",
+    "web+app:/callback",
+    "ext+app:/callback",
+    "matrix:u/app",
+    "urn:ietf:wg:oauth:2.0:oob",
+    "ms-settings:privacy",
+    "search-ms:query=x",
+    "itms-services://?action=download-manifest",
+    "http://app.example/callback",
+    "https:callback",
+    # Another case is the same scheme to a browser.
+    "JavaScript:alert(1)",
+    "jAVASCRIPT:alert(1)",
+    "Cursor://anysphere.cursor-mcp/oauth/callback",
+    "com.example.App:/callback",
+    "java%73cript:alert(1)",
+    "1app:/callback",
+    "+app:/callback",
+    "my_app:/callback",
+    ":/callback",
+    "callback",
+    "myapp:a b",
+    "myapp://user@host/callback",
+    "myapp:/callback#fragment",
+    "myapp:/../callback",
+    f"{'a' * 65}:/callback",
+]
+
+
+@pytest.mark.parametrize("address", APPS)
+def test_a_scheme_of_an_apps_own_is_for_browsers_only(address):
+    check_private_address(address)
     with pytest.raises(BadAddress):
-        check_private_address("myapp:/callback")
+        check_web_address(address)
+
+
+@pytest.mark.parametrize("address", NO_APPS)
+def test_what_browsers_and_systems_act_on_themselves_is_no_apps_scheme(address):
+    for plain_http in (False, True):
+        if plain_http and address.startswith("http:"):
+            continue
+        with pytest.raises(BadAddress):
+            check_private_address(address, plain_http=plain_http)
+
+
+def test_the_error_says_why_a_scheme_is_no_apps():
+    with pytest.raises(BadAddress, match=r"the scheme web\+app is what a website may have itself"):
+        check_private_address("web+app:/callback")
+    with pytest.raises(BadAddress, match="the scheme vbscript runs a script"):
+        check_private_address("vbscript:x")
 
 
 SOME = ("https://xn--/l", "https://app.example:99999/l", "https://user@app.example/")

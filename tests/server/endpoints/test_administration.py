@@ -92,7 +92,7 @@ def test_a_secret_is_kept_beside_the_new_one_and_removed(admin):
         "https:///callback",
         "javascript:alert(1)",
         "data:text/html,x",
-        "myapp:/callback",
+        "web+myapp:/callback",
         "/callback",
         "https://app.example.com/a b",
     ],

@@ -506,7 +506,10 @@ def test_a_request_that_named_no_address_is_exchanged_without_one(scene_of):
 # Consent of those who can't prove who they are
 
 
-@pytest.mark.parametrize("address", ["com.example.app:/callback", "http://127.0.0.1/callback"])
+@pytest.mark.parametrize(
+    "address",
+    ["com.example.app:/callback", "cursor://oauth/callback", "http://127.0.0.1/callback"],
+)
 def test_a_native_public_clients_consent_is_asked_each_time(scene_of, address):
     """RFC 8252 section 8.6: any program may claim to be one that keeps no secret."""
 

@@ -17,8 +17,9 @@ from carnet.server.oauth.authorization_request import (
     AuthorizationRefused,
     NotTheClient,
     read_authorization_request,
-    read_client,
+    read_client_id,
     read_query,
+    redirect_matches,
     with_parameters,
 )
 from carnet.server.service import open_service
@@ -35,7 +36,7 @@ def read(given=None, client=None, known=None, **more):
     values = {name: [text] for name, text in Request(**more).parameters.items()}
     registry = registry_of(known or AUDIENCES)
     given = {**values, **(given or {})}
-    found = read_client(given, clients.get)
+    found = clients[read_client_id(given)]
     return read_authorization_request(given, found, registry.audiences_of, registry.permitted)
 
 
@@ -102,7 +103,6 @@ def test_each_rule_refuses_by_itself_and_tells_the_client(asked, error, about):
     [
         ({"client_id": []}, "names no client"),
         ({"client_id": ["app", "app"]}, "names no client, or more than one"),
-        ({"client_id": ["nobody"]}, "not known"),
         ({"redirect_uri": [CALLBACK, CALLBACK]}, "more than one address"),
         ({"redirect_uri": ["https://evil.example/"]}, "not one that the client has registered"),
         # OpenID Connect Core section 3.1.2.1 demands it, OAuth does where there is a choice.
@@ -225,3 +225,25 @@ def test_a_query_is_bounded_and_well_formed():
 def test_parameters_are_added_after_those_of_the_address():
     assert with_parameters("https://a/?b=c", {"d": "e f", "g": None}) == "https://a/?b=c&d=e+f"
     assert with_parameters("https://a/", {"d": None}) == "https://a/"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "cursor://anysphere.cursor-mcp/oauth/callback/",
+        "cursor://anysphere.cursor-mcp:80/oauth/callback",
+        "cursor://Anysphere.cursor-mcp/oauth/callback",
+        "Cursor://anysphere.cursor-mcp/oauth/callback",
+        "cursor://anysphere.cursor-mcp/oauth/callback?more=1",
+        "cursor:/anysphere.cursor-mcp/oauth/callback",
+        "cursor://anysphere.cursor-mcp/oauth/../oauth/callback",
+        "cursor2://anysphere.cursor-mcp/oauth/callback",
+        "javascript://anysphere.cursor-mcp/oauth/callback",
+    ],
+)
+def test_the_address_of_an_app_is_compared_character_by_character(given):
+    registered = "cursor://anysphere.cursor-mcp/oauth/callback"
+    assert redirect_matches(registered, registered)
+    assert not redirect_matches(registered, given)
+    with pytest.raises(NotTheClient, match="not one that the client has registered"):
+        read({"redirect_uri": [given]}, {"redirect_uris": (registered,)})

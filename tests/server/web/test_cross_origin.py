@@ -12,6 +12,10 @@ FROM_ANYWHERE = {
     "/.well-known/jwks.json": "GET",
     "/.well-known/openid-configuration": "GET",
     "/.well-known/oauth-authorization-server": "GET",
+    # What is not there, an app in a browser finds out by asking.
+    "/.well-known/oauth-authorization-server/auth": "GET",
+    "/.well-known/oauth-protected-resource": "GET",
+    "/.well-known/oauth-protected-resource/mcp": "GET",
 }
 
 
@@ -36,6 +40,30 @@ def test_the_headers_of_tracing_may_be_sent_along(preflight):
         assert answer.headers["access-control-allow-origin"] == "*"
         assert answer.headers["access-control-allow-headers"] == TRACING
         assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("name", ["oauth-protected-resource", "oauth-protected-resource/mcp", "x"])
+def test_that_nothing_is_at_a_well_known_address_may_be_seen_from_anywhere(server, name, method):
+    headers = {"Origin": "https://app.example", "MCP-Protocol-Version": "2026-07-28"}
+    answer = server.client.request(method, f"/.well-known/{name}", headers=headers)
+    assert answer.status_code == 404
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.json()["error"] == "invalid_request"
+
+
+def test_what_is_nowhere_else_is_seen_by_the_services_own_pages_alone(server):
+    for path in ("/nothing", "/.well-known", "/.well-knownx"):
+        answer = server.client.get(path, headers={"Origin": "https://app.example"})
+        assert answer.status_code == 404
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_the_header_of_mcp_clients_may_be_sent_along(preflight):
+    for path, method in FROM_ANYWHERE.items():
+        answer = preflight(path, "authorization,content-type,mcp-protocol-version", method)
+        assert answer.status_code == 200
+        assert "mcp-protocol-version" in answer.headers["access-control-allow-headers"]
 
 
 def test_any_header_that_endpoints_do_not_trust_may_be_sent(preflight):

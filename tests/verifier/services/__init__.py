@@ -6,8 +6,13 @@
 import logging
 import os
 
+from carnet.verifier import ProtectedResource
+
 logging.basicConfig(level=logging.WARNING)
 logging.getLogger("carnet.verifier").setLevel(logging.INFO)
 
 ISSUERS = os.environ["ISSUERS"].split()
 OPTIONS = {"issuer": ISSUERS, "audience": "orders", "revocations": "required"}
+if "RESOURCE" in os.environ:
+    OPTIONS["resource"] = ProtectedResource(os.environ["RESOURCE"], scopes_supported=["b"])
+    OPTIONS["audience"] = [OPTIONS["audience"], os.environ["RESOURCE"]]

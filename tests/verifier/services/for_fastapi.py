@@ -17,6 +17,8 @@ class Caller:
 app = FastAPI()
 bearer = Bearer(**OPTIONS)
 typed = Bearer(**OPTIONS, claims_type=Caller)
+if "resource" in OPTIONS:
+    app.include_router(bearer.metadata)
 
 
 @app.get("/open")

@@ -3,8 +3,9 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from tests.verifier.services import OPTIONS
 
-from carnet.verifier.rest_framework import require_role, require_scope
+from carnet.verifier.rest_framework import metadata_path, require_role, require_scope
 
 
 @api_view()
@@ -37,3 +38,5 @@ urlpatterns = [
     path("reports", Reports.as_view()),
     path("writing", writing),
 ]
+if "resource" in OPTIONS:
+    urlpatterns.append(metadata_path())

@@ -13,8 +13,8 @@ import fastapi  # noqa: F401 - what the demo's processes need is told here, wher
 import uvicorn  # noqa: F401
 
 from carnet.cli import ink
-from carnet.cli.demo.processes import Processes, check_ports
 from carnet.cli.demo.walk import Addresses, walk
+from carnet.cli.processes import Processes, check_ports
 from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.service import open_service
 from carnet.server.settings import Settings
@@ -54,7 +54,10 @@ def demo(exit_after: bool, port: int, data: Path) -> None:
     \b
     Exit status: 0 if every step went as told, 1 if one did not, 2 if it could not start.
     """
-    check_ports({"the server": port, "orders": port + 1, "billing": port + 2})
+    check_ports(
+        {"the server": port, "orders": port + 1, "billing": port + 2},
+        "choose where the demo's ports begin with --port",
+    )
     # SIGTERM ends the demo as Ctrl-C does: with its children. A shell starts its background jobs
     # with SIGINT ignored; whoever sends it all the same means it.
     for number in (signal.SIGINT, signal.SIGTERM):

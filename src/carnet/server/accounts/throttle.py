@@ -13,6 +13,10 @@ slots back. What counts depends on who asks:
     with, by its cookie
     whoever is signed in, changing the password   account, apart from others
     whoever makes an account                      address
+    a client that registers or changes itself     address; all of them
+    the same, with an initial access token        address
+    whoever is signed in, with an unknown client  account, and address, apart from others; a slot is
+    whose document is fetched                     never given back
     whoever types the code of a device            account and address, each apart from the others
     a client that asks for a device's codes       client; client and address: all count
 
@@ -60,6 +64,12 @@ class Allowance(NamedTuple):
 ADDRESS: Final = Allowance(30, 4 * SECOND)
 ACCOUNT_HERE: Final = Allowance(8, 15 * SECOND)
 ACCOUNT: Final = Allowance(100, 2 * SECOND)
+# A household or an office has so many agents. In all, fewer come in the day that unused ones are
+# kept than there may be at a time (``MOST_CLIENTS`` of registrations).
+REGISTRATION_HERE: Final = Allowance(20, 60 * SECOND)
+REGISTRATION: Final = Allowance(200, 5 * SECOND)
+DOCUMENT: Final = Allowance(20, 30 * SECOND)
+DOCUMENT_HERE: Final = Allowance(60, 5 * SECOND)
 DEVICES_HERE: Final = Allowance(30, 4 * SECOND)
 DEVICES: Final = Allowance(1000, SECOND // 10)
 AUDITED_HERE: Final = Allowance(20, 60 * SECOND)
@@ -205,6 +215,38 @@ class Throttle:
         slot = self._slot("address", network_of(address))
         async with self._attempt({slot: ADDRESS}) as attempt:
             yield attempt
+
+    @asynccontextmanager
+    async def registration(self, address: str, *, by_anybody: bool) -> AsyncIterator[Attempt]:
+        """Register a client, or change what one has registered of itself.
+
+        Args:
+            address: from where.
+            by_anybody: whether anybody may, with no token that an administrator handed out.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        slots = {self._slot("registration", network_of(address)): REGISTRATION_HERE}
+        if by_anybody:
+            slots["registrations"] = REGISTRATION
+        async with self._attempt(slots) as attempt:
+            yield attempt
+
+    async def document(self, account_id: str, address: str) -> None:
+        """Fetch the document of a client for somebody who is signed in.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        slots = {
+            self._slot("document account", account_id): DOCUMENT,
+            self._slot("document", network_of(address)): DOCUMENT_HERE,
+        }
+        try:
+            await self._store.transact(lambda: self._take_slots(slots))
+        except _Refused as refused:
+            raise Delayed(refused.seconds) from None
 
     @asynccontextmanager
     async def user_code(self, account_id: str, address: str) -> AsyncIterator[Attempt]:

@@ -12,12 +12,15 @@ import re
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from carnet.server.clients.app_schemes import why_no_app_owns
+
 __all__ = ["LOOPBACK_HOST", "BadAddress", "check_private_address", "check_web_address"]
 
 LOOPBACK_HOST: Final = re.compile(r"(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?")
 """Host and port of an address on this machine, where any port will do (RFC 8252 section 7.3)."""
 
 LONGEST_ADDRESS: Final = 2048
+LONGEST_SHOWN: Final = 32
 LONGEST_HOST: Final = 253
 HIGHEST_PORT: Final = 65_535
 
@@ -26,7 +29,6 @@ _CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()+,;=%]+")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NETLOC = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+)(?::(?P<port>[0-9]{1,5}))?")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9\-]{0,61}[A-Za-z0-9])?")
-_PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+\-]*(\.[a-z0-9+\-]+)+")
 
 
 class BadAddress(Exception):
@@ -65,11 +67,15 @@ def check_private_address(address: str, *, plain_http: bool = False) -> None:
     parts = _split(address)
     if _is_web(parts, plain_http):
         _check_host(parts.netloc)
-    elif _PRIVATE_SCHEME.fullmatch(address.partition(":")[0]) is None:
+        return
+    scheme, colon, _ = address.partition(":")
+    why_not = why_no_app_owns(scheme) if colon else "is missing"
+    if why_not:
+        shown = scheme if len(scheme) <= LONGEST_SHOWN else f"{scheme[:LONGEST_SHOWN]}..."
         raise BadAddress(
             "https://…, or http:// with 127.0.0.1, [::1] or localhost, unless the client has "
-            "plain_http, or has a scheme of the app's own with a dot in it, such as "
-            "com.example.app:/callback"
+            "plain_http, or has a scheme of the app's own, such as com.example.app:/callback; "
+            f"the scheme {shown} {why_not}"
         )
 
 

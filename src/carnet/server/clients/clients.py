@@ -25,8 +25,11 @@ from carnet.server.clock import SECOND
 from carnet.server.sessions.sessions import FIRST_PARTY
 
 __all__ = [
+    "DEVICE_CODE",
     "FIRST_PARTY_CLIENT",
     "LOOPBACK_HOST",
+    "RESERVED_PREFIX",
+    "TOKEN_EXCHANGE",
     "AuthenticationMethod",
     "Client",
     "ClientMetadata",
@@ -47,13 +50,21 @@ GrantType = Literal[
     "refresh_token",
     "client_credentials",
     "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
 ]
+DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+"""The grant of devices without a browser (RFC 8628)."""
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+"""The grant of programs that act for somebody (RFC 8693)."""
 Name = Annotated[str, Meta(max_length=256)]
 Address = Annotated[str, Meta(min_length=1, max_length=2048)]
 Addresses = Annotated[tuple[Address, ...], Meta(max_length=64)]
 Names = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=512)], ...], Meta(max_length=64)
 ]
+
+RESERVED_PREFIX: Final = "dynamic."
+"""With this begin the ids of clients that have registered themselves, and no others."""
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~][A-Za-z0-9._~:\-]{0,127}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
@@ -102,6 +113,9 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             the issuer, too.
         introspects: the audiences that it serves itself, and whose tokens it may ask about
             (RFC 7662).
+        exchange_from: the audiences whose tokens of people it may exchange (RFC 8693): usually the
+            service that it is itself.
+        exchange_to: the audiences that it may get tokens for so.
         id_token_encrypted_response_alg: encrypts its ID tokens, to its key of this algorithm.
         id_token_encrypted_response_enc: the content encryption for that.
     """
@@ -119,6 +133,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     first_party: bool = False
     resources: Names = ()
     introspects: Names = ()
+    exchange_from: Names = ()
+    exchange_to: Names = ()
     id_token_encrypted_response_alg: str | None = None
     id_token_encrypted_response_enc: str = "A128CBC-HS256"
 
@@ -173,6 +189,8 @@ class Client(NamedTuple):
         metadata: what is known of it.
         created_at: when it was made, in microseconds since 1970.
         keys: its public keys.
+        unregistered: whether no administrator has registered it: what is known of it is what it
+            says of itself.
     """
 
     id: str
@@ -180,6 +198,7 @@ class Client(NamedTuple):
     metadata: ClientMetadata
     created_at: int = 0
     keys: KeySet = KeySet()
+    unregistered: bool = False
 
     @property
     def encryption_key(self) -> Key | None:
@@ -237,6 +256,13 @@ def check_client_id(client_id: str) -> None:
             code="id_reserved",
             member="client_id",
         )
+    if client_id.startswith(RESERVED_PREFIX):
+        raise ClientRefused(
+            f"the ids that begin with {RESERVED_PREFIX} are those of clients that register "
+            "themselves",
+            code="id_reserved",
+            member="client_id",
+        )
 
 
 def check_metadata(metadata: ClientMetadata) -> None:
@@ -273,7 +299,31 @@ def check_metadata(metadata: ClientMetadata) -> None:
         raise ClientRefused(
             "introspects needs a token_endpoint_auth_method other than none", member="introspects"
         )
+    _check_exchange(metadata)
     _check_keys(metadata)
+
+
+def _check_exchange(metadata: ClientMetadata) -> None:
+    exchanges = TOKEN_EXCHANGE in metadata.grant_types
+    if exchanges and metadata.is_public:
+        raise ClientRefused(
+            "token exchange needs a token_endpoint_auth_method other than none: a public client "
+            "can't prove who acts",
+            member="token_endpoint_auth_method",
+        )
+    for name in ("exchange_from", "exchange_to"):
+        if exchanges is not bool(getattr(metadata, name)):
+            raise ClientRefused(
+                f"with the grant {TOKEN_EXCHANGE}, and only with that, {name} names at least one "
+                "audience",
+                member=name,
+            )
+    beyond = set(metadata.exchange_to).difference(metadata.resources)
+    if metadata.resources and beyond:
+        raise ClientRefused(
+            f"exchange_to names {', '.join(sorted(beyond))}, which is not among resources",
+            member="exchange_to",
+        )
 
 
 def _check_address(

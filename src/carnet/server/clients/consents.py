@@ -1,7 +1,8 @@
 """Consents: which client an account has let in, for which resource, and to what.
 
 Who has consented once is asked no more, until the consent is withdrawn; then the client's sessions
-end. A client of the service's own operator, first-party, needs no consent.
+end. A client of the service's own operator, first-party, needs no consent; for one that nobody has
+registered, people are asked each time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from carnet.server.sessions.sessions import Sessions
 from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["ConnectedApplication", "Consents", "hold_consent"]
+__all__ = ["ConnectedApplication", "Consents", "forget_client", "hold_consent"]
 
 
 class ConnectedApplication(NamedTuple):
@@ -67,6 +68,9 @@ class Consents:
         """
         if client.metadata.first_party:
             return False
+        # What is known of it is what it says of itself, and may be something else by now.
+        if client.unregistered:
+            return True
         # Any program on a device may claim to be a client that can't prove who it is: a consent to
         # one is no consent to the other (RFC 8252 section 8.6).
         if client.metadata.is_public and not redirect_uri.startswith("https://"):
@@ -129,6 +133,23 @@ def hold_consent(account_id: str, client: Client, resource: str, scope: str) -> 
     if client.metadata.first_party:
         return True
     return _covers(_scopes((yield sql.HOLD_CONSENT, (account_id, client.id, resource))), scope)
+
+
+def forget_client(
+    sessions: Sessions, client_id: str, reason: str, now: int, origin: Origin
+) -> Transaction[int]:
+    """End the sessions with a client, forget who has consented, and give the sessions' number.
+
+    Args:
+        sessions: ends them.
+        client_id: which.
+        reason: why they end, for the audit log.
+        now: in microseconds since 1970.
+        origin: who asked.
+    """
+    yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
+    yield sql.FORGET_LOGOUT_FAILURE, (client_id,)
+    return (yield from sessions.ending_of_client(client_id, reason, now, origin))
 
 
 def _scopes(rows: Rows) -> list[set[str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from carnet.server.audit import Event, Origin, record
 from carnet.server.clients.clients import (
@@ -13,10 +14,12 @@ from carnet.server.clients.clients import (
     check_metadata,
 )
 from carnet.server.clients.configuration import SECRET, Change, Configuration, Plan, refusing
+from carnet.server.clients.consents import forget_client
 from carnet.server.clients.kinds import columns_of
 from carnet.server.clients.records import COUNTER, Records
 from carnet.server.clients.resources import Resource, check_resource_metadata
 from carnet.server.clock import Clock
+from carnet.server.resource_urls import canonical_resource
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.store import Transaction
@@ -67,6 +70,7 @@ class Planner:
         for audience, metadata in wanted.resources.items():
             with refusing("resource", audience, self._resources.unreadable):
                 check_resource_metadata(audience, metadata, self._settings)
+                self._check_spelling(audience, (*audiences, *self._resources.unreadable))
             before = self._resources.known.get(audience)
             changes.append(Change("resource", audience, before, Resource(audience, metadata)))
         for client_id, described in wanted.clients.items():
@@ -120,16 +124,36 @@ class Planner:
         if SECRET in change.members and before is not None and after is not None:
             yield from record(self._clock(), Event.CLIENT_SECRET_CHANGED, origin, reason=name)
 
+    def adding_resource(
+        self, audience: str, *columns: Any, origin: Origin
+    ) -> Transaction[Resource]:
+        """Add a resource, unless there is the same in another spelling.
+
+        Raises:
+            ClientRefused: ``id_taken``.
+        """
+        made = yield from self._resources.adding(audience, *columns, origin=origin)
+        # After the number of the change is taken: whoever adds the other spelling at the same
+        # moment either has done so, or waits for this.
+        rows = yield sql.RESOURCES, ()
+        self._check_spelling(audience, (*self._settings.audiences, *(row[0] for row in rows)))
+        return made
+
+    def _check_spelling(self, audience: str, others: Iterable[str]) -> None:
+        canonical = canonical_resource(audience)
+        for other in others:
+            if other != audience and canonical_resource(other) == canonical:
+                raise ClientRefused(
+                    f"{audience} is the resource {other} in another spelling",
+                    code="id_taken",
+                    member="audience",
+                )
+
     def removing_client(self, client_id: str, origin: Origin) -> Transaction[int]:
         """Remove a client and what is its own, and give how many sessions end."""
         yield from self._clients.removing(client_id, origin)
-        yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
-        yield sql.FORGET_LOGOUT_FAILURE, (client_id,)
-        return (
-            yield from self._sessions.ending_of_client(
-                client_id, "client_removed", self._clock(), origin
-            )
-        )
+        about = (client_id, "client_removed", self._clock(), origin)
+        return (yield from forget_client(self._sessions, *about))
 
     def check(self, metadata: ClientMetadata, audiences: Collection[str]) -> None:
         """Check a client's metadata, and that what it names may have tokens.
@@ -138,10 +162,13 @@ class Planner:
             ClientRefused: naming the member at fault and what was expected.
         """
         check_metadata(metadata)
-        for name in ("resources", "introspects"):
+        spellings = {canonical_resource(audience) for audience in audiences}
+        own = canonical_resource(self._settings.own_url)
+        for name in ("resources", "introspects", "exchange_from", "exchange_to"):
             for audience in getattr(metadata, name):
-                may_be = name == "resources" and audience == self._settings.own_url
-                if audience not in audiences and not may_be:
+                canonical = canonical_resource(audience)
+                may_be = name == "resources" and canonical == own
+                if canonical not in spellings and not may_be:
                     raise ClientRefused(
                         f"{name} names {audience}, which is no audience of this service: "
                         "add the resource first",

@@ -1,6 +1,7 @@
 """The registry: every client and every resource, in memory.
 
-They change rarely and are asked for with every token, so a process holds all of them. A change
+They change rarely and are asked for with every token, so a process holds all of them, but for the
+clients that no administrator has registered (``unregistered``). A change
 raises a counter in its own transaction; each process asks for the counters many times a second and
 reads the registry again when this one has moved.
 
@@ -34,8 +35,10 @@ from carnet.server.clients.resources import (
     own_api,
 )
 from carnet.server.clients.scopes import ALWAYS_GRANTABLE, ScopeTable
+from carnet.server.clients.unregistered import UnregisteredClients, unregistered_kind
 from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
+from carnet.server.resource_urls import canonical_resource
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.store import Store, Transaction
@@ -55,6 +58,7 @@ class _Offer(NamedTuple):
     metadata: ClientMetadata
     audiences: tuple[str, ...]
     scopes: frozenset[str]
+    served: frozenset[str] = frozenset()
 
 
 class Registry:
@@ -69,6 +73,8 @@ class Registry:
     Attributes:
         audiences: every other service that tokens may be for; the first is the default.
         scopes: what scopes release of an account.
+        unregistered: the clients that no administrator has registered.
+        open_audiences: the services that those may ask tokens for.
         generation: grows whenever something in the registry changes.
     """
 
@@ -83,7 +89,11 @@ class Registry:
         self._own = {name: Resource(name) for name in settings.audiences}
         self._issuer = own_api(settings.own_url)
         self._known = self._own
+        self._spellings: dict[str, str] = {}
         self._offers: dict[str, _Offer] = {}
+        self._open_scopes: frozenset[str] = frozenset()
+        self.open_audiences: tuple[str, ...] = ()
+        self.unregistered = UnregisteredClients(store, sessions, clock)
         self.audiences: tuple[str, ...] = settings.audiences
         self.scopes = ScopeTable(settings)
         self.generation = 0
@@ -102,11 +112,23 @@ class Registry:
         """Tell whether there is such a client, but its row can't be read."""
         return client_id in self._clients.unreadable
 
+    async def find(self, client_id: str) -> Client | None:
+        """Give a client, or None where there is none of this id.
+
+        What costs no time for a registered one is ``client``.
+        """
+        return self.client(client_id) or await self.unregistered.find(client_id)
+
     def client(self, client_id: str) -> Client | None:
-        """Give a client, or None where there is none of this id."""
+        """Give a client that is registered, or None where none of this id is."""
         if client_id == FIRST_PARTY_CLIENT.id:
             return FIRST_PARTY_CLIENT
         return self._clients.known.get(client_id)
+
+    def name_of(self, client_id: str) -> str:
+        """Give what a client calls itself, or its id where it says nothing, or is gone."""
+        client = self.client(client_id)
+        return (client.metadata.client_name if client is not None else "") or client_id
 
     def resource(self, audience: str) -> Resource | None:
         """Give what tokens may be for, or None where they may not be for that."""
@@ -114,12 +136,26 @@ class Registry:
             return self._issuer
         return self._known.get(audience)
 
+    def spelled(self, audience: str) -> str:
+        """Give the registered spelling of what a client has named; of an unknown name, itself.
+
+        It is what tokens name: a service compares their ``aud`` with the one text that its operator
+        has written here and there, whichever spelling the client has used.
+        """
+        if audience in self._known or audience == self._issuer.audience:
+            return audience
+        return self._spellings.get(canonical_resource(audience), audience)
+
     def audiences_of(self, client: Client) -> tuple[str, ...]:
         """Give everything that a client may ask tokens for; the first is its default.
 
         The service's own API is not among them, unless the client is first-party or names it.
         """
         return self._offer(client).audiences
+
+    def served_by(self, client: Client) -> frozenset[str]:
+        """Give the audiences that a client serves itself, and whose tokens it may ask about."""
+        return self._offer(client).served
 
     def scopes_of(self, client: Client) -> frozenset[str]:
         """Give the scopes that a client may be granted by a person.
@@ -133,12 +169,15 @@ class Registry:
 
         Args:
             client: who asks.
-            audience: the resource; one with a list of scopes knows no others.
+            audience: the resource; one with a list of scopes knows no others. One without knows
+                those that the client's own list has, and so none of another resource's for a
+                client that has no list.
             scopes: what is asked for.
         """
         allowed = self.scopes_of(client).intersection(scopes)
         resource = self.resource(audience)
-        if resource is not None and resource.metadata.scopes:
+        narrowed = bool(client.metadata.scope) and not client.unregistered
+        if resource is not None and (resource.metadata.scopes or not narrowed):
             # Those that release claims mean something to the service itself.
             allowed &= {*resource.metadata.scopes, *self.scopes.names}
         return allowed
@@ -146,13 +185,14 @@ class Registry:
     def _offer(self, client: Client) -> _Offer:
         """Give what there is for a client; it is found out once, until something changes."""
         metadata = client.metadata
+        if client.unregistered:
+            return _Offer(metadata, self.open_audiences, self._open_scopes)
         found = self._offers.get(client.id)
         if found is not None and found.metadata is metadata:
             return found
         if metadata.resources:
-            audiences = tuple(
-                name for name in metadata.resources if self.resource(name) is not None
-            )
+            named = dict.fromkeys(self.spelled(name) for name in metadata.resources)
+            audiences = tuple(name for name in named if self.resource(name) is not None)
         elif metadata.first_party:
             audiences = (*self.audiences, self._issuer.audience)
         else:
@@ -161,10 +201,18 @@ class Registry:
             scopes = metadata.scopes | ALWAYS_GRANTABLE
         else:
             known = (self._known[name] for name in audiences if name in self._known)
-            offered = (resource.metadata.scopes for resource in known)
-            scopes = frozenset(self.scopes.names).union(*offered)
-        found = self._offers[client.id] = _Offer(metadata, audiences, scopes)
+            scopes = self._offered(resource.metadata.scopes for resource in known)
+        served = frozenset(self.spelled(name) for name in metadata.introspects)
+        found = self._offers[client.id] = _Offer(metadata, audiences, scopes, served)
         return found
+
+    def _offered(self, scopes: Iterable[Iterable[str]]) -> frozenset[str]:
+        """Give what resources with these scopes offer to a client without a list of its own.
+
+        None of the service's own API's, even if another resource knows one of that name.
+        """
+        offered = frozenset(self.scopes.names).union(*scopes)
+        return offered.difference(self._issuer.metadata.scopes)
 
     def clients(self) -> list[Client]:
         """Give every client, by its id."""
@@ -181,14 +229,36 @@ class Registry:
             clients, resources = await self._clients.read(), await self._resources.read()
             self._clients.take(clients)
             self._resources.take(resources)
-        known = {**self._own, **self._resources.known}
+        rows = (*self._resources.known, *self.unreadable_resources)
+        spellings = {canonical_resource(name): name for name in rows}
+        # What the settings name is no way around a row that may ask for more, such as encryption:
+        # not in another spelling either.
+        own = {
+            name: one
+            for name, one in self._own.items()
+            if spellings.get(canonical_resource(name), name) == name
+        }
         # One that was made before the issuer had this address is not the API.
-        known.pop(self._issuer.audience, None)
+        issuer = canonical_resource(self._issuer.audience)
+        known = {
+            name: one
+            for name, one in {**own, **self._resources.known}.items()
+            if canonical_resource(name) != issuer
+        }
         self.audiences = tuple(known)
-        # What the settings name is no way around a row that may ask for more, such as encryption.
         for audience in self.unreadable_resources:
             known.pop(audience, None)
         self._known = known
+        is_open = {
+            name: one.metadata.scopes
+            for name, one in known.items()
+            if one.metadata.unregistered_clients
+        }
+        self.open_audiences = tuple(sorted(is_open))
+        self._open_scopes = self._offered(is_open.values())
+        self._spellings = {
+            canonical_resource(name): name for name in (*known, self._issuer.audience)
+        }
         self._offers = {}
         self.generation += 1
 
@@ -297,6 +367,9 @@ class Registry:
         Raises:
             ClientRefused: ``unknown_client``.
         """
+        known = client_id in self._clients.known or client_id in self._clients.unreadable
+        if unregistered_kind(client_id) is not None and not known:
+            return await self.unregistered.remove(client_id, origin)
         return await self._change(lambda: self._planner.removing_client(client_id, origin))
 
     async def add_resource(
@@ -309,7 +382,9 @@ class Registry:
         """
         check_resource_metadata(audience, metadata, self._settings)
         row = columns_of(Resource(audience, metadata))
-        return await self._change(lambda: self._resources.adding(audience, *row, origin=origin))
+        return await self._change(
+            lambda: self._planner.adding_resource(audience, *row, origin=origin)
+        )
 
     async def replace_resource(
         self, audience: str, metadata: ResourceMetadata, origin: Origin

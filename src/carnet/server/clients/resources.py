@@ -13,6 +13,7 @@ from carnet.jose import jwe
 from carnet.jose.key import Key
 from carnet.server.claim_names import unreleasable
 from carnet.server.clients.clients import ClientRefused
+from carnet.server.resource_urls import canonical_resource
 from carnet.server.settings import Algorithm, ClaimName, Settings
 
 __all__ = [
@@ -48,6 +49,8 @@ class ResourceMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         signing_alg: the algorithm of its tokens; None is the service's first.
         encryption_key: a public JWK that its tokens are encrypted to, or None.
         encryption_enc: the content encryption for that.
+        unregistered_clients: whether clients that no administrator has registered may ask for
+            tokens for it.
     """
 
     scopes: Annotated[tuple[ScopeName, ...], Meta(max_length=64)] = ()
@@ -56,6 +59,7 @@ class ResourceMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     signing_alg: Algorithm | None = None
     encryption_key: dict[str, Any] | None = None
     encryption_enc: str = "A256GCM"
+    unregistered_clients: bool = False
 
 
 class Resource(NamedTuple):
@@ -110,7 +114,11 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
         ClientRefused: naming what is at fault and what was expected.
     """
     _check_audience(audience)
-    if audience == settings.own_url:
+    if "://" in audience and "#" in audience:
+        raise ClientRefused(
+            "an audience that is a URL has no fragment (RFC 8707 section 2)", member="audience"
+        )
+    if canonical_resource(audience) == canonical_resource(settings.own_url):
         raise ClientRefused(
             "the audience is the issuer's: tokens for that are for the service's own API",
             code="id_reserved",

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from carnet.server.accounts.accounts import Account, AccountRefused
 from carnet.server.accounts.passwords import MAX_PASSWORD, TooBusy
 from carnet.server.audit import Origin
-from carnet.server.clients.clients import Client, ClientMetadata, ClientRefused
+from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, ClientMetadata, ClientRefused
 from carnet.server.clients.resources import Resource, ResourceMetadata
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
@@ -36,6 +36,7 @@ STATUS: Final = {
 REGISTRATION_ERRORS: Final = frozenset(("invalid_redirect_uri", "invalid_client_metadata"))
 """Those of RFC 7591 section 3.2.2."""
 MOST_ACCOUNTS: Final = 1000
+MOST_CLIENTS: Final = 100
 UNTIL_REMOVED: Final = "until-removed"
 
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
@@ -64,6 +65,8 @@ class ClientDocument(ClientMetadata, frozen=True, kw_only=True):
 
     ``logout_failure`` says that sign-out notices to it fail, since when (seconds since 1970) and
     why; it is not there where they don't.
+
+    ``unregistered`` is there, and true, where no administrator has registered it.
     """
 
     client_id: str
@@ -71,6 +74,7 @@ class ClientDocument(ClientMetadata, frozen=True, kw_only=True):
     client_secret: str | msgspec.UnsetType = msgspec.UNSET
     previous_secret_expires_at: int | msgspec.UnsetType = msgspec.UNSET
     logout_failure: LogoutFailureDocument | msgspec.UnsetType = msgspec.UNSET
+    unregistered: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class UnreadableClient(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +89,17 @@ class ClientList(msgspec.Struct, frozen=True, kw_only=True):
 
     clients: list[ClientDocument]
     unreadable: list[UnreadableClient] = []
+
+
+class UnregisteredClientList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of clients that no administrator has registered, by id.
+
+    The next one begins after ``last``, which is not there where this is the end.
+    """
+
+    clients: list[ClientDocument]
+    unreadable: list[UnreadableClient] = []
+    last: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,6 +245,21 @@ async def _list_clients(asked: Asked) -> ClientList:
     )
 
 
+async def _list_unregistered_clients(asked: Asked) -> UnregisteredClientList:
+    after = _parameter(asked, "after")
+    if not after.isascii() or not after.isprintable():
+        raise RequestRefused("invalid_request", "after is a client_id")
+    clients = asked.service.registry.unregistered
+    found, unreadable, last = await clients.page(after, MOST_CLIENTS)
+    return UnregisteredClientList(
+        clients=[_client_document(asked, one.client) for one in found],
+        unreadable=[
+            UnreadableClient(client_id=one, reason=reason) for one, reason in unreadable.items()
+        ],
+        last=msgspec.UNSET if last is None else last,
+    )
+
+
 async def _add_client(asked: Asked) -> ClientDocument:
     members = msgspec.structs.asdict(asked.body)
     client_id = members.pop("client_id")
@@ -239,8 +269,8 @@ async def _add_client(asked: Asked) -> ClientDocument:
 
 
 async def _show_client(asked: Asked) -> ClientDocument:
-    found = {one.id: one for one in asked.service.registry.clients()}.get(asked.name)
-    if found is None:
+    found = await asked.service.registry.find(asked.name)
+    if found is None or found is FIRST_PARTY_CLIENT:
         raise ClientRefused("there is no such client", code="unknown_client")
     failures = await asked.service.logout_notices.failures()
     return _client_document(asked, found, failure=failures.get(found.id))
@@ -350,6 +380,7 @@ def _client_document(
         client_secret=msgspec.UNSET if secret is None else secret,
         previous_secret_expires_at=msgspec.UNSET if until is None else until,
         logout_failure=document,
+        unregistered=client.unregistered or msgspec.UNSET,
     )
 
 
@@ -372,15 +403,13 @@ _CLIENT, _RESOURCE, _ACCOUNT = "/clients/{name}", "/resources/{name}", "/account
 OPERATIONS: Final = (
     Operation("GET", "/clients", _list_clients, "List the clients", None, ClientList, 200),
     Operation("POST", "/clients", _add_client, "Make a client", NewClient, ClientDocument, 201),
-    Operation("GET", _CLIENT, _show_client, "Show a client", None, ClientDocument, 200),
     Operation(
-        *("PUT", _CLIENT, _replace_client, "Replace what is known of a client"),
-        *(ClientMetadata, ClientDocument, 200),
+        *("GET", "/unregistered-clients", _list_unregistered_clients),
+        "List the clients that no administrator has registered",
+        None,
+        *(UnregisteredClientList, 200, ("after",)),
     ),
-    Operation(
-        *("DELETE", _CLIENT, _remove_client, "Remove a client, and end its sessions"),
-        *(None, None, 204),
-    ),
+    # A client's id may have slashes: what is below one comes first.
     Operation(
         *("POST", f"{_CLIENT}/secret", _new_secret, "Give a client another secret"),
         *(None, ClientSecret, 201, ("keep_previous",)),
@@ -388,6 +417,15 @@ OPERATIONS: Final = (
     Operation(
         *("DELETE", f"{_CLIENT}/previous-secret", _remove_previous_secret),
         "End the secret that a client had before its current one",
+        *(None, None, 204),
+    ),
+    Operation("GET", _CLIENT, _show_client, "Show a client", None, ClientDocument, 200),
+    Operation(
+        *("PUT", _CLIENT, _replace_client, "Replace what is known of a client"),
+        *(ClientMetadata, ClientDocument, 200),
+    ),
+    Operation(
+        *("DELETE", _CLIENT, _remove_client, "Remove a client, and end its sessions"),
         *(None, None, 204),
     ),
     Operation("GET", "/resources", _list_resources, "List the resources", None, ResourceList, 200),

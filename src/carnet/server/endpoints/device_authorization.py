@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.throttle import Delayed
-from carnet.server.clients.clients import Client
+from carnet.server.clients.clients import DEVICE_CODE, Client
 from carnet.server.endpoints.token.grants.checks import check_grant, choose_audience
-from carnet.server.endpoints.token.grants.device_code import DEVICE_CODE
 from carnet.server.oauth.device_codes import INTERVAL_SECONDS, LIFETIME_SECONDS, written
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of

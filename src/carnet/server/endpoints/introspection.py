@@ -59,8 +59,8 @@ async def _introspect(service: Service, client: Client, token: str) -> dict[str,
         claims = service.access_tokens.verify(token)
     except InvalidToken:
         return INACTIVE
-    served = not set(claims.audience).isdisjoint(client.metadata.introspects)
-    if not served or not await _is_good(service, claims):
+    served = service.registry.served_by(client)
+    if served.isdisjoint(claims.audience) or not await _is_good(service, claims):
         return INACTIVE
     token_type = "DPoP" if "cnf" in claims else "Bearer"
     return {**claims, "active": True, "token_type": token_type}
@@ -71,5 +71,5 @@ async def _is_good(service: Service, claims: Claims) -> bool:
     if session_id is not None:
         return await service.sessions.accepts(session_id, claims["sub_ver"], token_id)
     # A client's own token is good as long as the client is there.
-    client = service.registry.client(claims["client_id"])
+    client = await service.registry.find(claims["client_id"])
     return client is not None and not await service.revocations.is_token_revoked(token_id)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from carnet.jose.algorithms import ALGORITHMS, ENCRYPTIONS
 from carnet.jwt.dpop import ALGORITHMS_ACCEPTED
+from carnet.server.endpoints.registration import registration_metadata
 from carnet.server.endpoints.token.endpoint import GRANTS
 from carnet.server.service import Service
 from carnet.server.tokens.id_tokens import ACR
@@ -48,6 +49,7 @@ async def metadata(request: Request) -> Response:
         "introspection_signing_alg_values_supported": service.settings.signing_algorithms[:1],
         "dpop_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
         **_authorization(service),
+        **registration_metadata(service.settings),
     }
     return answer(content, headers=PUBLIC)
 
@@ -77,6 +79,8 @@ def _authorization(service: Service) -> dict[str, Any]:
             *service.registry.scopes.claims,
         ],
         "acr_values_supported": [ACR],
+        # Such a client can get something only while a resource is open to it.
+        "client_id_metadata_document_supported": bool(service.registry.open_audiences),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_parameter_supported": False,
         "request_parameter_supported": False,

@@ -106,6 +106,5 @@ async def revoke_token(request: Request) -> Response:
         await service.sessions.end_by_refresh_token(token, "revoked", origin, client.id)
         return Response(status_code=200, headers=NO_STORE)
     if claims.client_id == client.id:
-        now = service.clock()
-        await service.store.transact(lambda: service.revocations.revoke_token(claims["jti"], now))
+        await service.sessions.revoke_token(claims["jti"], claims.session_id, origin)
     return Response(status_code=200, headers=NO_STORE)

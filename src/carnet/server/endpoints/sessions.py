@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from carnet.server.accounts.passwords import MAX_PASSWORD
 from carnet.server.clock import SECOND
-from carnet.server.endpoints.token.answer import check_resource, token_answer
+from carnet.server.endpoints.token.answer import first_audience, token_answer
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import FIRST_PARTY, NewSession, Session
@@ -59,7 +59,7 @@ async def begin_session(request: Request) -> Response:
     service: Service = request.app.state.service
     in_cookies = cookie_mode(request)
     given = await read_json(request, SignIn)
-    check_resource(service, given.resource)
+    audience = first_audience(service, given.resource)
     proof = prove_at_token_endpoint(request)
     origin = origin_of(request)
     device = known_device(request, given.username)
@@ -70,7 +70,6 @@ async def begin_session(request: Request) -> Response:
     if proof is not None:
         await use_proof(service, proof)
     thumbprint = "" if proof is None else proof.thumbprint
-    audience = given.resource or service.settings.audiences[0]
     new_session = NewSession(FIRST_PARTY, audience, key_thumbprint=thumbprint)
     grant = await service.sessions.begin(account, new_session, origin)
     if grant is None:

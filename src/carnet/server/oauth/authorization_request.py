@@ -23,7 +23,7 @@ __all__ = [
     "AuthorizationRequest",
     "NotTheClient",
     "read_authorization_request",
-    "read_client",
+    "read_client_id",
     "read_query",
     "redirect_matches",
     "with_parameters",
@@ -128,14 +128,31 @@ class AuthorizationRefused(CarnetError):
         description: for the developer of the client; printable ASCII without quotes.
         redirect_uri: the client's address.
         state: as the client sent it, or None.
+        unregistered: whether no administrator has registered that address.
     """
 
     def __init__(
-        self, error: str, description: str, redirect_uri: str, state: str | None = None
+        self,
+        error: str,
+        description: str,
+        redirect_uri: str,
+        state: str | None = None,
+        *,
+        unregistered: bool = False,
     ) -> None:
         super().__init__(description, code=error)
         self.redirect_uri = redirect_uri
         self.state = state
+        self.unregistered = unregistered
+
+    @property
+    def leads_astray(self) -> bool:
+        """Whether the address is a site that a stranger chose, and nobody has agreed to go to.
+
+        Whoever makes such a client and a wrong request would have a link that begins here and ends
+        there (RFC 9700 section 4.11.2). What is on the person's own device is no such site.
+        """
+        return self.unregistered and self.redirect_uri.startswith("https://")
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,25 +217,19 @@ def read_query(text: str) -> dict[str, list[str]]:
     return found
 
 
-def read_client(
-    given: Mapping[str, Sequence[str]], client_by_id: Callable[[str], Client | None]
-) -> Client:
-    """Give the client that a request names.
+def read_client_id(given: Mapping[str, Sequence[str]]) -> str:
+    """Give the id of the client that a request names.
 
     Args:
         given: the parameters, each with all the values that it was given.
-        client_by_id: finds a client.
 
     Raises:
-        NotTheClient: if it is not known.
+        NotTheClient: if it names none, or several.
     """
     values = given.get("client_id", ())
     if len(values) != 1:
         raise NotTheClient("the request names no client, or more than one")
-    client = client_by_id(values[0])
-    if client is None:
-        raise NotTheClient("the client that sent you here is not known", code="invalid_client")
-    return client
+    return values[0]
 
 
 def read_authorization_request(
@@ -226,14 +237,16 @@ def read_authorization_request(
     client: Client,
     audiences_of: Callable[[Client], Sequence[str]],
     permitted: Callable[[Client, str, Iterable[str]], frozenset[str]],
+    spelled: Callable[[str], str] = str,
 ) -> AuthorizationRequest:
     """Check a request (RFC 6749 section 4.1.1, RFC 7636, OpenID Connect Core section 3.1.2.1).
 
     Args:
         given: the parameters, each with all the values that it was given.
-        client: who asks, as ``read_client`` gives it.
+        client: who asks, as its id names it.
         audiences_of: gives everything that a client may ask tokens for; the first is the default.
         permitted: gives which of some scopes a client may be granted at a resource.
+        spelled: gives the registered spelling of a resource; by default the one that is given.
 
     Raises:
         NotTheClient: the address of the client is not known to be good.
@@ -244,7 +257,9 @@ def read_authorization_request(
     state = states[0] if len(states) == 1 and len(states[0]) <= MAX_TEXT else None
 
     def refused(error: str, description: str) -> AuthorizationRefused:
-        return AuthorizationRefused(error, description, redirect_uri, state)
+        return AuthorizationRefused(
+            error, description, redirect_uri, state, unregistered=client.unregistered
+        )
 
     for name, values in given.items():
         if len(values) > 1:
@@ -258,7 +273,8 @@ def read_authorization_request(
         if not holds(one.get(name), client):
             raise refused(error, text)
     max_age = one.get("max_age")
-    audience = _audience(one.get("resource"), audiences_of(client), refused)
+    resource = one.get("resource")
+    audience = _audience(resource and spelled(resource), audiences_of(client), refused)
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,

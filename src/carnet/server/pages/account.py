@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.accounts import AccountRefused
+from carnet.server.clients.consents import ConnectedApplication
+from carnet.server.clients.unregistered import shown_name, unregistered_kind
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import in_words
@@ -25,10 +28,12 @@ __all__ = [
     "disconnect",
     "end_other_sessions",
     "end_session",
+    "known_as",
     "show_account",
     "show_applications",
     "show_password",
     "show_sessions",
+    "stop_agent",
     "through",
 ]
 
@@ -36,6 +41,8 @@ DONE: Final = {
     "password": "Your password is changed, and all your other sessions have ended.",
     "ended": "The session has ended.",
     "others": "All your other sessions have ended.",
+    "stopped": "The program is stopped: what it had is refused, and it gets nothing more until you "
+    "sign in again.",
     "disconnected": "The application is disconnected, and its sessions have ended.",
 }
 
@@ -121,7 +128,12 @@ async def show_applications(request: Request) -> Response:
         request,
         "applications.html",
         session=session,
-        applications=await service.consents.applications(session.account.id),
+        applications=[
+            one._replace(name=known_as(one))
+            for one in await service.consents.applications(session.account.id)
+        ],
+        agents=await service.agents.of_account(session.account.id),
+        name_of=service.registry.name_of,
         done=_done(request),
     )
 
@@ -134,6 +146,26 @@ async def disconnect(request: Request) -> Response:
     origin = origin_of(request, session.account.id)
     await service.consents.withdraw(session.account.id, form["id"], origin)
     return redirect(request, "/me/applications?done=disconnected")
+
+
+def known_as(application: ConnectedApplication) -> str:
+    """Tell what people know an application by; what it calls itself alone is no proof."""
+    kind = unregistered_kind(application.client_id)
+    if kind is None:
+        return application.name
+    host = urlsplit(application.client_id).netloc or "A program that is not registered here"
+    name = "" if application.name == application.client_id else shown_name(application.name)
+    return f"{host} (calls itself “{name}”)" if name else host
+
+
+async def stop_agent(request: Request) -> Response:
+    """Stop a program that acts for one."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await require_session(request)
+    origin = origin_of(request, session.account.id)
+    await service.agents.stop(session.account.id, form["id"], origin)
+    return redirect(request, "/me/applications?done=stopped")
 
 
 def through(session: Session) -> str:

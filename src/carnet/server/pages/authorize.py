@@ -2,6 +2,8 @@
 
 A request is read, the person signs in where needed, is asked for consent where needed, and the
 client is answered. What the consent page sends goes the same way, with the decision in its hand.
+Where nobody has registered the client, the person signs in first: nothing is fetched for a
+stranger, and no stranger is sent anywhere.
 
 The answer names the issuer (RFC 9207), so that a client of several servers can't be led to take the
 code of one to another.
@@ -19,7 +21,9 @@ from starlette.responses import RedirectResponse, Response
 
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import b64url_encode, json_encode
+from carnet.server.accounts.throttle import Delayed
 from carnet.server.clients.clients import Client
+from carnet.server.clients.unregistered import UnregisteredKind, shown_name, unregistered_kind
 from carnet.server.clock import SECOND
 from carnet.server.oauth.authorization_request import (
     REAUTHENTICATED_SINCE,
@@ -27,10 +31,11 @@ from carnet.server.oauth.authorization_request import (
     AuthorizationRequest,
     NotTheClient,
     read_authorization_request,
-    read_client,
+    read_client_id,
     read_query,
     with_parameters,
 )
+from carnet.server.oauth.client_metadata_documents import DocumentRefused
 from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
@@ -67,8 +72,16 @@ class _Asked(NamedTuple):
     def refusal(self, error: str, description: str) -> AuthorizationRefused:
         """Make the error that the client is told."""
         return AuthorizationRefused(
-            error, description, self.request.redirect_uri, self.request.state
+            error,
+            description,
+            self.request.redirect_uri,
+            self.request.state,
+            unregistered=self.client.unregistered,
         )
+
+
+class _SignInFirst(Exception):
+    """Nobody is signed in, and so the client is not looked at."""
 
 
 async def authorize(request: Request) -> Response:
@@ -92,35 +105,87 @@ async def decide(request: Request) -> Response:
 
 async def _answer(request: Request, query: str, decision: Form | None = None) -> Response:
     try:
-        asked = _read(request.app.state.service, query)
+        asked = await _read(request, query)
         if decision is None:
             return await _proceed(request, asked)
         return await _decide(request, asked, decision)
+    except _SignInFirst:
+        return _sign_in(request, read_query(query))
     except NotTheClient as error:
-        return _tell_person(request, error)
+        return _tell_person(request, str(error), 400)
+    except DocumentRefused as error:
+        return _tell_person(
+            request,
+            f"what the program at {error.host} publishes about itself {error}",
+            error.status,
+        )
+    except Delayed as error:
+        text = "too many programs that are not known here have been looked up for you"
+        return _tell_person(request, text, 429, {"Retry-After": str(error.seconds)})
     except AuthorizationRefused as error:
+        if decision is None and error.leads_astray:
+            host = urlsplit(error.redirect_uri).netloc
+            text = f"the program at {host} has asked for what it can't have: {error}"
+            return _tell_person(request, text, 400)
         content = {"error": error.code, "error_description": str(error), "state": error.state}
         return _back(request, error.redirect_uri, content)
 
 
-def _read(service: Service, query: str) -> _Asked:
+async def _read(request: Request, query: str) -> _Asked:
+    service: Service = request.app.state.service
     registry, given = service.registry, read_query(query)
-    client = read_client(given, registry.client)
-    asked = read_authorization_request(given, client, registry.audiences_of, registry.permitted)
+    client_id = read_client_id(given)
+    client = registry.client(client_id)
+    kind = unregistered_kind(client_id)
+    if client is None and kind is not None:
+        client = await _unregistered(request, kind, client_id, given)
+    if client is None:
+        raise NotTheClient("the client that sent you here is not known", code="invalid_client")
+    asked = read_authorization_request(
+        given, client, registry.audiences_of, registry.permitted, registry.spelled
+    )
     return _Asked(service, query, given, client, asked)
+
+
+async def _unregistered(
+    request: Request, kind: UnregisteredKind, client_id: str, given: Mapping[str, Sequence[str]]
+) -> Client | None:
+    """Give a client that nobody has registered, for somebody who is signed in.
+
+    For a stranger no document is fetched, nobody is sent on to an address that nobody vouches for
+    (RFC 9700 section 4.11.2), and nobody learns which of these clients are known here.
+    """
+    service: Service = request.app.state.service
+    if kind == "document" and not service.registry.open_audiences:
+        return None
+    session = await _signed_in(request)
+    if session is None and "none" in given.get("prompt", ()):
+        raise NotTheClient("nobody is signed in")
+    if session is None:
+        raise _SignInFirst
+    if kind == "dynamic":
+        return await service.registry.unregistered.find(client_id)
+    origin = origin_of(request, session.account.id)
+    return await service.documents.find(client_id, session.account.id, origin)
+
+
+async def _signed_in(request: Request) -> BrowserSession | None:
+    """Give the session of the browser, but not in a frame.
+
+    Nobody counts as signed in where the answer goes into a frame. Otherwise a script that was
+    injected into a client's page could get tokens of its own by a frame that nobody sees
+    (RFC 10017 section 5.1.3).
+    """
+    return None if request.headers.get("sec-fetch-dest") in FRAMES else await current(request)
 
 
 async def _proceed(request: Request, asked: _Asked) -> Response:
     silent = "none" in asked.request.prompts
-    framed = request.headers.get("sec-fetch-dest") in FRAMES
-    # Nobody counts as signed in where the answer goes into a frame. Otherwise a script that was
-    # injected into a client's page could get tokens of its own by a frame that nobody sees
-    # (RFC 10017 section 5.1.3).
-    session = None if framed else await current(request)
+    session = await _signed_in(request)
     if session is None or not _is_recent(asked, session):
         if silent:
             raise asked.refusal("login_required", "nobody is signed in, or not recently enough")
-        return _sign_in(request, asked)
+        return _sign_in(request, asked.given)
     if await _needs_consent(asked, session):
         if silent:
             raise asked.refusal("consent_required", "the person has not agreed to this yet")
@@ -133,7 +198,7 @@ async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
     is_same = session is not None and session.account.id == decision["account"]
     if session is None or not is_same or not _is_recent(asked, session):
         # Somebody else has signed in since the page was shown, or it was not shown at all.
-        return _sign_in(request, asked)
+        return _sign_in(request, asked.given)
     if decision["decision"] != "allow":
         raise asked.refusal("access_denied", "the person did not allow it")
     await asked.service.consents.grant(
@@ -173,14 +238,23 @@ async def _needs_consent(asked: _Asked, session: BrowserSession) -> bool:
     )
 
 
-def _sign_in(request: Request, asked: _Asked) -> Response:
+def _sign_in(request: Request, given: Mapping[str, Sequence[str]]) -> Response:
     """Lead to the sign-in page, and from there back to the same request."""
-    service, now = asked.service, asked.service.clock()
-    one = {name: values[0] for name, values in asked.given.items()}
-    one[REAUTHENTICATED_SINCE] = f"{now}.{_mac(asked, now, service.keys.pepper_id)}"
-    following = {"continue": f"/authorize?{urlencode(one)}"}
-    if asked.request.login_hint is not None:
-        following["login_hint"] = asked.request.login_hint
+    service: Service = request.app.state.service
+    now = service.clock()
+    # Of what stands twice, both: a request that is not looked at yet is not put right either.
+    pairs = [
+        (name, value)
+        for name, values in given.items()
+        for value in values
+        if name != REAUTHENTICATED_SINCE
+    ]
+    mac = _mac(service, given, now, service.keys.pepper_id)
+    following = {
+        "continue": f"/authorize?{urlencode([*pairs, (REAUTHENTICATED_SINCE, f'{now}.{mac}')])}"
+    }
+    if "login_hint" in given:
+        following["login_hint"] = given["login_hint"][0]
     return redirect(request, f"/sign-in?{urlencode(following)}")
 
 
@@ -197,15 +271,18 @@ def _reauthenticated_since(asked: _Asked) -> int | None:
     if not moment <= asked.service.clock() <= moment + REAUTHENTICATION_SECONDS * SECOND:
         return None
     known = any(
-        hmac.compare_digest(_mac(asked, moment, pepper_id).encode(), mac.encode())
+        hmac.compare_digest(
+            _mac(asked.service, asked.given, moment, pepper_id).encode(), mac.encode()
+        )
         for pepper_id in asked.service.keys.peppers
     )
     return moment if known else None
 
 
-def _mac(asked: _Asked, moment: int, pepper_id: int) -> str:
-    key = hmac.digest(asked.service.keys.peppers[pepper_id], b"carnet reauthentication", "sha256")
-    said = json_encode([moment, asked.client.id, asked.request.challenge])
+def _mac(service: Service, given: Mapping[str, Sequence[str]], moment: int, pepper_id: int) -> str:
+    key = hmac.digest(service.keys.peppers[pepper_id], b"carnet reauthentication", "sha256")
+    about = [next(iter(given.get(name, ())), "") for name in ("client_id", "code_challenge")]
+    said = json_encode([moment, *about])
     return b64url_encode(hmac.digest(key, said, "sha256")[:16])
 
 
@@ -213,12 +290,21 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
     """Ask for consent."""
     registry, client = asked.service.registry, asked.client
     audience, parts = asked.request.audience, urlsplit(asked.request.redirect_uri)
+    # What stands behind another scheme looks like a host, and is the app's own to choose.
+    is_web = parts.scheme in ("https", "http")
+    goes_to = parts.netloc if is_web else f"an app on this device ({parts.scheme})"
+    name = client.metadata.client_name
+    if client.unregistered:
+        name = shown_name(name)
     return render(
         request,
-        "consent.html",
+        "consent_unregistered.html" if client.unregistered else "consent.html",
         session=session,
-        client_name=client.metadata.client_name or client.id,
-        goes_to=parts.netloc or f"an app on this device ({parts.scheme})",
+        client_name=name or client.id,
+        claimed_name=name,
+        client_host=urlsplit(client.id).netloc,
+        on_this_device=parts.scheme != "https",
+        goes_to=goes_to,
         audience=audience,
         scopes=registry.scopes.describe(asked.request.scopes, registry.resource(audience)),
         query=asked.query,
@@ -226,6 +312,8 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
 
 
 async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -> Response:
+    if asked.client.unregistered:
+        await asked.service.registry.unregistered.note_use(asked.client)
     code = await asked.service.codes.issue(
         asked.request, session.account.id, session.session_id, session.authenticated_at
     )
@@ -244,12 +332,14 @@ def _back(request: Request, address: str, parameters: dict[str, str | None]) -> 
     return response
 
 
-def _tell_person(request: Request, error: NotTheClient) -> Response:
-    text = str(error)
+def _tell_person(
+    request: Request, text: str, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
     return error_page(
         request,
         "This sign-in can't go on",
         f"{text[:1].upper()}{text[1:]}. Nothing has been sent anywhere. Go back to the program "
         "that sent you here; if this happens again, tell those who run it.",
-        400,
+        status,
+        headers,
     )

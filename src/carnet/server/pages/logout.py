@@ -35,7 +35,7 @@ class _LogoutRequest(NamedTuple):
 async def log_out(request: Request) -> Response:
     """Sign the browser out; first ask whoever has no ID token to prove that it may ask for that."""
     try:
-        asked = _read(request, request.url.query)
+        asked = await _read(request, request.url.query)
     except NotTheClient as error:
         return _not_signed_out(request, error)
     session = await current(request)
@@ -58,12 +58,12 @@ async def confirm_logout(request: Request) -> Response:
     """Sign the browser out, as the person has confirmed."""
     form = await Form.read(request)
     try:
-        return await _finish(request, _read(request, form["request"]))
+        return await _finish(request, await _read(request, form["request"]))
     except NotTheClient as error:
         return _not_signed_out(request, error)
 
 
-def _read(request: Request, query: str) -> _LogoutRequest:
+async def _read(request: Request, query: str) -> _LogoutRequest:
     """Check a request; an address must be one that the client has registered, exactly.
 
     Raises:
@@ -87,8 +87,13 @@ def _read(request: Request, query: str) -> _LogoutRequest:
     address = one.get("post_logout_redirect_uri")
     if address is None:
         return _LogoutRequest(subject, None)
-    client = None if client_id is None else service.registry.client(client_id)
-    if client is None or address not in client.metadata.post_logout_redirect_uris:
+    client = None if client_id is None else await service.registry.find(client_id)
+    # Where a client that nobody has registered leads to, nobody here vouches for.
+    if (
+        client is None
+        or client.unregistered
+        or address not in client.metadata.post_logout_redirect_uris
+    ):
         raise NotTheClient("the address to go on to is not one that a known client has registered")
     return _LogoutRequest(subject, with_parameters(address, {"state": one.get("state")}))
 

@@ -61,6 +61,7 @@ PAGES = [
     PageRoute("/me/sessions/end-others", account.end_other_sessions, methods=["POST"]),
     PageRoute("/me/applications", account.show_applications, methods=["GET"]),
     PageRoute("/me/applications/disconnect", account.disconnect, methods=["POST"]),
+    PageRoute("/me/agents/stop", account.stop_agent, methods=["POST"]),
     PageRoute("/debugger", debugger.show_debugger, methods=["GET"]),
     PageRoute("/admin", admin.show_overview, methods=["GET"]),
     PageRoute("/admin/revocations", admin.follow_revocations, methods=["GET"]),

@@ -1,7 +1,7 @@
 """Ending sessions: each once, together with the revocation of what it gave.
 
 Ending a session and writing its revocation are one transaction. With a browser's session end those
-that were granted in it.
+that were granted in it, and with any session those of programs that act for it (``agents``).
 """
 
 from __future__ import annotations
@@ -67,22 +67,37 @@ class SessionEnding:
 
         return await self._store.transact(work)
 
+    async def revoke_token(self, token_id: str, session_id: str | None, origin: Origin) -> None:
+        """Refuse one token, and end what programs have begun with its session's tokens."""
+        now = self._clock()
+
+        def work() -> Transaction[None]:
+            if session_id is not None:
+                # Whoever exchanges the token at this moment is done, and is found here, or waits,
+                # and then finds the token revoked.
+                yield sql.SETTLE_SESSION, (session_id,)
+                yield from self._ending_agents(session_id, now, origin)
+            yield from self._revocations.revoke_token(token_id, now)
+
+        await self._store.transact(work)
+
     def ending_of_client(
         self, client_id: str, reason: str, now: int, origin: Origin
     ) -> Transaction[int]:
         """End every session with a client, in the transaction that removes it."""
         ended = yield sql.END_ALL_SESSIONS_OF_CLIENT, (now, reason, client_id)
         for session_id, account_id in ended:
-            yield from self._revoke(session_id, account_id, reason, now, origin)
+            yield from self.revoking(session_id, account_id, reason, now, origin)
         return len(ended)
 
     def ending_with_client(
         self, account_id: str, client_id: str, reason: str, now: int, origin: Origin
-    ) -> Transaction[None]:
-        """End an account's sessions with a client, as a part of somebody's transaction."""
+    ) -> Transaction[int]:
+        """End an account's sessions with a client, in somebody's transaction; give their number."""
         ended = yield sql.END_SESSIONS_OF_CLIENT, (now, reason, client_id, account_id)
         for (session_id,) in ended:
-            yield from self._revoke(session_id, account_id, reason, now, origin)
+            yield from self.revoking(session_id, account_id, reason, now, origin)
+        return len(ended)
 
     def _ending(self, session_id: str, reason: str, now: int, origin: Origin) -> Transaction[bool]:
         rows = yield sql.END_SESSION, (now, reason, session_id)
@@ -95,16 +110,27 @@ class SessionEnding:
         if not rows:
             yield sql.SETTLE_SESSION, (session_id,)
         for ended in [sql.EndedSessionRow(*row) for row in rows]:
-            yield from self._revoke(session_id, ended.account_id, reason, now, origin)
+            yield from self.revoking(session_id, ended.account_id, reason, now, origin)
             if ended.client_id == BROWSER:
                 granted_in_it = yield sql.END_SESSIONS_OF_LOGIN, (now, reason, session_id)
                 for (granted_id,) in granted_in_it:
-                    yield from self._revoke(granted_id, ended.account_id, reason, now, origin)
+                    yield from self.revoking(granted_id, ended.account_id, reason, now, origin)
         return bool(rows)
 
-    def _revoke(
+    def revoking(
         self, session_id: str, account_id: str, reason: str, now: int, origin: Origin
     ) -> Transaction[None]:
+        """Revoke what a session gave that was ended, in the transaction that has ended it."""
         yield from self._revocations.revoke_session(session_id, now)
         about = {"account_id": account_id, "session_id": session_id, "reason": reason}
         yield from record(now, Event.SESSION_ENDED, origin, **about)
+        yield from self._ending_agents(session_id, now, origin)
+
+    def _ending_agents(self, session_id: str, now: int, origin: Origin) -> Transaction[None]:
+        """End the sessions that were begun with a session's tokens, and so on down.
+
+        One statement a level: each sees what was committed while the one before it waited.
+        """
+        ended = yield sql.END_AGENTS_OF_SESSION, (now, session_id)
+        for agent_id, account_id in ended:
+            yield from self.revoking(agent_id, account_id, "ended_with_parent", now, origin)

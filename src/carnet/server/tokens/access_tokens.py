@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from carnet.jwt.claims import Claims
@@ -62,6 +63,42 @@ class AccessTokens:
             claims["scope"] = grant.scope
         return self.sign(claims, audience, lifetime, key_thumbprint)
 
+    def issue_to_agent(
+        self,
+        grant: Grant,
+        subject: Claims,
+        actors: dict[str, Any],
+        lifetime: int,
+        key_thumbprint: str = "",
+    ) -> tuple[str, int]:
+        """Make an access token for a program that acts for somebody (RFC 8693 section 4).
+
+        Args:
+            grant: the program's session.
+            subject: the token that is exchanged; what that does not say of the person, the new
+                one does not say either.
+            actors: the claim ``act``.
+            lifetime: seconds that the token is good for at most.
+            key_thumbprint: of the key that it is bound to, or "".
+
+        Returns:
+            As ``issue``.
+        """
+        released = self._of_account(grant, grant.audience)
+        claims = {
+            **{name: value for name, value in released.items() if name in subject},
+            "sub": grant.account_id,
+            "client_id": grant.client_id,
+            "sid": grant.session_id,
+            "sub_ver": grant.version,
+            "act": actors,
+        }
+        if grant.scope:
+            claims["scope"] = grant.scope
+        if "may_act" in subject:
+            claims["may_act"] = subject["may_act"]
+        return self.sign(claims, grant.audience, lifetime, key_thumbprint)
+
     def sign(
         self,
         claims: dict[str, Any],
@@ -79,6 +116,10 @@ class AccessTokens:
         if signer is None:
             signer = self._signers[audience] = self._signer(audience)
         return signer.sign(claims, lifetime=span), span
+
+    def seconds_left(self, claims: Claims) -> int:
+        """Give for how many whole seconds a token is good, by the clock that tokens are made by."""
+        return int((claims.expires_at or 0) - time.time())
 
     def verify(self, token: str) -> Claims:
         """Check an access token that this service has issued, for whichever audience.

@@ -149,7 +149,7 @@ class LogoutNotices:
 
     async def _attempt(self, notice: _Notice) -> str | None:
         """Send a notice, and give why it did not arrive, or None."""
-        client = self._registry.client(notice.client_id)
+        client = await self._registry.find(notice.client_id)
         if client is None:
             # It was removed, and everything that it was to be told with it.
             return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from binascii import a2b_base64
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import unquote_plus
 
 import structlog
@@ -32,6 +32,9 @@ LONGEST_ASSERTION: Final = 3600
 LEEWAY: Final = 30
 NO_SECRET: Final = bytes(32)
 
+# The client_id, the secret and the method; the first is None where no client is named.
+_Presented: TypeAlias = tuple[str | None, str | None, str]
+
 _log = structlog.get_logger()
 
 
@@ -55,11 +58,14 @@ async def authenticate(request: Request, form: dict[str, str]) -> Client:
     if bool(header) + ("client_secret" in form) + (assertion is not None) > 1 or len(header) > 1:
         raise RequestRefused("invalid_request", "use one way of client authentication, once")
     try:
-        if header:
-            return _by_basic(service, header[0], form)
         if assertion is not None:
             return await _by_assertion(service, form)
-        return _by_form(service, form)
+        client_id, secret, method = _by_basic(header[0], form) if header else _by_form(form)
+        if client_id is None:
+            return FIRST_PARTY_CLIENT
+        registry = service.registry
+        client = registry.client(client_id) or await registry.unregistered.find(client_id)
+        return _check(service, client, method, secret)
     except _NotProved as error:
         # Only what is registered is named: a stranger's client_id may be anything.
         client_id = None if error.client is None else error.client.id
@@ -97,24 +103,15 @@ class _NotProved(Exception):
         self.basic = basic
 
 
-def _by_form(service: Service, form: dict[str, str]) -> Client:
+def _by_form(form: dict[str, str]) -> _Presented:
     """Read a client_id, with a secret or without one."""
     client_id, secret = form.get("client_id"), form.get("client_secret")
-    if client_id is None:
-        if secret is not None:
-            raise RequestRefused("invalid_request", "client_secret needs a client_id")
-        return FIRST_PARTY_CLIENT
-    client = service.registry.client(client_id)
-    if secret is not None:
-        return _check_secret(service, client, "client_secret_post", secret)
-    if client is None:
-        raise _NotProved("unknown_client")
-    if not client.metadata.is_public:
-        raise _NotProved("nothing_proved", client)
-    return client
+    if client_id is None and secret is not None:
+        raise RequestRefused("invalid_request", "client_secret needs a client_id")
+    return client_id, secret, "client_secret_post"
 
 
-def _by_basic(service: Service, header: str, form: dict[str, str]) -> Client:
+def _by_basic(header: str, form: dict[str, str]) -> _Presented:
     """Read HTTP Basic; id and secret are each form-encoded (RFC 6749 section 2.3.1)."""
     scheme, _, credentials = header.partition(" ")
     try:
@@ -130,8 +127,18 @@ def _by_basic(service: Service, header: str, form: dict[str, str]) -> Client:
         raise _NotProved("malformed_basic", basic=True) from None
     if form.get("client_id", client_id) != client_id:
         raise RequestRefused("invalid_request", "client_id differs from the Authorization header")
-    client = service.registry.client(client_id)
-    return _check_secret(service, client, "client_secret_basic", secret)
+    return client_id, secret, "client_secret_basic"
+
+
+def _check(service: Service, client: Client | None, method: str, secret: str | None) -> Client:
+    """Check that a client proves itself in its own way; a public one has nothing to prove."""
+    if secret is not None:
+        return _check_secret(service, client, method, secret)
+    if client is None:
+        raise _NotProved("unknown_client")
+    if not client.metadata.is_public:
+        raise _NotProved("nothing_proved", client)
+    return client
 
 
 def _check_secret(service: Service, client: Client | None, method: str, secret: str) -> Client:
@@ -160,7 +167,7 @@ async def _by_assertion(service: Service, form: dict[str, str]) -> Client:
         )
     said = inspect(text)
     client_id = (said.claims or {}).get("sub")
-    client = service.registry.client(client_id) if isinstance(client_id, str) else None
+    client = await service.registry.find(client_id) if isinstance(client_id, str) else None
     if client is None:
         raise _NotProved("unknown_client")
     if client.metadata.token_endpoint_auth_method != "private_key_jwt":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp
 
-__all__ = ["EXPOSED", "FROM_ANYWHERE"]
+__all__ = ["EXPOSED", "FROM_ANYWHERE", "MANAGED_FROM_ANYWHERE", "from_anywhere"]
 
 EXPOSED: Final = ("DPoP-Nonce", "WWW-Authenticate")
 
@@ -38,14 +40,18 @@ class _AnyHeader(CORSMiddleware):
         return super().preflight_response(request_headers)
 
 
-# What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
-# gets nothing from them that it could not get without the browser (RFC 9700 section 2.6).
-FROM_ANYWHERE: Final = [
-    Middleware(
-        _AnyHeader,
+def from_anywhere(app: ASGIApp, methods: Sequence[str] = ("GET", "POST")) -> ASGIApp:
+    """Give an application that scripts of every origin may ask, and read the answers of."""
+    return _AnyHeader(
+        app,
         allow_origins=["*"],
-        allow_methods=["GET", "POST"],
+        allow_methods=methods,
         allow_headers=["*"],
         expose_headers=EXPOSED,
     )
-]
+
+
+# What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
+# gets nothing from them that it could not get without the browser (RFC 9700 section 2.6).
+FROM_ANYWHERE: Final = [Middleware(from_anywhere)]
+MANAGED_FROM_ANYWHERE: Final = [Middleware(from_anywhere, methods=("GET", "PUT", "DELETE"))]

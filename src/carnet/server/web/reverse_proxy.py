@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from carnet.server.networks import Networks, ip_address_of
 from carnet.server.settings import Settings
 
-__all__ = ["BehindProxies"]
+__all__ = ["WELL_KNOWN", "BehindProxies"]
 
 FORWARDED_FOR: Final = b"x-forwarded-for"
 WELL_KNOWN: Final = "/.well-known/"

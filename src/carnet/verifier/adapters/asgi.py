@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Final, Unpack
 from urllib.parse import quote
 
+from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier import preflight
-from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
+from carnet.verifier.access_token import AsyncAccessTokenVerifier, Issuers, Options
 from carnet.verifier.bearer import Refusal, authenticate_async, missing, typed, with_advice
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
@@ -27,6 +28,7 @@ __all__ = [
     "answer",
     "can_be_denied",
     "credentials",
+    "given",
     "is_preflight",
     "pass_preflight",
 ]
@@ -83,13 +85,16 @@ class BearerMiddleware:
         self._verifier = AsyncAccessTokenVerifier(
             issuer, audience, claims_type=claims_type, **options
         )
-        resource = self._verifier.resource
-        self._metadata = None if resource is None else MetadataEndpoint(resource)
+        self._metadata = MetadataEndpoint.of(self._verifier)
 
     @property
-    def metadata(self) -> MetadataEndpoint | None:
-        """Answers for the metadata; a route for it stands outside of what the app is mounted at."""
-        return self._metadata
+    def metadata(self) -> MetadataEndpoint:
+        """Answers for the metadata, for a route outside of what this app is mounted at.
+
+        Raises:
+            ConfigurationError: if there is no ``resource``.
+        """
+        return given(self._metadata)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let it through to the app."""
@@ -174,6 +179,11 @@ class MetadataEndpoint:
         self._resource = resource
         self.path = resource.path
 
+    @classmethod
+    def of(cls, verifier: Issuers[Any]) -> MetadataEndpoint | None:
+        """Make the endpoint of a verifier, where it has a resource."""
+        return None if verifier.resource is None else cls(verifier.resource)
+
     def is_meant(self, scope: Scope) -> bool:
         """Tell whether a request is for them, in an app that is mounted anywhere."""
         path = scope["path"]
@@ -182,12 +192,30 @@ class MetadataEndpoint:
             path.removeprefix(scope.get("root_path", "")),
         )
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, whatever its path is."""
+        if scope["type"] == "websocket":
+            # Where a framework has one route for both.
+            await send({"type": "websocket.close", "code": CLOSED})
+            return
         status, headers, body = self._resource.answer(scope["method"])
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw})
         await send({"type": "http.response.body", "body": body})
+
+
+def given(metadata: MetadataEndpoint | None) -> MetadataEndpoint:
+    """Give an endpoint that is there.
+
+    Raises:
+        ConfigurationError: if it is not.
+    """
+    if metadata is None:
+        raise ConfigurationError(
+            "there are no metadata without the option resource, such as "
+            "resource='https://mcp.example.com/mcp'"
+        )
+    return metadata
 
 
 def credentials(scope: Scope) -> tuple[list[str], Presented | None]:

@@ -29,6 +29,7 @@ from carnet.verifier.bearer import (
     Refusal,
     authenticate,
     authenticate_async,
+    joined,
     needs_acr,
     needs_age,
     needs_role,
@@ -36,10 +37,13 @@ from carnet.verifier.bearer import (
     not_installed,
     options_of,
     present,
+    scope_of,
     typed,
+    with_advice,
 )
 from carnet.verifier.dpop import Presented
 from carnet.verifier.key_source import Health
+from carnet.verifier.protected_resource import PublishedResource
 from carnet.verifier.user import BearerUser
 
 try:
@@ -47,6 +51,7 @@ try:
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
     from django.http import HttpRequest, HttpResponse
+    from django.urls import Resolver404, URLPattern, path, resolve
 except ModuleNotFoundError:
     raise not_installed("django") from None
 
@@ -56,11 +61,13 @@ __all__ = [
     "async_verifier",
     "close",
     "health",
+    "metadata_path",
     "require_acr",
     "require_age",
     "require_role",
     "require_scope",
     "require_token",
+    "resource",
     "verifier",
 ]
 
@@ -97,6 +104,32 @@ def health() -> list[Health]:
         ConfigurationError: if the settings are not there, or not of their kind.
     """
     return [health for one in _made() or [verifier()] for health in one.health()]
+
+
+def resource() -> PublishedResource | None:
+    """Give what clients are told of this service, where the settings have a ``resource``."""
+    return (_made() or [verifier()])[0].resource
+
+
+def metadata_path() -> URLPattern:
+    """Make the entry of ``urlpatterns`` that answers for the metadata of the ``resource``.
+
+    It is for projects without BearerMiddleware, which answers for them itself.
+
+    Raises:
+        ConfigurationError: if the settings have no ``resource``.
+    """
+    published = resource()
+    if published is None:
+        raise ConfigurationError(
+            "there are no metadata without 'resource' in the setting CARNET, such as "
+            "{'resource': 'https://mcp.example.com/mcp'}"
+        )
+
+    def metadata(request: HttpRequest) -> HttpResponse:
+        return _published(published, request)
+
+    return path(published.path[1:], metadata)
 
 
 def close() -> None:
@@ -209,6 +242,8 @@ class BearerMiddleware:
     ``request.claims`` is None: it is the view's decorator that asks for a token. A bad token is
     refused everywhere. It stands after Django's AuthenticationMiddleware, where that is used.
 
+    Where the setting has a ``resource``, its metadata (RFC 9728) are answered here, to everybody.
+
     Args:
         get_response: the next handler.
 
@@ -224,33 +259,56 @@ class BearerMiddleware:
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
-            async_verifier()
+            self._resource = async_verifier().resource
         else:
-            verifier()
+            self._resource = verifier().resource
 
     def __call__(self, request: HttpRequest) -> Any:
         """Check the request's token and go on."""
         if self._is_async:
             return self._call_async(request)
+        if self._is_for_metadata(request):
+            return _published(self._resource, request)
         try:
             claims = authenticate(verifier(), authorization(request.META), _proof(request))
             _admit(request, claims, typed(verifier(), claims))
         except Refusal as refusal:
             if refusal.code != "token_missing":
-                return _answer(request, refusal)
+                return _answer(request, refusal, _scope_at(request))
             request.claims = request.carnet_claims = None
         return self._get_response(request)
 
     async def _call_async(self, request: HttpRequest) -> Any:
+        if self._is_for_metadata(request):
+            return _published(self._resource, request)
         try:
             values = authorization(request.META)
             claims = await authenticate_async(async_verifier(), values, _proof(request))
             _admit(request, claims, typed(async_verifier(), claims))
         except Refusal as refusal:
             if refusal.code != "token_missing":
-                return _answer(request, refusal)
+                return _answer(request, refusal, _scope_at(request))
             request.claims = request.carnet_claims = None
         return await self._get_response(request)
+
+    def _is_for_metadata(self, request: HttpRequest) -> bool:
+        return self._resource is not None and self._resource.path in (
+            request.path,
+            request.path_info,
+        )
+
+
+def _published(published: Any, request: HttpRequest) -> HttpResponse:
+    status, headers, body = published.answer(request.method)
+    return HttpResponse(body, status=status, headers=headers)
+
+
+def _scope_at(request: HttpRequest) -> str:
+    """Give the scopes that a view needs which is not chosen yet."""
+    try:
+        return scope_of(resolve(request.path_info, getattr(request, "urlconf", None)).func)
+    except Resolver404:
+        return ""
 
 
 def _proof(request: HttpRequest) -> Presented | None:
@@ -289,24 +347,27 @@ def require_age(max_age: int) -> Callable[[View], View]:
 
 def _requiring(need: Need | None) -> Callable[[View], View]:
     def decorate(view: View) -> View:
+        wanted, scope = joined(need, view)
         if iscoroutinefunction(view):
 
             @wraps(view)
             async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                return _refusal(request, need) or await view(request, *args, **kwargs)
+                return _refusal(request, wanted, scope) or await view(request, *args, **kwargs)
 
+            guarded_async.carnet_scope = scope  # type: ignore[attr-defined]  # for those above
             return guarded_async  # type: ignore[return-value]
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            return _refusal(request, need) or view(request, *args, **kwargs)
+            return _refusal(request, wanted, scope) or view(request, *args, **kwargs)
 
+        guarded.carnet_scope = scope  # type: ignore[attr-defined]  # for the decorators above
         return guarded  # type: ignore[return-value]
 
     return decorate
 
 
-def _refusal(request: HttpRequest, need: Need | None) -> HttpResponse | None:
+def _refusal(request: HttpRequest, need: Need | None, scope: str) -> HttpResponse | None:
     if not hasattr(request, "carnet_claims"):
         raise ImproperlyConfigured(
             "MIDDLEWARE does not name 'carnet.verifier.django.BearerMiddleware'"
@@ -316,7 +377,7 @@ def _refusal(request: HttpRequest, need: Need | None) -> HttpResponse | None:
         if need is not None:
             need(claims)
     except Refusal as refusal:
-        return _answer(request, refusal)
+        return _answer(request, refusal, scope)
     return None
 
 
@@ -331,7 +392,8 @@ def _admit(request: HttpRequest, claims: Claims, fitting: Any) -> None:
     request.csrf_processing_done = True
 
 
-def _answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+def _answer(request: HttpRequest, refusal: Refusal, scope: str) -> HttpResponse:
+    refusal = with_advice(refusal, resource(), scope)
     refusal.log(request.path)
     return HttpResponse(
         refusal.body,

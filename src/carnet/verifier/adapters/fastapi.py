@@ -14,7 +14,7 @@ and ``app.dependency_overrides[bearer]`` is the one place that replaces what the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from inspect import Parameter, Signature
@@ -24,7 +24,7 @@ from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.adapters.asgi import credentials
+from carnet.verifier.adapters.asgi import MetadataEndpoint, credentials, given
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -38,13 +38,14 @@ from carnet.verifier.bearer import (
     not_installed,
     present,
     typed,
+    with_advice,
 )
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 
 try:
-    from fastapi import Security
+    from fastapi import APIRouter, Security
     from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlows
     from fastapi.openapi.models import SecurityBase as SecurityScheme
     from fastapi.security import SecurityScopes
@@ -53,7 +54,7 @@ try:
 except ModuleNotFoundError:
     raise not_installed("fastapi") from None
 
-from carnet.verifier.adapters.starlette import BearerRefused, refused
+from carnet.verifier.adapters.starlette import BearerRefused, refused, route_of
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -105,6 +106,15 @@ class Bearer(SecurityBase, Generic[T]):
             issuer, audience, claims_type=claims_type, **options
         )
 
+    @property
+    def metadata(self) -> APIRouter:
+        """Answers for the metadata of the ``resource``: ``app.include_router(bearer.metadata)``.
+
+        Raises:
+            ConfigurationError: if there is no ``resource``.
+        """
+        return APIRouter(routes=[route_of(given(MetadataEndpoint.of(self._verifier)))])
+
     async def __call__(self, request: HTTPConnection, security_scopes: SecurityScopes) -> T:
         """Check the token of a request or a WebSocket.
 
@@ -129,7 +139,7 @@ class Bearer(SecurityBase, Generic[T]):
         except Refusal as refusal:
             if self._is_optional and refusal.code == "token_missing":
                 return cast("T", None)
-            raise refused(request, refusal) from None
+            raise self._refused(request, refusal, security_scopes.scope_str) from None
 
     @cached_property
     def optional(self) -> Bearer[T | None]:
@@ -185,6 +195,22 @@ class Bearer(SecurityBase, Generic[T]):
     def _requiring(self, need: Need, scope: str = "") -> Bearer[T]:
         return _Requiring(self, (need,), scope.split())
 
+    def _refused(self, request: HTTPConnection, refusal: Refusal, scope: str) -> BearerRefused:
+        """Refuse with all scopes that the route needs, whichever dependency was the first."""
+        route = request.scope.get("route")
+        needed = dict.fromkeys(
+            [*scope.split(), *self._scopes_below(getattr(route, "dependant", None))]
+        )
+        return refused(request, with_advice(refusal, self._verifier.resource, " ".join(needed)))
+
+    def _scopes_below(self, dependant: Any) -> Iterator[str]:
+        call = getattr(dependant, "call", None)
+        if isinstance(call, Bearer) and call._verifier is self._verifier:
+            for name in ("parent_oauth_scopes", "own_oauth_scopes"):
+                yield from getattr(dependant, name, None) or ()
+        for one in getattr(dependant, "dependencies", ()):
+            yield from self._scopes_below(one)
+
 
 class _Requiring(Bearer[T]):
     """A dependency on a Bearer: what stands in that one's place for a test is checked likewise."""
@@ -215,7 +241,7 @@ class _Requiring(Bearer[T]):
             # Else no token was checked at all: another type of an app's own stands in for a test.
             return cast("T", given)
         except Refusal as refusal:
-            raise refused(request, refusal) from None
+            raise self._refused(request, refusal, " ".join(self._scopes)) from None
 
     @property
     def optional(self) -> Bearer[T | None]:

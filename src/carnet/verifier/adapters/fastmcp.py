@@ -322,7 +322,7 @@ class _EndpointMiddleware(ToolMiddleware):
             scope["type"] == "http"
             and scope["path"].removeprefix(scope.get("root_path", "")) != self._path
             and not any(name == b"authorization" for name, _ in scope["headers"])
-            and not (self.metadata is not None and self.metadata.is_meant(scope))
+            and not (self._metadata is not None and self._metadata.is_meant(scope))
         ):
             await self._server(scope, receive, send)
             return

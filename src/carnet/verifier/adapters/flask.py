@@ -26,13 +26,16 @@ from carnet.verifier.bearer import (
     Need,
     Refusal,
     authenticate,
+    joined,
     needs_acr,
     needs_age,
     needs_role,
     needs_scope,
     not_installed,
     options_of,
+    scope_of,
     typed,
+    with_advice,
 )
 from carnet.verifier.key_source import Health
 from carnet.verifier.preflight import may_be_told
@@ -72,6 +75,8 @@ class Bearer:
     ``carnet.verifier.AccessTokenVerifier``. The claims of a request are ``current_claims``, or
     ``g.claims``.
 
+    Where the option ``resource`` is given, its metadata (RFC 9728) are answered here, to everybody.
+
     Args:
         app: the app; without one, ``init_app`` is called later.
         exempt: names of the views (Flask's endpoints) that need no token, such as ``health`` or
@@ -105,19 +110,28 @@ class Bearer:
         # Blueprints bring their views later, until the first request.
         is_checked = False
 
-        def protect() -> None:
+        def protect() -> Response | None:
             nonlocal is_checked
             if not is_checked:
                 _check_order(app)
                 self._check_exempt(app)
                 is_checked = True
+            resource = verifier.resource
+            if resource is not None and resource.path in (
+                request.path,
+                request.script_root + request.path,
+            ):
+                status, headers, body = resource.answer(request.method)
+                # A list: of bytes werkzeug would make a length of its own, wrong for HEAD.
+                return Response([body], status, headers)
             if self._exempt is None or request.endpoint in self._exempt:
-                return
+                return None
             if is_preflight(request.environ):
                 # Whatever the app adds to each of its answers, such as CORS, comes after this.
                 after_this_request(_head_only)
             else:
-                _check(None)
+                _check(None, scope_of(app.view_functions.get(request.endpoint or "")))
+            return None
 
         app.before_request(protect)
 
@@ -190,17 +204,20 @@ def _requiring(need: Need | None) -> Callable[[View[P]], View[P]]:
         for app in list(_apps):
             _check_order(app, bare)
 
+        wanted, scope = joined(need, view)
+
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-            _check(need)
+            _check(wanted, scope)
             return current_app.ensure_sync(view)(*args, **kwargs)
 
+        guarded.carnet_scope = scope  # type: ignore[attr-defined]  # for the decorators above
         return guarded
 
     return decorate
 
 
-def _check(need: Need | None) -> None:
+def _check(need: Need | None, scope: str) -> None:
     verifier = _verifier()
     try:
         claims, fitting = _checked(verifier)
@@ -208,6 +225,7 @@ def _check(need: Need | None) -> None:
             need(claims)
         g.claims = fitting
     except Refusal as refusal:
+        refusal = with_advice(refusal, verifier.resource, scope)
         refusal.log(request.path)
         abort(Response(refusal.body, refusal.status, refusal.headers, mimetype="application/json"))
 

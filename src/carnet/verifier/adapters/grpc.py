@@ -23,6 +23,7 @@ from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier, Options
+from carnet.verifier.adapters.asgi import MetadataEndpoint, given
 from carnet.verifier.bearer import (
     Need,
     Refusal,
@@ -33,7 +34,9 @@ from carnet.verifier.bearer import (
     needs_role,
     needs_scope,
     not_installed,
+    scope_of,
     typed,
+    with_advice,
 )
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
@@ -95,6 +98,9 @@ class _Rules:
         for need in self._needs.get(method, ()):
             need(claims)
 
+    def scope_of(self, method: str) -> str:
+        return scope_of(*self._needs.get(method, ()))
+
 
 class BearerInterceptor(grpc.ServerInterceptor):
     """The interceptor for ``grpc.server``.
@@ -153,9 +159,19 @@ class BearerInterceptor(grpc.ServerInterceptor):
             fitting = typed(self._verifier, claims)
             self._rules.check(method, claims)
         except Refusal as refusal:
+            refusal = with_advice(refusal, self._verifier.resource, self._rules.scope_of(method))
             refusal.log(method)
             return _aborting(refusal, continuation(handler_call_details))
         return _with_claims((claims, fitting), continuation(handler_call_details))
+
+    @property
+    def metadata(self) -> MetadataEndpoint:
+        """An ASGI app that answers for the metadata of the ``resource``, which gRPC can't.
+
+        Raises:
+            ConfigurationError: if there is no ``resource``.
+        """
+        return given(MetadataEndpoint.of(self._verifier))
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
@@ -213,11 +229,21 @@ class AsyncBearerInterceptor(grpc.aio.ServerInterceptor):
             fitting = typed(self._verifier, claims)
             self._rules.check(method, claims)
         except Refusal as refusal:
+            refusal = with_advice(refusal, self._verifier.resource, self._rules.scope_of(method))
             refusal.log(method)
             return _aborting_async(refusal, await continuation(handler_call_details))
         # Each call is a task of its own, and so has a context of its own.
         _claims.set((claims, fitting))
         return await continuation(handler_call_details)
+
+    @property
+    def metadata(self) -> MetadataEndpoint:
+        """An ASGI app that answers for the metadata of the ``resource``, which gRPC can't.
+
+        Raises:
+            ConfigurationError: if there is no ``resource``.
+        """
+        return given(MetadataEndpoint.of(self._verifier))
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""

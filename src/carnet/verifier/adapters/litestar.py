@@ -11,12 +11,13 @@ app = Litestar([list_orders], plugins=[bearer])
 from __future__ import annotations
 
 from copy import copy
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.adapters.asgi import (
+    MetadataEndpoint,
     credentials,
     is_preflight,
     pass_preflight,
@@ -32,7 +33,9 @@ from carnet.verifier.bearer import (
     needs_scope,
     not_installed,
     present,
+    scope_of,
     typed,
+    with_advice,
 )
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
@@ -44,6 +47,7 @@ try:
     from litestar.config.app import AppConfig
     from litestar.connection import ASGIConnection
     from litestar.exceptions import HTTPException
+    from litestar.handlers import asgi
     from litestar.handlers.base import BaseRouteHandler
     from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
     from litestar.middleware.base import DefineMiddleware
@@ -61,6 +65,13 @@ __all__ = [
     "require_role",
     "require_scope",
 ]
+
+
+RESOURCE: Final = "carnet.resource"
+"""Where a connection's scope has what is published of the service."""
+
+METADATA: Final = "carnet.metadata"
+"""Marks the route of the metadata: Litestar's own idea of a path's last slash counts there."""
 
 
 class BearerRefused(HTTPException):
@@ -84,6 +95,8 @@ class BearerAuth(InitPluginProtocol):
 
     ``request.user`` is a BearerUser, ``request.auth`` the Claims. A route is excluded by its path,
     or by ``exclude_from_auth=True`` on its handler.
+
+    Where the option ``resource`` is given, its metadata (RFC 9728) are answered here, to everybody.
 
     Args:
         issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
@@ -116,11 +129,32 @@ class BearerAuth(InitPluginProtocol):
         self._verifier = AsyncAccessTokenVerifier(
             issuer, audience, claims_type=claims_type, **options
         )
+        self._metadata = MetadataEndpoint.of(self._verifier)
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        """Add the middleware, the exception's handler and the OpenAPI security scheme."""
+        """Add the middleware, the exception's handler and the OpenAPI security scheme.
+
+        Raises:
+            ConfigurationError: if there is a ``resource``, and all routes lie below a path.
+        """
+        if self._metadata is not None:
+            if app_config.path.strip("/"):
+                raise ConfigurationError(
+                    "a Litestar app with a path of its own can't answer for the metadata of a "
+                    "resource, which are at the root of the host: give the routes that path, or "
+                    "put carnet.verifier.asgi.BearerMiddleware around the app instead"
+                )
+            # A route, since no middleware sees what has none; the middleware answers.
+            route = asgi(self._metadata.path, copy_scope=True, opt={METADATA: True})
+            app_config.route_handlers.append(route(self._metadata.__call__))
         app_config.middleware.insert(
-            0, DefineMiddleware(_Middleware, verifier=self._verifier, exclude=self._exclude)
+            0,
+            DefineMiddleware(
+                _Middleware,
+                verifier=self._verifier,
+                exclude=self._exclude,
+                metadata=self._metadata,
+            ),
         )
         app_config.exception_handlers = {BearerRefused: _answer, **app_config.exception_handlers}
         app_config.on_shutdown.append(self.aclose)
@@ -146,13 +180,24 @@ class BearerAuth(InitPluginProtocol):
 
 class _Middleware(AbstractAuthenticationMiddleware):
     def __init__(
-        self, app: ASGIApp, verifier: AsyncAccessTokenVerifier, exclude: list[str] | None
+        self,
+        app: ASGIApp,
+        verifier: AsyncAccessTokenVerifier,
+        exclude: list[str] | None,
+        metadata: MetadataEndpoint | None,
     ) -> None:
         # Litestar leaves every OPTIONS open unless it is told otherwise.
         super().__init__(app, exclude=exclude, exclude_http_methods=())
         self._verifier = verifier
+        self._metadata = metadata
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._metadata is not None:
+            # Here, before the app's own guards: they may ask for a token everywhere.
+            if METADATA in scope["route_handler"].opt:
+                await self._metadata(scope, receive, send)  # type: ignore[arg-type]  # likewise
+                return
+            scope[RESOURCE] = self._verifier.resource  # type: ignore[typeddict-unknown-key]  # our own
         if is_preflight(scope):  # type: ignore[arg-type]  # a TypedDict
             await pass_preflight(self.app, scope, receive, send)
         else:
@@ -205,10 +250,16 @@ def _guard(need: Need) -> Guard:
         except Refusal as refusal:
             raise _refused(connection, refusal) from None
 
+    guard.carnet_scope = scope_of(need)  # type: ignore[attr-defined]  # read where one refuses
     return guard
 
 
 def _refused(connection: ASGIConnection[Any, Any, Any, Any], refusal: Refusal) -> BearerRefused:
+    # The app's own guards, its routers' and the handler's: which one comes first does not matter.
+    handler: Any = connection.scope["route_handler"]
+    guards = [guard for layer in handler.ownership_layers for guard in layer.guards or ()]
+    resource: Any = connection.scope.get(RESOURCE)
+    refusal = with_advice(refusal, resource, scope_of(*guards))
     refusal.log(connection.scope["path"])
     return BearerRefused(refusal)
 

@@ -18,25 +18,36 @@ class Invoices(APIView):
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from carnet.errors import ConfigurationError
-from carnet.verifier.adapters.django import DjangoUser, close, health, verifier
+from carnet.verifier.adapters.django import (
+    DjangoUser,
+    close,
+    health,
+    metadata_path,
+    resource,
+    verifier,
+)
 from carnet.verifier.adapters.wsgi import authorization, presented
 from carnet.verifier.bearer import (
     RETRY_SECONDS,
     Need,
     Refusal,
     authenticate,
+    missing,
     needs_acr,
     needs_age,
     needs_role,
     needs_scope,
     not_installed,
     present,
+    scope_of,
     typed,
+    with_advice,
 )
 from carnet.verifier.user import BearerUser
 
@@ -56,6 +67,7 @@ __all__ = [
     "TokenRequired",
     "close",
     "health",
+    "metadata_path",
     "require_acr",
     "require_age",
     "require_role",
@@ -110,12 +122,13 @@ class BearerAuthentication(BaseAuthentication):
         except Refusal as refusal:
             if refusal.code == "token_missing":
                 return None
-            raise _refused(request, refusal) from None
+            view = (request.parser_context or {}).get("view")
+            raise _refused(request, refusal, view) from None
         return DjangoUser(claims, fitting), fitting
 
     def authenticate_header(self, request: Request) -> str:
         """Give the challenge of the framework's own 401."""
-        return "Bearer"
+        return with_advice(missing(), resource()).headers["WWW-Authenticate"]
 
 
 class TokenRequired(BasePermission):
@@ -139,7 +152,7 @@ class TokenRequired(BasePermission):
             for need in self.needs_of(view):
                 need(claims)
         except Refusal as refusal:
-            raise _refused(request, refusal) from None
+            raise _refused(request, refusal, view) from None
         return True
 
 
@@ -218,6 +231,22 @@ def require_age(max_age: int) -> type[TokenRequired]:
     return type("AgeRequired", (TokenRequired,), {"needs": (needs_age(max_age),)})
 
 
-def _refused(request: Request, refusal: Refusal) -> BearerRefused:
+def _refused(request: Request, refusal: Refusal, view: Any) -> BearerRefused:
+    refusal = with_advice(refusal, resource(), _scope_at(view))
     refusal.log(request.path)
     return BearerRefused(refusal)
+
+
+def _scope_at(view: Any) -> str:
+    """Join the scopes that all permissions of a view ask for, whichever refuses first."""
+    permissions = [] if view is None else view.get_permissions()
+    with suppress(ConfigurationError):  # a view that lacks an attribute; that is told elsewhere
+        return scope_of(
+            *(
+                need
+                for one in permissions
+                if isinstance(one, TokenRequired)
+                for need in one.needs_of(view)
+            )
+        )
+    return ""

@@ -16,17 +16,24 @@ import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import wraps
-from typing import Any, TypeVar, Unpack
+from typing import Any, Final, TypeVar, Unpack
 
 from carnet.errors import ConfigurationError
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
-from carnet.verifier.adapters.asgi import CLOSED, can_be_denied, credentials
+from carnet.verifier.adapters.asgi import (
+    CLOSED,
+    MetadataEndpoint,
+    can_be_denied,
+    credentials,
+    given,
+)
 from carnet.verifier.bearer import (
     Need,
     Refusal,
     authenticate_async,
     check_scope,
+    joined,
     needs_acr,
     needs_age,
     needs_role,
@@ -34,10 +41,12 @@ from carnet.verifier.bearer import (
     not_installed,
     present,
     typed,
+    with_advice,
 )
 from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
+from carnet.verifier.protected_resource import Answer
 from carnet.verifier.user import BearerUser
 
 try:
@@ -51,6 +60,7 @@ try:
     from starlette.exceptions import HTTPException
     from starlette.requests import HTTPConnection
     from starlette.responses import Response
+    from starlette.routing import Route
     from starlette.websockets import WebSocketClose
 except ModuleNotFoundError:
     raise not_installed("starlette") from None
@@ -66,9 +76,13 @@ __all__ = [
     "require_role",
     "require_scope",
     "require_token",
+    "route_of",
 ]
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+RESOURCE: Final = "carnet.resource"
+"""Where a connection's scope has what is published of the service."""
 
 
 class BearerRefused(HTTPException):
@@ -97,11 +111,22 @@ class _Refused(AuthenticationError):
         self.refusal = refusal
 
 
+class _Published(AuthenticationError):
+    """A request for the metadata: a backend can answer one in no other way."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("the metadata of the resource")
+        self.answer = answer
+
+
 class BearerBackend(AuthenticationBackend):
     """Gives ``request.user`` and ``request.auth`` from a request's access token.
 
     A request without an Authorization header, or with one of another scheme, is anonymous: it is
     the endpoint's decorator that asks for a token. A bad token is refused everywhere.
+
+    Where the option ``resource`` is given, its metadata (RFC 9728) are answered here and by
+    ``on_error``, to everybody.
 
     Args:
         issuer: the issuer's address, exactly as in its tokens, an ``Issuer``, or several.
@@ -126,9 +151,24 @@ class BearerBackend(AuthenticationBackend):
         self._verifier = AsyncAccessTokenVerifier(
             issuer, audience, claims_type=claims_type, **options
         )
+        self._metadata = MetadataEndpoint.of(self._verifier)
+
+    @property
+    def metadata(self) -> Route:
+        """A route for the metadata, outside of what the app is mounted at.
+
+        Raises:
+            ConfigurationError: if there is no ``resource``.
+        """
+        return route_of(given(self._metadata))
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
         """Check the request's token, if it has one."""
+        resource = self._verifier.resource
+        if resource is not None:
+            if self._metadata is not None and self._metadata.is_meant(conn.scope):
+                raise _Published(resource.answer(conn.scope["method"]))
+            conn.scope[RESOURCE] = resource
         try:
             claims = await authenticate_async(self._verifier, *credentials(conn.scope))
             # A scope that is no text is refused here, before an endpoint asks for it.
@@ -138,7 +178,7 @@ class BearerBackend(AuthenticationBackend):
         except Refusal as refusal:
             if refusal.code == "token_missing":
                 return None
-            raise _Refused(refusal) from None
+            raise _Refused(with_advice(refusal, resource)) from None
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
@@ -159,6 +199,9 @@ class BearerBackend(AuthenticationBackend):
 
 def on_error(conn: HTTPConnection, error: AuthenticationError) -> Response:
     """Answer for a bad token; it is given to AuthenticationMiddleware beside the backend."""
+    if isinstance(error, _Published):
+        status, headers, body = error.answer
+        return Response(body, status, headers)
     if not isinstance(error, _Refused):
         return Response(str(error), 400)
     error.refusal.log(conn.scope["path"])
@@ -198,6 +241,7 @@ def require_age(max_age: int) -> Callable[[Endpoint], Endpoint]:
 def _requiring(need: Need | None) -> Callable[[Endpoint], Endpoint]:
     def decorate(endpoint: Endpoint) -> Endpoint:
         signature = inspect.signature(endpoint)
+        wanted, scope = joined(need, endpoint)
         name = next((name for name in signature.parameters if name in ("request", "websocket")), "")
         if not name:
             raise ConfigurationError(
@@ -206,24 +250,31 @@ def _requiring(need: Need | None) -> Callable[[Endpoint], Endpoint]:
 
         @wraps(endpoint)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            _check(signature.bind_partial(*args, **kwargs).arguments[name], need)
+            _check(signature.bind_partial(*args, **kwargs).arguments[name], wanted, scope)
             if inspect.iscoroutinefunction(endpoint):
                 return await endpoint(*args, **kwargs)
             return await run_in_threadpool(endpoint, *args, **kwargs)
 
+        guarded.carnet_scope = scope  # type: ignore[attr-defined]  # for the decorators above
         return guarded  # type: ignore[return-value]
 
     return decorate
 
 
-def _check(conn: HTTPConnection, need: Need | None) -> None:
+def _check(conn: HTTPConnection, need: Need | None, scope: str) -> None:
     user = conn.user
     try:
         claims = present(user.claims if isinstance(user, BearerUser) else None)
         if need is not None:
             need(claims)
     except Refusal as refusal:
-        raise refused(conn, refusal) from None
+        advised = with_advice(refusal, conn.scope.get(RESOURCE), scope)
+        raise refused(conn, advised) from None
+
+
+def route_of(metadata: MetadataEndpoint) -> Route:
+    """Make the route of the metadata, which no OpenAPI document tells of."""
+    return Route(metadata.path, metadata, include_in_schema=False)
 
 
 def refused(conn: HTTPConnection, refusal: Refusal) -> BearerRefused:

@@ -13,7 +13,7 @@ from wsgiref.util import request_uri
 from carnet.jwt.policy import Names
 from carnet.verifier import preflight
 from carnet.verifier.access_token import AccessTokenVerifier, Options
-from carnet.verifier.bearer import Refusal, authenticate, typed
+from carnet.verifier.bearer import Refusal, authenticate, typed, with_advice
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
@@ -34,6 +34,8 @@ class BearerMiddleware:
 
     A browser's CORS preflight, which never has a token, goes on to the app's own CORS layer; of the
     answer only the status and the headers of CORS come back.
+
+    Where the option ``resource`` is given, its metadata (RFC 9728) are answered here, to everybody.
 
     Args:
         app: what is protected.
@@ -66,6 +68,9 @@ class BearerMiddleware:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or let it through to the app."""
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        resource = self._verifier.resource
+        if resource is not None and resource.path in (path, environ.get("PATH_INFO")):
+            return _answer(start_response, *resource.answer(environ["REQUEST_METHOD"]))
         try:
             if path not in self._exempt:
                 if is_preflight(environ):
@@ -75,6 +80,7 @@ class BearerMiddleware:
                 environ["carnet.claims"] = claims
             return self._app(environ, start_response)
         except Refusal as refusal:
+            refusal = with_advice(refusal, resource)
             refusal.log(path)
             body = refusal.body
             headers = {
@@ -82,9 +88,7 @@ class BearerMiddleware:
                 "Content-Length": str(len(body)),
                 **refusal.headers,
             }
-            status = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
-            start_response(status, list(headers.items()))
-            return [body]
+            return _answer(start_response, refusal.status, headers, body)
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
@@ -93,6 +97,13 @@ class BearerMiddleware:
     def close(self) -> None:
         """Stop following the revocations, when the app ends."""
         self._verifier.close()
+
+
+def _answer(
+    start_response: StartResponse, status: int, headers: dict[str, str], body: bytes
+) -> list[bytes]:
+    start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
+    return [body]
 
 
 def is_preflight(environ: dict[str, Any]) -> bool:

@@ -9,20 +9,26 @@ from carnet.server.service import Service
 from carnet.server.sessions.sessions import Grant
 from carnet.server.web.requests import RequestRefused
 
-__all__ = ["check_resource", "token_answer"]
+__all__ = ["first_audience", "token_answer"]
 
 
-def check_resource(service: Service, resource: str | None) -> None:
-    """Check that tokens of a session that begins here may be for an audience (RFC 8707 section 2).
+def first_audience(service: Service, resource: str | None) -> str:
+    """Choose what the tokens of a session that begins here are for (RFC 8707 section 2).
+
+    Args:
+        service: the service.
+        resource: what is asked for, or None for the first of the setting audiences.
 
     Raises:
         RequestRefused: ``invalid_target``.
     """
     audiences = service.registry.audiences_of(FIRST_PARTY_CLIENT)
-    if resource is not None and resource not in audiences:
+    audience = service.registry.spelled(resource or service.settings.audiences[0])
+    if resource is not None and audience not in audiences:
         raise RequestRefused(
             "invalid_target", f"the resource must be one of: {', '.join(audiences)}"
         )
+    return audience
 
 
 def token_answer(

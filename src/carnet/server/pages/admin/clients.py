@@ -11,8 +11,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.clients.clients import Client, ClientMetadata, ClientRefused
+from carnet.server.clients.clients import (
+    DEVICE_CODE,
+    FIRST_PARTY_CLIENT,
+    TOKEN_EXCHANGE,
+    Client,
+    ClientMetadata,
+    ClientRefused,
+)
 from carnet.server.clients.resources import ResourceMetadata
+from carnet.server.clients.unregistered import unregistered_kind
 from carnet.server.identifiers import new_identifier
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
@@ -43,6 +51,8 @@ DONE: Final = {
     "resource-removed": "The resource is removed; no more tokens are made for it.",
 }
 RESOURCE: Final = "admin_resource_new.html"
+CLIENT_FIELDS: Final = ("redirect_uris", "exchange_from", "exchange_to")
+"""Where in the form of a client an error about a member of its metadata is shown."""
 RESOURCE_FIELDS: Final = {"scopes": "scopes", "scope_claims": "scopes", "claims": "claims"}
 """Where in the form of a resource an error about a member of its metadata is shown."""
 NO_CLAIMS: Final = "-"
@@ -59,7 +69,7 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "device": (
         "A command line or a device without a browser, where people type a code elsewhere",
         {
-            "grant_types": ("urn:ietf:params:oauth:grant-type:device_code", "refresh_token"),
+            "grant_types": (DEVICE_CODE, "refresh_token"),
             "token_endpoint_auth_method": "none",
         },
     ),
@@ -69,6 +79,10 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "grant_types": ("client_credentials",),
             "token_endpoint_auth_method": "client_secret_basic",
         },
+    ),
+    "agent": (
+        "A service, a job or an agent that acts for people, with their tokens",
+        {"grant_types": (TOKEN_EXCHANGE,), "token_endpoint_auth_method": "client_secret_basic"},
     ),
 }
 # For how many seconds the current secret works on beside a new one.
@@ -119,6 +133,10 @@ async def list_clients(request: Request) -> Response:
     service: Service = request.app.state.service
     session = await require_administrator(request)
     made = service.registry.resources()
+    after = request.query_params.get("after", "")
+    if not after.isascii() or not after.isprintable():
+        raise HTTPException(404)
+    unregistered, unreadable, last = await service.registry.unregistered.page(after)
     names = {resource.audience for resource in made}
     return render(
         request,
@@ -126,7 +144,10 @@ async def list_clients(request: Request) -> Response:
         session=session,
         clients=service.registry.clients(),
         failures=await service.logout_notices.failures(),
-        unreadable=sorted(service.registry.unreadable_clients.items()),
+        unregistered=unregistered,
+        after=after,
+        last=last,
+        unreadable=sorted({**service.registry.unreadable_clients, **unreadable}.items()),
         unreadable_resources=sorted(service.registry.unreadable_resources.items()),
         resources=made,
         settled=[
@@ -142,7 +163,7 @@ async def show_client(request: Request) -> Response:
     """Show a client, and whether it can be told of ended sessions."""
     service: Service = request.app.state.service
     session = await require_administrator(request)
-    client = _client(request, request.query_params.get("id", ""))
+    client = await _client(request, request.query_params.get("id", ""))
     failure = (await service.logout_notices.failures()).get(client.id)
     return _client_page(request, session, client, None, failure=failure)
 
@@ -162,6 +183,8 @@ async def add_client(request: Request) -> Response:
         "redirect_uris": form["redirect_uris"].split(),
         "scope": " ".join(form["scope"].split()),
         "resources": form["resources"].split(),
+        "exchange_from": form["exchange_from"].split(),
+        "exchange_to": form["exchange_to"].split(),
         "first_party": form["first_party"] == "yes",
         "plain_http": form["plain_http"] == "yes",
         **KINDS.get(form["kind"], KINDS["web"])[1],
@@ -177,7 +200,7 @@ async def add_client(request: Request) -> Response:
         made = service.registry.client(form["id"])
         if error.code == "id_taken" and made is not None:
             return _client_page(request, session, made, None, again=True)
-        field = "redirect_uris" if error.member == "redirect_uris" else "form"
+        field = error.member if error.member in CLIENT_FIELDS else "form"
         return _new_page(request, session, form.values, 422, {field: in_words(error)})
     return _client_page(request, session, client, secret, 201)
 
@@ -196,10 +219,12 @@ async def ask(request: Request) -> Response:
         back = "/admin/clients"
         if registry.resource(name) is None and name not in registry.unreadable_resources:
             raise HTTPException(404)
-    elif change == "remove" and registry.is_unreadable(name):
+    elif change == "remove" and (
+        registry.is_unreadable(name) or unregistered_kind(name) is not None
+    ):
         back = "/admin/clients"
     else:
-        shown = _client(request, name).metadata.client_name or name
+        shown = (await _client(request, name)).metadata.client_name or name
     title, text, button = QUESTIONS[change]
     return render(
         request,
@@ -220,13 +245,13 @@ async def make_secret(request: Request) -> Response:
     service: Service = request.app.state.service
     form = await Form.read(request)
     session = await require_administrator(request)
-    client = _client(request, form["id"])
-    if not client.metadata.has_secret:
+    client = await _client(request, form["id"])
+    if client.unregistered or not client.metadata.has_secret:
         raise HTTPException(404)
     origin = origin_of(request, session.account.id)
     kept = KEPT.get(form["keep_previous"], 0)
     secret = await service.registry.new_secret(client.id, origin, kept)
-    return _client_page(request, session, _client(request, client.id), secret)
+    return _client_page(request, session, await _client(request, client.id), secret)
 
 
 async def remove_previous_secret(request: Request) -> Response:
@@ -302,16 +327,20 @@ def _resource_members(form: Form) -> dict[str, Any]:
         scopes.append(scope)
         if claims:
             released[scope] = [name for name in claims.split(",") if name]
-    members: dict[str, Any] = {"scopes": scopes, "scope_claims": released}
+    members: dict[str, Any] = {
+        "scopes": scopes,
+        "scope_claims": released,
+        "unregistered_clients": form["unregistered_clients"] == "yes",
+    }
     if form["claims"].strip():
         members["claims"] = [name for name in form["claims"].split() if name != NO_CLAIMS]
     return members
 
 
-def _client(request: Request, client_id: str) -> Client:
+async def _client(request: Request, client_id: str) -> Client:
     service: Service = request.app.state.service
-    found = next((one for one in service.registry.clients() if one.id == client_id), None)
-    if found is None:
+    found = await service.registry.find(client_id)
+    if found is None or found is FIRST_PARTY_CLIENT:
         raise HTTPException(404)
     return found
 

@@ -41,6 +41,7 @@ CHANGED: Final = {
     "disable": "The account is disabled and signed out everywhere.",
     "enable": "The account may sign in again.",
     "end": "The session has ended.",
+    "stop": "The program is stopped; it gets nothing more until the user signs in again.",
     "sign-out": "All sessions of the account have ended.",
 }
 QUESTIONS: Final = {
@@ -163,6 +164,8 @@ async def change_user(request: Request) -> Response:
             await service.accounts.enable(account.id, origin)
         elif change == "end":
             await service.sessions.end_of_account(account.id, form["id"], REASON, origin)
+        elif change == "stop":
+            await service.agents.stop(account.id, form["id"], origin)
         else:
             await service.sessions.end_all(account.id, REASON, origin)
     except AccountRefused as error:
@@ -245,6 +248,8 @@ async def _user_page(
         session=session,
         user=account,
         sessions=await service.sessions.of_account(account.id),
+        agents=await service.agents.of_account(account.id),
+        name_of=service.registry.name_of,
         values={"roles": " ".join(account.roles), "claims": claims, **values},
         errors=errors,
         device_name=device_name,

@@ -4,9 +4,12 @@ Parameters stand in the order of their numbers: SQLite numbers them as they come
 """
 
 from carnet.server.store.statements.accounts import *
+from carnet.server.store.statements.agents import *
 from carnet.server.store.statements.audit import *
 from carnet.server.store.statements.clients import *
 from carnet.server.store.statements.codes import *
 from carnet.server.store.statements.keys import *
+from carnet.server.store.statements.registrations import *
 from carnet.server.store.statements.revocations import *
 from carnet.server.store.statements.sessions import *
+from carnet.server.store.statements.unregistered_clients import *

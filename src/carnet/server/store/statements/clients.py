@@ -47,6 +47,7 @@ RETURNING id
 
 FORGET_CONSENTS_TO_CLIENT = """
 DELETE FROM consent WHERE client_id = $1
+RETURNING account_id
 """
 
 RESOURCES = """
@@ -70,9 +71,11 @@ RETURNING audience
 """
 
 CONNECTED_APPLICATIONS = """
-SELECT client_id, resource, scope, granted_at, metadata
+SELECT consent.client_id, resource, scope, granted_at,
+  COALESCE(client.metadata, unregistered_client.metadata)
 FROM consent LEFT JOIN client ON client.id = consent.client_id
-WHERE account_id = $1 ORDER BY granted_at DESC, client_id, resource
+  LEFT JOIN unregistered_client ON unregistered_client.client_id = consent.client_id
+WHERE account_id = $1 ORDER BY granted_at DESC, consent.client_id, resource
 """
 
 WITHDRAW_CONSENT = """

@@ -166,7 +166,8 @@ class TokenStateRow(NamedTuple):
 SESSIONS_OF_ACCOUNT = """
 SELECT id, client_id, user_agent, address, created_at, rotated_at, expires_at
 FROM session
-WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2 AND rotated_at > $3
+WHERE account_id = $1 AND parent_id IS NULL
+  AND ended_at IS NULL AND expires_at > $2 AND rotated_at > $3
 ORDER BY rotated_at DESC, id
 """
 
@@ -177,14 +178,17 @@ UPDATE session SET ended_at = ended_at WHERE id = $1
 RETURNING id
 """
 
+# A program that acts for somebody, and whose session is ended by itself, does not begin it anew.
 END_SESSION = """
-UPDATE session SET ended_at = $1, ended_reason = $2
+UPDATE session SET ended_at = $1,
+  ended_reason = CASE WHEN parent_id IS NULL THEN $2 ELSE 'stopped' END
 WHERE id = $3 AND ended_at IS NULL
 RETURNING account_id, client_id
 """
 
 END_SESSION_OF_ACCOUNT = """
-UPDATE session SET ended_at = $1, ended_reason = $2
+UPDATE session SET ended_at = $1,
+  ended_reason = CASE WHEN parent_id IS NULL THEN $2 ELSE 'stopped' END
 WHERE id = $3 AND account_id = $4 AND ended_at IS NULL
 RETURNING account_id, client_id
 """

@@ -68,6 +68,8 @@ async def grant_authorization_code(request: Request, form: dict[str, str]) -> di
             "invalid_grant", "the code is not good any more, or was given for another request"
         ) from None
 
+    if client.unregistered:
+        await service.registry.unregistered.note_use(client)
     # The session keeps what was granted: what the client has less now, it may have again.
     grant = grant._replace(scope=scope)
     content = token_answer(service, grant, audience, lifetime, thumbprint)

@@ -68,7 +68,8 @@ def choose_audience(
         RequestRefused: ``invalid_target``.
     """
     allowed = service.registry.audiences_of(client)
-    audience = resource or granted or next(iter(allowed), "")
+    granted = service.registry.spelled(granted or next(iter(allowed), ""))
+    audience = service.registry.spelled(resource) if resource else granted
     if audience not in allowed or (bound and audience != granted):
         names = f": {', '.join(allowed)}" if client.metadata.first_party else ""
         raise RequestRefused(

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from carnet.server.clients.resources import ANY_RESOURCE
 from carnet.server.endpoints.token.grants.checks import (
     check_grant,
     choose_audience,
@@ -29,8 +30,13 @@ async def grant_client_credentials(request: Request, form: dict[str, str]) -> di
     lifetime = whole_seconds(form.get("expires_in"))
 
     audience = choose_audience(service, client, form.get("resource"))
-    own = client.metadata.scope
-    scope = choose_scope(service, client, audience, own, form.get("scope"))
+    own, requested = client.metadata.scope, form.get("scope")
+    if not own and requested is not None and client.metadata.resources:
+        # Nobody is asked for consent here. So what a resource offers is only for a client whose
+        # administrator has let it in to this one, or else has named the scopes.
+        resource = service.registry.resource(audience) or ANY_RESOURCE
+        own = " ".join(resource.metadata.scopes)
+    scope = choose_scope(service, client, audience, own, requested)
     if proof is not None:
         await use_proof(service, proof)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import structlog
 from starlette.requests import Request
 
+from carnet.server.clients.clients import DEVICE_CODE
 from carnet.server.endpoints.token.answer import token_answer
 from carnet.server.endpoints.token.grants.checks import (
     check_grant,
@@ -22,9 +23,7 @@ from carnet.server.web.client_authentication import authenticate
 from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
 from carnet.server.web.requests import RequestRefused
 
-__all__ = ["DEVICE_CODE", "grant_device_code"]
-
-DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+__all__ = ["grant_device_code"]
 
 # What the device is told (RFC 8628 section 3.5).
 _TOLD: Final = frozenset(("authorization_pending", "slow_down", "access_denied", "expired_token"))

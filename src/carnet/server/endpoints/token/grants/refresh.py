@@ -71,6 +71,8 @@ async def grant_refresh(request: Request, form: dict[str, str]) -> dict[str, Any
             # scope. What is left would be a session without a token.
             await service.sessions.end(grant.session_id, "grant_withdrawn", origin)
             raise _refuse("withdrawn", origin) from None
+    if client.unregistered:
+        await service.registry.unregistered.note_use(client)
     ACCEPTED.inc()
 
     audience, scope = chosen
@@ -121,7 +123,7 @@ def _choose(
     # A person let the client in to one resource. Nobody is asked about first-party ones: to these
     # the session's resource is a default, and any of their own will do.
     bound = not client.metadata.first_party
-    is_own = audience in service.registry.audiences_of(client)
+    is_own = service.registry.spelled(audience) in service.registry.audiences_of(client)
     default = audience if bound or is_own else None
     chosen = choose_audience(service, client, resource, default, bound=bound)
     left = choose_scope(service, client, chosen, scope, requested)

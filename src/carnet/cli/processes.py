@@ -1,4 +1,4 @@
-"""The demo's processes: started together, watched, and never outliving the demo."""
+"""The processes of a command: started together, watched, and never outliving it."""
 
 from __future__ import annotations
 
@@ -22,21 +22,25 @@ START_SECONDS = 30
 STOP_SECONDS = 5
 
 
-def check_ports(ports: Mapping[str, int]) -> None:
+def check_ports(ports: Mapping[str, int], advice: str, host: str = "127.0.0.1") -> None:
     """Check that every port is free before anything is made or started.
+
+    Args:
+        ports: of whom each is.
+        advice: how to choose another one.
+        host: the address that they are ports of.
 
     Raises:
         ServerError: ``port_taken``.
     """
     for name, port in ports.items():
-        with socket.socket() as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((host, port))
             except OSError:
                 raise ServerError(
-                    f"port {port}, for {name}, is taken; stop what listens there, or choose "
-                    "where the demo's ports begin with --port",
+                    f"port {port}, for {name}, is taken; stop what listens there, or {advice}",
                     code="port_taken",
                 ) from None
 
@@ -71,13 +75,24 @@ class Processes:
             if child.stderr is not None:
                 child.stderr.close()
 
-    def start(self, name: str, module: str, *arguments: str, **variables: str) -> None:
-        """Start ``python -m module arguments`` with these environment variables added."""
+    def start(
+        self, name: str, module: str, *arguments: str, talks: bool = False, **variables: str
+    ) -> None:
+        """Start ``python -m module arguments``.
+
+        Args:
+            name: what messages call it.
+            module: which.
+            arguments: its own.
+            talks: whether what it says on standard error is said on ours; otherwise its last words
+                are kept for when it has ended.
+            variables: of the environment, added to ours.
+        """
         self._children[name] = child_processes.start(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=None if talks else subprocess.PIPE,
             env={**os.environ, **variables},
             start_new_session=True,
         )
@@ -112,5 +127,7 @@ class Processes:
 
     def _last_words(self, name: str) -> str:
         stream = self._children[name].stderr
-        text = stream.read().decode("utf-8", "replace").strip() if stream else ""
+        if stream is None:
+            return "what it has said above tells why"
+        text = stream.read().decode("utf-8", "replace").strip()
         return text.splitlines()[-1].removeprefix("carnet: ") if text else "it said nothing"

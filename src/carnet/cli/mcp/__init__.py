@@ -1,0 +1,1 @@
+"""``carnet mcp``: access tokens in front of MCP servers."""

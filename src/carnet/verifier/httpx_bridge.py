@@ -1,0 +1,115 @@
+"""A flow of httpx2, as the MCP SDK writes them, for the clients of httpx, blocking ones too.
+
+The flow knows of the API's own request no more than it needs: method, address and headers, and
+whether it can be sent again; and of the answer the head, since what is streamed is not for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
+from typing import Any, Final
+
+import httpx
+
+from carnet.verifier.bearer import not_installed
+
+try:
+    import httpx2
+except ModuleNotFoundError:
+    raise not_installed("mcp") from None
+
+__all__ = ["in_a_thread", "known_of", "received", "sent"]
+
+_OF_THE_BODY: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+def in_a_thread(flow: AsyncGenerator[Any, Any], request: Any) -> Generator[Any, Any, None]:
+    """Run a flow for a blocking client: it has an event loop in a thread of its own.
+
+    Args:
+        flow: what yields requests and is sent their answers.
+        request: the one whose answer is the client's, and is not read here.
+    """
+    asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
+
+    async def drive() -> None:
+        running.append((asyncio.get_running_loop(), asyncio.current_task()))
+        try:
+            outgoing = await anext(flow)
+            while True:
+                asked.put(outgoing)
+                answer = await asyncio.to_thread(answers.get)
+                if answer is None:
+                    break
+                outgoing = await flow.asend(answer)
+        except StopAsyncIteration:
+            asked.put(None)
+        except BaseException as error:
+            asked.put(error)
+        finally:
+            await flow.aclose()
+
+    thread = threading.Thread(target=lambda: asyncio.run(drive()), name="carnet-agent")
+    thread.start()
+    try:
+        while (outgoing := asked.get()) is not None:
+            if isinstance(outgoing, BaseException):
+                raise outgoing
+            answer = yield outgoing
+            if outgoing is not request:
+                answer.read()
+            answers.put(answer)
+    except BaseException:
+        # Such as Ctrl-C while the person is in the browser: the flow waits for no answer of theirs.
+        for loop, task in running:
+            if task is not None:
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(task.cancel)
+        raise
+    finally:
+        answers.put(None)
+        thread.join()
+
+
+def known_of(request: httpx.Request) -> httpx2.Request:
+    """Give what the flow has to know of a request of httpx."""
+    replayable = isinstance(request.stream, httpx.ByteStream)
+    content: Any = b"" if replayable else iter(())
+    return httpx2.Request(
+        request.method, str(request.url), headers=request.headers.multi_items(), content=content
+    )
+
+
+def sent(outgoing: httpx2.Request, given: httpx2.Request, request: httpx.Request) -> httpx.Request:
+    """Give what httpx sends: the API's own request with its token, or one of the flow's."""
+    if outgoing is given:
+        if "authorization" in given.headers:
+            request.headers["authorization"] = given.headers["authorization"]
+        return request
+    return httpx.Request(
+        outgoing.method,
+        str(outgoing.url),
+        headers=outgoing.headers.multi_items(),
+        content=outgoing.content,
+    )
+
+
+async def received(response: httpx.Response, has_body: bool) -> httpx2.Response:
+    """Give what the flow has to know of a response of httpx: of the API's own, the head alone."""
+    content = b""
+    if has_body:
+        try:
+            content = response.content
+        except httpx.ResponseNotRead:
+            content = await response.aread()
+    headers = [
+        pair for pair in response.headers.multi_items() if pair[0].lower() not in _OF_THE_BODY
+    ]
+    request = httpx2.Request(response.request.method, str(response.request.url))
+    return httpx2.Response(response.status_code, headers=headers, content=content, request=request)

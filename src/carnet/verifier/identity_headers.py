@@ -1,0 +1,122 @@
+"""Who a request is from, told to a service in headers: ``X-Auth-Subject`` and its like.
+
+All of them are always told, empty where the token says nothing, so that a header that came from
+outside never stays. What comes under another spelling of such a name, as ``X_Auth_Subject``,
+servers of CGI and WSGI take for the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from carnet.errors import ConfigurationError
+from carnet.jwt.claims import Claims
+from carnet.verifier.bearer import Refusal
+
+__all__ = ["PREFIX", "IdentityHeaders"]
+
+PREFIX: Final = "X-Auth-"
+MAX_HEADER: Final = 8 * 1024
+# What is told of every token, by the ends of the headers' names.
+TOLD: Final[Mapping[str, Callable[[Claims], str | Collection[str] | None]]] = {
+    "Subject": lambda claims: claims.subject,
+    "Session": lambda claims: claims.session_id,
+    "Client": lambda claims: claims.client_id,
+    "Roles": lambda claims: claims.roles,
+    "Scope": lambda claims: " ".join(sorted(claims.scopes)),
+}
+
+_NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]")
+
+# Visible ASCII apart from the percent sign itself, which begins what was encoded, and the comma,
+# which separates the items of a list.
+_AS_IT_IS = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "%,")
+
+
+class IdentityHeaders:
+    """The headers that tell a service who a request is from.
+
+    Args:
+        passed_claims: names of further claims to tell, as ``X-Auth-Claim-…``.
+        prefix: what the names of the headers begin with.
+
+    Attributes:
+        names: of all headers.
+
+    Raises:
+        ConfigurationError: if a name can't be one of a header.
+    """
+
+    def __init__(self, passed_claims: Collection[str] = (), prefix: str = PREFIX) -> None:
+        for name in (prefix, *passed_claims):
+            if not name or not all(part.isalnum() and part.isascii() for part in _parts(name)):
+                raise ConfigurationError(
+                    "the prefix and the claims become names of headers: letters, digits, '-', '_'"
+                )
+        self._claims = {
+            name: f"{prefix}Claim-{'-'.join(_parts(name)).title()}" for name in passed_claims
+        }
+        self._told = {f"{prefix}{name}": read for name, read in TOLD.items()}
+        self._prefix = _folded(prefix)
+        self.names = (*self._told, *self._claims.values())
+        self._names = {_folded(name): name.lower() for name in self.names}
+
+    def mistaken(self, name: str) -> str | None:
+        """Give which of these headers another one can be taken for, by its spelling, or None.
+
+        Args:
+            name: the other's name, in small letters.
+        """
+        ours = self._names.get(_folded(name), name)
+        return None if name == ours else ours
+
+    def is_reserved(self, name: str) -> bool:
+        """Tell whether a header can be taken for one that begins with the prefix."""
+        return _folded(name).startswith(self._prefix)
+
+    def of(self, claims: Claims) -> dict[str, str]:
+        """Give the headers for a token's claims.
+
+        Raises:
+            Refusal: 403, where they say more than fits.
+        """
+        headers = {name: _text(read(claims)) for name, read in self._told.items()}
+        for name, header in self._claims.items():
+            headers[header] = _text(_plain(claims, name))
+        if sum(map(len, headers.values())) > MAX_HEADER:
+            content = {
+                "error": "invalid_token",
+                "error_description": "the token says more than fits into headers",
+                "code": "claims_too_large",
+            }
+            raise Refusal(403, {}, content)
+        return headers
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.replace("_", "-").split("-") if part] or [""]
+
+
+def _folded(name: str) -> str:
+    """Write a header's name as the variable of CGI that it becomes, but for the letters' size."""
+    return _NOT_ALPHANUMERIC.sub("-", name.lower())
+
+
+def _plain(claims: Mapping[str, Any], name: str) -> str | Collection[str] | None:
+    value = claims.get(name)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    return None if value is None or isinstance(value, list | dict) else _scalar(value)
+
+
+def _scalar(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _text(value: str | Collection[str] | None) -> str:
+    """Write a value as a header may hold it: what is not visible ASCII is percent-encoded."""
+    items = () if value is None else (value,) if isinstance(value, str) else value
+    return ",".join(quote(item, safe=_AS_IT_IS) for item in items)
