@@ -15,8 +15,7 @@ from tests.server.conftest import PASSWORD
 
 from carnet.server.app import ROUTES, build_app
 from carnet.server.audit import OPERATOR
-from carnet.server.clients.clients import ClientMetadata
-from carnet.server.endpoints.token.grants.device_code import DEVICE_CODE
+from carnet.server.clients.clients import DEVICE_CODE, ClientMetadata
 from carnet.server.service import open_service
 from carnet.server.settings import Settings
 

@@ -91,6 +91,7 @@ UNIQUE = {
     "pepper": ("id",),
     "revocation": ("seq",),
     "authorization_code": ("code_hash",),
+    "device_code": ("code_hash", "user_code_hash"),
     "throttle": ("name",),
     "familiar": ("name",),
     "audit": ("id",),
@@ -170,6 +171,9 @@ async def furnish(service):
         "INSERT INTO authorization_code VALUES ($1, $2, $3, $4, $5, $6)",
         *(b"hash", alice.id, grant.session_id, "{}", service.clock() + 10**12, None),
     )
+    shown = await service.device_codes.issue(registry.client("app"), "orders", "", "", OPERATOR)
+    device = await service.device_codes.find(shown.user_code)
+    await service.device_codes.decide(device, alice, service.clock(), OPERATOR, allowed=True)
     await service.store.write(
         "INSERT INTO throttle (name, due_at) VALUES ($1, $2)", "kind 0000", service.clock()
     )

@@ -401,8 +401,6 @@ def _members(given: dict[str, Any]) -> dict[str, Any]:
     method: str | None = members.get("token_endpoint_auth_method")
     if method is not None:
         members["token_endpoint_auth_method"] = METHODS[method]
-    if "grant_types" in members:
-        members["grant_types"] = tuple(GRANTS[name] for name in members["grant_types"])
     keys: IO[bytes] | None = members.get("jwks")
     if keys is not None:
         members["jwks"] = read_json_file(keys, "--jwks", "a JWK Set")

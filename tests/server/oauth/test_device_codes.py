@@ -14,7 +14,7 @@ from tests.server.oauth_clients import Prover
 from carnet import inspect
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR, newest
-from carnet.server.endpoints.token.grants.device_code import DEVICE_CODE
+from carnet.server.clients.clients import DEVICE_CODE
 from carnet.server.oauth.device_codes import written
 
 GRANTS = ("refresh_token", DEVICE_CODE)
