@@ -47,7 +47,7 @@ def test_the_host_comes_first_and_the_answer_goes_to_the_client(visit, there, wi
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name=re.compile(f"localhost:{there.port}")).wait_for()
-    assert "any program on it may claim to be this one" in page.inner_text("main")
+    assert "Any program on this device may claim to be this one" in page.inner_text("main")
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= width
     page.get_by_role("button", name="Allow", exact=True).click()

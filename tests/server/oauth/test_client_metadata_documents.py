@@ -413,7 +413,7 @@ def test_people_are_warned_where_the_answer_goes_to_a_program_on_their_device(
 
     async def scene(_service, _clock, person):
         text = (await page(person, client_id, redirect_uri=asked)).text
-        return "any program on it may claim to be this one" in text
+        return "Any program on this device may claim to be this one" in text
 
     assert played(scene) is True
 

@@ -296,6 +296,8 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
     name = client.metadata.client_name
     if client.unregistered:
         name = shown_name(name)
+        # Such a client has no plain http elsewhere.
+        goes_to = f"a program on this device ({goes_to})" if parts.scheme == "http" else goes_to
     return render(
         request,
         "consent_unregistered.html" if client.unregistered else "consent.html",
