@@ -208,6 +208,16 @@ def test_a_challenge_names_the_metadata_and_all_scopes_that_are_needed():
     assert told.endswith(f'acr_values="mfa", scope="a b", resource_metadata="{METADATA}"')
 
 
+def test_where_a_place_names_no_scope_a_challenge_names_those_of_the_resource():
+    resource = published(ProtectedResource(RESOURCE, scopes_supported=["tools:read", "tools:use"]))
+    told = with_advice(missing(), resource).headers["WWW-Authenticate"]
+    assert told == f'Bearer scope="tools:read tools:use", resource_metadata="{METADATA}"'
+    assert 'scope="admin"' in with_advice(missing(), resource, "admin").headers["WWW-Authenticate"]
+    lacking = refused(check_scope, Claims({"scope": "tools:use"}), "tools:read")
+    told = with_advice(lacking, resource).headers["WWW-Authenticate"]
+    assert 'scope="tools:read"' in told
+
+
 def test_no_scope_that_a_service_names_breaks_out_of_its_quotes():
     refusal = with_advice(missing(), published(), 'a", x="\\\r\nSet-Cookie: ä')
     told = refusal.headers["WWW-Authenticate"]

@@ -129,6 +129,7 @@ class PublishedResource:
         path: the path where clients look for the document (RFC 9728 section 3.1).
         url: the whole address of it, which challenges name.
         document: the JSON text.
+        scope: the scopes that it supports, with spaces between them; "" where they are not said.
         schemes: how a token may be sent, with what a challenge of that scheme says besides.
 
     Raises:
@@ -167,6 +168,7 @@ class PublishedResource:
         self.document = json.dumps(
             {name: value for name, value in said.items() if value is not None}
         ).encode()
+        self.scope = " ".join(resource.scopes_supported or ())
         self.schemes = {"Bearer": ""}
         if needs_proof:
             # Beside Bearer, by which clients that don't know it find the document.

@@ -142,7 +142,8 @@ def with_advice(
         refusal: the refusal.
         resource: says where the metadata of the resource are (RFC 9728 section 5.1).
         scope: all that is needed at this place, where that is known: named to who has no token
-            (401), and to who lacks one of them (403), so that one sign-in is enough.
+            (401), and to who lacks one of them (403), so that one sign-in is enough. Where it is
+            not, who has no token is told those without which the resource is of no use at all.
     """
     if scope and refusal.code == "scope_missing":
         refusal = scope_missing(scope)
@@ -150,8 +151,9 @@ def with_advice(
     if told is None or (resource is None and not scope):
         return refusal
     scheme, _, held = told.partition(" ")
+    asked = scope or (resource.scope if resource is not None else "")
     parts = {
-        "scope": scope if scope and refusal.status == 401 else None,
+        "scope": asked if asked and refusal.status == 401 else None,
         "resource_metadata": None if resource is None else resource.url,
     }
     said = [*([held] if held else []), *_quoted(parts)]
