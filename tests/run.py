@@ -28,9 +28,9 @@ COVERAGE = (
     *("--cov-report=", "--cov-fail-under=100"),
 )
 LONGEST_FIRST = (
-    *("system", "server/sessions", "server", "server/store", "deploy", "pages", "server/running"),
-    *("cli", "server/endpoints", "verifier", "server/oauth", "server/clients", "server/accounts"),
-    *("server/web", "packaging", "library"),
+    *("system", "verifier", "server", "server/sessions", "pages", "server/store", "server/running"),
+    *("server/oauth", "server/endpoints", "cli", "mcp_proxy", "examples", "deploy", "docs"),
+    *("library", "server/clients", "server/accounts", "server/web", "adversarial", "packaging"),
 )
 NOTHING_COLLECTED = 5
 
