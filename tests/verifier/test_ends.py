@@ -17,6 +17,7 @@ import litestar
 import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
+from fastmcp import FastMCP
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -25,9 +26,11 @@ from starlette.routing import Route
 
 from carnet import Claims
 from carnet.verifier import asgi, wsgi
+from carnet.verifier import fastmcp as for_fastmcp
 from carnet.verifier import flask as for_flask
 from carnet.verifier import grpc as for_grpc
 from carnet.verifier import litestar as for_litestar
+from carnet.verifier import mcp as for_mcp
 from carnet.verifier import starlette as for_starlette
 from carnet.verifier.adapters import django as adapter
 from carnet.verifier.adapters import django as for_django
@@ -59,9 +62,9 @@ class Running:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self._wait(self._begin())
+        self.wait(self._begin())
 
-    def _wait(self, work):
+    def wait(self, work):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _begin(self):
@@ -105,10 +108,10 @@ class Running:
         return said[0]["status"]
 
     def ask(self, token, path="/orders"):
-        assert self._wait(self._ask(path, token)) == 200
+        assert self.wait(self._ask(path, token)) == 200
 
     def end(self):
-        self._wait(self._end())
+        self.wait(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(60)
         self._loop.close()
@@ -261,6 +264,24 @@ def serve_rest_framework(issuer):
         assert user.identity == "ada"
         yield rest_framework
         rest_framework.close()
+
+
+@end_of("mcp")
+def serve_mcp(issuer):
+    auth = for_mcp.BearerAuth(**settings(issuer))
+    running = Running(auth.protect(Starlette(routes=[Route("/orders", greet)])))
+    running.ask(issuer.token())
+    yield auth
+    running.end()
+
+
+@end_of("fastmcp")
+def serve_fastmcp(issuer):
+    auth = for_fastmcp.BearerAuth(**settings(issuer), base_url="http://127.0.0.1:8000")
+    running = Running(FastMCP("orders", auth=auth).http_app(stateless_http=True))
+    assert running.wait(auth.verify_token(issuer.token())) is not None
+    yield auth
+    running.end()
 
 
 HELLO = grpc.method_handlers_generic_handler(

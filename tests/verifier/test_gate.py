@@ -414,7 +414,8 @@ def test_behind_nginx_a_client_finds_the_metadata_and_hears_of_all_scopes(
                 "scopes_supported": ["a", "b"],
                 "bearer_methods_supported": ["header"],
             }
-            assert nginx.get("/orders").headers["www-authenticate"] == f"Bearer {named}"
+            told = nginx.get("/orders").headers["www-authenticate"]
+            assert told == f'Bearer scope="a b", {named}'
             token = issuer.token(aud=resource)
             assert nginx.get("/orders", headers=bearer(token)).status_code == 200
             lacking = nginx.get("/admin/", headers=bearer(token))

@@ -70,8 +70,9 @@ def test_the_mcp_sdk_finds_the_issuer_by_the_challenge_and_by_the_well_known_pat
     if with_token or service.name in KNOWING_THEIR_ROUTES:
         assert scope == "a:write b"
     else:
-        assert scope is None
-        assert get_client_metadata_scopes(scope, found) == "b"
+        # That of the resource.
+        assert scope == "b"
+    assert get_client_metadata_scopes(scope, found) == scope
 
 
 def test_every_page_may_read_the_metadata_and_nobody_may_write_them(service):
