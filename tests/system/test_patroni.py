@@ -152,8 +152,8 @@ def play(cluster, start, verify, tmp_path, monkeypatch):
             except BaseException:
                 print(cluster.logs())
                 for lines in scene.logs:
-                    faults = [line for line in lines if '"status": 500' in line]
-                    print("".join([*faults[:3], *lines[-20:]]))
+                    faults = [line for line in lines if "500" in line or "exception" in line.lower()]
+                    print("".join([*faults[:20], *lines[-20:]]))
                 raise
 
     return run

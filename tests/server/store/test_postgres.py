@@ -36,6 +36,10 @@ OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+SLEEPING = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND state = 'active' AND query = 'SELECT pg_sleep(60)'
+"""
 LEFT_OPEN = """
 SELECT state, query FROM pg_stat_activity
 WHERE datname = current_database() AND state LIKE 'idle in transaction%'
@@ -291,6 +295,25 @@ def test_a_database_that_does_not_answer_in_time_is_told(play_beside, monkeypatc
 
 
 # Conflicts.
+
+
+def test_connections_that_are_lost_while_another_hears_nothing_are_left_too(
+    play_beside, monkeypatch
+):
+    monkeypatch.setattr(postgres_connections, "COMMAND_SECONDS", 1)
+
+    async def scene(store, operator):
+        await asyncio.gather(*(store.read("SELECT pg_sleep(0.1)") for _ in range(3)))
+        slow = asyncio.create_task(store.read("SELECT pg_sleep(60)"))
+        await until(lambda: operator.fetch(SLEEPING))
+        await operator.fetch(f"{OTHERS} AND state = 'idle'")
+        with pytest.raises(StoreUnavailable, match="did not answer in time"):
+            await slow
+        # As many as there may be: none of their places is lost.
+        most = range(postgres_connections.MAX_CONNECTIONS)
+        return await asyncio.gather(*(store.read("SELECT 1") for _ in most))
+
+    assert play_beside(scene) == [[(1,)]] * postgres_connections.MAX_CONNECTIONS
 
 
 def test_a_transaction_is_begun_anew_after_a_serialization_conflict(play):

@@ -106,13 +106,13 @@ class Connections:
 
     def leave(self, connection: Any) -> None:
         """Close a connection to a server that takes no writes, and the idle ones beside it."""
-        connection.terminate()
+        _terminate(connection)
         self.leave_idle()
 
     def leave_idle(self) -> None:
         """Close the connections that nobody uses; where more are needed, they are made anew."""
         for idle in self._free:
-            idle.connection.terminate()
+            _terminate(idle.connection)
 
     async def close(self) -> None:
         """Close every connection, once it is given back."""
@@ -127,6 +127,12 @@ class Connections:
     async def _release(self, connection: Any) -> None:
         with suppress(*FAILURES):
             await self._pool.release(connection)
+
+
+def _terminate(connection: Any) -> None:
+    # One that is lost already has gone back to the pool, which asyncpg takes for a fault.
+    with suppress(*FAILURES):
+        connection.terminate()
 
 
 class _Hosts:
