@@ -152,7 +152,7 @@ def play(cluster, start, verify, tmp_path, monkeypatch):
             except BaseException:
                 print(cluster.logs())
                 for lines in scene.logs:
-                    faults = [line for line in lines if "500" in line or "exception" in line.lower()]
+                    faults = [line for line in lines if '"exception"' in line or " 500" in line]
                     print("".join([*faults[:20], *lines[-20:]]))
                 raise
 
