@@ -154,6 +154,7 @@ CALLS = {
         {"exp": 0, "iat": 0, "nbf": 0},
     ),
     "Verifier.verify": (VERIFIER.verify, {"token": TOKEN}),
+    "Verifier.remembered": (VERIFIER.remembered, {"token": TOKEN}),
     "Verifier.verify_complete": (VERIFIER.verify_complete, {"token": TOKEN}),
     "jws.sign": (
         jws.sign,

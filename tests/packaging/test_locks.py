@@ -37,16 +37,18 @@ def applies(requirement, extras=()):
 
 
 def wanted(root, groups):
-    """Give what the project asks for: all its extras, and the groups of a lock."""
+    """Give what the project asks for: the extra ``all``, and the groups of a lock."""
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
     extras = project["project"]["optional-dependencies"]
-    texts, waiting = list(project["project"]["dependencies"]), [*extras, *groups]
+    texts, waiting = list(project["project"]["dependencies"]), ["all", *groups]
     tables = {**extras, **project["dependency-groups"]}
     while waiting:
         for entry in tables[waiting.pop()]:
             if isinstance(entry, dict):
                 waiting.append(entry["include-group"])
-            elif not entry.startswith("carnet["):
+            elif entry.startswith("carnet["):
+                waiting += entry.removeprefix("carnet[").rstrip("]").split(",")
+            else:
                 texts.append(entry)
     return [Requirement(text) for text in texts]
 
