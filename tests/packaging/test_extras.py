@@ -36,6 +36,15 @@ MODULES = {
     "django": ["carnet.verifier.django"],
     "flask": ["carnet.verifier.flask"],
     "grpc": ["carnet.verifier.grpc"],
+    "mcp": [
+        "carnet.verifier.mcp",
+        "carnet.verifier.agents",
+        "carnet.verifier.httpx_bridge",
+        "carnet.verifier.tool_calls",
+        *(f"carnet.mcp_proxy.{name}" for name in ("asgi", "forwarding", "proxy", "session_ids")),
+        *("carnet.mcp_proxy", "carnet.mcp_proxy.stdio"),
+    ],
+    "fastmcp": ["carnet.verifier.fastmcp"],
     "gate": ["carnet.verifier.gate", "carnet.cli.gate"],
     "postgres": [
         "carnet.server.store.postgres",
@@ -50,7 +59,7 @@ NOT_OURS = {"carnet.verifier.rest_framework"}
 # Commands that work on the service's data need the service, and its feed is read with HTTP.
 WITH_SERVER = (
     *("serve", "user", "client", "resource", "session", "keys", "audit", "migrate"),
-    *("apply", "backup", "migrate"),
+    *("apply", "backup", "registration_token", "mcp", "processes", "serving"),
     *("members", "running", "options", "revocations"),
 )
 
@@ -134,7 +143,7 @@ def modules_of(names, extra):
     }
     with_server = tuple(f"carnet.cli.{name}" for name in WITH_SERVER)
     parts = {
-        "verifier": lambda name: name.startswith("carnet.verifier"),
+        "verifier": lambda name: name.startswith(("carnet.verifier", "carnet.login")),
         # The connections that the service and the gate share are uvicorn's.
         "server": lambda name: name.startswith(("carnet.server", "carnet.http_connections")),
         "demo": lambda name: name.startswith(("carnet.cli.demo", *with_server)),
@@ -145,6 +154,7 @@ def modules_of(names, extra):
             not name.startswith(
                 (
                     *("carnet.verifier", "carnet.server", "carnet.cli", "carnet.testing"),
+                    "carnet.login",
                     "carnet.http_connections",
                 )
             )

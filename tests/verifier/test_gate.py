@@ -333,21 +333,25 @@ def behind_nginx(root, gate, folder):
         stderr=subprocess.PIPE,
         text=True,
     )
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
-        until = time.monotonic() + processes.PATIENCE
-        while True:
-            try:
-                client.get("/")
-                break
-            except httpx.HTTPError:
-                assert process.poll() is None, process.stderr.read()
-                assert time.monotonic() < until
-                time.sleep(0.02)
-        yield client
-    stop(process)
-    service.shutdown()
-    thread.join()
-    service.server_close()
+    try:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60
+        ) as client:
+            until = time.monotonic() + processes.PATIENCE
+            while True:
+                try:
+                    client.get("/")
+                    break
+                except httpx.HTTPError:
+                    assert process.poll() is None, process.stderr.read()
+                    assert time.monotonic() < until
+                    time.sleep(0.02)
+            yield client
+    finally:
+        stop(process)
+        service.shutdown()
+        thread.join()
+        service.server_close()
 
 
 @pytest.fixture(scope="module")

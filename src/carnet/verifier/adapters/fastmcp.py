@@ -37,13 +37,6 @@ from carnet.verifier.issuer import Trusted
 from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 from carnet.verifier.protected_resource import ProtectedResource
-from carnet.verifier.tool_calls import (
-    ToolMiddleware,
-    check_needs,
-    members_of_token,
-    required_scope,
-    with_scopes,
-)
 
 try:
     from fastmcp.exceptions import AuthorizationError
@@ -62,6 +55,14 @@ try:
     from starlette.types import ASGIApp, Receive, Scope, Send
 except ModuleNotFoundError:
     raise not_installed("fastmcp") from None
+
+from carnet.verifier.tool_calls import (
+    ToolMiddleware,
+    check_needs,
+    members_of_token,
+    required_scope,
+    with_scopes,
+)
 
 __all__ = [
     "BearerAccessToken",
