@@ -72,9 +72,10 @@ class Drained:
         return "".join(self)
 
     def close(self):
-        """Wait for the end, and close the pipe."""
-        self._reader.join(PATIENCE)
-        self._stream.close()
+        """Wait for the end, and close the pipe; who else writes into it keeps it open."""
+        self._reader.join(10)
+        if not self._reader.is_alive():
+            self._stream.close()
 
     def _take_all(self):
         for line in self._stream:

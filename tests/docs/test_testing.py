@@ -19,7 +19,7 @@ def sections_of(page):
 SERVICES = {
     title: section
     for title, section in sections_of("protect-a-service.md").items()
-    if "```python" in section and not title.startswith("Clients that")
+    if "```python" in section and not title.startswith(("Clients that", "MCP servers"))
 }
 WITH_PYTEST, *TESTED = sections_of("testing.md")
 PAGE = sections_of("testing.md")

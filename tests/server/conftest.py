@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,9 +88,14 @@ def start(tmp_path):
     yield start_one
     for server in running:
         server.client.close()
+        workers = processes.descendants(server.process.pid)
         if server.process.poll() is None:
             server.process.kill()
         server.process.wait(processes.PATIENCE)
+        # One that drains its connections goes on for a while without the others.
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
         server.process.stderr.close()
 
 
