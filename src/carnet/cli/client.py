@@ -120,7 +120,7 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "multiple": True,
             "metavar": "AUDIENCE",
-            "help": "With --grant token-exchange: it may act for people with their tokens for this "
+            "help": "With --grant token-exchange: the client may exchange people's tokens for this "
             "audience. Repeatable.",
         },
     ),
@@ -129,7 +129,8 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "multiple": True,
             "metavar": "AUDIENCE",
-            "help": "And gets tokens for this audience so. Repeatable.",
+            "help": "With --grant token-exchange: the client gets tokens for this audience in "
+            "exchange. Repeatable.",
         },
     ),
     "first_party": (
@@ -247,12 +248,12 @@ def edit(
 
 @client.command("list")
 @click.option(
-    "--unregistered", is_flag=True, help="Those that no administrator has registered, instead."
+    "--unregistered", is_flag=True, help="List those that no administrator has registered."
 )
 @json_option
 @data_options
 def list_clients(unregistered: bool, as_json: bool, config: Path | None, **given: Any) -> None:
-    """List the clients that were registered here, or those that were not."""
+    """List the clients: those that administrators have registered, or the others."""
     if unregistered:
         _list_unregistered(settings_from(config, **given), as_json)
         return

@@ -216,16 +216,17 @@ def test_with_a_client_go_its_sessions_and_the_consents_to_it(play, client_id):
     assert play(scene) == [(event, client_id) for event in events]
 
 
-def test_one_that_begins_anew_loses_what_it_had(play):
+def test_one_that_is_changed_loses_what_it_had_where_that_is_to_end(play):
     async def scene(service, clock):
         await save(service, DYNAMIC)
         account = await service.accounts.create("alice", PASSWORD)
         await service.consents.grant(account.id, DYNAMIC, "default", "openid", OPERATOR)
         grant = await service.sessions.begin(account, NewSession(DYNAMIC, "default"))
         clock.advance(5)
-        again = await service.registry.unregistered.save(
-            DYNAMIC, METADATA, OPERATOR, begins_anew=True
-        )
+        unregistered = service.registry.unregistered
+        again = await unregistered.save(DYNAMIC, METADATA, OPERATOR)
+        about = (DYNAMIC, "client_changed", clock(), OPERATOR)
+        await service.store.transact(lambda: unregistered.ending(*about))
         assert again.client.created_at < again.changed_at
         with pytest.raises(RefreshRefused):
             await service.sessions.refresh(grant.refresh_token, OPERATOR, DYNAMIC)

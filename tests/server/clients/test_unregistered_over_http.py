@@ -18,6 +18,10 @@ DOCUMENT = "https://app.example/client.json"
 SECRET = "a secret of the client's own"
 FORMS = ["/sign-in", "/authorize/decision"]
 
+SET_SECRET = """
+UPDATE unregistered_client SET secret_hash = $1 WHERE client_id = $2 RETURNING client_id
+"""
+
 
 @pytest.fixture
 def played(play):
@@ -30,10 +34,11 @@ def played(play):
             await service.accounts.create("alice", PASSWORD, ("carnet:admin",))
             opened = ResourceMetadata(scopes=("tools:call",), unregistered_clients=True)
             await service.registry.add_resource("tools", opened, OPERATOR)
-            hashed = None if secret is None else hash_secret(secret)
             await service.registry.unregistered.save(
-                client_id, ClientMetadata(**given, **metadata), OPERATOR, secret_hash=hashed
+                client_id, ClientMetadata(**given, **metadata), OPERATOR
             )
+            if secret is not None:
+                await service.store.write(SET_SECRET, hash_secret(secret), client_id)
             return await scene(service, clock, Inside(service))
 
         return play(prepared, audiences=("orders",), issuer="https://auth.example.com")

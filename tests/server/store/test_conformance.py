@@ -185,7 +185,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "POSTPONE_LOGOUT": (1, "s"),
         "TOUCH_SESSION": (1, "", "s"),
         "UNREGISTERED_CLIENTS": ("", 1),
-        "SAVE_UNREGISTERED_CLIENT": ("c", "document", None, b"h", "{}", "", 1, None, 1),
+        "SAVE_UNREGISTERED_CLIENT": ("c", "document", "{}", "", 1, None, 1),
         "FRESHEN_UNREGISTERED_CLIENT": (1, "c"),
         "USE_UNREGISTERED_CLIENT": (1, 1, "c", 1),
         "EXPIRED_UNREGISTERED_CLIENTS": (1, 1),

@@ -58,6 +58,7 @@ def make_first_account(settings: Settings, username: str | None, file: IO[str] |
     if with_service(settings, _first_accounts):
         return
     asks = file is None and sys.stdin.isatty()
+    path = settings.folder / PASSWORD_FILE
     if username is None:
         username = _own_name()
         if asks:
@@ -71,12 +72,12 @@ def make_first_account(settings: Settings, username: str | None, file: IO[str] |
         password = file.readline().rstrip("\r\n")
     else:
         password = new_identifier()
-    with_service(settings, lambda service: service.accounts.create(username, password))
-    if file is None and not asks:
-        path = settings.folder / PASSWORD_FILE
+        # Before the account is there: without it nobody could sign in.
         path.unlink(missing_ok=True)
         path.touch(0o600, exist_ok=False)
         path.write_text(f"{password}\n")
+    with_service(settings, lambda service: service.accounts.create(username, password))
+    if file is None and not asks:
         click.echo(
             f"carnet: made the account {username}; its password is in {path}: remove that file "
             "once you know it",

@@ -136,7 +136,7 @@ def mcp() -> None:
     help="The origin of a page that may be a client, such as https://app.example.com; may be "
     "repeated.",
 )
-@click.option("--open", "opens", is_flag=True, help="Open the page of one's account.")
+@click.option("--open", "opens", is_flag=True, help="Open your account's page in the browser.")
 @json_option
 def protect(
     server: tuple[str, ...],
@@ -278,7 +278,9 @@ def _refuse_options_of_own(given: dict[str, Any]) -> None:
     for name in ("auth_url", "data", "username", "password_file", "client_registration"):
         if given[name] is not None:
             option = {"username": "user"}.get(name, name).replace("_", "-")
-            raise click.UsageError(f"--{option} is for a server that is started: not with --issuer")
+            raise click.UsageError(
+                f"--{option} is for the server that this command starts; leave it out with --issuer"
+            )
 
 
 def _hosts(place: Place) -> list[str]:

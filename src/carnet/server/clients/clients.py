@@ -22,6 +22,7 @@ from carnet.server.clients.addresses import (
     check_web_address,
 )
 from carnet.server.clock import SECOND
+from carnet.server.resource_urls import canonical_resource
 from carnet.server.sessions.sessions import FIRST_PARTY
 
 __all__ = [
@@ -318,10 +319,11 @@ def _check_exchange(metadata: ClientMetadata) -> None:
                 "audience",
                 member=name,
             )
-    beyond = set(metadata.exchange_to).difference(metadata.resources)
-    if metadata.resources and beyond:
+    named = set(map(canonical_resource, metadata.resources))
+    beyond = [one for one in metadata.exchange_to if canonical_resource(one) not in named]
+    if named and beyond:
         raise ClientRefused(
-            f"exchange_to names {', '.join(sorted(beyond))}, which is not among resources",
+            f"exchange_to names {', '.join(beyond)}, which is not among resources",
             member="exchange_to",
         )
 

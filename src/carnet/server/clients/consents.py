@@ -18,7 +18,7 @@ from carnet.server.sessions.sessions import Sessions
 from carnet.server.store import Rows, Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["ConnectedApplication", "Consents", "forget_client", "hold_consent"]
+__all__ = ["ConnectedApplication", "Consents", "hold_consent"]
 
 
 class ConnectedApplication(NamedTuple):
@@ -133,23 +133,6 @@ def hold_consent(account_id: str, client: Client, resource: str, scope: str) -> 
     if client.metadata.first_party:
         return True
     return _covers(_scopes((yield sql.HOLD_CONSENT, (account_id, client.id, resource))), scope)
-
-
-def forget_client(
-    sessions: Sessions, client_id: str, reason: str, now: int, origin: Origin
-) -> Transaction[int]:
-    """End the sessions with a client, forget who has consented, and give the sessions' number.
-
-    Args:
-        sessions: ends them.
-        client_id: which.
-        reason: why they end, for the audit log.
-        now: in microseconds since 1970.
-        origin: who asked.
-    """
-    yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
-    yield sql.FORGET_LOGOUT_FAILURE, (client_id,)
-    return (yield from sessions.ending_of_client(client_id, reason, now, origin))
 
 
 def _scopes(rows: Rows) -> list[set[str]]:

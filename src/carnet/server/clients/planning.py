@@ -14,7 +14,6 @@ from carnet.server.clients.clients import (
     check_metadata,
 )
 from carnet.server.clients.configuration import SECRET, Change, Configuration, Plan, refusing
-from carnet.server.clients.consents import forget_client
 from carnet.server.clients.kinds import columns_of
 from carnet.server.clients.records import COUNTER, Records
 from carnet.server.clients.resources import Resource, check_resource_metadata
@@ -152,8 +151,10 @@ class Planner:
     def removing_client(self, client_id: str, origin: Origin) -> Transaction[int]:
         """Remove a client and what is its own, and give how many sessions end."""
         yield from self._clients.removing(client_id, origin)
+        yield sql.FORGET_CONSENTS_TO_CLIENT, (client_id,)
+        yield sql.FORGET_LOGOUT_FAILURE, (client_id,)
         about = (client_id, "client_removed", self._clock(), origin)
-        return (yield from forget_client(self._sessions, *about))
+        return (yield from self._sessions.ending_of_client(*about))
 
     def check(self, metadata: ClientMetadata, audiences: Collection[str]) -> None:
         """Check a client's metadata, and that what it names may have tokens.

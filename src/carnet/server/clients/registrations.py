@@ -1,6 +1,6 @@
 """Clients that register themselves, and manage what they have registered (RFC 7591, RFC 7592).
 
-Nobody knows who they are, so each may do little, and all of them together may, too:
+Nobody knows who they are, so there are bounds for each of them, and for all of them together:
 
     what                        is bounded by
     ──────────────────────────  ────────────────────────────────────────────────────────────────────

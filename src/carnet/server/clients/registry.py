@@ -1,6 +1,6 @@
 """The registry: every client and every resource, in memory.
 
-They change rarely and are asked for with every token, so a process holds all of them, but for the
+They change rarely and are asked for with every token, so a process holds all of them, except the
 clients that no administrator has registered (``unregistered``). A change
 raises a counter in its own transaction; each process asks for the counters many times a second and
 reads the registry again when this one has moved.
@@ -115,7 +115,7 @@ class Registry:
     async def find(self, client_id: str) -> Client | None:
         """Give a client, or None where there is none of this id.
 
-        What costs no time for a registered one is ``client``.
+        For a registered one ``client`` does the same without waiting.
         """
         return self.client(client_id) or await self.unregistered.find(client_id)
 

@@ -182,11 +182,8 @@ class UnregisteredClients:
         metadata: ClientMetadata,
         origin: Origin,
         *,
-        secret_hash: bytes | None = None,
-        token_hash: bytes | None = None,
         etag: str = "",
         fresh_until: int | None = None,
-        begins_anew: bool = False,
     ) -> UnregisteredClient:
         """Keep a client, instead of what there was of it before.
 
@@ -194,12 +191,8 @@ class UnregisteredClients:
             client_id: its id, of one of the two forms.
             metadata: what it says of itself.
             origin: who asked.
-            secret_hash: of its secret, or None.
-            token_hash: of the token with which it manages its registration, or None.
             etag: what the server of its document calls that, or "".
             fresh_until: when its document is read again, in microseconds since 1970, or None.
-            begins_anew: whether its sessions end and consents to it are forgotten, as far as
-                there are any.
 
         Raises:
             ClientRefused: naming the member at fault.
@@ -209,16 +202,14 @@ class UnregisteredClients:
             raise ClientRefused("the id is of neither form", member="client_id")
         check_unregistered(metadata)
         now, text = self._clock(), msgspec.json.encode(metadata).decode()
-        row = (client_id, kind, secret_hash, token_hash, text, etag, now)
+        row = (client_id, kind, text, etag, now, fresh_until, now + UNUSED_KEPT)
 
         def work() -> Transaction[Rows]:
             before = yield sql.UNREGISTERED_CLIENT, (client_id,)
-            yield sql.SAVE_UNREGISTERED_CLIENT, (*row, fresh_until, now + UNUSED_KEPT)
+            yield sql.SAVE_UNREGISTERED_CLIENT, row
             if not before or _Row(*before[0]).metadata != text:
                 event = Event.CLIENT_CHANGED if before else Event.CLIENT_CREATED
                 yield from record(now, event, origin, reason=client_id)
-            if before and begins_anew:
-                yield from self.ending(client_id, "client_changed", now, origin)
             return (yield sql.UNREGISTERED_CLIENT, (client_id,))
 
         [saved], _ = _read(await self._store.transact(work))

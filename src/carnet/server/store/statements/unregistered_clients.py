@@ -14,11 +14,10 @@ FROM unregistered_client WHERE client_id > $1 ORDER BY client_id LIMIT $2
 
 # One that is there already keeps the moment when it was made, and when it was used.
 SAVE_UNREGISTERED_CLIENT = """
-INSERT INTO unregistered_client (client_id, kind, secret_hash, token_hash, metadata, etag,
+INSERT INTO unregistered_client (client_id, kind, metadata, etag,
   created_at, changed_at, fresh_until, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
+VALUES ($1, $2, $3, $4, $5, $5, $6, $7)
 ON CONFLICT (client_id) DO UPDATE SET
-  secret_hash = excluded.secret_hash, token_hash = excluded.token_hash,
   metadata = excluded.metadata, etag = excluded.etag, changed_at = excluded.changed_at,
   fresh_until = excluded.fresh_until
 RETURNING created_at
