@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from tests import processes
@@ -25,7 +27,6 @@ def start(root, *more):
         [sys.executable, run, "--port", str(free_ports(6)), *more],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
@@ -92,9 +93,19 @@ def test_a_person_signs_in_with_the_page_and_no_script_sees_a_token(example, bro
     context.close()
 
 
+@pytest.fixture
+def folder():
+    """A folder that PostgreSQL's account can pass through.
+
+    Not pytest's own: each run of pytest on the machine shuts that again, this one or another.
+    """
+    with tempfile.TemporaryDirectory(prefix="carnet-example-") as path:
+        yield Path(path)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_it_leaves_no_process_behind_however_it_ends(root, tmp_path, number):
-    data = tmp_path / "data"
+def test_it_leaves_no_process_behind_however_it_ends(root, folder, number):
+    data = folder / "data"
     process, said = start(root, "--data", data)
     assert "Open " in said[-1]
     # PostgreSQL is nobody's child, and so are its own processes; it names its folder.
