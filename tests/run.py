@@ -35,7 +35,8 @@ LONGEST_FIRST = (
 NOTHING_COLLECTED = 5
 
 OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|error)")
-WRONG = ("FAILED ", "ERROR ")
+SUMMARY = re.compile(r"\d+ (passed|failed|skipped|error).* in \d")
+WRONG = ("FAILED ", "ERROR ", "FAIL ")
 
 
 def find_parts():
@@ -92,12 +93,15 @@ class Run:
         process = processes.start(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         )
-        line = ""
+        summary = ""
         for line in process.stdout:
             print(f"{name:18} | {line}", end="", flush=True)
             if line.startswith(WRONG):
                 self.wrong.append(line.rstrip())
-        self.counts.update({outcome: int(number) for number, outcome in OUTCOME.findall(line)})
+            if SUMMARY.match(line):
+                # It is not always the last line: what goes wrong at the very end comes after it.
+                summary = line
+        self.counts.update({outcome: int(number) for number, outcome in OUTCOME.findall(summary)})
         status = process.wait()
         if status and not (self.options and status == NOTHING_COLLECTED):
             self.failed.append(name)

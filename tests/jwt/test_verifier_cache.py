@@ -70,6 +70,32 @@ def test_the_time_is_checked_again_at_every_hit():
     assert one.verify(token)["nbf"] == NOW - 10
 
 
+def test_what_is_remembered_is_given_while_it_is_good_and_nothing_else_is():
+    one, token = verifier(leeway={"nbf": 0}), signed(nbf=NOW - 10, iat=NOW - 5)
+    assert one.remembered(token) is None
+    first = one.verify(token)
+    assert one.remembered(token) == first
+    assert one._judged.asked == 1
+    assert one.remembered(token.encode()) is one.remembered([token]) is None
+    for one.now in (NOW + 300, NOW - 11):
+        assert one.remembered(token) is None
+    one.now = NOW
+    assert one.remembered(token) == first
+    one.keys = KeySet([OTHER])
+    assert one.remembered(token) is None
+
+
+def test_what_is_remembered_has_the_form_that_was_asked_for():
+    class Said(msgspec.Struct):
+        iss: str
+
+    one, token = verifier(claims_type=Said), signed()
+    assert one.verify(token) == one.remembered(token) == Said("i")
+    forgetful = verifier(cache=0)
+    forgetful.verify(token)
+    assert forgetful.remembered(token) is None
+
+
 def test_the_age_is_checked_again_at_every_hit():
     one, token = verifier(max_age=60), signed(iat=NOW)
     one.verify(token)
