@@ -56,6 +56,11 @@ def visit(browser, service):
     assert complaints == []
 
 
+def wait_for_focus(page, name):
+    """Wait until a field has the focus, which comes with the first frame, maybe after the load."""
+    page.wait_for_function("name => document.activeElement.name === name", arg=name)
+
+
 def _complain(complaints, said):
     # A refused form's status is told in the console too; it is meant.
     if said.type in ("error", "warning") and "Failed to load resource" not in said.text:

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from tests.pages.conftest import wait_for_focus
 from tests.server.conftest import PASSWORD
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -53,12 +54,14 @@ def test_a_code_is_typed_and_allowed_with_the_keyboard_alone(visit, service, sch
     page, codes = visit(color_scheme=scheme), begin(service)
     page.goto(codes["verification_uri"])
     page.wait_for_url("**/sign-in?continue=%2Fdevice")
+    wait_for_focus(page, "username")
     page.keyboard.type("alice")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/device")
     check(page)
+    wait_for_focus(page, "user_code")
     page.keyboard.type("zzzz-zzz")
     page.keyboard.press("Enter")
     page.get_by_text("No device is waiting with this code.").wait_for()
@@ -66,6 +69,7 @@ def test_a_code_is_typed_and_allowed_with_the_keyboard_alone(visit, service, sch
     # What was wrong is still there, and has the focus.
     field = page.get_by_label("Code")
     assert field.input_value() == "zzzz-zzz"
+    wait_for_focus(page, "user_code")
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.type(codes["user_code"].lower().replace("-", ""))
     page.keyboard.press("Enter")

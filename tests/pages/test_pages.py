@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from tests.pages.conftest import ADMIN
+from tests.pages.conftest import ADMIN, wait_for_focus
 from tests.server.conftest import PASSWORD
 
 NEW = "four words not together"
@@ -282,8 +282,7 @@ def test_the_admin_pages_are_for_administrators(sign_in, service):
 def test_everything_can_be_done_with_the_keyboard_alone(visit):
     page = visit()
     page.goto("/sign-in?continue=/admin/users")
-    # The first field gets the focus with the first frame, which may come after the load.
-    page.wait_for_function("document.activeElement.name === 'username'")
+    wait_for_focus(page, "username")
     page.keyboard.type("alice")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)

@@ -95,15 +95,23 @@ def worker_pids(server):
     ]
 
 
+def wait_for_successor(server, dead):
+    """Wait until a service has both its workers again, of which none is the dead one."""
+
+    def is_there():
+        workers = worker_pids(server)
+        return len(workers) == 2 and dead not in workers
+
+    processes.wait_until(is_there)
+
+
 def test_a_dead_worker_is_replaced_and_dead_supervisors_leave_no_worker(start, add_user):
     add_user()
     server = start("--workers", "2")
     first = worker_pids(server)
     assert len(first) == 2
     os.kill(first[0], signal.SIGKILL)
-    processes.wait_until(
-        lambda: len(worker_pids(server)) == 2 and first[0] not in worker_pids(server)
-    )
+    wait_for_successor(server, first[0])
     for _ in range(5):
         with httpx.Client(trust_env=False, timeout=60) as client:
             assert client.get(f"{server.url}/healthz").status_code == 200
@@ -246,9 +254,7 @@ def test_the_successor_of_a_dead_worker_gets_its_share_of_connections(start):
     server = start("--workers", "2")
     first = worker_pids(server)
     os.kill(first[0], signal.SIGKILL)
-    processes.wait_until(
-        lambda: len(worker_pids(server)) == 2 and first[0] not in worker_pids(server)
-    )
+    wait_for_successor(server, first[0])
     [successor] = set(worker_pids(server)) - {first[1]}
     with contextlib.ExitStack() as streams:
 
