@@ -3,7 +3,7 @@
 A part is a folder of tests. As many run at once as the machine has cores, and one more, for they
 wait about half of their time; those that take longest begin first. Each line of output stands
 behind the name of its part; what failed is told by each at its end, and named again when all have
-ended; the last line counts all.
+ended, and so is what each took; the last line counts all.
 The exit status is 0 only where every run of pytest has ended with 0.
 """
 
@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -69,6 +70,7 @@ class Run:
         self.counts = Counter()
         self.failed = []
         self.wrong = []
+        self.took = {}
         self._waiting = queue.SimpleQueue()
         for part in find_parts():
             self._waiting.put(part)
@@ -90,6 +92,7 @@ class Run:
         # A selection may leave nothing of the library, whose branches are then not reached.
         given = [one for one in arguments if not self.options or not one.startswith("--cov")]
         command = [sys.executable, "-m", "pytest", "-q", "--color=no", *given, *self.options]
+        began = time.monotonic()
         process = processes.start(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         )
@@ -102,7 +105,9 @@ class Run:
                 # It is not always the last line: what goes wrong at the very end comes after it.
                 summary = line
         self.counts.update({outcome: int(number) for number, outcome in OUTCOME.findall(summary)})
-        status = process.wait()
+        _, waited, used = os.wait4(process.pid, 0)
+        status = process.returncode = os.waitstatus_to_exitcode(waited)
+        self.took[name] = (time.monotonic() - began, used.ru_utime + used.ru_stime)
         if status and not (self.options and status == NOTHING_COLLECTED):
             self.failed.append(name)
 
@@ -121,6 +126,8 @@ def main() -> int:
         # The terminal has told those that run, too: they end by themselves.
         run.begin_no_more()
         return 130
+    for name, (seconds, processor) in sorted(run.took.items(), key=lambda part: -part[1][1]):
+        print(f"{name:18} | {seconds:4.0f} s, {processor:4.0f} s of processor time")
     counts, wrong = run.counts, run.counts["failed"] + run.counts["error"]
     if run.failed:
         print(*run.wrong, f"failed: {', '.join(run.failed)}", sep="\n")
