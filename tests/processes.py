@@ -6,6 +6,7 @@ default, also where the tests run in the background or under nohup, with SIGINT 
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import signal
 import subprocess
@@ -104,6 +105,26 @@ def descendants(pid):
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
     return found - {pid}
+
+
+def workers_of(pid):
+    """Give the ids of the workers that a server has, the oldest first."""
+    found = []
+    for child in sorted(descendants(pid)):
+        with contextlib.suppress(OSError):  # it has ended
+            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+                found.append(child)
+    return found
+
+
+def wait_for_successor(pid, dead, workers=2):
+    """Wait until a server has all its workers again, of which none is the dead one."""
+
+    def is_there():
+        found = workers_of(pid)
+        return len(found) == workers and dead not in found
+
+    wait_until(is_there)
 
 
 def has_ended(pid):

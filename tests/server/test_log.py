@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import apsw
 import httpx
@@ -77,14 +76,6 @@ def serve(tmp_path, add_user):
         one.process.stderr.close()
 
 
-def workers_of(server):
-    return [
-        pid
-        for pid in processes.descendants(server.process.pid)
-        if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()
-    ]
-
-
 # What Python runs first in every process of the server, workers too.
 FAULTY = """
 import asyncio, sys, threading, warnings
@@ -120,11 +111,9 @@ def test_every_line_is_json_from_the_first_to_the_last(serve, tmp_path, workers)
     assert answer.status_code == 500
     assert SECRET not in answer.text
     if workers == "2":
-        before = workers_of(server)
-        os.kill(before[0], signal.SIGKILL)
-        processes.wait_until(
-            lambda: len(workers_of(server)) == 2 != len({*before, *workers_of(server)})
-        )
+        dead = processes.workers_of(server.process.pid)[0]
+        os.kill(dead, signal.SIGKILL)
+        processes.wait_for_successor(server.process.pid, dead)
     lines = server.end()
     assert SECRET not in str(lines)
     events = [line["event"] for line in lines]
@@ -268,7 +257,7 @@ def test_a_client_that_is_refused_is_told_with_the_reason_and_no_stranger_is_nam
 def test_workers_that_can_not_begin_are_told_and_the_end_is_json_too(serve, tmp_path):
     server = serve("--workers", "2")
     (tmp_path / "data" / "master.key").write_text(SECRET)
-    for worker in workers_of(server):
+    for worker in processes.workers_of(server.process.pid):
         os.kill(worker, signal.SIGKILL)
     lines = [json.loads(line) for line in server.process.stderr.read().splitlines()]
     assert server.process.wait(processes.PATIENCE) == 2

@@ -82,40 +82,17 @@ def test_four_workers_share_the_sessions_the_keys_and_the_figures(start, add_use
     assert server.stop() == 0
 
 
-def children_of(pid):
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in text.split()]
-
-
-def worker_pids(server):
-    return [
-        pid
-        for pid in children_of(server.process.pid)
-        if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()
-    ]
-
-
-def wait_for_successor(server, dead):
-    """Wait until a service has both its workers again, of which none is the dead one."""
-
-    def is_there():
-        workers = worker_pids(server)
-        return len(workers) == 2 and dead not in workers
-
-    processes.wait_until(is_there)
-
-
 def test_a_dead_worker_is_replaced_and_dead_supervisors_leave_no_worker(start, add_user):
     add_user()
     server = start("--workers", "2")
-    first = worker_pids(server)
+    first = processes.workers_of(server.process.pid)
     assert len(first) == 2
     os.kill(first[0], signal.SIGKILL)
-    wait_for_successor(server, first[0])
+    processes.wait_for_successor(server.process.pid, first[0])
     for _ in range(5):
         with httpx.Client(trust_env=False, timeout=60) as client:
             assert client.get(f"{server.url}/healthz").status_code == 200
-    workers = worker_pids(server)
+    workers = processes.workers_of(server.process.pid)
     server.stop(signal.SIGKILL)
     processes.wait_until(lambda: all(map(processes.has_ended, workers)))
 
@@ -252,10 +229,10 @@ def connections_of(pid):
 
 def test_the_successor_of_a_dead_worker_gets_its_share_of_connections(start):
     server = start("--workers", "2")
-    first = worker_pids(server)
+    first = processes.workers_of(server.process.pid)
     os.kill(first[0], signal.SIGKILL)
-    wait_for_successor(server, first[0])
-    [successor] = set(worker_pids(server)) - {first[1]}
+    processes.wait_for_successor(server.process.pid, first[0])
+    [successor] = set(processes.workers_of(server.process.pid)) - {first[1]}
     with contextlib.ExitStack() as streams:
 
         def connect():
