@@ -14,6 +14,7 @@ example: .venv/dev .venv/debian ## Run the microservices of examples/ (ARGS=--ex
 	@$(BIN)/python examples/microservices/run.py $(ARGS)
 
 test: check .venv/debian .venv/node ## Check everything and run all the tests
+	@$(BIN)/python -m compileall -q src
 	$(BIN)/python -m tests.run $(ARGS)
 
 check: .venv/dev ## Lint, format, types and layers

@@ -14,6 +14,8 @@ import threading
 import time
 from pathlib import Path
 
+from tests import fork_server
+
 from carnet import child_processes
 
 # Nothing fails for being slow: this is only how long a test that hangs is waited for.
@@ -22,6 +24,8 @@ PATIENCE = 180
 
 def start(command, *, user=None, ending=signal.SIGTERM, **options):
     """Start a process, as ``subprocess.Popen`` does."""
+    if user is None and fork_server.can_start(command, options):
+        return fork_server.start(command, ending=ending, **options)
     return child_processes.start(command, user=user, ending=ending, **options)
 
 
@@ -53,6 +57,7 @@ class Drained:
     """
 
     def __init__(self, stream):
+        self.closed = False
         self._stream = stream
         self._lines = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._take_all, daemon=True)
@@ -74,6 +79,7 @@ class Drained:
 
     def close(self):
         """Wait for the end, and close the pipe; who else writes into it keeps it open."""
+        self.closed = True
         self._reader.join(10)
         if not self._reader.is_alive():
             self._stream.close()

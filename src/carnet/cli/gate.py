@@ -132,5 +132,8 @@ async def _serve(gate: Gate, host: str, port: int) -> None:
     with listen(host, port) as listener:
         for problem in await gate.prepare():
             click.echo(f"carnet: refusing everything until this is mended: {problem}", err=True)
-        print(f"carnet: gate on {url_of(listener)}/verify", file=sys.stderr, flush=True)
-        await serve_app(gate.app, listener)
+
+        def announce() -> None:
+            print(f"carnet: gate on {url_of(listener)}/verify", file=sys.stderr, flush=True)
+
+        await serve_app(gate.app, listener, announce=announce)

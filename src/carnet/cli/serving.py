@@ -21,6 +21,7 @@ async def serve_app(
     app: Any,
     listener: socket.socket,
     *,
+    announce: Callable[[], None],
     most_body: int = MAX_BODY_ON_THE_WIRE,
     stop_seconds: int | None = None,
     check: Callable[[], None] = lambda: None,
@@ -30,6 +31,7 @@ async def serve_app(
     Args:
         app: the app.
         listener: the socket.
+        announce: says that requests are answered, once they are and a signal ends this well.
         most_body: the bytes that the body of a request may take on the wire.
         stop_seconds: what is in flight at the signal has to be finished; None is for ever.
         check: called each second; what it raises ends the service, and is raised.
@@ -44,7 +46,7 @@ async def serve_app(
         proxy_headers=False,
         timeout_graceful_shutdown=stop_seconds,
     )
-    server = _Server(config, check)
+    server = _Server(config, announce, check)
     await server.serve([listener])
     if server.failure is not None:
         raise server.failure
@@ -53,8 +55,11 @@ async def serve_app(
 class _Server(uvicorn.Server):
     """uvicorn, which ends well when it is told to end."""
 
-    def __init__(self, config: uvicorn.Config, check: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, announce: Callable[[], None], check: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._announce = announce
         self._check = check
         self.failure: Exception | None = None
 
@@ -65,6 +70,10 @@ class _Server(uvicorn.Server):
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
 
     async def on_tick(self, counter: int) -> bool:
         # Ten times a second.

@@ -214,9 +214,13 @@ async def _serve(
         await stack.enter_async_context(upstream)
         if isinstance(upstream, Forwarding) and not await upstream.is_there():
             click.echo("carnet: nothing answers at the MCP server's address yet", err=True)
-        announce()
         await serve_app(
-            proxy, listener, most_body=MOST_BODY, stop_seconds=STOP_SECONDS, check=check
+            proxy,
+            listener,
+            announce=announce,
+            most_body=MOST_BODY,
+            stop_seconds=STOP_SECONDS,
+            check=check,
         )
 
 
