@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from carnet.errors import ServerError
 from carnet.server.accounts.accounts import Accounts
@@ -13,6 +14,7 @@ from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import Origin
 from carnet.server.background import Background
 from carnet.server.clients.consents import Consents
+from carnet.server.clients.fetched_keys import FetchedKeys
 from carnet.server.clients.registrations import Registrations
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
@@ -36,6 +38,9 @@ from carnet.server.tokens.used_once import UsedOnce
 
 __all__ = ["Service", "open_service"]
 
+MOST_STRANGERS: Final = 64
+"""Of how many clients that no administrator has registered the keys are remembered."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
@@ -52,6 +57,9 @@ class Service:
         agents: which programs act for them.
         registry: the clients, and what tokens may be for.
         registrations: the clients that register themselves.
+        fetched_keys: those that clients and issuers publish whom administrators have named.
+        strangers_keys: those that clients publish that no administrator has registered, apart, so
+            that they are in nobody else's way.
         used_once: which proofs and assertions of clients have been used.
         revocations: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
@@ -76,6 +84,8 @@ class Service:
     agents: Agents
     registry: Registry
     registrations: Registrations
+    fetched_keys: FetchedKeys
+    strangers_keys: FetchedKeys
     used_once: UsedOnce
     revocations: Revocations
     access_tokens: AccessTokens
@@ -140,6 +150,10 @@ async def open_service(
         throttle = Throttle(store, keys, clock)
         documents = ClientMetadataDocuments(registry.unregistered, throttle, settings, clock)
         closing.callback(documents.close)
+        fetched_keys = FetchedKeys(settings, clock)
+        strangers_keys = FetchedKeys(settings, clock, MOST_STRANGERS)
+        closing.callback(fetched_keys.close)
+        closing.callback(strangers_keys.close)
         logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
             settings=settings,
@@ -152,6 +166,8 @@ async def open_service(
             agents=Agents(store, sessions, settings, clock),
             registry=registry,
             registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
+            fetched_keys=fetched_keys,
+            strangers_keys=strangers_keys,
             used_once=UsedOnce(store, clock),
             revocations=revocations,
             access_tokens=AccessTokens(keys, registry, settings),

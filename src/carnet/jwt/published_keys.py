@@ -3,27 +3,36 @@
 A key set (RFC 7517), or a mapping of ``kid`` to certificate, as Google has it; RSA numbers with a
 leading zero octet. Certificates beside a key are left out unread: nothing here asks for them, and
 what is wrong with one would cost the key. A key that says of which issuer it is, as those that many
-tenants share do, is left out where that is another one. Keys that are given directly have to be
-right; this is for what was fetched.
+tenants share do, is left out where that is another one. The keys of a SPIFFE bundle that are for
+JWT-SVIDs are keys for signatures. Keys that are given directly have to be right; this is for what
+was fetched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from carnet.errors import InvalidKey, InvalidToken
-from carnet.jose.algorithms import AlgorithmName
+from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
 from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 
-__all__ = ["read_published"]
+__all__ = ["PUBLIC_SIGNATURES", "read_published"]
+
+PUBLIC_SIGNATURES: Final[tuple[AlgorithmName, ...]] = tuple(
+    name
+    for name in get_args(AlgorithmName)
+    if name in ALGORITHMS and ALGORITHMS[name].use == "sig" and ALGORITHMS[name].kty != "oct"
+)
+"""What keys that name no algorithm may be for, by their type, where nothing more is known."""
 
 CERTIFICATE_ALGORITHMS: Final[tuple[AlgorithmName, ...]] = ("RS256",)
 """What keys of certificates are for, which never say it, unless ``algorithms`` does."""
 
 _CERTIFICATES: Final = frozenset(("x5c", "x5t#S256"))
+_SPIFFE_USE: Final = "jwt-svid"
 
 
 def read_published(
@@ -77,10 +86,11 @@ def _certified(document: Mapping[str, str], algorithms: Collection[AlgorithmName
 
 
 def _bare(jwk: object) -> object:
-    """Give a JWK without its certificates."""
+    """Give a JWK without its certificates, and with the ``use`` that RFC 7517 has for it."""
     if not isinstance(jwk, Mapping):
         return jwk
-    return {name: value for name, value in jwk.items() if name not in _CERTIFICATES}
+    bare = {name: value for name, value in jwk.items() if name not in _CERTIFICATES}
+    return {**bare, "use": "sig"} if bare.get("use") == _SPIFFE_USE else bare
 
 
 def _shortened(jwk: object) -> object:
