@@ -133,6 +133,25 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "exchange. Repeatable.",
         },
     ),
+    "identity_assertions": (
+        "--identity-assertions",
+        {
+            "type": click.File("rb"),
+            "metavar": "FILE",
+            "help": "With --grant token-exchange: to which authorization servers it may carry the "
+            "identity of people who have signed in to it, as JSON: {issuer: {client_id, "
+            "resources, scopes, roles}}.",
+        },
+    ),
+    "identity_issuers": (
+        "--identity-issuer",
+        {
+            "multiple": True,
+            "metavar": "URL",
+            "help": "With --grant jwt-bearer: it may present what this issuer says of people. "
+            "Repeatable.",
+        },
+    ),
     "first_party": (
         "--first-party/--no-first-party",
         {
@@ -405,6 +424,11 @@ def _members(given: dict[str, Any]) -> dict[str, Any]:
     keys: IO[bytes] | None = members.get("jwks")
     if keys is not None:
         members["jwks"] = read_json_file(keys, "--jwks", "a JWK Set")
+    rules: IO[bytes] | None = members.get("identity_assertions")
+    if rules is not None:
+        members["identity_assertions"] = read_json_file(
+            rules, "--identity-assertions", "what it may carry where"
+        )
     return members
 
 

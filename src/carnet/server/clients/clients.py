@@ -21,6 +21,7 @@ from carnet.server.clients.addresses import (
     check_private_address,
     check_web_address,
 )
+from carnet.server.clients.identity_policy import IdentityAssertionRule, wrong_in_identity_policy
 from carnet.server.clock import SECOND
 from carnet.server.resource_urls import canonical_resource
 from carnet.server.sessions.sessions import FIRST_PARTY
@@ -117,6 +118,11 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         exchange_from: the audiences whose tokens of people it may exchange (RFC 8693): usually the
             service that it is itself.
         exchange_to: the audiences that it may get tokens for so.
+        identity_assertions: the authorization servers, by their issuers, to which it may carry the
+            identity of people who have signed in to it here (ID-JAG), and what it may ask for
+            there.
+        identity_issuers: the issuers of which it may present such assertions here, for its
+            ``resources``.
         id_token_encrypted_response_alg: encrypts its ID tokens, to its key of this algorithm.
         id_token_encrypted_response_enc: the content encryption for that.
     """
@@ -136,6 +142,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     introspects: Names = ()
     exchange_from: Names = ()
     exchange_to: Names = ()
+    identity_assertions: Annotated[dict[Address, IdentityAssertionRule], Meta(max_length=64)] = {}
+    identity_issuers: Annotated[tuple[Address, ...], Meta(max_length=8)] = ()
     id_token_encrypted_response_alg: str | None = None
     id_token_encrypted_response_enc: str = "A128CBC-HS256"
 
@@ -301,6 +309,8 @@ def check_metadata(metadata: ClientMetadata) -> None:
             "introspects needs a token_endpoint_auth_method other than none", member="introspects"
         )
     _check_exchange(metadata)
+    for member, text in wrong_in_identity_policy(metadata, (TOKEN_EXCHANGE, JWT_BEARER)):
+        raise ClientRefused(text, member=member)
     _check_keys(metadata)
 
 
@@ -312,8 +322,10 @@ def _check_exchange(metadata: ClientMetadata) -> None:
             "can't prove who acts",
             member="token_endpoint_auth_method",
         )
+    acts = exchanges and not metadata.identity_assertions
+    acts = acts or bool(metadata.exchange_from or metadata.exchange_to)
     for name in ("exchange_from", "exchange_to"):
-        if exchanges is not bool(getattr(metadata, name)):
+        if acts is not bool(getattr(metadata, name)):
             raise ClientRefused(
                 f"with the grant {TOKEN_EXCHANGE}, and only with that, {name} names at least one "
                 "audience",
