@@ -87,7 +87,6 @@ def draw(root: Path) -> str:
         ("bearer", "headers, challenges, 401 and 403"),
         ("access_token", "the check of a token"),
         ("trusted_issuer", "one issuer's keys and rules"),
-        ("key_source", "keys fetched and kept fresh"),
         ("follower", "revocations followed"),
     ):
         box(PAD * 2, y, side - 2 * PAD, 2 * ROW - 6, "room")
@@ -104,7 +103,7 @@ def draw(root: Path) -> str:
     text((left + right) // 2, middle + 34, "over HTTP", "quiet", "middle")
     y = top + inner + 2 * GAP
     for name, words in (
-        ("carnet.jwt", "claims, Signer, Verifier: the clock is passed in"),
+        ("carnet.jwt", "claims, Signer, Verifier, key_source: the clock is passed in"),
         ("carnet.jose", "signing, encryption, keys: bytes in, bytes out; no clock, no I/O"),
         ("carnet.errors", "one tree of errors, each with a stable code"),
     ):

@@ -162,7 +162,7 @@ def test_what_is_in_flight_is_answered_when_a_server_over_stdio_ends(over_stdio,
 def test_the_sdks_client_is_known_by_its_metadata_document(protect, ada, tmp_path, monkeypatch):
     with stranger(tmp_path, monkeypatch) as publisher:
         document = publisher.publish(redirect_uris=[CALLBACK])
-        inside = {"CARNET_CLIENT_METADATA_PRIVATE_HOSTS": "localhost"}
+        inside = {"CARNET_PRIVATE_HOSTS": "localhost"}
         protected = protect("--client-registration", "off", server=STDIO, env=inside)
 
         async def scene():

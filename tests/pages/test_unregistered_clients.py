@@ -26,7 +26,7 @@ def service(start, filled, tmp_path, there, carnet, monkeypatch):
     shutil.copytree(filled, data)
     opened = ("resource", "add", "tools", "--scope", "tools:call", "--unregistered-clients")
     assert carnet(*opened, data=data).returncode == 0
-    return start(env={"CARNET_CLIENT_METADATA_PRIVATE_HOSTS": "localhost"})
+    return start(env={"CARNET_PRIVATE_HOSTS": "localhost"})
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -8,7 +8,7 @@ from tests.system.load import Load
 from tests.system.waiting import followed, refusal, until
 
 from carnet import inspect
-from carnet.verifier.key_source import COOLDOWN
+from carnet.jwt.key_source import COOLDOWN
 
 
 def kid(token):

@@ -13,9 +13,9 @@ import pytest
 
 from carnet import ConfigurationError, InvalidToken, IssuerUnavailable, KeySet, Signer
 from carnet.jose.encoding import b64url_encode, json_encode
+from carnet.jwt.key_source import COOLDOWN
 from carnet.testing import TestIssuer
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier
-from carnet.verifier.key_source import COOLDOWN
 
 
 class InLoop:

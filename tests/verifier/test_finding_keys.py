@@ -8,17 +8,17 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
+from tests.jwt.test_key_source import ISSUER, JWKS, ok, run
 from tests.verifier.conftest import METADATA
 from tests.verifier.internet import Internet
 from tests.verifier.providers import RSA, certificate_of
-from tests.verifier.test_key_source import ISSUER, JWKS, ok, run
 
 from carnet import ConfigurationError, InvalidToken, IssuerUnavailable, Key, KeySet
+from carnet.jwt.key_source import COOLDOWN, FALLBACK_SECONDS, Call, KeySource
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuer
 from carnet.verifier.access import Access
 from carnet.verifier.bearer import refusal_of
 from carnet.verifier.fetch import MAX_ANSWER
-from carnet.verifier.key_source import COOLDOWN, FALLBACK_SECONDS, Call, KeySource
 
 OPENID = "/.well-known/openid-configuration"
 

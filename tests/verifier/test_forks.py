@@ -15,11 +15,11 @@ from tests import processes
 from tests.verifier.conftest import METADATA
 
 from carnet import Key
+from carnet.jwt.key_source import KeySource
 from carnet.jwt.token_cache import TokenCache
 from carnet.verifier.connections import Connections
 from carnet.verifier.dpop import Proofs
 from carnet.verifier.follower import Follower
-from carnet.verifier.key_source import KeySource
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork"),

@@ -8,8 +8,8 @@ import pytest
 from tests.verifier.conftest import METADATA
 
 from carnet import IssuerUnavailable
+from carnet.jwt.key_source import COOLDOWN, RETRY
 from carnet.verifier import AsyncAccessTokenVerifier
-from carnet.verifier.key_source import COOLDOWN, RETRY
 
 THREADS = 8
 

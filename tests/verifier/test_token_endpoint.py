@@ -6,7 +6,7 @@ import pytest
 
 from carnet import IssuerUnavailable
 from carnet.jose.encoding import json_encode
-from carnet.verifier.key_source import Answer
+from carnet.jwt.key_source import Answer
 from carnet.verifier.token_endpoint import Client, TokenEndpoint
 
 ISSUER = "https://auth.example.com"

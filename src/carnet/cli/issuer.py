@@ -16,11 +16,11 @@ from carnet.errors import CarnetError, IssuerUnavailable
 from carnet.jose.header import media_type
 from carnet.jose.key_set import KeySet
 from carnet.jwt.inspection import inspect
+from carnet.jwt.key_source import Answer, Call, document_of, metadata_addresses
+from carnet.jwt.published_keys import read_published
 from carnet.verifier.access import check_address
 from carnet.verifier.fetch import run
 from carnet.verifier.issuer_profiles import PROFILES
-from carnet.verifier.key_source import Answer, Call, document_of, metadata_addresses
-from carnet.verifier.published_keys import read_published
 
 __all__ = ["issuer"]
 

@@ -11,10 +11,10 @@ import click
 from carnet.cli import ink
 from carnet.cli.options import echo_json, json_option
 from carnet.errors import IssuerUnavailable
+from carnet.jwt.key_source import KeySource
 from carnet.verifier.connections import Connections
 from carnet.verifier.fetch import check_address, refresh
 from carnet.verifier.follower import events
-from carnet.verifier.key_source import KeySource
 from carnet.verifier.revocations import read_event
 
 __all__ = ["revocations"]

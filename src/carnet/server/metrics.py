@@ -27,6 +27,7 @@ __all__ = [
     "DATABASE_CONNECTIONS",
     "DATABASE_IN_USE",
     "DATABASE_WAITING",
+    "KEY_FETCHES",
     "LOGOUT_NOTICES",
     "OWN_FIGURES",
     "READERS",
@@ -91,6 +92,11 @@ CLIENT_DOCUMENTS = Counter(
     "Documents of clients that were fetched, by outcome: read, unchanged, refused.",
     ["outcome"],
 )
+KEY_FETCHES = Counter(
+    "carnet_key_fetches_total",
+    "Fetches of the keys that clients and trusted issuers publish, by outcome: read, failed.",
+    ["outcome"],
+)
 UNREADABLE_ROWS = Gauge(
     "carnet_unreadable_rows",
     "Rows of the database that can't be read and are left out, by kind.",
@@ -109,7 +115,7 @@ OWN_FIGURES: Final = (
     *(SIGN_INS, REFRESHES, READERS, REVOCATION_SEQ, REVOCATION_LAG),
     *(DATABASE_CONNECTIONS, DATABASE_IN_USE, DATABASE_WAITING),
     *(BACKGROUND_SUCCESS, BACKGROUND_FAILURES, LOGOUT_NOTICES, UNREADABLE_ROWS),
-    CLIENT_DOCUMENTS,
+    *(CLIENT_DOCUMENTS, KEY_FETCHES),
 )
 """Those that are no figures of every HTTP server."""
 

@@ -83,18 +83,21 @@ class PublicFetch:
         self._threads: ThreadPoolExecutor | None = None
         self._tls: ssl.SSLContext | None = None
 
-    async def fetch(self, url: str, headers: Mapping[str, str]) -> Fetched:
+    async def fetch(
+        self, url: str, headers: Mapping[str, str], seconds: float | None = None
+    ) -> Fetched:
         """Fetch what stands at an https URL.
 
         Args:
             url: the URL.
             headers: of the request, besides those that it needs.
+            seconds: how long it may take, where that is less than usual.
 
         Raises:
             NotFetched: if that is not possible, or not allowed.
         """
         try:
-            return await within(self._seconds, self._fetch(url, headers))
+            return await within(seconds or self._seconds, self._fetch(url, headers))
         except TimeoutError:
             raise NotFetched("it did not answer in time", code="too_slow") from None
 

@@ -13,6 +13,7 @@ from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import Origin
 from carnet.server.background import Background
 from carnet.server.clients.consents import Consents
+from carnet.server.clients.fetched_keys import FetchedKeys
 from carnet.server.clients.registrations import Registrations
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
@@ -55,6 +56,7 @@ class Service:
         identities: who they are at other issuers.
         registry: the clients, and what tokens may be for.
         registrations: the clients that register themselves.
+        fetched_keys: those that clients and issuers publish whom administrators have named.
         used_once: which proofs and assertions of clients have been used.
         revocations: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
@@ -81,6 +83,7 @@ class Service:
     identities: Identities
     registry: Registry
     registrations: Registrations
+    fetched_keys: FetchedKeys
     used_once: UsedOnce
     revocations: Revocations
     access_tokens: AccessTokens
@@ -146,6 +149,8 @@ async def open_service(
         throttle = Throttle(store, keys, clock)
         documents = ClientMetadataDocuments(registry.unregistered, throttle, settings, clock)
         closing.callback(documents.close)
+        fetched_keys = FetchedKeys(settings, clock)
+        closing.callback(fetched_keys.close)
         logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
             settings=settings,
@@ -159,6 +164,7 @@ async def open_service(
             identities=Identities(store, sessions, settings, clock),
             registry=registry,
             registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
+            fetched_keys=fetched_keys,
             used_once=UsedOnce(store, clock),
             revocations=revocations,
             access_tokens=AccessTokens(keys, registry, settings),

@@ -83,8 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ones than usual.
         admin_role: the role of those who may see and end other people's sessions.
         revocation_heartbeat: how often the revocation stream says that it is alive.
-        client_metadata_private_hosts: the hosts of clients' metadata documents that may stand at
-            addresses which are not public, for clients inside a private network.
+        private_hosts: the hosts that may stand at addresses which are not public, where the service
+            fetches what others publish: metadata documents of clients, and keys of clients and of
+            trusted issuers.
         trusted_proxies: addresses and networks of proxies whose X-Forwarded-For is believed.
         stop_delay: how long the service takes new requests once it was told to stop, while
             ``/readyz`` says 503: until those who send them have noticed.
@@ -126,7 +127,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     scopes: dict[ScopeName, ScopeRelease] = {}
     admin_role: Annotated[str, Meta(min_length=1)] = "carnet:admin"
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
-    client_metadata_private_hosts: tuple[HostName, ...] = ()
+    private_hosts: tuple[HostName, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     stop_delay: Annotated[int, Meta(ge=0, le=3600)] = 0
     stop_grace: Annotated[int, Meta(ge=1, le=3600)] = 10

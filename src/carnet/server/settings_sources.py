@@ -19,7 +19,7 @@ __all__ = ["SECRETS", "load_settings"]
 PREFIX: Final = "CARNET_"
 LISTS: Final = (
     "audiences",
-    "client_metadata_private_hosts",
+    "private_hosts",
     "signing_algorithms",
     "trusted_proxies",
 )

@@ -14,13 +14,13 @@ from carnet.jose.encoding import b64url_encode
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.jwt.inspection import inspect
+from carnet.jwt.key_source import KeySource
 from carnet.jwt.policy import UNCHECKED, Names
 from carnet.testing.clock import Clock
 from carnet.testing.news import HearsAtOnce, News
 from carnet.testing.override import Override, verifiers_of
 from carnet.testing.token_claims import TokenClaims, first_of
 from carnet.verifier.issuer import Issuer
-from carnet.verifier.key_source import KeySource
 from carnet.verifier.options import given_keys, settle
 from carnet.verifier.trusted_issuer import ACCESS_TOKEN, TrustedIssuer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from carnet.jwt.key_source import KeySource
 from carnet.verifier.follower import Follower
-from carnet.verifier.key_source import KeySource
 
 __all__ = ["HearsAtOnce", "News"]
 

@@ -1,8 +1,8 @@
 """What a service needs that trusts an issuer: its keys, kept fresh, and a check of every token."""
 
+from carnet.jwt.key_source import Health
 from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier
 from carnet.verifier.issuer import Issuer
-from carnet.verifier.key_source import Health
 from carnet.verifier.protected_resource import ProtectedResource
 
 __all__ = [

@@ -21,12 +21,12 @@ from carnet.errors import ConfigurationError, InvalidToken
 from carnet.jose.key_set import KeySet
 from carnet.jwt.claims import Claims, members_of
 from carnet.jwt.inspection import inspect
+from carnet.jwt.key_source import Health
 from carnet.jwt.policy import UNCHECKED, Names, seconds
 from carnet.jwt.verifier import Verifier
 from carnet.verifier.dpop import Presented
 from carnet.verifier.fetch import REFRESH_SECONDS, load
 from carnet.verifier.issuer import Trusted
-from carnet.verifier.key_source import Health
 from carnet.verifier.options import Options, check_options, issuers_of, settle
 from carnet.verifier.protected_resource import ProtectedResource, PublishedResource
 from carnet.verifier.trusted_issuer import NEWER_KEYS, TrustedIssuer

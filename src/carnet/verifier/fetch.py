@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
+from carnet.jwt.key_source import Answer, Call, KeySource, carry_out
 from carnet.verifier.access import DIRECT, Access, check_address, on_loopback
 from carnet.verifier.connections import Connections
-from carnet.verifier.key_source import Answer, Call, KeySource
 
 if TYPE_CHECKING:
     import httpx
@@ -94,19 +94,7 @@ async def run_async(
 ) -> T:
     """Do as ``run`` does, without blocking."""
     until = None if limit is None else time.monotonic() + limit
-    try:
-        call = next(steps)
-        while True:
-            try:
-                answer = await _send_async(_call(call), access, until)
-            except IssuerUnavailable as error:
-                call = steps.throw(error)
-            else:
-                call = steps.send(answer)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-    finally:
-        steps.close()
+    return await carry_out(steps, lambda call: _send_async(call, access, until))
 
 
 def _send(call: Call, access: Access, until: float | None) -> Answer:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
 from carnet.jwt.forks import renew_in_forks
+from carnet.jwt.key_source import KeySource
 from carnet.verifier.access import DIRECT, Access, check_address, on_loopback
 from carnet.verifier.connections import Connections
 from carnet.verifier.fetch import tls_context
-from carnet.verifier.key_source import KeySource
 from carnet.verifier.revocations import LEEWAY, RevocationList, read_event
 
 if TYPE_CHECKING:

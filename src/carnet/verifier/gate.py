@@ -30,6 +30,7 @@ from carnet.browser.cookies import read_cookie
 from carnet.browser.headers import joined
 from carnet.browser.origin import comes_from_own_pages
 from carnet.errors import ConfigurationError
+from carnet.jwt.key_source import Health
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.adapters.asgi import MetadataEndpoint
@@ -47,7 +48,6 @@ from carnet.verifier.bearer import (
 )
 from carnet.verifier.identity_headers import PREFIX, IdentityHeaders
 from carnet.verifier.issuer import Trusted
-from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 from carnet.verifier.preflight import is_preflight
 

@@ -16,7 +16,7 @@ choice, taken whole from the nearest place.
 A token chooses its issuer by its own, unverified ``iss``; that issuer's keys, and then its own
 checks, decide. So no issuer can speak for another one, and each has its own audience, type,
 algorithms and shape. ``TrustedIssuer`` is an Issuer at work; ``shapes`` reads the claims,
-``access`` says how the addresses are reached, ``key_source`` what becomes of the keys.
+``access`` says how the addresses are reached, ``carnet.jwt.key_source`` what becomes of the keys.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ from carnet.errors import (
 )
 from carnet.jose.encoding import json_decode, json_encode
 from carnet.jose.key import Key
+from carnet.jwt.key_source import Answer, Call, discover
 from carnet.jwt.signer import Signer
 from carnet.verifier.fetch import check_address
-from carnet.verifier.key_source import Answer, Call, discover
 
 __all__ = ["Client", "DeviceAuthorization", "Steps", "TokenEndpoint", "Tokens"]
 

@@ -18,6 +18,7 @@ from carnet.jose.key_set import KeySet
 from carnet.jwt.claim_rules import Rule, exact, reader
 from carnet.jwt.claims import Claims, members_of
 from carnet.jwt.forks import renew_in_forks
+from carnet.jwt.key_source import Health, KeySource
 from carnet.jwt.policy import UNCHECKED, seconds
 from carnet.jwt.verifier import Verifier
 from carnet.verifier.access import Access
@@ -25,7 +26,6 @@ from carnet.verifier.dpop import Presented, Proofs
 from carnet.verifier.fetch import refresh, refresh_async
 from carnet.verifier.follower import Follower
 from carnet.verifier.issuer import Issuer
-from carnet.verifier.key_source import Health, KeySource
 from carnet.verifier.options import Settings, given_keys
 from carnet.verifier.revocations import LEEWAY
 from carnet.verifier.shapes import Names, Shape

@@ -41,7 +41,7 @@ def played(play):
             await service.registry.add_resource("tools", opened, OPERATOR)
             return await scene(service, clock, Inside(service))
 
-        more = {"issuer": ISSUER, "client_metadata_private_hosts": private_hosts}
+        more = {"issuer": ISSUER, "private_hosts": private_hosts}
         return play(prepared, **more)
 
     return run
@@ -647,9 +647,9 @@ def test_the_hosts_that_may_be_private_are_named_exactly():
     from carnet.server.settings_sources import load_settings
 
     def load(text):
-        return load_settings(None, {"CARNET_CLIENT_METADATA_PRIVATE_HOSTS": text}, {})
+        return load_settings(None, {"CARNET_PRIVATE_HOSTS": text}, {})
 
-    assert load("a.internal,b").client_metadata_private_hosts == ("a.internal", "b")
+    assert load("a.internal,b").private_hosts == ("a.internal", "b")
     for wrong in ("*.internal", "A.internal", "https://a", "a:443", ".internal"):
-        with pytest.raises(ConfigurationError, match="client_metadata_private_hosts"):
+        with pytest.raises(ConfigurationError, match="private_hosts"):
             load(f"{wrong},b")

@@ -130,7 +130,7 @@ class ClientMetadataDocuments:
         self._clients = clients
         self._throttle = throttle
         self._clock = clock
-        self._private_hosts = frozenset(settings.client_metadata_private_hosts)
+        self._private_hosts = frozenset(settings.private_hosts)
         self._fetch = PublicFetch(self._private_hosts, MOST_BYTES, FETCH_SECONDS, resolve)
         self._under_way: dict[str, asyncio.Task[Client]] = {}
         # Why the last fetch was in vain, and until when there is no other.

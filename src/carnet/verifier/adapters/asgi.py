@@ -10,6 +10,7 @@ from typing import Any, Final, Unpack
 from urllib.parse import quote
 
 from carnet.errors import ConfigurationError
+from carnet.jwt.key_source import Health
 from carnet.jwt.policy import Names
 from carnet.verifier import preflight
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Issuers, Options
@@ -17,7 +18,6 @@ from carnet.verifier.bearer import Refusal, authenticate_async, missing, typed, 
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
-from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 from carnet.verifier.protected_resource import PublishedResource
 

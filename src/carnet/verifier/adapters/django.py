@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 
 from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
+from carnet.jwt.key_source import Health
 from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuers
 from carnet.verifier.adapters.wsgi import authorization, presented
 from carnet.verifier.bearer import (
@@ -42,7 +43,6 @@ from carnet.verifier.bearer import (
     with_advice,
 )
 from carnet.verifier.dpop import Presented
-from carnet.verifier.key_source import Health
 from carnet.verifier.protected_resource import PublishedResource
 from carnet.verifier.user import BearerUser
 

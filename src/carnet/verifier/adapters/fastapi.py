@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Unpack, cast
 
 from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
+from carnet.jwt.key_source import Health
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.adapters.asgi import MetadataEndpoint, credentials, given
@@ -41,7 +42,6 @@ from carnet.verifier.bearer import (
     with_advice,
 )
 from carnet.verifier.issuer import Trusted
-from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 
 try:

@@ -18,6 +18,7 @@ from typing import Any, Unpack
 
 from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
+from carnet.jwt.key_source import Health
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.adapters.asgi import MetadataEndpoint
@@ -34,7 +35,6 @@ from carnet.verifier.bearer import (
     typed,
 )
 from carnet.verifier.issuer import Trusted
-from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 from carnet.verifier.protected_resource import ProtectedResource
 

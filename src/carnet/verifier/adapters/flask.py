@@ -20,6 +20,7 @@ from weakref import WeakSet
 
 from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
+from carnet.jwt.key_source import Health
 from carnet.verifier.access_token import AccessTokenVerifier
 from carnet.verifier.adapters.wsgi import authorization, is_preflight, presented
 from carnet.verifier.bearer import (
@@ -37,7 +38,6 @@ from carnet.verifier.bearer import (
     typed,
     with_advice,
 )
-from carnet.verifier.key_source import Health
 from carnet.verifier.preflight import may_be_told
 
 try:

@@ -21,6 +21,7 @@ from typing import Any, Final, Unpack
 
 from carnet.errors import ConfigurationError
 from carnet.jwt.claims import Claims
+from carnet.jwt.key_source import Health
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AccessTokenVerifier, AsyncAccessTokenVerifier, Options
 from carnet.verifier.adapters.asgi import MetadataEndpoint, given
@@ -40,7 +41,6 @@ from carnet.verifier.bearer import (
 )
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
-from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 
 try:

@@ -14,6 +14,7 @@ from copy import copy
 from typing import Any, Final, Unpack
 
 from carnet.errors import ConfigurationError
+from carnet.jwt.key_source import Health
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.adapters.asgi import (
@@ -38,7 +39,6 @@ from carnet.verifier.bearer import (
     with_advice,
 )
 from carnet.verifier.issuer import Trusted
-from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 from carnet.verifier.user import BearerUser
 

@@ -26,6 +26,7 @@ from typing import Any, TypeVar, Unpack
 
 from carnet.errors import ConfigurationError, IssuerUnavailable
 from carnet.jwt.claims import Claims
+from carnet.jwt.key_source import Health
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.bearer import (
@@ -42,7 +43,6 @@ from carnet.verifier.bearer import (
     typed,
 )
 from carnet.verifier.issuer import Trusted
-from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 from carnet.verifier.tool_calls import (
     ToolMiddleware,

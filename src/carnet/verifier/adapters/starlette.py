@@ -19,6 +19,7 @@ from functools import wraps
 from typing import Any, Final, TypeVar, Unpack
 
 from carnet.errors import ConfigurationError
+from carnet.jwt.key_source import Health
 from carnet.jwt.policy import Names
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Options
 from carnet.verifier.adapters.asgi import (
@@ -44,7 +45,6 @@ from carnet.verifier.bearer import (
     with_advice,
 )
 from carnet.verifier.issuer import Trusted
-from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 from carnet.verifier.protected_resource import Answer
 from carnet.verifier.user import BearerUser

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Unpack
 from wsgiref.util import request_uri
 
+from carnet.jwt.key_source import Health
 from carnet.jwt.policy import Names
 from carnet.verifier import preflight
 from carnet.verifier.access_token import AccessTokenVerifier, Options
@@ -17,7 +18,6 @@ from carnet.verifier.bearer import Refusal, authenticate, typed, with_advice
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
-from carnet.verifier.key_source import Health
 from carnet.verifier.options import check_options
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from carnet import IssuerUnavailable, Key, KeySet
-from carnet.verifier.key_source import COOLDOWN, RETRY, Answer, KeySource, metadata_addresses
+from carnet.jwt.key_source import COOLDOWN, RETRY, Answer, KeySource, metadata_addresses
 
 ISSUER = "https://auth.example.com"
 JWKS = f"{ISSUER}/jwks"

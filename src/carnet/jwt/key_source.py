@@ -1,7 +1,8 @@
 """An issuer's key set over time: a state machine without I/O.
 
 The source never fetches. ``refresh`` is a generator that yields the addresses to get and is sent
-what came back; ``fetch`` runs it over HTTP, a test runs it by hand. Time is passed in.
+what came back; a verifier's ``fetch`` and the service's ``fetched_keys`` run it over HTTP, a test
+runs it by hand. Time is passed in.
 
     state     keys   what happens at ``now``
     ────────  ─────  ───────────────────────────────────────────────────────────────────────────
@@ -26,18 +27,29 @@ under an old ``kid``, or name none.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from carnet.errors import ConfigurationError, InvalidKey, InvalidToken, IssuerUnavailable
 from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
 from carnet.jose.encoding import json_decode
 from carnet.jose.key_set import KeySet
-from carnet.verifier.published_keys import read_published
+from carnet.jwt.published_keys import read_published
 
-__all__ = ["Answer", "Call", "Health", "KeySource", "discover", "document_of", "metadata_addresses"]
+__all__ = [
+    "Answer",
+    "Call",
+    "Health",
+    "KeySource",
+    "carry_out",
+    "discover",
+    "document_of",
+    "metadata_addresses",
+]
+
+T = TypeVar("T")
 
 LIFETIME: Final = 300
 SHORTEST: Final = 60
@@ -129,6 +141,7 @@ class KeySource:
         metadata: where the metadata is; None is where the standards put it.
         keys: the keys themselves, where nothing is to be fetched.
         max_stale: seconds for which keys count that could not be fetched again; None is for ever.
+        longest: seconds for which a key set is taken for current at most, whatever its server says.
 
     Raises:
         ConfigurationError: if ``algorithms`` holds anything but names of public-key signatures.
@@ -144,6 +157,7 @@ class KeySource:
         metadata: str | None = None,
         keys: KeySet | None = None,
         max_stale: float | None = None,
+        longest: int = LONGEST,
     ) -> None:
         if algorithms is not None:
             _check_algorithms(algorithms)
@@ -156,6 +170,7 @@ class KeySource:
         self._says = says or (lambda name: name == issuer)
         self._metadata = metadata
         self._max_stale = max_stale
+        self._longest = longest
         self._configured = jwks_uri
         self._jwks_uri = jwks_uri
         self._algorithms = algorithms
@@ -251,7 +266,7 @@ class KeySource:
             self.keys = self._read(document)
             self._published = document.get("keys")
         found = _MAX_AGE.search(cache_control)
-        lifetime = min(max(int(found[1]), SHORTEST), LONGEST) if found else LIFETIME
+        lifetime = min(max(int(found[1]), SHORTEST), self._longest) if found else LIFETIME
         self._fetched_at = now
         self._due_at = self._no_later(now + 0.8 * lifetime, now)
         self._last_error = None
@@ -286,6 +301,30 @@ class KeySource:
             # One that is missing does not end what is followed: that could only let more in.
             self.revocations_uri = revocations_uri
         return jwks_uri
+
+
+async def carry_out(
+    steps: Generator[str | Call, Answer, T], send: Callable[[Call], Awaitable[Answer]]
+) -> T:
+    """Send what the steps yield, give them what came back, and give what they return.
+
+    Args:
+        steps: yield what to send.
+        send: does it, or raises IssuerUnavailable.
+    """
+    try:
+        call = next(steps)
+        while True:
+            try:
+                answer = await send(Call(call) if isinstance(call, str) else call)
+            except IssuerUnavailable as error:
+                call = steps.throw(error)
+            else:
+                call = steps.send(answer)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    finally:
+        steps.close()
 
 
 def discover(

@@ -3,8 +3,9 @@
 A key set (RFC 7517), or a mapping of ``kid`` to certificate, as Google has it; RSA numbers with a
 leading zero octet. Certificates beside a key are left out unread: nothing here asks for them, and
 what is wrong with one would cost the key. A key that says of which issuer it is, as those that many
-tenants share do, is left out where that is another one. Keys that are given directly have to be
-right; this is for what was fetched.
+tenants share do, is left out where that is another one. The keys of a SPIFFE bundle that are for
+JWT-SVIDs are keys for signatures. Keys that are given directly have to be right; this is for what
+was fetched.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ CERTIFICATE_ALGORITHMS: Final[tuple[AlgorithmName, ...]] = ("RS256",)
 """What keys of certificates are for, which never say it, unless ``algorithms`` does."""
 
 _CERTIFICATES: Final = frozenset(("x5c", "x5t#S256"))
+_SPIFFE_USE: Final = "jwt-svid"
 
 
 def read_published(
@@ -77,10 +79,11 @@ def _certified(document: Mapping[str, str], algorithms: Collection[AlgorithmName
 
 
 def _bare(jwk: object) -> object:
-    """Give a JWK without its certificates."""
+    """Give a JWK without its certificates, and with the ``use`` that RFC 7517 has for it."""
     if not isinstance(jwk, Mapping):
         return jwk
-    return {name: value for name, value in jwk.items() if name not in _CERTIFICATES}
+    bare = {name: value for name, value in jwk.items() if name not in _CERTIFICATES}
+    return {**bare, "use": "sig"} if bare.get("use") == _SPIFFE_USE else bare
 
 
 def _shortened(jwk: object) -> object:
