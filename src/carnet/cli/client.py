@@ -18,6 +18,7 @@ from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import (
     DEVICE_CODE,
     FIRST_PARTY_CLIENT,
+    JWT_BEARER,
     TOKEN_EXCHANGE,
     Client,
     ClientMetadata,
@@ -37,6 +38,7 @@ GRANTS: Final = {
     "refresh_token": "refresh_token",
     "client_credentials": "client_credentials",
     "device_code": DEVICE_CODE,
+    "jwt-bearer": JWT_BEARER,
     "token-exchange": TOKEN_EXCHANGE,
 }
 CODE: Final = ("authorization_code", "refresh_token")

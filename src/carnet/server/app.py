@@ -94,7 +94,10 @@ ROUTES = [
     Route("/account/agents", agents.list_agents, methods=["GET"]),
     Route("/account/agents/{client_id}", agents.stop_agent, methods=["DELETE"]),
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
-    *(Route(_route(one), administer(one), methods=[one.method]) for one in (*IDENTITY_OPERATIONS, *OPERATIONS)),
+    *(
+        Route(_route(one), administer(one), methods=[one.method])
+        for one in (*IDENTITY_OPERATIONS, *OPERATIONS)
+    ),
     Route("/openapi.json", openapi),
     Route("/registration", register_client, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route(

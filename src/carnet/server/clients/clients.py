@@ -29,6 +29,7 @@ from carnet.server.sessions.sessions import FIRST_PARTY
 __all__ = [
     "DEVICE_CODE",
     "FIRST_PARTY_CLIENT",
+    "JWT_BEARER",
     "LOOPBACK_HOST",
     "RESERVED_PREFIX",
     "TOKEN_EXCHANGE",
@@ -52,10 +53,13 @@ GrantType = Literal[
     "refresh_token",
     "client_credentials",
     "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
     "urn:ietf:params:oauth:grant-type:token-exchange",
 ]
 DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 """The grant of devices without a browser (RFC 8628)."""
+JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+"""The grant of what another issuer says (RFC 7523 section 2.1)."""
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 """The grant of programs that act for somebody (RFC 8693)."""
 Name = Annotated[str, Meta(max_length=256)]
@@ -322,8 +326,8 @@ def _check_exchange(metadata: ClientMetadata) -> None:
             "can't prove who acts",
             member="token_endpoint_auth_method",
         )
-    acts = exchanges and not metadata.identity_assertions
-    acts = acts or bool(metadata.exchange_from or metadata.exchange_to)
+    named_one = bool(metadata.exchange_from or metadata.exchange_to)
+    acts = exchanges and (named_one or not metadata.identity_assertions)
     for name in ("exchange_from", "exchange_to"):
         if acts is not bool(getattr(metadata, name)):
             raise ClientRefused(

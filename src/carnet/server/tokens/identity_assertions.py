@@ -16,9 +16,15 @@ from carnet.server.sessions.identities import SignedIn
 from carnet.server.settings import Settings
 from carnet.server.tokens.id_tokens import ACR
 
-__all__ = ["IDENTITY_ASSERTION", "IDENTITY_ASSERTION_TYPE", "IdentityAssertions"]
+__all__ = [
+    "IDENTITY_ASSERTION",
+    "IDENTITY_ASSERTION_PROFILE",
+    "IDENTITY_ASSERTION_TYPE",
+    "IdentityAssertions",
+]
 
 IDENTITY_ASSERTION: Final = "urn:ietf:params:oauth:token-type:id-jag"
+IDENTITY_ASSERTION_PROFILE: Final = "urn:ietf:params:oauth:grant-profile:id-jag"
 IDENTITY_ASSERTION_TYPE: Final = "oauth-id-jag+jwt"
 LONGEST: Final = 300
 

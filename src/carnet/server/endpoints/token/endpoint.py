@@ -8,10 +8,11 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.clients.clients import DEVICE_CODE, TOKEN_EXCHANGE
+from carnet.server.clients.clients import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE
 from carnet.server.endpoints.token.grants.authorization_code import grant_authorization_code
 from carnet.server.endpoints.token.grants.client_credentials import grant_client_credentials
 from carnet.server.endpoints.token.grants.device_code import grant_device_code
+from carnet.server.endpoints.token.grants.jwt_bearer import grant_jwt_bearer
 from carnet.server.endpoints.token.grants.refresh import grant_refresh, refresh_in_cookies
 from carnet.server.endpoints.token.grants.token_exchange import grant_token_exchange
 from carnet.server.web.cookie_mode import cookie_mode
@@ -26,6 +27,7 @@ GRANTS: Final[dict[str, Callable[[Request, dict[str, str]], Awaitable[dict[str, 
     "refresh_token": grant_refresh,
     TOKEN_EXCHANGE: grant_token_exchange,
     DEVICE_CODE: grant_device_code,
+    JWT_BEARER: grant_jwt_bearer,
 }
 
 

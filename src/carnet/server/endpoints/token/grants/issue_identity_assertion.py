@@ -151,5 +151,7 @@ def _scope(rule: IdentityAssertionRule, requested: str | None) -> str:
         return " ".join(sorted(rule.scopes))
     names = set(requested.split(" "))
     if not names <= set(rule.scopes):
-        raise RequestRefused("invalid_scope", "the scope is more than this client may ask for there")
+        raise RequestRefused(
+            "invalid_scope", "the scope is more than this client may ask for there"
+        )
     return " ".join(sorted(names))
