@@ -219,7 +219,6 @@ class Identities:
         values = sql.AddIdentitySession(
             session_id=session_id,
             secret_hash=secret_hash,
-            account_id=account.id,
             client_id=ELSEWHERE,
             user_agent=origin.user_agent[:MAX_USER_AGENT],
             address=origin.address,
@@ -227,6 +226,7 @@ class Identities:
             expires_at=asked.now + self._lifetime,
             authenticated_at=moment,
             identity_issuer=asked.issuer,
+            account_id=account.id,
         )
 
         def work() -> Transaction[SignedIn]:

@@ -76,7 +76,8 @@ ADD_IDENTITY_SESSION = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
                      generation, created_at, rotated_at, expires_at,
                      scope, key_thumbprint, authenticated_at, identity_issuer)
-VALUES ($1, $2, $3, $4, '', $5, $6, 0, $7, $7, $8, '', '', $9, $10)
+SELECT $1, $2, account.id, $3, '', $4, $5, 0, $6, $6, $7, '', '', $8, $9
+FROM account WHERE account.id = $10
 RETURNING id
 """
 
@@ -86,7 +87,6 @@ class AddIdentitySession(NamedTuple):
 
     session_id: str
     secret_hash: bytes
-    account_id: str
     client_id: str
     user_agent: str
     address: str
@@ -94,6 +94,7 @@ class AddIdentitySession(NamedTuple):
     expires_at: int
     authenticated_at: int
     identity_issuer: str
+    account_id: str
 
 
 CARRY_IDENTITY_SESSION_ON = """
