@@ -19,7 +19,7 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from carnet.verifier.agents import AuthorizationCodeAuth, FileStore
+from carnet.verifier.agents import AuthorizationCodeAuth, FileStore, IdentityAssertionAuth
 
 CONTEXT = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
 DOCUMENT = "https://conformance-test.local/client-metadata.json"
@@ -41,6 +41,16 @@ def issuer_of(server):
 
 def auth_for(server, folder):
     more = {}
+    if "idp_id_token" in CONTEXT:
+        return IdentityAssertionAuth(
+            server,
+            issuer=issuer_of(server),
+            client_id=CONTEXT["client_id"],
+            client_secret=CONTEXT["client_secret"],
+            identity_provider=CONTEXT["idp_issuer"],
+            identity_client_id=CONTEXT["idp_client_id"],
+            id_token=lambda: CONTEXT["idp_id_token"],
+        )
     if "client_id" in CONTEXT:
         more = {
             "client_id": CONTEXT["client_id"],

@@ -31,6 +31,9 @@ from carnet.verifier.fetch import check_address
 
 __all__ = ["Client", "DeviceAuthorization", "Steps", "TokenEndpoint", "Tokens"]
 
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:"
+IDENTITY_ASSERTION: Final = f"{TOKEN_TYPE}id-jag"
 DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 DEVICE_INTERVAL: Final = 5
 ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -162,6 +165,35 @@ class TokenEndpoint:
             IssuerUnavailable: if the issuer can't be reached.
         """
         return (yield from self._ask({"grant_type": "client_credentials", **more}))
+
+    def identity_assertion(
+        self, subject_token: str, subject_token_type: str, **more: str | None
+    ) -> Generator[str | Call, Answer, str]:
+        """Get what tells another authorization server who has signed in here (ID-JAG).
+
+        Raises:
+            GrantRefused: if the token is not good, or the program may not carry that there.
+            IssuerUnavailable: if the issuer can't be reached, or does not do that.
+        """
+        address = yield from self._endpoint("token_endpoint")
+        form = {
+            "grant_type": TOKEN_EXCHANGE,
+            "requested_token_type": IDENTITY_ASSERTION,
+            "subject_token": subject_token,
+            "subject_token_type": f"{TOKEN_TYPE}{subject_token_type}",
+            **more,
+        }
+        document = _document((answer := (yield self._post(address, form))), address)
+        assertion = document.get("access_token")
+        if (
+            answer.status != 200
+            or document.get("issued_token_type") != IDENTITY_ASSERTION
+            or not isinstance(assertion, str)
+        ):
+            raise IssuerUnavailable(
+                f"{address} answered {answer.status} without an identity assertion"
+            )
+        return assertion
 
     def code(self, code: str, **more: str | None) -> Steps:
         """Exchange an authorization code (RFC 6749 section 4.1.3).
