@@ -118,3 +118,40 @@ def test_people_see_who_has_signed_them_in(scene_of):
         assert f"with {IDP}".encode() in page.body
 
     scene_of(scene)
+
+
+def test_the_form_of_a_new_client_asks_who_vouches_for_people(scene_of):
+    async def scene(ask, _account):
+        async def make(**more):
+            form = {"kind": "vouched", "client_name": "Assistant", "resources": "orders", **more}
+            body = urlencode(form).encode()
+            return await ask("POST", "/admin/clients/new", headers=[FORM, *ask.cookie], body=body)
+
+        page = await ask("GET", "/admin/clients/new", headers=ask.cookie)
+        assert b'name="identity_issuers"' in page.body
+        wrong = await make(identity_issuers="idp")
+        assert (wrong.status, b"identity_issuers-error" in wrong.body) == (422, True)
+        wrong = await make(identity_issuers=IDP, resources="")
+        assert (wrong.status, b"resources-error" in wrong.body) == (422, True)
+        made = await make(identity_issuers=IDP)
+        assert made.status == 201
+        assert IDP.encode() in made.body
+
+    scene_of(scene)
+
+
+def test_the_page_of_a_client_says_where_it_may_carry_whom(scene_of):
+    async def scene(ask, _account):
+        rule = {"client_id": "there", "resources": ["https://api.example"], "roles": ["staff"]}
+        members = {
+            "grant_types": ["urn:ietf:params:oauth:grant-type:token-exchange"],
+            "identity_assertions": {"https://chat.example": rule},
+        }
+        body = json.dumps({**members, "client_id": "agent"}).encode()
+        made = await ask("POST", "/clients", headers=[JSON, *ask.bearer], body=body)
+        assert made.status == 201, made.body
+        page = await ask("GET", "/admin/clients/client", query=b"id=agent", headers=ask.cookie)
+        for text in (b"https://chat.example", b"there", b"https://api.example", b"staff"):
+            assert text in page.body
+
+    scene_of(scene)

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from carnet.server.clients.clients import (
     DEVICE_CODE,
     FIRST_PARTY_CLIENT,
+    JWT_BEARER,
     TOKEN_EXCHANGE,
     Client,
     ClientMetadata,
@@ -51,7 +52,9 @@ DONE: Final = {
     "resource-removed": "The resource is removed; no more tokens are made for it.",
 }
 RESOURCE: Final = "admin_resource_new.html"
-CLIENT_FIELDS: Final = ("redirect_uris", "exchange_from", "exchange_to")
+CLIENT_FIELDS: Final = (
+    *("redirect_uris", "exchange_from", "exchange_to", "identity_issuers", "resources"),
+)
 """Where in the form of a client an error about a member of its metadata is shown."""
 RESOURCE_FIELDS: Final = {"scopes": "scopes", "scope_claims": "scopes", "claims": "claims"}
 """Where in the form of a resource an error about a member of its metadata is shown."""
@@ -83,6 +86,10 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "agent": (
         "A service, a job or an agent that acts for people, with their tokens",
         {"grant_types": (TOKEN_EXCHANGE,), "token_endpoint_auth_method": "client_secret_basic"},
+    ),
+    "vouched": (
+        "A program of people whom another identity provider vouches for",
+        {"grant_types": (JWT_BEARER,), "token_endpoint_auth_method": "client_secret_basic"},
     ),
 }
 # For how many seconds the current secret works on beside a new one.
@@ -185,6 +192,7 @@ async def add_client(request: Request) -> Response:
         "resources": form["resources"].split(),
         "exchange_from": form["exchange_from"].split(),
         "exchange_to": form["exchange_to"].split(),
+        "identity_issuers": form["identity_issuers"].split(),
         "first_party": form["first_party"] == "yes",
         "plain_http": form["plain_http"] == "yes",
         **KINDS.get(form["kind"], KINDS["web"])[1],
