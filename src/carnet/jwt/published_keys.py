@@ -11,15 +11,22 @@ was fetched.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from carnet.errors import InvalidKey, InvalidToken
-from carnet.jose.algorithms import AlgorithmName
+from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
 from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 
-__all__ = ["read_published"]
+__all__ = ["PUBLIC_SIGNATURES", "read_published"]
+
+PUBLIC_SIGNATURES: Final[tuple[AlgorithmName, ...]] = tuple(
+    name
+    for name in get_args(AlgorithmName)
+    if name in ALGORITHMS and ALGORITHMS[name].use == "sig" and ALGORITHMS[name].kty != "oct"
+)
+"""What keys that name no algorithm may be for, by their type, where nothing more is known."""
 
 CERTIFICATE_ALGORITHMS: Final[tuple[AlgorithmName, ...]] = ("RS256",)
 """What keys of certificates are for, which never say it, unless ``algorithms`` does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from carnet.errors import ServerError
 from carnet.server.accounts.accounts import Accounts
@@ -39,6 +40,9 @@ from carnet.server.tokens.used_once import UsedOnce
 
 __all__ = ["Service", "open_service"]
 
+MOST_STRANGERS: Final = 64
+"""Of how many clients that no administrator has registered the keys are remembered."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
@@ -57,6 +61,8 @@ class Service:
         registry: the clients, and what tokens may be for.
         registrations: the clients that register themselves.
         fetched_keys: those that clients and issuers publish whom administrators have named.
+        strangers_keys: those that clients publish that no administrator has registered, apart, so
+            that they are in nobody else's way.
         used_once: which proofs and assertions of clients have been used.
         revocations: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
@@ -84,6 +90,7 @@ class Service:
     registry: Registry
     registrations: Registrations
     fetched_keys: FetchedKeys
+    strangers_keys: FetchedKeys
     used_once: UsedOnce
     revocations: Revocations
     access_tokens: AccessTokens
@@ -150,7 +157,9 @@ async def open_service(
         documents = ClientMetadataDocuments(registry.unregistered, throttle, settings, clock)
         closing.callback(documents.close)
         fetched_keys = FetchedKeys(settings, clock)
+        strangers_keys = FetchedKeys(settings, clock, MOST_STRANGERS)
         closing.callback(fetched_keys.close)
+        closing.callback(strangers_keys.close)
         logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
             settings=settings,
@@ -165,6 +174,7 @@ async def open_service(
             registry=registry,
             registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
             fetched_keys=fetched_keys,
+            strangers_keys=strangers_keys,
             used_once=UsedOnce(store, clock),
             revocations=revocations,
             access_tokens=AccessTokens(keys, registry, settings),

@@ -34,6 +34,7 @@ from carnet.verifier.access import check_address, on_loopback
 from carnet.verifier.bearer import not_installed
 from carnet.verifier.httpx_bridge import BothHttpx
 from carnet.verifier.identity_assertion import IdentityAssertionAuth
+from carnet.verifier.program_auth import ClientCredentialsAuth, WorkloadAuth
 from carnet.verifier.redirect_listener import RedirectListener
 from carnet.verifier.token_store import FileStore, TokenStore
 
@@ -62,7 +63,14 @@ try:
 except ModuleNotFoundError:
     raise not_installed("mcp") from None
 
-__all__ = ["AuthorizationCodeAuth", "FileStore", "IdentityAssertionAuth", "TokenStore"]
+__all__ = [
+    "AuthorizationCodeAuth",
+    "ClientCredentialsAuth",
+    "FileStore",
+    "IdentityAssertionAuth",
+    "TokenStore",
+    "WorkloadAuth",
+]
 
 STEP_UPS: Final = 2
 """How often the same scopes are asked for: the person may have pressed the wrong button once."""

@@ -35,11 +35,11 @@ def there(tmp_path, monkeypatch):
 class Fetching:
     """Keys that are fetched, and a clock that is set by hand."""
 
-    def __init__(self, there, private_hosts=("localhost",), resolve=None):
+    def __init__(self, there, private_hosts=("localhost",), **more):
         self.there = there
         self.now = 1_800_000_000
         settings = Settings(private_hosts=private_hosts)
-        self.fetched = FetchedKeys(settings, lambda: self.now * SECOND, resolve)
+        self.fetched = FetchedKeys(settings, lambda: self.now * SECOND, **more)
         self.publisher = Publisher(jwks_uri=f"{there.url}/keys")
 
     async def kids(self, kid=None, publisher=None):
@@ -328,8 +328,7 @@ def test_the_keys_of_a_spiffe_bundle_are_those_for_jwt_svids(there, play):
     play(scene)
 
 
-def test_the_publishers_that_are_remembered_are_bounded(there, play, monkeypatch):
-    monkeypatch.setattr(fetched_keys, "MOST_KEPT", 2)
+def test_the_publishers_that_are_remembered_are_bounded(there, play):
     publish(there, OLD)
     others = [Publisher(jwks_uri=f"{there.url}/keys?{number}") for number in range(2)]
     for number in range(2):
@@ -345,4 +344,4 @@ def test_the_publishers_that_are_remembered_are_bounded(there, play, monkeypatch
         await at.kids("new", others[0])
         assert at.asked[3:] == ["/keys?0"]
 
-    play(scene)
+    play(scene, most_kept=2)

@@ -100,6 +100,8 @@ def test_grants_that_there_are_not_are_left_out_and_client_credentials_are_nobod
         ({"token_endpoint_auth_method": "client_secret_jwt"}, "token_endpoint_auth_method"),
         ({"token_endpoint_auth_method": "private_key_jwt"}, "jwks"),
         ({"jwks_uri": "https://app.example/jwks.json"}, "jwks_uri"),
+        ({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "http://a.b"}, "jwks_uri"),
+        ({"token_endpoint_auth_method": "federated_jwt"}, "federated_credentials"),
         ({"jwks": [1]}, "jwks"),
         ({"jwks": {"keys": [{}]}}, "jwks"),
         ({"jwks": {"keys": [Key.generate("ES256").to_jwk(private=True)]}}, "jwks"),

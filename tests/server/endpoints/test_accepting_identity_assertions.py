@@ -18,6 +18,7 @@ from carnet.jose.encoding import b64url_encode, json_encode
 from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.audit import OPERATOR, newest
 from carnet.server.clients.clients import JWT_BEARER, TOKEN_EXCHANGE, ClientMetadata, ClientRefused
+from carnet.server.clients.federated_credentials import FederatedCredential
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.clock import SECOND
 
@@ -292,7 +293,9 @@ def test_whatever_number_stands_for_the_moment_of_a_sign_in_it_is_one_that_has_b
 @pytest.mark.parametrize("typ", ["JWT", "at+jwt", "logout+jwt", "dpop+jwt", "id-jag"])
 def test_other_kinds_of_tokens_are_no_identity_assertions(scene_of, typ):
     async def scene(world):
-        assert await world.refused(world.assertion(header={"typ": typ})) == ("invalid_grant",)
+        # A JWT without a type of its own would be a workload's, which needs no secret beside it.
+        error = "invalid_request" if typ == "JWT" else "invalid_grant"
+        assert await world.refused(world.assertion(header={"typ": typ})) == (error,)
 
     scene_of(scene)
 
@@ -300,9 +303,8 @@ def test_other_kinds_of_tokens_are_no_identity_assertions(scene_of, typ):
 def test_neither_is_an_id_token_or_an_access_token_of_this_service_or_garbage(scene_of):
     async def scene(world):
         mine = (await world.present()).json()["access_token"]
-        for text in (mine, "x", "x.y.z", f"{world.assertion()}.x"):
-            assert (await world.refused(text))[0] == "invalid_grant"
-        assert await world.refused(" ") == ("invalid_grant",)
+        for text in (mine, "x", "x.y.z", f"{world.assertion()}.x", " "):
+            assert (await world.refused(text))[0] in ("invalid_grant", "invalid_request")
         answer = await world.token(
             ("agent", world.secrets["agent"]), grant_type=JWT_BEARER, assertion=""
         )
@@ -332,7 +334,7 @@ def test_an_algorithm_is_never_confused_with_another(scene_of):
 
 def test_an_issuer_counts_for_the_clients_that_name_it_and_no_others(scene_of):
     async def scene(world):
-        more = {"grant_types": (JWT_BEARER, "client_credentials"), "identity_issuers": ()}
+        more = {"identity_issuers": ("https://other.example",)}
         await world.program("plain", **more)
         asked = len(world.there.requests)
         refused = await world.refused(world.assertion(client_id="plain"), "plain")
@@ -342,6 +344,38 @@ def test_an_issuer_counts_for_the_clients_that_name_it_and_no_others(scene_of):
         assert refused == ("unauthorized_client",)
         # Nothing was fetched for it either.
         assert len(world.there.requests) == asked
+
+    scene_of(scene)
+
+
+def test_an_issuer_that_is_trusted_for_workloads_says_nothing_of_people(scene_of):
+    async def scene(world):
+        credential = FederatedCredential(issuer=world.idp, claims={"sub": "workload"})
+        await world.program(
+            "job",
+            token_endpoint_auth_method="federated_jwt",
+            identity_issuers=(),
+            federated_credentials=(credential,),
+        )
+        said = {"iss": world.idp, "sub": "workload", "aud": ISSUER}
+        now = {"iat": world.seconds, "exp": world.seconds + 300}
+        workload = jws.sign(json_encode({**said, **now}), KEY, {"typ": "JWT"})
+        proof = {
+            "client_id": "job",
+            "client_assertion": workload,
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        }
+
+        async def error(assertion, **more):
+            answer = await world.token(None, grant_type=JWT_BEARER, assertion=assertion, **more)
+            return None if answer.status_code == 200 else answer.json()["error"]
+
+        assert await error(workload, client_id="job") is None
+        # The same client, proved by the same token, with a person's identity.
+        assert await error(world.assertion(client_id="job"), **proof) == "invalid_grant"
+        # And nobody's workload is a program that may present people's.
+        assert await error(workload, client_id="agent") == "invalid_grant"
+        assert await world.agents() == []
 
     scene_of(scene)
 
@@ -540,7 +574,8 @@ def test_a_client_that_is_removed_ends_what_it_did(scene_of):
 def test_a_client_whose_registration_names_the_issuer_no_more_gets_nothing_more(scene_of):
     async def scene(world):
         await world.given()
-        await change(world.service, "agent", **{**KEPT, "identity_issuers": ()})
+        more = {"identity_issuers": ("https://other.example",)}
+        await change(world.service, "agent", **{**KEPT, **more})
         assert await world.refused() == ("invalid_grant", "another_issuer")
 
     scene_of(scene)

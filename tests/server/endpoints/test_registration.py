@@ -154,7 +154,7 @@ def test_what_is_wrong_is_told_by_its_name_and_leaves_nothing(playing):
         before = service.store.statements_run
         answers = [
             await programs.register(redirect_uris=["http://app.example/callback"]),
-            await programs.register(jwks_uri="https://app.example/keys"),
+            await programs.register(backchannel_logout_uri="https://app.example/out"),
             await programs.client.post(
                 "/registration", content="[]", headers={"Content-Type": "application/json"}
             ),
@@ -176,7 +176,7 @@ def test_what_is_wrong_is_told_by_its_name_and_leaves_nothing(playing):
         (415, "invalid_request"),
     ]
     assert "redirect_uris" in answers[0].json()["error_description"]
-    assert "jwks_uri" in answers[1].json()["error_description"]
+    assert "backchannel_logout_uri" in answers[1].json()["error_description"]
     assert statements == 0
 
 

@@ -1,6 +1,7 @@
 """Clients that publish themselves what they are, against a stranger's server on a real socket."""
 
 import asyncio
+import json
 import re
 from urllib.parse import urlencode, urlsplit
 
@@ -111,6 +112,35 @@ def test_one_with_keys_proves_itself_with_them(there, played):
         return (await person.client.post("/introspection", data=asked_about)).status_code
 
     assert played(scene) == 401
+
+
+def test_one_that_publishes_its_keys_is_asked_for_them_once_a_person_has_let_it_in(there, played):
+    key = Key.generate("ES256", kid="own")
+    there.put("/keys", json.dumps({"keys": [key.public.to_jwk()]}).encode())
+    client_id = there.publish(
+        token_endpoint_auth_method="private_key_jwt", jwks_uri=f"{there.url}/keys"
+    )
+
+    async def scene(service, clock, person):
+        async def proof(number):
+            now = clock() // 1_000_000
+            said = {"iss": client_id, "sub": client_id, "aud": ISSUER, "jti": str(number)}
+            assertion = jws.sign(json_encode({**said, "exp": now + 60}), key)
+            kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            return {"client_assertion": assertion, "client_assertion_type": kind}
+
+        # It is known now, but nobody has agreed.
+        await page(person, client_id)
+        for number in range(3):
+            answer = await person.refresh("x", client_id, **await proof(number))
+            assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+        assert [line.split()[1] for line in there.requests] == ["/client.json"]
+        asked, answer = await person.authorize(client_id=client_id, scope="tools:call")
+        told = await person.exchange(asked, answer["code"], **await proof(4))
+        assert told.status_code == 200, told.text
+        assert [line.split()[1] for line in there.requests] == ["/client.json", "/keys"]
+
+    played(scene)
 
 
 def test_nothing_is_fetched_for_a_stranger(there, played):
@@ -239,8 +269,20 @@ def test_a_document_at_a_private_address_is_not_asked_for(there, played):
             "jwks",
         ),
         (
-            {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://a.example/k"},
+            {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "http://a.example/k"},
             "jwks_uri",
+        ),
+        (
+            {
+                "token_endpoint_auth_method": "private_key_jwt",
+                "jwks_uri": "https://a.example/k",
+                "jwks": {"keys": [Key.generate("ES256").public.to_jwk()]},
+            },
+            "jwks_uri",
+        ),
+        (
+            {"token_endpoint_auth_method": "federated_jwt"},
+            "token_endpoint_auth_method",
         ),
         ({"jwks": [1]}, "jwks"),
         ({"grant_types": ["client_credentials"]}, "grant_types"),

@@ -21,6 +21,13 @@ from carnet.server.clients.addresses import (
     check_private_address,
     check_web_address,
 )
+from carnet.server.clients.federated_credentials import (
+    MOST_CREDENTIALS,
+    BadCredential,
+    FederatedCredential,
+    check_credential,
+    keys_of_credential,
+)
 from carnet.server.clients.identity_policy import IdentityAssertionRule, wrong_in_identity_policy
 from carnet.server.clock import SECOND
 from carnet.server.resource_urls import canonical_resource
@@ -46,22 +53,22 @@ __all__ = [
 ]
 
 AuthenticationMethod = Literal[
-    "none", "client_secret_basic", "client_secret_post", "private_key_jwt"
+    "none", "client_secret_basic", "client_secret_post", "private_key_jwt", "federated_jwt"
 ]
 GrantType = Literal[
     "authorization_code",
     "refresh_token",
     "client_credentials",
     "urn:ietf:params:oauth:grant-type:device_code",
-    "urn:ietf:params:oauth:grant-type:jwt-bearer",
     "urn:ietf:params:oauth:grant-type:token-exchange",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
 ]
 DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 """The grant of devices without a browser (RFC 8628)."""
-JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-"""The grant of what another issuer says (RFC 7523 section 2.1)."""
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 """The grant of programs that act for somebody (RFC 8693)."""
+JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+"""The grant of what has a token of another issuer (RFC 7523 section 2.1)."""
 Name = Annotated[str, Meta(max_length=256)]
 Address = Annotated[str, Meta(min_length=1, max_length=2048)]
 Addresses = Annotated[tuple[Address, ...], Meta(max_length=64)]
@@ -107,6 +114,9 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         token_endpoint_auth_method: how it proves who it is.
         jwks: its public keys: those that sign its assertions, and with ``use`` ``enc`` the one that
             its ID tokens are encrypted to.
+        jwks_uri: where it publishes those that sign its assertions, instead of ``jwks``.
+        federated_credentials: the tokens of other issuers that prove who it is, with
+            ``federated_jwt``.
         post_logout_redirect_uris: where people may be sent after they have signed out.
         backchannel_logout_uri: where it is told that a session has ended.
         plain_http: whether those addresses may be http on any machine, for clients inside a private
@@ -137,6 +147,10 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     scope: Annotated[str, Meta(max_length=2048)] = ""
     token_endpoint_auth_method: AuthenticationMethod = "client_secret_basic"
     jwks: dict[str, Any] | None = None
+    jwks_uri: Address | None = None
+    federated_credentials: Annotated[
+        tuple[FederatedCredential, ...], Meta(max_length=MOST_CREDENTIALS)
+    ] = ()
     post_logout_redirect_uris: Addresses = ()
     backchannel_logout_uri: Address | None = None
     plain_http: bool = False
@@ -201,7 +215,8 @@ class Client(NamedTuple):
         secrets: the hashes of its secrets.
         metadata: what is known of it.
         created_at: when it was made, in microseconds since 1970.
-        keys: its public keys.
+        keys: its public keys that are given.
+        credential_keys: of each of its federated credentials the keys that are given with it.
         unregistered: whether no administrator has registered it: what is known of it is what it
             says of itself.
     """
@@ -211,6 +226,7 @@ class Client(NamedTuple):
     metadata: ClientMetadata
     created_at: int = 0
     keys: KeySet = KeySet()
+    credential_keys: tuple[KeySet, ...] = ()
     unregistered: bool = False
 
     @property
@@ -243,7 +259,8 @@ def client_of(
     """Make a client of the columns of its row in the database."""
     known = msgspec.json.decode(metadata, type=ClientMetadata)
     secrets = Secrets(current, previous, previous_until)
-    return Client(client_id, secrets, known, created_at, _keys(known))
+    of_credentials = tuple(map(keys_of_credential, known.federated_credentials))
+    return Client(client_id, secrets, known, created_at, _keys(known), of_credentials)
 
 
 def hash_secret(secret: str) -> bytes:
@@ -315,6 +332,7 @@ def check_metadata(metadata: ClientMetadata) -> None:
     _check_exchange(metadata)
     for member, text in wrong_in_identity_policy(metadata, (TOKEN_EXCHANGE, JWT_BEARER)):
         raise ClientRefused(text, member=member)
+    _check_federation(metadata)
     _check_keys(metadata)
 
 
@@ -344,6 +362,28 @@ def _check_exchange(metadata: ClientMetadata) -> None:
         )
 
 
+def _check_federation(metadata: ClientMetadata) -> None:
+    given = metadata.federated_credentials
+    if bool(given) is not (metadata.token_endpoint_auth_method == "federated_jwt"):
+        raise ClientRefused(
+            "federated_jwt, and only that, needs federated_credentials: whose tokens prove who "
+            "the client is",
+            member="federated_credentials",
+        )
+    if JWT_BEARER in metadata.grant_types and not (given or metadata.identity_issuers):
+        raise ClientRefused(
+            f"the grant {JWT_BEARER} needs federated_credentials or identity_issuers",
+            member="federated_credentials",
+        )
+    for number, credential in enumerate(given):
+        try:
+            check_credential(credential)
+        except BadCredential as error:
+            raise ClientRefused(
+                f"federated_credentials[{number}]: {error}", member="federated_credentials"
+            ) from None
+
+
 def _check_address(
     name: str,
     address: str,
@@ -357,6 +397,8 @@ def _check_address(
 
 
 def _check_keys(metadata: ClientMetadata) -> None:
+    if metadata.jwks_uri is not None:
+        _check_jwks_uri(metadata, metadata.jwks_uri)
     try:
         keys = _keys(metadata)
     except InvalidKey as error:
@@ -365,9 +407,11 @@ def _check_keys(metadata: ClientMetadata) -> None:
         reason = f": {keys.skipped[0].reason}" if keys.skipped else ""
         raise ClientRefused(f"jwks holds no key, or one that can't be used{reason}", member="jwks")
     signs = any(ALGORITHMS[key.alg].use == "sig" for key in keys)
-    if metadata.token_endpoint_auth_method == "private_key_jwt" and not signs:
+    by_key = metadata.token_endpoint_auth_method == "private_key_jwt"
+    if by_key and not signs and metadata.jwks_uri is None:
         raise ClientRefused(
-            "private_key_jwt needs jwks with a public key that verifies signatures", member="jwks"
+            "private_key_jwt needs jwks with a public key that verifies signatures, or jwks_uri",
+            member="jwks",
         )
     alg = metadata.id_token_encrypted_response_alg
     encrypts = any(key.alg == alg and ALGORITHMS[key.alg].use == "enc" for key in keys)
@@ -381,6 +425,23 @@ def _check_keys(metadata: ClientMetadata) -> None:
             f"id_token_encrypted_response_enc is one of {', '.join(ENCRYPTIONS)}",
             member="id_token_encrypted_response_enc",
         )
+
+
+def _check_jwks_uri(metadata: ClientMetadata, address: str) -> None:
+    wanted = {
+        "jwks_uri and jwks exclude each other (RFC 7591 section 2)": metadata.jwks is None,
+        "jwks_uri goes with private_key_jwt": (
+            metadata.token_endpoint_auth_method == "private_key_jwt"
+        ),
+        "jwks_uri is for keys that sign: the one that ID tokens are encrypted to stands in jwks": (
+            metadata.id_token_encrypted_response_alg is None
+        ),
+        "jwks_uri is an https URL": address.startswith("https://"),
+    }
+    for text, holds in wanted.items():
+        if not holds:
+            raise ClientRefused(text, member="jwks_uri")
+    _check_address("jwks_uri", address, check_web_address)
 
 
 def _keys(metadata: ClientMetadata) -> KeySet:

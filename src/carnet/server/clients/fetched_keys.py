@@ -21,15 +21,15 @@ import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Final, NamedTuple, get_args
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import structlog
 
 from carnet.errors import IssuerUnavailable
-from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
 from carnet.jose.key_set import KeySet
 from carnet.jwt.key_source import Answer, Call, KeySource, carry_out
+from carnet.jwt.published_keys import PUBLIC_SIGNATURES
 from carnet.server.clients.addresses import BadAddress, check_web_address
 from carnet.server.clock import SECOND, Clock
 from carnet.server.metrics import KEY_FETCHES
@@ -46,13 +46,6 @@ LONGEST_FRESH: Final = 3600
 LONGEST_STALE: Final = 4 * 3600
 """How long keys count after they were fetched, while they can't be fetched again."""
 MOST_KEPT: Final = 1024
-
-# Bound to keys that name no algorithm; which of them fit, a key's type says.
-_ALGORITHMS: Final[tuple[AlgorithmName, ...]] = tuple(
-    name
-    for name in get_args(AlgorithmName)
-    if name in ALGORITHMS and ALGORITHMS[name].use == "sig" and ALGORITHMS[name].kty != "oct"
-)
 
 _log = structlog.get_logger()
 
@@ -91,11 +84,19 @@ class FetchedKeys:
     Args:
         settings: which hosts may stand at private addresses.
         clock: gives the microseconds since 1970.
+        most_kept: of how many publishers keys are remembered.
         resolve: gives the addresses of a name; by default as the system does.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        most_kept: int = MOST_KEPT,
+        resolve: Resolve | None = None,
+    ) -> None:
         self._clock = clock
+        self._most_kept = most_kept
         self._fetch = PublicFetch(settings.private_hosts, MOST_BYTES, FETCH_SECONDS, resolve)
         self._kept: dict[Publisher, _Kept] = {}
 
@@ -137,13 +138,13 @@ class FetchedKeys:
     def _of(self, publisher: Publisher) -> _Kept:
         kept = self._kept.pop(publisher, None)
         if kept is None:
-            if len(self._kept) >= MOST_KEPT:
+            if len(self._kept) >= self._most_kept:
                 # Whoever was asked for longest ago.
                 del self._kept[next(iter(self._kept))]
             source = KeySource(
                 publisher.issuer or publisher.jwks_uri,
                 publisher.jwks_uri or None,
-                _ALGORITHMS,
+                PUBLIC_SIGNATURES,
                 says=None if publisher.issuer else lambda _: True,
                 max_stale=LONGEST_STALE,
                 longest=LONGEST_FRESH,

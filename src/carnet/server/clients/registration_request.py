@@ -24,12 +24,11 @@ from carnet.server.clients.configuration import with_members
 __all__ = ["application_type", "read_registration", "registered_members"]
 
 TAKEN: Final[tuple[str, ...]] = (
-    *("client_name", "redirect_uris", "scope", "jwks"),
+    *("client_name", "redirect_uris", "scope", "jwks", "jwks_uri"),
     *("token_endpoint_auth_method", "dpop_bound_access_tokens"),
     *("id_token_encrypted_response_alg", "id_token_encrypted_response_enc"),
 )
 REFUSED: Final = {
-    "jwks_uri": "send the keys themselves, as jwks: they are not fetched from anywhere",
     # It would make the service send requests to wherever a stranger says.
     "backchannel_logout_uri": "only an administrator can register where sign-outs are told",
 }

@@ -91,6 +91,7 @@ class Registry:
         self._known = self._own
         self._spellings: dict[str, str] = {}
         self._offers: dict[str, _Offer] = {}
+        self._trusting: dict[str, tuple[Client, ...]] = {}
         self._open_scopes: frozenset[str] = frozenset()
         self.open_audiences: tuple[str, ...] = ()
         self.unregistered = UnregisteredClients(store, sessions, clock)
@@ -124,6 +125,10 @@ class Registry:
         if client_id == FIRST_PARTY_CLIENT.id:
             return FIRST_PARTY_CLIENT
         return self._clients.known.get(client_id)
+
+    def trusting(self, issuer: str) -> tuple[Client, ...]:
+        """Give the clients that may prove themselves with tokens of an issuer."""
+        return self._trusting.get(issuer, ())
 
     def name_of(self, client_id: str) -> str:
         """Give what a client calls itself, or its id where it says nothing, or is gone."""
@@ -260,6 +265,11 @@ class Registry:
             canonical_resource(name): name for name in (*known, self._issuer.audience)
         }
         self._offers = {}
+        trusting: dict[str, dict[str, Client]] = {}
+        for client in self._clients.known.values():
+            for credential in client.metadata.federated_credentials:
+                trusting.setdefault(credential.issuer, {})[client.id] = client
+        self._trusting = {issuer: tuple(one.values()) for issuer, one in trusting.items()}
         self.generation += 1
 
     async def add_client(

@@ -69,6 +69,7 @@ _ADMINISTRATORS: Final = (
     "resources",
     "introspects",
     "backchannel_logout_uri",
+    "federated_credentials",
 )
 _GRANTS: Final = frozenset(("authorization_code", "refresh_token"))
 # Controls, marks of direction, private and unassigned letters.

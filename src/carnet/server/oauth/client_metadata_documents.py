@@ -282,10 +282,6 @@ class ClientMetadataDocuments:
                 method in ("none", "private_key_jwt"),
                 "it is neither none nor private_key_jwt",
             ),
-            "jwks_uri": (
-                method == "none" or said.jwks_uri is None or said.jwks is not None,
-                "it is not fetched: the keys have to stand in jwks",
-            ),
         }
         for name, (holds, text) in wanted.items():
             if not holds:
@@ -303,6 +299,7 @@ class ClientMetadataDocuments:
                     "scope": said.scope,
                     "token_endpoint_auth_method": method,
                     "jwks": said.jwks if method == "private_key_jwt" else None,
+                    "jwks_uri": said.jwks_uri if method == "private_key_jwt" else None,
                     "dpop_bound_access_tokens": said.dpop_bound_access_tokens,
                 },
                 ClientMetadata,

@@ -13,23 +13,17 @@ from urllib.parse import unquote_plus
 import structlog
 from starlette.requests import Request
 
-from carnet.errors import InvalidToken
-from carnet.jwt.inspection import inspect
-from carnet.jwt.verifier import Verifier
 from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, Secrets, hash_secret
-from carnet.server.clock import SECOND
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
+from carnet.server.web.client_assertions import NotProved, client_by_assertion
 from carnet.server.web.requests import RequestRefused, header_values
 
 __all__ = ["METHODS", "authenticate", "authenticate_confidential"]
 
-METHODS: Final = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
-ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-# An hour is what Authlib's clients take; each assertion is taken once, however long it is good.
-LONGEST_ASSERTION: Final = 3600
-LEEWAY: Final = 30
+METHODS: Final = (
+    *("none", "client_secret_basic", "client_secret_post", "private_key_jwt", "federated_jwt"),
+)
 NO_SECRET: Final = bytes(32)
 
 # The client_id, the secret and the method; the first is None where no client is named.
@@ -59,14 +53,14 @@ async def authenticate(request: Request, form: dict[str, str]) -> Client:
         raise RequestRefused("invalid_request", "use one way of client authentication, once")
     try:
         if assertion is not None:
-            return await _by_assertion(service, form)
+            return await client_by_assertion(service, form)
         client_id, secret, method = _by_basic(header[0], form) if header else _by_form(form)
         if client_id is None:
             return FIRST_PARTY_CLIENT
         registry = service.registry
         client = registry.client(client_id) or await registry.unregistered.find(client_id)
         return _check(service, client, method, secret)
-    except _NotProved as error:
+    except NotProved as error:
         # Only what is registered is named: a stranger's client_id may be anything.
         client_id = None if error.client is None else error.client.id
         address = origin_of(request).address
@@ -86,21 +80,6 @@ async def authenticate_confidential(request: Request, form: dict[str, str]) -> C
         _log.info("client_refused", reason="public_client", client=client.id, address=address)
         raise _refused()
     return client
-
-
-class _NotProved(Exception):
-    """A client is unknown, or has not proved who it is.
-
-    Args:
-        reason: why, for operators.
-        client: which, where it is known.
-        basic: whether it tried HTTP Basic.
-    """
-
-    def __init__(self, reason: str, client: Client | None = None, *, basic: bool = False) -> None:
-        self.reason = reason
-        self.client = client
-        self.basic = basic
 
 
 def _by_form(form: dict[str, str]) -> _Presented:
@@ -124,7 +103,7 @@ def _by_basic(header: str, form: dict[str, str]) -> _Presented:
         client_id = unquote_plus(name, errors="strict")
         secret = unquote_plus(secret, errors="strict")
     except ValueError:
-        raise _NotProved("malformed_basic", basic=True) from None
+        raise NotProved("malformed_basic", basic=True) from None
     if form.get("client_id", client_id) != client_id:
         raise RequestRefused("invalid_request", "client_id differs from the Authorization header")
     return client_id, secret, "client_secret_basic"
@@ -135,9 +114,9 @@ def _check(service: Service, client: Client | None, method: str, secret: str | N
     if secret is not None:
         return _check_secret(service, client, method, secret)
     if client is None:
-        raise _NotProved("unknown_client")
+        raise NotProved("unknown_client")
     if not client.metadata.is_public:
-        raise _NotProved("nothing_proved", client)
+        raise NotProved("nothing_proved", client)
     return client
 
 
@@ -149,53 +128,11 @@ def _check_secret(service: Service, client: Client | None, method: str, secret: 
     right |= hmac.compare_digest(given, known.previous or NO_SECRET)
     basic = method == "client_secret_basic"
     if client is None:
-        raise _NotProved("unknown_client", basic=basic)
+        raise NotProved("unknown_client", basic=basic)
     if client.metadata.token_endpoint_auth_method != method:
-        raise _NotProved("another_method", client, basic=basic)
+        raise NotProved("another_method", client, basic=basic)
     if not right:
-        raise _NotProved("wrong_secret", client, basic=basic)
-    return client
-
-
-async def _by_assertion(service: Service, form: dict[str, str]) -> Client:
-    """Check a JWT that the client has signed (RFC 7523 section 3)."""
-    text = form.get("client_assertion", "")
-    if form.get("client_assertion_type") != ASSERTION_TYPE or not text:
-        raise RequestRefused(
-            "invalid_request",
-            f"client_assertion goes with the client_assertion_type {ASSERTION_TYPE}",
-        )
-    said = inspect(text)
-    client_id = (said.claims or {}).get("sub")
-    client = await service.registry.find(client_id) if isinstance(client_id, str) else None
-    if client is None:
-        raise _NotProved("unknown_client")
-    if client.metadata.token_endpoint_auth_method != "private_key_jwt":
-        raise _NotProved("another_method", client)
-    issuer = service.settings.own_url
-    typed = str(said.header.get("typ", "")).lower() == "client-authentication+jwt"
-    try:
-        claims = Verifier(
-            client.keys,
-            issuer=client.id,
-            audience=(issuer, f"{issuer}/token"),
-            type="client-authentication+jwt" if typed else "JWT",
-            leeway=LEEWAY,
-            clock=lambda: service.clock() / SECOND,
-        ).verify(text)
-        expires_at, token_id = claims.expires_at, claims.token_id
-        several = len(claims.audience) != 1
-    except InvalidToken as error:
-        raise _NotProved(f"assertion_{error.code}", client) from None
-    left = (expires_at or 0) - service.clock() / SECOND
-    # An assertion that is for somebody else too could be passed on by them.
-    if several or not token_id or left > LONGEST_ASSERTION + LEEWAY:
-        raise _NotProved("assertion_too_wide", client)
-    if form.get("client_id", client.id) != client.id:
-        raise RequestRefused("invalid_request", "client_id differs from the assertion's sub")
-    kept = int(left + 2 * LEEWAY) * SECOND
-    if not await service.used_once.first_use("assertion", client.id, token_id, microseconds=kept):
-        raise _NotProved("assertion_used_before", client)
+        raise NotProved("wrong_secret", client, basic=basic)
     return client
 
 

@@ -53,7 +53,8 @@ DONE: Final = {
 }
 RESOURCE: Final = "admin_resource_new.html"
 CLIENT_FIELDS: Final = (
-    *("redirect_uris", "exchange_from", "exchange_to", "identity_issuers", "resources"),
+    *("redirect_uris", "resources", "federated_credentials"),
+    *("exchange_from", "exchange_to", "identity_issuers"),
 )
 """Where in the form of a client an error about a member of its metadata is shown."""
 RESOURCE_FIELDS: Final = {"scopes": "scopes", "scope_claims": "scopes", "claims": "claims"}
@@ -81,6 +82,13 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "grant_types": ("client_credentials",),
             "token_endpoint_auth_method": "client_secret_basic",
+        },
+    ),
+    "workload": (
+        "A job or a workload that has a token of another issuer, and no secret",
+        {
+            "grant_types": ("client_credentials", JWT_BEARER),
+            "token_endpoint_auth_method": "federated_jwt",
         },
     ),
     "agent": (
@@ -190,6 +198,7 @@ async def add_client(request: Request) -> Response:
         "redirect_uris": form["redirect_uris"].split(),
         "scope": " ".join(form["scope"].split()),
         "resources": form["resources"].split(),
+        "federated_credentials": _credentials(form),
         "exchange_from": form["exchange_from"].split(),
         "exchange_to": form["exchange_to"].split(),
         "identity_issuers": form["identity_issuers"].split(),
@@ -325,6 +334,12 @@ async def remove_resource(request: Request) -> Response:
         if error.code != "unknown_resource":
             raise
     return redirect(request, "/admin/clients?done=resource-removed")
+
+
+def _credentials(form: Form) -> list[dict[str, Any]]:
+    """Read whose tokens prove who a client is; other rules are made at the command line."""
+    issuer, subject = form["issuer"].strip(), form["subject"].strip()
+    return [{"issuer": issuer, "claims": {"sub": subject}}] if issuer or subject else []
 
 
 def _resource_members(form: Form) -> dict[str, Any]:

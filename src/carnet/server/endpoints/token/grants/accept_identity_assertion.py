@@ -27,7 +27,7 @@ from starlette.requests import Request
 from carnet.errors import InvalidToken, IssuerUnavailable
 from carnet.jwt.claims import Claims
 from carnet.jwt.dpop import bound_key
-from carnet.jwt.inspection import inspect
+from carnet.jwt.inspection import Inspection
 from carnet.jwt.verifier import Verifier
 from carnet.server.clients.clients import JWT_BEARER, Client
 from carnet.server.clients.fetched_keys import Publisher
@@ -37,7 +37,6 @@ from carnet.server.endpoints.token.grants.checks import (
     check_grant,
     choose_audience,
     choose_scope,
-    required,
     whole_seconds,
 )
 from carnet.server.service import Service
@@ -64,7 +63,9 @@ class _Refused(Exception):
     """An assertion is not good; the text is a code for operators."""
 
 
-async def accept_identity_assertion(request: Request, form: dict[str, str]) -> dict[str, Any]:
+async def accept_identity_assertion(
+    request: Request, form: dict[str, str], said: Inspection
+) -> dict[str, Any]:
     """Give a client a token for the person whom an issuer has asserted, and no refresh token."""
     service: Service = request.app.state.service
     client = await authenticate_confidential(request, form)
@@ -75,7 +76,7 @@ async def accept_identity_assertion(request: Request, form: dict[str, str]) -> d
     lifetime = whole_seconds(form.get("expires_in"))
     claims: Claims | None = None
     try:
-        claims = await _verified(service, client, required(form, "assertion"))
+        claims = await _verified(service, client, form["assertion"], said)
         _check(service, client, claims, thumbprint)
         audience = _audience(service, client, claims, form.get("resource"))
         scope = _scope(service, client, audience, claims, form.get("scope"))
@@ -121,9 +122,8 @@ async def accept_identity_assertion(request: Request, form: dict[str, str]) -> d
     return content
 
 
-async def _verified(service: Service, client: Client, text: str) -> Claims:
+async def _verified(service: Service, client: Client, text: str, said: Inspection) -> Claims:
     """Check signature, issuer, audience, type and dates."""
-    said = inspect(text)
     issuer, kid = (said.claims or {}).get("iss"), said.header.get("kid")
     own = service.settings.own_url
     if issuer not in client.metadata.identity_issuers or issuer == own:
