@@ -196,6 +196,26 @@ GOOD_FORMS = {
             "expires_in": "60",
         },
         {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "client_id": "agent",
+            "client_secret": "x",
+            "subject_token": "x",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+            "requested_token_type": "urn:ietf:params:oauth:token-type:id-jag",
+            "audience": "https://other.example",
+            "resource": "https://other.example/api",
+            "scope": "x",
+        },
+        {
+            "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "client_id": "agent",
+            "client_secret": "x",
+            "assertion": "x",
+            "resource": "billing",
+            "scope": "x",
+            "expires_in": "60",
+        },
+        {
             "grant_type": "client_credentials",
             "client_assertion": "x",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
@@ -257,6 +277,7 @@ GOOD_FORMS = {
     "/accounts": [{"after": "x"}],
     "/sessions": [{"keep": "current"}],
     "/admin/users/{account_id}/{change}": [{"roles": "x", "claims": "{}", "password": "x"}],
+    "/accounts/{name}/identities": [{"issuer": "https://idp.example", "subject": "x"}],
     "/authorize/decision": [{"request": "client_id=app", "account": "x", "decision": "allow"}],
     "/logout/decision": [{"request": "client_id=app"}],
 }
@@ -265,7 +286,18 @@ ANY_FORM = [
         (
             *("id", "username", "password", "new_password", "continue", "done", "search", "after"),
             *("roles", "claims", "audience", "scopes", "kind", "client_name", "redirect_uris"),
-            *("resources", "scope", "request", "account", "decision", "alg", "web", "v"),
+            *(
+                "issuer",
+                "subject",
+                "resources",
+                "scope",
+                "request",
+                "account",
+                "decision",
+                "alg",
+                "web",
+                "v",
+            ),
         ),
         "x",
     )
@@ -309,5 +341,6 @@ GOOD_DOCUMENTS = {
         "roles": ["x"],
         "claims": {"a": 1},
     },
+    ("POST", "/accounts/{name}/identities"): {"issuer": "https://idp.example", "subject": "x"},
     ("PATCH", "/accounts/{name}"): {"roles": ["x"], "claims": {"a": 1}, "disabled": True},
 }

@@ -83,6 +83,7 @@ async def columns(store, engine):
 
 UNIQUE = {
     "account": ("id", "username", "skeleton"),
+    "account_identity": ("subject",),
     "session": ("id", "secret_hash"),
     "consent": ("client_id",),
     "client": ("id",),
@@ -158,6 +159,7 @@ async def furnish(service):
     await registry.add_resource("api", ResourceMetadata(), OPERATOR)
     alice = await service.accounts.create("alice", PASSWORD, ("carnet:admin",))
     await service.accounts.create("bob", PASSWORD)
+    await service.identities.link(alice.id, "https://idp.example", "x", OPERATOR)
     grant = await service.sessions.begin(
         alice, NewSession("app", "orders", "openid", logout_uri="http://127.0.0.1:1/l")
     )

@@ -19,7 +19,14 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from carnet.verifier.agents import AuthorizationCodeAuth, FileStore
+from carnet import Key
+from carnet.verifier.agents import (
+    AuthorizationCodeAuth,
+    ClientCredentialsAuth,
+    FileStore,
+    IdentityAssertionAuth,
+    WorkloadAuth,
+)
 
 CONTEXT = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
 DOCUMENT = "https://conformance-test.local/client-metadata.json"
@@ -41,6 +48,35 @@ def issuer_of(server):
 
 def auth_for(server, folder):
     more = {}
+    if "idp_id_token" in CONTEXT:
+        return IdentityAssertionAuth(
+            server,
+            issuer=issuer_of(server),
+            client_id=CONTEXT["client_id"],
+            client_secret=CONTEXT["client_secret"],
+            identity_provider=CONTEXT["idp_issuer"],
+            identity_client_id=CONTEXT["idp_client_id"],
+            id_token=lambda: CONTEXT["idp_id_token"],
+        )
+    if "valid_jwt" in CONTEXT:
+        return WorkloadAuth(
+            server,
+            issuer=issuer_of(server),
+            client_id=CONTEXT["client_id"],
+            assertion=lambda: CONTEXT["valid_jwt"],
+        )
+    if "private_key_pem" in CONTEXT:
+        key = Key.from_pem(CONTEXT["private_key_pem"], CONTEXT["signing_algorithm"])
+        return ClientCredentialsAuth(
+            server, CONTEXT["client_id"], issuer=issuer_of(server), key=key
+        )
+    if os.environ.get("MCP_CONFORMANCE_SCENARIO") == "auth/client-credentials-basic":
+        return ClientCredentialsAuth(
+            server,
+            CONTEXT["client_id"],
+            issuer=issuer_of(server),
+            client_secret=CONTEXT["client_secret"],
+        )
     if "client_id" in CONTEXT:
         more = {
             "client_id": CONTEXT["client_id"],

@@ -29,16 +29,14 @@ SCENARIOS = [
     "authorization-server-migration",
     *(f"iss-{name}" for name in ("supported", "not-advertised", "supported-missing")),
     *(f"iss-{name}" for name in ("wrong-issuer", "unexpected", "normalized")),
+    "enterprise-managed-authorization",
+    *("client-credentials-jwt", "client-credentials-basic", "wif-jwt-bearer"),
     *(f"2025-03-26-oauth-{name}" for name in ("metadata-backcompat", "endpoint-fallback")),
 ]
 # Extensions, which no revision of the specification requires.
 OTHERS = {
-    "client-credentials-jwt": "a program without a person: that is ClientCredentialsAuth",
-    "client-credentials-basic": "a program without a person: that is ClientCredentialsAuth",
-    "enterprise-managed-authorization": "the grant is the SDK's IdentityAssertion provider",
     "dpop": "the tokens that it asks for are not bound to a key",
     "dpop-nonce": "the tokens that it asks for are not bound to a key",
-    "wif-jwt-bearer": "a program without a person",
 }
 
 

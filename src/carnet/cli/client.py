@@ -18,6 +18,7 @@ from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import (
     DEVICE_CODE,
     FIRST_PARTY_CLIENT,
+    JWT_BEARER,
     TOKEN_EXCHANGE,
     Client,
     ClientMetadata,
@@ -38,6 +39,7 @@ GRANTS: Final = {
     "client_credentials": "client_credentials",
     "device_code": DEVICE_CODE,
     "token-exchange": TOKEN_EXCHANGE,
+    "jwt-bearer": JWT_BEARER,
 }
 CODE: Final = ("authorization_code", "refresh_token")
 METHODS: Final = {
@@ -45,6 +47,7 @@ METHODS: Final = {
     "basic": "client_secret_basic",
     "post": "client_secret_post",
     "key": "private_key_jwt",
+    "federated": "federated_jwt",
 }
 UNTIL_REMOVED: Final = "until-removed"
 
@@ -86,6 +89,19 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "jwks": (
         "--jwks",
         {"type": click.File("rb"), "metavar": "FILE", "help": "Its public keys, a JWK Set."},
+    ),
+    "jwks_uri": (
+        "--jwks-uri",
+        {"metavar": "URL", "help": "Where it publishes its public keys; with --auth key."},
+    ),
+    "federated_credentials": (
+        "--federated-credential",
+        {
+            "multiple": True,
+            "metavar": "JSON",
+            "help": "With --auth federated: tokens of this issuer with these claims prove that it "
+            'is the client, {"issuer": "https://…", "claims": {"sub": "…"}}. Repeatable.',
+        },
     ),
     "id_token_encrypted_response_alg": (
         "--encrypt-id-tokens",
@@ -131,6 +147,25 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "metavar": "AUDIENCE",
             "help": "With --grant token-exchange: the client gets tokens for this audience in "
             "exchange. Repeatable.",
+        },
+    ),
+    "identity_assertions": (
+        "--identity-assertions",
+        {
+            "type": click.File("rb"),
+            "metavar": "FILE",
+            "help": "With --grant token-exchange: to which authorization servers it may carry the "
+            "identity of people who have signed in to it, as JSON: {issuer: {client_id, "
+            "resources, scopes, roles}}.",
+        },
+    ),
+    "identity_issuers": (
+        "--identity-issuer",
+        {
+            "multiple": True,
+            "metavar": "URL",
+            "help": "With --grant jwt-bearer: it may present what this issuer says of people. "
+            "Repeatable.",
         },
     ),
     "first_party": (
@@ -187,6 +222,9 @@ def add(
       carnet client add "Nightly job" --scope "orders:read orders:write" --resource orders
       carnet client add "Web shop" --redirect-uri https://shop.example.com/callback
       carnet client add "Phone app" --auth none --redirect-uri com.example.app:/callback
+      carnet client add "Nightly job" --auth federated --federated-credential \\
+        '{"issuer": "https://token.actions.githubusercontent.com",
+          "claims": {"sub": "repo:octo-org/orders:ref:refs/heads/main"}}'
       carnet client add "Orders" --grant token-exchange --exchange-from orders \\
         --exchange-to billing
       carnet client add "Shop CLI" --auth none --redirect-uri http://127.0.0.1/callback \\
@@ -405,6 +443,20 @@ def _members(given: dict[str, Any]) -> dict[str, Any]:
     keys: IO[bytes] | None = members.get("jwks")
     if keys is not None:
         members["jwks"] = read_json_file(keys, "--jwks", "a JWK Set")
+    rules: IO[bytes] | None = members.get("identity_assertions")
+    if rules is not None:
+        members["identity_assertions"] = read_json_file(
+            rules, "--identity-assertions", "what it may carry where"
+        )
+    if "federated_credentials" in members:
+        try:
+            members["federated_credentials"] = [
+                msgspec.json.decode(text) for text in members["federated_credentials"]
+            ]
+        except msgspec.DecodeError:
+            raise click.UsageError(
+                "--federated-credential is a JSON object with issuer and claims"
+            ) from None
     return members
 
 

@@ -15,6 +15,7 @@ from carnet.errors import ConfigurationError
 from carnet.server.accounts.accounts import Account
 from carnet.server.audit import OPERATOR
 from carnet.server.service import Service
+from carnet.server.sessions.identities import Identity
 
 __all__ = ["user"]
 
@@ -71,10 +72,15 @@ def add(
 @json_option
 @data_options
 def list_accounts(as_json: bool, config: Path | None, **given: Any) -> None:
-    """List the accounts."""
-    accounts = with_service(settings_from(config, **given), _all, reading=True)
+    """List the accounts; with --json also whom other issuers know them as."""
+    accounts, identities = with_service(settings_from(config, **given), _all, reading=True)
     if as_json:
-        echo_json([account._asdict() for account in accounts])
+        known: dict[str, list[dict[str, str]]] = {account.id: [] for account in accounts}
+        for one in identities:
+            known.setdefault(one.account_id, []).append(
+                {"issuer": one.issuer, "subject": one.subject}
+            )
+        echo_json([{**one._asdict(), "identities": known[one.id]} for one in accounts])
         return
     if not accounts:
         click.echo("There is no account yet: make one with `carnet user add NAME`.")
@@ -161,11 +167,51 @@ def enable(username: str, config: Path | None, **given: Any) -> None:
     click.echo(f"{username} may sign in again")
 
 
-async def _all(service: Service) -> list[Account]:
+@user.command()
+@click.argument("username")
+@click.argument("issuer")
+@click.argument("subject")
+@data_options
+def link(username: str, issuer: str, subject: str, config: Path | None, **given: Any) -> None:
+    """Let another issuer say that somebody is this account, by the sub of its tokens.
+
+    \b
+    Example:
+      carnet user link alice https://idp.example.com U019488227
+    """
+
+    async def work(service: Service) -> None:
+        account = await service.accounts.find(username)
+        await service.identities.link(account.id, issuer, subject, OPERATOR)
+
+    with_service(settings_from(config, **given), work)
+    click.echo(f"{username} is {subject} of {issuer}")
+
+
+@user.command()
+@click.argument("username")
+@click.argument("issuer")
+@click.argument("subject")
+@data_options
+def unlink(username: str, issuer: str, subject: str, config: Path | None, **given: Any) -> None:
+    """Take that back, and end what began with it."""
+
+    async def work(service: Service) -> bool:
+        account = await service.accounts.find(username)
+        return await service.identities.unlink(account.id, issuer, subject, OPERATOR)
+
+    if not with_service(settings_from(config, **given), work):
+        raise ConfigurationError(
+            f"{username} is not linked so; `carnet user list --json` shows to what"
+        )
+    click.echo(f"{username} is not {subject} of {issuer} any more")
+
+
+async def _all(service: Service) -> tuple[list[Account], list[Identity]]:
     accounts: list[Account] = []
     while page := await service.accounts.page(accounts[-1].username if accounts else ""):
         accounts += page
-    return accounts
+    return accounts, await service.identities.all()
 
 
 def _claims(text: str | None) -> dict[str, Any]:

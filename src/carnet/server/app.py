@@ -20,6 +20,7 @@ from carnet.server.dispatcher import DirectEndpoint, Dispatcher
 from carnet.server.endpoints import accounts, agents, consents, probes, sessions
 from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
 from carnet.server.endpoints.device_authorization import authorize_device
+from carnet.server.endpoints.identities import IDENTITY_OPERATIONS
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.openapi import openapi
@@ -93,7 +94,10 @@ ROUTES = [
     Route("/account/agents", agents.list_agents, methods=["GET"]),
     Route("/account/agents/{client_id}", agents.stop_agent, methods=["DELETE"]),
     Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
-    *(Route(_route(one), administer(one), methods=[one.method]) for one in OPERATIONS),
+    *(
+        Route(_route(one), administer(one), methods=[one.method])
+        for one in (*IDENTITY_OPERATIONS, *OPERATIONS)
+    ),
     Route("/openapi.json", openapi),
     Route("/registration", register_client, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route(

@@ -57,6 +57,8 @@ class Event(StrEnum):
     CONSENT_WITHDRAWN = "consent_withdrawn"
     DEVICE_ALLOWED = "device_allowed"
     DEVICE_DENIED = "device_denied"
+    IDENTITY_LINKED = "identity_linked"
+    IDENTITY_UNLINKED = "identity_unlinked"
     KEY_CREATED = "key_created"
     KEY_REMOVED = "key_removed"
     KEY_RETIRED = "key_retired"

@@ -27,12 +27,14 @@ from carnet.server.oauth.device_codes import DeviceCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
 from carnet.server.sessions.agents import Agents
+from carnet.server.sessions.identities import Identities
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.settings import Settings
 from carnet.server.store import Opening, Store, open_store
 from carnet.server.store import statements as sql
 from carnet.server.tokens.access_tokens import AccessTokens
 from carnet.server.tokens.id_tokens import IdTokens
+from carnet.server.tokens.identity_assertions import IdentityAssertions
 from carnet.server.tokens.logout_notices import LogoutNotices
 from carnet.server.tokens.used_once import UsedOnce
 
@@ -55,6 +57,7 @@ class Service:
         throttle: who has to wait before trying again.
         sessions: who is signed in.
         agents: which programs act for them.
+        identities: who they are at other issuers.
         registry: the clients, and what tokens may be for.
         registrations: the clients that register themselves.
         fetched_keys: those that clients and issuers publish whom administrators have named.
@@ -64,6 +67,7 @@ class Service:
         revocations: refuses access tokens before their time.
         access_tokens: what the signed-in are given.
         id_tokens: what tells clients who has signed in.
+        identity_assertions: what carries that to other authorization servers.
         codes: what the authorization endpoint gives clients.
         documents: finds clients by the documents that they publish.
         device_codes: what devices without a browser show and ask tokens with.
@@ -82,6 +86,7 @@ class Service:
     throttle: Throttle
     sessions: Sessions
     agents: Agents
+    identities: Identities
     registry: Registry
     registrations: Registrations
     fetched_keys: FetchedKeys
@@ -90,6 +95,7 @@ class Service:
     revocations: Revocations
     access_tokens: AccessTokens
     id_tokens: IdTokens
+    identity_assertions: IdentityAssertions
     codes: AuthorizationCodes
     documents: ClientMetadataDocuments
     device_codes: DeviceCodes
@@ -164,6 +170,7 @@ async def open_service(
             throttle=throttle,
             sessions=sessions,
             agents=Agents(store, sessions, settings, clock),
+            identities=Identities(store, sessions, settings, clock),
             registry=registry,
             registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
             fetched_keys=fetched_keys,
@@ -172,6 +179,7 @@ async def open_service(
             revocations=revocations,
             access_tokens=AccessTokens(keys, registry, settings),
             id_tokens=id_tokens,
+            identity_assertions=IdentityAssertions(keys, settings),
             codes=AuthorizationCodes(store, sessions, clock),
             documents=documents,
             device_codes=DeviceCodes(store, keys, sessions, clock),

@@ -19,10 +19,9 @@ the MCP SDK, ``mcp.client.auth``. Added here:
 
 from __future__ import annotations
 
-import threading
 import webbrowser
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -33,7 +32,9 @@ import msgspec
 from carnet.errors import ConfigurationError
 from carnet.verifier.access import check_address, on_loopback
 from carnet.verifier.bearer import not_installed
-from carnet.verifier.httpx_bridge import in_a_thread, known_of, received, sent
+from carnet.verifier.httpx_bridge import BothHttpx
+from carnet.verifier.identity_assertion import IdentityAssertionAuth
+from carnet.verifier.program_auth import ClientCredentialsAuth, WorkloadAuth
 from carnet.verifier.redirect_listener import RedirectListener
 from carnet.verifier.token_store import FileStore, TokenStore
 
@@ -62,7 +63,14 @@ try:
 except ModuleNotFoundError:
     raise not_installed("mcp") from None
 
-__all__ = ["AuthorizationCodeAuth", "FileStore", "TokenStore"]
+__all__ = [
+    "AuthorizationCodeAuth",
+    "ClientCredentialsAuth",
+    "FileStore",
+    "IdentityAssertionAuth",
+    "TokenStore",
+    "WorkloadAuth",
+]
 
 STEP_UPS: Final = 2
 """How often the same scopes are asked for: the person may have pressed the wrong button once."""
@@ -76,7 +84,7 @@ _METHODS: Final[tuple[TokenEndpointAuthMethod, ...]] = (
 )
 
 
-class AuthorizationCodeAuth(OAuthClientProvider, httpx.Auth):  # type: ignore[misc]  # two Auths
+class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type: ignore[misc]  # two Auths
     """The access tokens that a person allows a program to have, for one API or MCP server.
 
     One object is for one event loop, or for threads; not for both at the same time.
@@ -154,7 +162,6 @@ class AuthorizationCodeAuth(OAuthClientProvider, httpx.Auth):  # type: ignore[mi
         self._listener: RedirectListener | None = None
         self._challenged: str | None = None
         self._steps_up: Counter[str] = Counter()
-        self._turn = threading.Lock()
         self._known: OAuthClientInformationFull | None = None
         if client_id is not None:
             self._known = OAuthClientInformationFull(
@@ -163,30 +170,6 @@ class AuthorizationCodeAuth(OAuthClientProvider, httpx.Auth):  # type: ignore[mi
                 token_endpoint_auth_method="client_secret_basic" if client_secret else "none",
                 issuer=issuer,
             )
-
-    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
-        """Send a request with a token; the flow runs in a thread that has an event loop."""
-        with self._turn:
-            yield from in_a_thread(self.async_auth_flow(request), request)
-
-    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
-        """Send a request with a token, of httpx or httpx2."""
-        of_httpx = isinstance(request, httpx.Request)
-        given = known_of(request) if of_httpx else request
-        flow = super().async_auth_flow(given)
-        try:
-            outgoing = await anext(flow)
-            while True:
-                if of_httpx:
-                    answer = yield sent(outgoing, given, request)
-                    outgoing = await flow.asend(await received(answer, outgoing is not given))
-                else:
-                    answer = yield outgoing
-                    outgoing = await flow.asend(answer)
-        except StopAsyncIteration:
-            return
-        finally:
-            await flow.aclose()
 
     async def _auth_flow(
         self, request: httpx2.Request

@@ -214,7 +214,9 @@ class ClientCredentialsAuth(_Auth):
         issuer: the issuer, exactly as it stands in its tokens.
         client_id: the name under which the issuer knows this program.
         client_secret: what both know, or
-        key: a private key of which the issuer knows the public one.
+        key: a private key of which the issuer knows the public one, or
+        assertion: gives a token of another issuer (a CI system, a cluster) that says who this is;
+            it is asked for each time.
         for_origins: where the token may be sent, such as ``https://orders.example.com``; requests
             to other addresses go without it.
         scope: what is asked for, names with spaces between them.
@@ -236,14 +238,16 @@ class ClientCredentialsAuth(_Auth):
         *,
         client_secret: str | None = None,
         key: Key | None = None,
+        assertion: Callable[[], str] | None = None,
         for_origins: Collection[str],
         scope: str | None = None,
         resource: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if client_secret is None and key is None:
-            raise ConfigurationError("give a client_secret or a private key, and not both")
-        super().__init__(issuer, Client(client_id, client_secret, key), for_origins, clock)
+        if client_secret is None and key is None and assertion is None:
+            raise ConfigurationError("give a client_secret, a private key or an assertion, and one")
+        client = Client(client_id, client_secret, key, assertion)
+        super().__init__(issuer, client, for_origins, clock)
         self._wanted = {"scope": scope, "resource": resource}
 
     def _exchange(self) -> Steps:

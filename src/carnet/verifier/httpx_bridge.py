@@ -22,9 +22,41 @@ try:
 except ModuleNotFoundError:
     raise not_installed("mcp") from None
 
-__all__ = ["in_a_thread", "known_of", "received", "sent"]
+__all__ = ["BothHttpx", "in_a_thread", "known_of", "received", "sent"]
 
 _OF_THE_BODY: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+class BothHttpx:
+    """Makes an auth of the MCP SDK's one of httpx, too; it comes before the SDK's class."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._turn = threading.Lock()
+
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+        """Send a request with a token; the flow runs in a thread that has an event loop."""
+        with self._turn:
+            yield from in_a_thread(self.async_auth_flow(request), request)
+
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
+        """Send a request with a token, of httpx or httpx2."""
+        of_httpx = isinstance(request, httpx.Request)
+        given = known_of(request) if of_httpx else request
+        flow = super().async_auth_flow(given)  # type: ignore[misc]  # the SDK's class has it
+        try:
+            outgoing = await anext(flow)
+            while True:
+                if of_httpx:
+                    answer = yield sent(outgoing, given, request)
+                    outgoing = await flow.asend(await received(answer, outgoing is not given))
+                else:
+                    answer = yield outgoing
+                    outgoing = await flow.asend(answer)
+        except StopAsyncIteration:
+            return
+        finally:
+            await flow.aclose()
 
 
 def in_a_thread(flow: AsyncGenerator[Any, Any], request: Any) -> Generator[Any, Any, None]:

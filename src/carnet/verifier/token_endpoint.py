@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
@@ -31,6 +31,9 @@ from carnet.verifier.fetch import check_address
 
 __all__ = ["Client", "DeviceAuthorization", "Steps", "TokenEndpoint", "Tokens"]
 
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:"
+IDENTITY_ASSERTION: Final = f"{TOKEN_TYPE}id-jag"
 DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 DEVICE_INTERVAL: Final = 5
 ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -94,20 +97,30 @@ class Client:
     Args:
         client_id: the name.
         secret: what both know (``client_secret_basic``), or
-        key: a private key of which the issuer knows the public one (``private_key_jwt``); with
-            neither it can't prove who it is (``none``).
+        key: a private key of which the issuer knows the public one (``private_key_jwt``), or
+        assertion: gives a token of another issuer that says who this is (``federated_jwt``); with
+            none of them it can't prove who it is (``none``).
 
     Raises:
-        ConfigurationError: if both are given.
+        ConfigurationError: if more than one is given.
     """
 
-    def __init__(self, client_id: str, secret: str | None = None, key: Key | None = None) -> None:
+    def __init__(
+        self,
+        client_id: str,
+        secret: str | None = None,
+        key: Key | None = None,
+        assertion: Callable[[], str] | None = None,
+    ) -> None:
         if not isinstance(client_id, str) or not client_id:
             raise ConfigurationError("client_id is the name under which the issuer knows this one")
-        if (secret is not None and key is not None) or secret == "":
-            raise ConfigurationError("give a client_secret or a private key, and not both")
+        if sum(one is not None for one in (secret, key, assertion)) > 1 or secret == "":
+            raise ConfigurationError("give a client_secret, a private key or an assertion, and one")
+        if assertion is not None and not callable(assertion):
+            raise ConfigurationError("assertion is a function that gives the token")
         self.id = client_id
         self._secret = secret
+        self._assertion = assertion
         self._signer = None if key is None else Signer(key, issuer=client_id, lifetime=60)
 
     def authenticate(self, issuer: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -120,6 +133,13 @@ class Client:
                 "client_id": self.id,
                 "client_assertion_type": ASSERTION,
                 "client_assertion": self._signer.sign(claims),
+            }
+        if self._assertion is not None:
+            # In a file it ends with a line break.
+            return {}, {
+                "client_id": self.id,
+                "client_assertion_type": ASSERTION,
+                "client_assertion": self._assertion().strip(),
             }
         if self._secret is None:
             return {}, {"client_id": self.id}
@@ -162,6 +182,35 @@ class TokenEndpoint:
             IssuerUnavailable: if the issuer can't be reached.
         """
         return (yield from self._ask({"grant_type": "client_credentials", **more}))
+
+    def identity_assertion(
+        self, subject_token: str, subject_token_type: str, **more: str | None
+    ) -> Generator[str | Call, Answer, str]:
+        """Get what tells another authorization server who has signed in here (ID-JAG).
+
+        Raises:
+            GrantRefused: if the token is not good, or the program may not carry that there.
+            IssuerUnavailable: if the issuer can't be reached, or does not do that.
+        """
+        address = yield from self._endpoint("token_endpoint")
+        form = {
+            "grant_type": TOKEN_EXCHANGE,
+            "requested_token_type": IDENTITY_ASSERTION,
+            "subject_token": subject_token,
+            "subject_token_type": f"{TOKEN_TYPE}{subject_token_type}",
+            **more,
+        }
+        document = _document((answer := (yield self._post(address, form))), address)
+        assertion = document.get("access_token")
+        if (
+            answer.status != 200
+            or document.get("issued_token_type") != IDENTITY_ASSERTION
+            or not isinstance(assertion, str)
+        ):
+            raise IssuerUnavailable(
+                f"{address} answered {answer.status} without an identity assertion"
+            )
+        return assertion
 
     def code(self, code: str, **more: str | None) -> Steps:
         """Exchange an authorization code (RFC 6749 section 4.1.3).

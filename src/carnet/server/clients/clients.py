@@ -28,6 +28,7 @@ from carnet.server.clients.federated_credentials import (
     check_credential,
     keys_of_credential,
 )
+from carnet.server.clients.identity_policy import IdentityAssertionRule, wrong_in_identity_policy
 from carnet.server.clock import SECOND
 from carnet.server.resource_urls import canonical_resource
 from carnet.server.sessions.sessions import FIRST_PARTY
@@ -131,6 +132,11 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         exchange_from: the audiences whose tokens of people it may exchange (RFC 8693): usually the
             service that it is itself.
         exchange_to: the audiences that it may get tokens for so.
+        identity_assertions: the authorization servers, by their issuers, to which it may carry the
+            identity of people who have signed in to it here (ID-JAG), and what it may ask for
+            there.
+        identity_issuers: the issuers of which it may present such assertions here, for its
+            ``resources``.
         id_token_encrypted_response_alg: encrypts its ID tokens, to its key of this algorithm.
         id_token_encrypted_response_enc: the content encryption for that.
     """
@@ -154,6 +160,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     introspects: Names = ()
     exchange_from: Names = ()
     exchange_to: Names = ()
+    identity_assertions: Annotated[dict[Address, IdentityAssertionRule], Meta(max_length=64)] = {}
+    identity_issuers: Annotated[tuple[Address, ...], Meta(max_length=8)] = ()
     id_token_encrypted_response_alg: str | None = None
     id_token_encrypted_response_enc: str = "A128CBC-HS256"
 
@@ -322,6 +330,8 @@ def check_metadata(metadata: ClientMetadata) -> None:
             "introspects needs a token_endpoint_auth_method other than none", member="introspects"
         )
     _check_exchange(metadata)
+    for member, text in wrong_in_identity_policy(metadata, (TOKEN_EXCHANGE, JWT_BEARER)):
+        raise ClientRefused(text, member=member)
     _check_federation(metadata)
     _check_keys(metadata)
 
@@ -334,8 +344,10 @@ def _check_exchange(metadata: ClientMetadata) -> None:
             "can't prove who acts",
             member="token_endpoint_auth_method",
         )
+    named_one = bool(metadata.exchange_from or metadata.exchange_to)
+    acts = exchanges and (named_one or not metadata.identity_assertions)
     for name in ("exchange_from", "exchange_to"):
-        if exchanges is not bool(getattr(metadata, name)):
+        if acts is not bool(getattr(metadata, name)):
             raise ClientRefused(
                 f"with the grant {TOKEN_EXCHANGE}, and only with that, {name} names at least one "
                 "audience",
@@ -358,9 +370,10 @@ def _check_federation(metadata: ClientMetadata) -> None:
             "the client is",
             member="federated_credentials",
         )
-    if JWT_BEARER in metadata.grant_types and not given:
+    if JWT_BEARER in metadata.grant_types and not (given or metadata.identity_issuers):
         raise ClientRefused(
-            f"the grant {JWT_BEARER} needs federated_credentials", member="federated_credentials"
+            f"the grant {JWT_BEARER} needs federated_credentials or identity_issuers",
+            member="federated_credentials",
         )
     for number, credential in enumerate(given):
         try:

@@ -165,6 +165,12 @@ class Planner:
         check_metadata(metadata)
         spellings = {canonical_resource(audience) for audience in audiences}
         own = canonical_resource(self._settings.own_url)
+        for name in ("identity_assertions", "identity_issuers"):
+            if own in map(canonical_resource, getattr(metadata, name)):
+                raise ClientRefused(
+                    f"{name} names this service itself: it takes no assertions of its own",
+                    member=name,
+                )
         for name in ("resources", "introspects", "exchange_from", "exchange_to"):
             for audience in getattr(metadata, name):
                 canonical = canonical_resource(audience)

@@ -26,7 +26,7 @@ from carnet.server.tokens.logout_notices import LogoutFailure
 from carnet.server.web.bearer import administrator_claims, origin_of
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
-__all__ = ["OPERATIONS", "Operation", "administer"]
+__all__ = ["OPERATIONS", "Asked", "Operation", "administer", "named_account"]
 
 STATUS: Final = {
     **dict.fromkeys(("unknown_client", "unknown_resource", "account_unknown"), 404),
@@ -340,15 +340,15 @@ async def _add_account(asked: Asked) -> AccountDocument:
 
 
 async def _show_account(asked: Asked) -> AccountDocument:
-    return _account_document(await _account(asked))
+    return _account_document(await named_account(asked))
 
 
 async def _change_account(asked: Asked) -> AccountDocument:
-    account = await _account(asked)
+    account = await named_account(asked)
     given = msgspec.structs.asdict(asked.body)
     changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
     await asked.service.accounts.change(account.id, asked.origin, **changes)
-    return _account_document(await _account(asked))
+    return _account_document(await named_account(asked))
 
 
 def _parameter(asked: Asked, name: str) -> str:
@@ -359,7 +359,12 @@ def _parameter(asked: Asked, name: str) -> str:
     return given.get(name, "")
 
 
-async def _account(asked: Asked) -> Account:
+async def named_account(asked: Asked) -> Account:
+    """Give the account that the address of a request names.
+
+    Raises:
+        AccountRefused: ``account_unknown``.
+    """
     account = None if "\0" in asked.name else await asked.service.accounts.by_id(asked.name)
     if account is None:
         raise AccountRefused("there is no such account", code="account_unknown")

@@ -13,6 +13,7 @@ from carnet.server.endpoints.registration import registration_metadata
 from carnet.server.endpoints.token.endpoint import GRANTS
 from carnet.server.service import Service
 from carnet.server.tokens.id_tokens import ACR
+from carnet.server.tokens.identity_assertions import IDENTITY_ASSERTION, IDENTITY_ASSERTION_PROFILE
 from carnet.server.web.client_authentication import METHODS
 from carnet.server.web.requests import answer
 
@@ -40,6 +41,8 @@ async def metadata(request: Request) -> Response:
         "revocations_uri": f"{issuer}/revocations",
         "introspection_endpoint": f"{issuer}/introspection",
         "grant_types_supported": list(GRANTS),
+        "identity_chaining_requested_token_types_supported": [IDENTITY_ASSERTION],
+        "authorization_grant_profiles_supported": [IDENTITY_ASSERTION_PROFILE],
         "token_endpoint_auth_methods_supported": METHODS,
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
         "revocation_endpoint_auth_methods_supported": METHODS,

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from carnet import __version__
 from carnet.server.endpoints.administration import OPERATIONS, Operation
+from carnet.server.endpoints.identities import IDENTITY_OPERATIONS
 from carnet.server.service import Service
 from carnet.server.web.requests import answer
 
@@ -34,14 +35,15 @@ async def openapi(request: Request) -> Response:
 
 @cache
 def _document(issuer: str) -> dict[str, Any]:
-    types = {kind for one in OPERATIONS for kind in (one.body, one.result) if kind is not None}
+    operations = (*OPERATIONS, *IDENTITY_OPERATIONS)
+    types = {kind for one in operations for kind in (one.body, one.result) if kind is not None}
     named = sorted(types, key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(named, ref_template=REFERENCE)
     for schema in schemas.values():
         # Of a docstring, the sentence; its attributes are for readers of the code.
         schema["description"] = schema.get("description", "").partition("\n")[0]
     paths: dict[str, dict[str, Any]] = {}
-    for one in OPERATIONS:
+    for one in operations:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
     return {
         "openapi": "3.1.0",

@@ -130,7 +130,7 @@ async def end_current_session(request: Request) -> Response:
 
 def session_document(session: Session, current: str = "") -> dict[str, Any]:
     """Write a session as JSON holds it; times in seconds since 1970."""
-    return {
+    document = {
         "id": session.id,
         "current": session.id == current,
         "client_id": session.client_id,
@@ -140,6 +140,9 @@ def session_document(session: Session, current: str = "") -> dict[str, Any]:
         "used_at": session.rotated_at // SECOND,
         "expires_at": session.expires_at // SECOND,
     }
+    if session.identity_issuer is not None:
+        document["identity_issuer"] = session.identity_issuer
+    return document
 
 
 def _refused(error: SignInRefused) -> RequestRefused:

@@ -171,7 +171,7 @@ async def stop_agent(request: Request) -> Response:
 def through(session: Session) -> str:
     """Tell what a session was begun with."""
     names = {BROWSER: "these pages", FIRST_PARTY: "a username and a password"}
-    return names.get(session.client_id, session.client_id)
+    return session.identity_issuer or names.get(session.client_id, session.client_id)
 
 
 def _done(request: Request) -> str:

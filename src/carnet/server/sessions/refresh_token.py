@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from carnet.errors import InvalidToken
+from carnet.errors import CarnetError, InvalidToken
 from carnet.jose.encoding import b64url_decode, b64url_encode
 
-__all__ = ["RefreshToken", "mint", "new_secret", "parse"]
+__all__ = ["RefreshRefused", "RefreshToken", "mint", "new_secret", "parse"]
 
 VERSION = 1
 MAC_SIZE = 32
@@ -28,6 +28,16 @@ MAX_GENERATION = 2**32 - 1
 
 _BODY = struct.Struct(">BH32sI")
 _TEXT_SIZE = (8 * (_BODY.size + MAC_SIZE) + 5) // 6
+
+
+class RefreshRefused(CarnetError):
+    """A refresh token is not good any more; the code is for the audit log, not for the client.
+
+    Codes: ``malformed``, ``signature_invalid``, ``unknown``, ``ended``, ``expired``, ``reused``,
+    ``client_mismatch``, ``key_mismatch``.
+    """
+
+    code = "refresh_refused"
 
 
 class RefreshToken(NamedTuple):

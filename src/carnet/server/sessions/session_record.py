@@ -8,6 +8,7 @@ from carnet.server.accounts.accounts import Account
 
 __all__ = [
     "BROWSER",
+    "ELSEWHERE",
     "FIRST_PARTY",
     "AudienceAndScope",
     "Grant",
@@ -22,6 +23,9 @@ FIRST_PARTY: Final = "carnet"
 
 BROWSER: Final = "carnet:browser"
 """The ``client_id`` of sessions on the service's own pages; they get no tokens."""
+
+ELSEWHERE: Final = "carnet:elsewhere"
+"""The ``client_id`` of what another issuer has signed people in for (``identities``)."""
 
 
 class Grant(NamedTuple):
@@ -101,6 +105,7 @@ class Session(NamedTuple):
         created_at: when it began.
         rotated_at: when it was refreshed last.
         expires_at: when it ends at the latest.
+        identity_issuer: who has said whose it is, where it is another issuer.
     """
 
     id: str
@@ -110,6 +115,7 @@ class Session(NamedTuple):
     created_at: int
     rotated_at: int
     expires_at: int
+    identity_issuer: str | None = None
 
 
 class Login(NamedTuple):

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from carnet.errors import CarnetError, InvalidToken
+from carnet.errors import InvalidToken
 from carnet.server.accounts.account_record import Account, account_of, account_standing
 from carnet.server.audit import SERVICE, Event, Origin, record
 from carnet.server.clock import SECOND, Clock
@@ -26,7 +26,7 @@ from carnet.server.identifiers import new_identifier
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.sessions import refresh_token
-from carnet.server.sessions.refresh_token import RefreshToken
+from carnet.server.sessions.refresh_token import RefreshRefused, RefreshToken
 from carnet.server.sessions.session_ending import SessionEnding
 from carnet.server.sessions.session_record import (
     BROWSER,
@@ -55,16 +55,6 @@ __all__ = [
 
 MAX_USER_AGENT = 256
 TOUCH_AFTER = 300 * SECOND
-
-
-class RefreshRefused(CarnetError):
-    """A refresh token is not good any more; the code is for the audit log, not for the client.
-
-    Codes: ``malformed``, ``signature_invalid``, ``unknown``, ``ended``, ``expired``, ``reused``,
-    ``client_mismatch``, ``key_mismatch``.
-    """
-
-    code = "refresh_refused"
 
 
 class Sessions(SessionEnding):
@@ -278,6 +268,24 @@ class Sessions(SessionEnding):
             return self._grant(row, token.at(row.generation))
         return await self._without_rotation(token, now, origin, client_id, key_thumbprint)
 
+    async def present(self, text: str, origin: Origin, client_id: str) -> str:
+        """Give the session of a refresh token that is shown and stays as it is.
+
+        It is judged as at a refresh, by a client that proves who it is itself.
+
+        Raises:
+            RefreshRefused: with the reason as its code.
+        """
+        try:
+            token = refresh_token.parse(text, self._keys.peppers)
+        except InvalidToken as error:
+            raise RefreshRefused("the refresh token is not valid", code=error.code) from None
+        now = self._clock()
+        row = self._living(await self._by_secret(token), now, client_id, "")
+        if token.generation < row.generation:
+            await self._check_retried(token, row, now, origin, "")
+        return row.session_id
+
     async def audience_and_scope(self, text: str, client_id: str) -> AudienceAndScope | None:
         """Give what the session of a refresh token was granted, where it is this client's."""
         try:
@@ -326,7 +334,19 @@ class Sessions(SessionEnding):
         key_thumbprint: str,
     ) -> Grant:
         """Answer a token that rotated nothing, as the table above says."""
-        row = await self._by_secret(token)
+        row = self._living(await self._by_secret(token), now, client_id, key_thumbprint)
+        if token.generation >= row.generation:
+            if not await self._heal(token, row, now, origin):
+                # Another request has healed it, or ended it, in between.
+                return await self._without_rotation(token, now, origin, client_id, key_thumbprint)
+            return self._grant(row, token.at(token.generation + 1))
+        await self._check_retried(token, row, now, origin, key_thumbprint)
+        return self._grant(row, token.at(row.generation))
+
+    def _living(
+        self, row: sql.SessionRow | None, now: int, client_id: str, key_thumbprint: str
+    ) -> sql.SessionRow:
+        """Give the session of a token, where it lives and is this client's, with this key."""
         if row is None:
             raise RefreshRefused("the session is unknown", code="unknown")
         if row.client_id != client_id:
@@ -337,14 +357,15 @@ class Sessions(SessionEnding):
             raise RefreshRefused("the session has ended", code="ended")
         if row.expires_at <= now or row.rotated_at <= now - self._idle:
             raise RefreshRefused("the session has expired", code="expired")
-        if token.generation >= row.generation:
-            if not await self._heal(token, row, now, origin):
-                # Another request has healed it, or ended it, in between.
-                return await self._without_rotation(token, now, origin, client_id, key_thumbprint)
-            return self._grant(row, token.at(token.generation + 1))
-        retried = now - row.rotated_at <= self._grace or bool(key_thumbprint)
+        return row
+
+    async def _check_retried(
+        self, token: RefreshToken, row: sql.SessionRow, now: int, origin: Origin, thumbprint: str
+    ) -> None:
+        """End the session of a token that was used before, unless that is a repeated request."""
+        retried = now - row.rotated_at <= self._grace or bool(thumbprint)
         if token.generation == row.generation - 1 and retried:
-            return self._grant(row, token.at(row.generation))
+            return
         await self.end(row.session_id, "reused", origin)
         raise RefreshRefused("the refresh token was used before", code="reused")
 

@@ -13,6 +13,7 @@ from carnet.jose import jws
 from carnet.jose.encoding import b64url_encode, json_decode
 from carnet.jwt.claims import Claims
 from carnet.jwt.signer import Signer
+from carnet.jwt.verifier import Verifier
 from carnet.server.accounts.accounts import Account
 from carnet.server.clients.clients import Client
 from carnet.server.clients.scopes import ScopeTable
@@ -90,6 +91,22 @@ class IdTokens:
             "events": {LOGOUT_EVENT: {}},
         }
         return self._signer(client, "logout+jwt", LOGOUT_TOKEN_LIFETIME).sign(claims)
+
+    def verify(self, token: str, client: Client) -> Claims:
+        """Check an ID token that a client was given and that is still good.
+
+        Raises:
+            InvalidToken: if it is not, or is another client's.
+        """
+        verifier = Verifier(
+            self._keys.published,
+            issuer=self._issuer,
+            audience=client.id,
+            type="JWT",
+            required=("sub", "sid"),
+            claims={"azp": client.id},
+        )
+        return verifier.verify(token)
 
     def read_hint(self, token: str) -> Claims:
         """Read an ID token that this service has made, however long ago.

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from carnet.server.clients.clients import (
     DEVICE_CODE,
     FIRST_PARTY_CLIENT,
+    JWT_BEARER,
     TOKEN_EXCHANGE,
     Client,
     ClientMetadata,
@@ -51,7 +52,10 @@ DONE: Final = {
     "resource-removed": "The resource is removed; no more tokens are made for it.",
 }
 RESOURCE: Final = "admin_resource_new.html"
-CLIENT_FIELDS: Final = ("redirect_uris", "exchange_from", "exchange_to")
+CLIENT_FIELDS: Final = (
+    *("redirect_uris", "resources", "federated_credentials"),
+    *("exchange_from", "exchange_to", "identity_issuers"),
+)
 """Where in the form of a client an error about a member of its metadata is shown."""
 RESOURCE_FIELDS: Final = {"scopes": "scopes", "scope_claims": "scopes", "claims": "claims"}
 """Where in the form of a resource an error about a member of its metadata is shown."""
@@ -80,9 +84,20 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "token_endpoint_auth_method": "client_secret_basic",
         },
     ),
+    "workload": (
+        "A job or a workload that has a token of another issuer, and no secret",
+        {
+            "grant_types": ("client_credentials", JWT_BEARER),
+            "token_endpoint_auth_method": "federated_jwt",
+        },
+    ),
     "agent": (
         "A service, a job or an agent that acts for people, with their tokens",
         {"grant_types": (TOKEN_EXCHANGE,), "token_endpoint_auth_method": "client_secret_basic"},
+    ),
+    "vouched": (
+        "A program of people whom another identity provider vouches for",
+        {"grant_types": (JWT_BEARER,), "token_endpoint_auth_method": "client_secret_basic"},
     ),
 }
 # For how many seconds the current secret works on beside a new one.
@@ -183,8 +198,10 @@ async def add_client(request: Request) -> Response:
         "redirect_uris": form["redirect_uris"].split(),
         "scope": " ".join(form["scope"].split()),
         "resources": form["resources"].split(),
+        "federated_credentials": _credentials(form),
         "exchange_from": form["exchange_from"].split(),
         "exchange_to": form["exchange_to"].split(),
+        "identity_issuers": form["identity_issuers"].split(),
         "first_party": form["first_party"] == "yes",
         "plain_http": form["plain_http"] == "yes",
         **KINDS.get(form["kind"], KINDS["web"])[1],
@@ -317,6 +334,12 @@ async def remove_resource(request: Request) -> Response:
         if error.code != "unknown_resource":
             raise
     return redirect(request, "/admin/clients?done=resource-removed")
+
+
+def _credentials(form: Form) -> list[dict[str, Any]]:
+    """Read whose tokens prove who a client is; other rules are made at the command line."""
+    issuer, subject = form["issuer"].strip(), form["subject"].strip()
+    return [{"issuer": issuer, "claims": {"sub": subject}}] if issuer or subject else []
 
 
 def _resource_members(form: Form) -> dict[str, Any]:

@@ -41,6 +41,8 @@ CHANGED: Final = {
     "disable": "The account is disabled and signed out everywhere.",
     "enable": "The account may sign in again.",
     "end": "The session has ended.",
+    "link": "The account is linked: what that issuer says of the subject counts for it.",
+    "unlink": "The account is not linked any more, and what began with that has ended.",
     "stop": "The program is stopped; it gets nothing more until the user signs in again.",
     "sign-out": "All sessions of the account have ended.",
 }
@@ -164,6 +166,10 @@ async def change_user(request: Request) -> Response:
             await service.accounts.enable(account.id, origin)
         elif change == "end":
             await service.sessions.end_of_account(account.id, form["id"], REASON, origin)
+        elif change == "link":
+            await service.identities.link(account.id, form["issuer"], form["subject"], origin)
+        elif change == "unlink":
+            await service.identities.unlink(account.id, form["issuer"], form["subject"], origin)
         elif change == "stop":
             await service.agents.stop(account.id, form["id"], origin)
         else:
@@ -249,6 +255,7 @@ async def _user_page(
         user=account,
         sessions=await service.sessions.of_account(account.id),
         agents=await service.agents.of_account(account.id),
+        identities=await service.identities.of_account(account.id),
         name_of=service.registry.name_of,
         values={"roles": " ".join(account.roles), "claims": claims, **values},
         errors=errors,

@@ -164,7 +164,7 @@ class TokenStateRow(NamedTuple):
 
 
 SESSIONS_OF_ACCOUNT = """
-SELECT id, client_id, user_agent, address, created_at, rotated_at, expires_at
+SELECT id, client_id, user_agent, address, created_at, rotated_at, expires_at, identity_issuer
 FROM session
 WHERE account_id = $1 AND parent_id IS NULL
   AND ended_at IS NULL AND expires_at > $2 AND rotated_at > $3

@@ -22,9 +22,13 @@ from carnet.jose.header import media_type
 from carnet.jwt.inspection import Inspection, inspect
 from carnet.server.clients.clients import JWT_BEARER, Client
 from carnet.server.clients.federated_credentials import issuers_named
+from carnet.server.endpoints.token.grants.accept_identity_assertion import (
+    accept_identity_assertion,
+)
 from carnet.server.endpoints.token.grants.checks import check_grant, required
 from carnet.server.endpoints.token.own_token import own_token
 from carnet.server.service import Service
+from carnet.server.tokens.identity_assertions import IDENTITY_ASSERTION_TYPE
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.client_assertions import NotProved, client_of_workload
 from carnet.server.web.requests import RequestRefused, header_values
@@ -87,4 +91,7 @@ def _clients(service: Service, client_id: str | None, said: Inspection) -> tuple
     return tuple({client.id: client for client in trusting}.values())
 
 
-_BY_TYPE: Final[dict[str, _Taking]] = dict.fromkeys(("jwt", "jose"), _of_workload)
+_BY_TYPE: Final[dict[str, _Taking]] = {
+    **dict.fromkeys(("jwt", "jose"), _of_workload),
+    IDENTITY_ASSERTION_TYPE: accept_identity_assertion,
+}

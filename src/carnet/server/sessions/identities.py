@@ -1,0 +1,253 @@
+"""Who somebody is across issuers: sign-ins elsewhere that count here, and those here told of there.
+
+An account is known to another issuer by a subject: identity is (issuer, subject), which an
+administrator links to the account, and never a name or an address. What such an issuer asserts
+carries one session of the account, however many assertions there are, and the sessions of the
+clients that present them hang below it (``agents``):
+
+    signed in at https://idp.example ── the client, for orders
+                 sid 1                         sid 2
+
+So whatever ends sessions ends these as well. What has ended comes back with a sign-in at that
+issuer after it, and not before: without ``auth_time`` the moment counts at which the account was
+linked.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from carnet.errors import CarnetError
+from carnet.server.accounts.account_record import Account, AccountRefused, account_of
+from carnet.server.audit import Event, Origin, record
+from carnet.server.clock import SECOND, Clock
+from carnet.server.identifiers import new_identifier
+from carnet.server.sessions import refresh_token
+from carnet.server.sessions.refresh_token import RefreshToken
+from carnet.server.sessions.session_ending import SessionEnding
+from carnet.server.sessions.session_record import ELSEWHERE
+from carnet.server.settings import Settings
+from carnet.server.store import Store, Transaction
+from carnet.server.store import statements as sql
+
+__all__ = ["Identities", "Identity", "IdentityRefused", "SignedIn"]
+
+MAX_USER_AGENT: Final = 256
+MAX_SUBJECT: Final = 255
+TOUCH_AFTER: Final = 300 * SECOND
+
+_ISSUER = re.compile(r"https?://[\x21\x23-\x5b\x5d-\x7e]{1,2040}")
+
+
+class Identity(NamedTuple):
+    """Whom another issuer knows an account as.
+
+    Attributes:
+        issuer: the issuer.
+        subject: its ``sub``.
+        created_at: when the account was linked, in microseconds since 1970.
+        account_id: which account.
+    """
+
+    issuer: str
+    subject: str
+    created_at: int
+    account_id: str
+
+
+class SignedIn(NamedTuple):
+    """Somebody who has signed in.
+
+    Attributes:
+        session_id: their session.
+        account: who.
+        authenticated_at: when, in microseconds since 1970.
+        scope: what the session's client was granted, names with spaces between them.
+    """
+
+    session_id: str
+    account: Account
+    authenticated_at: int | None
+    scope: str = ""
+
+
+class IdentityRefused(CarnetError):
+    """What another issuer says lets nobody in; the code is for operators, not for the client.
+
+    Codes: ``not_linked``, ``account_disabled``, ``account_changed``, ``ended_since``.
+    """
+
+    code = "identity_refused"
+
+
+class Identities:
+    """The accounts' identities at other issuers.
+
+    Args:
+        store: where they are kept.
+        ending: ends sessions.
+        settings: the issuer and the lifetimes.
+        clock: gives the microseconds since 1970.
+    """
+
+    def __init__(
+        self, store: Store, ending: SessionEnding, settings: Settings, clock: Clock
+    ) -> None:
+        self._store = store
+        self._ending = ending
+        self._clock = clock
+        self._issuer = settings.own_url
+        self._idle = settings.session_idle_lifetime * SECOND
+        self._lifetime = settings.session_lifetime * SECOND
+
+    async def link(self, account_id: str, issuer: str, subject: str, origin: Origin) -> None:
+        """Let an issuer say that somebody is this account; may be repeated.
+
+        Args:
+            account_id: the account.
+            issuer: exactly as its tokens name it.
+            subject: the ``sub`` of the person there.
+            origin: who asked.
+
+        Raises:
+            AccountRefused: ``identity_invalid``, ``identity_taken`` or ``account_unknown``.
+        """
+        if _ISSUER.fullmatch(issuer) is None or issuer == self._issuer:
+            raise AccountRefused(
+                "issuer is the URL of another issuer, exactly as its tokens name it",
+                code="identity_invalid",
+                member="issuer",
+            )
+        if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
+            raise AccountRefused(
+                f"subject is the sub of the issuer's tokens, 1 to {MAX_SUBJECT} characters",
+                code="identity_invalid",
+                member="subject",
+            )
+        now = self._clock()
+
+        def work() -> Transaction[None]:
+            if not (yield sql.SETTLE_ACCOUNT, (account_id,)):
+                raise AccountRefused("there is no such account", code="account_unknown")
+            if (yield sql.ADD_IDENTITY, (issuer, subject, now, account_id)):
+                about = {"account_id": account_id, "reason": f"{issuer} {subject}"}
+                yield from record(now, Event.IDENTITY_LINKED, origin, **about)
+            elif (yield sql.ACCOUNT_OF_IDENTITY, (issuer, subject)) != [(account_id,)]:
+                raise AccountRefused(
+                    "this subject of this issuer is another account's: unlink it there first",
+                    code="identity_taken",
+                    member="subject",
+                )
+
+        await self._store.transact(work)
+
+    async def unlink(self, account_id: str, issuer: str, subject: str, origin: Origin) -> bool:
+        """Take an identity from an account, end what began with it, and tell whether it had it."""
+        now = self._clock()
+
+        def work() -> Transaction[bool]:
+            # Whoever presents an assertion at this moment is done, and is found here, or waits, and
+            # then finds that nobody is linked.
+            yield sql.SETTLE_ACCOUNT, (account_id,)
+            if not (yield sql.REMOVE_IDENTITY, (issuer, subject, account_id)):
+                return False
+            reason = "identity_unlinked"
+            ended = yield sql.END_SESSIONS_OF_IDENTITY, (now, reason, account_id, issuer)
+            for (session_id,) in ended:
+                yield from self._ending.revoking(session_id, account_id, reason, now, origin)
+            about = {"account_id": account_id, "reason": f"{issuer} {subject}"}
+            yield from record(now, Event.IDENTITY_UNLINKED, origin, **about)
+            return True
+
+        return await self._store.transact(work)
+
+    async def of_account(self, account_id: str) -> list[Identity]:
+        """Give an account's identities, by issuer."""
+        rows = await self._store.read(sql.IDENTITIES_OF_ACCOUNT, account_id)
+        return [Identity(*row) for row in rows]
+
+    async def all(self) -> list[Identity]:
+        """Give the identities of all accounts, by issuer."""
+        return [Identity(*row) for row in await self._store.read(sql.IDENTITIES)]
+
+    async def signed_in(self, session_id: str, client_id: str) -> SignedIn | None:
+        """Give who has signed in to a client, where that session of theirs still lives."""
+        now = self._clock()
+        rows = await self._store.read(sql.SIGNED_IN, session_id, client_id, now, now - self._idle)
+        if not rows:
+            return None
+        scope, authenticated_at, *account = rows[0]
+        return SignedIn(session_id, account_of(account), authenticated_at, scope)
+
+    async def sign_in(
+        self, issuer: str, subject: str, authenticated_at: int | None, origin: Origin
+    ) -> SignedIn:
+        """Give the session of whom another issuer has signed in, begun where there is none.
+
+        Args:
+            issuer: who says so.
+            subject: of whom.
+            authenticated_at: when they signed in there, in microseconds since 1970, or None.
+            origin: who presents it.
+
+        Raises:
+            IdentityRefused: with the reason as its code.
+        """
+        now = self._clock()
+        asked = sql.SignInElsewhere(ELSEWHERE, issuer, now, subject)
+        rows = await self._store.read(sql.SIGN_IN_ELSEWHERE, *asked)
+        row = _good(rows)
+        moment = min(row.linked_at if authenticated_at is None else authenticated_at, now)
+        if row.ended_at is not None and row.ended_at >= moment:
+            raise IdentityRefused("it has ended since they signed in there", code="ended_since")
+        account = account_of(row[:6])
+        if row.session_id is None:
+            return await self._begin(asked, account, moment, origin)
+        if moment > (row.authenticated_at or 0) or (row.used_at or 0) < now - TOUCH_AFTER:
+            values = (now, origin.address, moment, row.session_id)
+            await self._store.write(sql.CARRY_IDENTITY_SESSION_ON, *values)
+        return SignedIn(row.session_id, account, moment)
+
+    async def _begin(
+        self, asked: sql.SignInElsewhere, account: Account, moment: int, origin: Origin
+    ) -> SignedIn:
+        """Begin the session, where there is none and all is still as it was read."""
+        session_id = new_identifier()
+        # Of a secret that nobody is given.
+        secret_hash = RefreshToken(0, refresh_token.new_secret(), 0).secret_hash
+        values = sql.AddIdentitySession(
+            session_id=session_id,
+            secret_hash=secret_hash,
+            client_id=ELSEWHERE,
+            user_agent=origin.user_agent[:MAX_USER_AGENT],
+            address=origin.address,
+            now=asked.now,
+            expires_at=asked.now + self._lifetime,
+            authenticated_at=moment,
+            identity_issuer=asked.issuer,
+            account_id=account.id,
+        )
+
+        def work() -> Transaction[SignedIn]:
+            # Whoever unlinks the identity or changes the account meanwhile waits, or is waited for.
+            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
+                raise IdentityRefused("the account has changed", code="account_changed")
+            row = _good((yield sql.SIGN_IN_ELSEWHERE, asked))
+            if row.session_id is not None:
+                return SignedIn(row.session_id, account, moment)
+            yield sql.ADD_IDENTITY_SESSION, values
+            about = {"account_id": account.id, "session_id": session_id, "reason": asked.issuer}
+            yield from record(asked.now, Event.SESSION_BEGUN, origin, **about)
+            return SignedIn(session_id, account, moment)
+
+        return await self._store.transact(work)
+
+
+def _good(rows: list[tuple[object, ...]]) -> sql.SignInElsewhereRow:
+    if not rows:
+        raise IdentityRefused("no account is linked to this subject", code="not_linked")
+    row = sql.SignInElsewhereRow(*rows[0])  # type: ignore[arg-type]  # as the statement gives them
+    if row.disabled_at is not None:
+        raise IdentityRefused("the account is disabled", code="account_disabled")
+    return row

@@ -1,0 +1,118 @@
+"""Statements on what other issuers say of people, and on what is told to others of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ADD_IDENTITY = """
+INSERT INTO account_identity (issuer, subject, account_id, created_at)
+SELECT $1, $2, account.id, $3 FROM account WHERE account.id = $4
+ON CONFLICT (issuer, subject) DO NOTHING
+RETURNING account_id
+"""
+
+ACCOUNT_OF_IDENTITY = """
+SELECT account_id FROM account_identity WHERE issuer = $1 AND subject = $2
+"""
+
+REMOVE_IDENTITY = """
+DELETE FROM account_identity WHERE issuer = $1 AND subject = $2 AND account_id = $3
+RETURNING account_id
+"""
+
+IDENTITIES_OF_ACCOUNT = """
+SELECT issuer, subject, created_at, account_id FROM account_identity WHERE account_id = $1
+ORDER BY issuer, subject
+"""
+
+IDENTITIES = """
+SELECT issuer, subject, created_at, account_id FROM account_identity ORDER BY issuer, subject
+"""
+
+# With the account come its session that such assertions carry on, or NULLs, and when the last one
+# before it has ended.
+SIGN_IN_ELSEWHERE = """
+SELECT account.id, username, roles, claims, version, disabled_at, account_identity.created_at,
+  held.id, held.authenticated_at, held.rotated_at,
+  (SELECT MAX(before.ended_at) FROM session AS before
+   WHERE before.account_id = account.id AND before.client_id = $1
+     AND before.identity_issuer = $2)
+FROM account_identity
+JOIN account ON account.id = account_identity.account_id
+LEFT JOIN session AS held ON held.account_id = account.id AND held.client_id = $1
+  AND held.identity_issuer = $2 AND held.ended_at IS NULL AND held.expires_at > $3
+WHERE issuer = $2 AND subject = $4
+LIMIT 1
+"""
+
+
+class SignInElsewhere(NamedTuple):
+    """The parameters of SIGN_IN_ELSEWHERE."""
+
+    client_id: str
+    issuer: str
+    now: int
+    subject: str
+
+
+class SignInElsewhereRow(NamedTuple):
+    """What SIGN_IN_ELSEWHERE gives, the account's columns first."""
+
+    account_id: str
+    username: str
+    roles: str
+    claims: str
+    version: int
+    disabled_at: int | None
+    linked_at: int
+    session_id: str | None
+    authenticated_at: int | None
+    used_at: int | None
+    ended_at: int | None
+
+
+# Nobody knows its secret: it is never refreshed.
+ADD_IDENTITY_SESSION = """
+INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
+                     generation, created_at, rotated_at, expires_at,
+                     scope, key_thumbprint, authenticated_at, identity_issuer)
+SELECT $1, $2, account.id, $3, '', $4, $5, 0, $6, $6, $7, '', '', $8, $9
+FROM account WHERE account.id = $10
+RETURNING id
+"""
+
+
+class AddIdentitySession(NamedTuple):
+    """The parameters of ADD_IDENTITY_SESSION."""
+
+    session_id: str
+    secret_hash: bytes
+    client_id: str
+    user_agent: str
+    address: str
+    now: int
+    expires_at: int
+    authenticated_at: int
+    identity_issuer: str
+    account_id: str
+
+
+CARRY_IDENTITY_SESSION_ON = """
+UPDATE session SET rotated_at = $1, address = $2,
+  authenticated_at = CASE WHEN authenticated_at < $3 THEN $3 ELSE authenticated_at END
+WHERE id = $4 AND ended_at IS NULL
+"""
+
+END_SESSIONS_OF_IDENTITY = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE account_id = $3 AND identity_issuer = $4 AND ended_at IS NULL
+RETURNING id
+"""
+
+# What a client may still say of somebody's sign-in to it.
+SIGNED_IN = """
+SELECT scope, authenticated_at, account.id, username, roles, claims, version, disabled_at
+FROM session JOIN account ON account.id = session.account_id
+WHERE session.id = $1 AND client_id = $2 AND ended_at IS NULL
+  AND expires_at > $3 AND rotated_at > $4 AND disabled_at IS NULL
+"""
