@@ -14,7 +14,7 @@ from tests.server.oauth_clients import Prover
 from carnet import inspect
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR, newest
-from carnet.server.clients.clients import DEVICE_CODE
+from carnet.server.clients.clients import DEVICE_CODE, TOKEN_EXCHANGE
 from carnet.server.oauth.device_codes import written
 
 GRANTS = ("refresh_token", DEVICE_CODE)
@@ -160,6 +160,24 @@ def test_the_page_shows_what_asks_from_where_and_warns_of_other_peoples_devices(
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         # An address with the code in it decides nothing.
         assert await device.told() == "authorization_pending"
+
+    scene_of(scene)
+
+
+def test_the_page_names_the_programs_that_can_then_act_for_the_person(scene_of):
+    async def scene(device, person, _clock):
+        await register(
+            *(device.service, "orders-service"),
+            client_name="The orders",
+            redirect_uris=(),
+            grant_types=(TOKEN_EXCHANGE,),
+            token_endpoint_auth_method="client_secret_basic",
+            exchange_from=("orders",),
+            exchange_to=("billing",),
+            scope="tv:see",
+        )
+        await device.begin()
+        assert "The orders at billing" in words(await person.look(device.shown))
 
     scene_of(scene)
 

@@ -27,6 +27,7 @@ from starlette.requests import Request
 from carnet.errors import InvalidToken
 from carnet.jwt.claims import Claims
 from carnet.jwt.dpop import bound_key
+from carnet.server.clients.acting import MOST_ACTORS
 from carnet.server.clients.clients import TOKEN_EXCHANGE, Client
 from carnet.server.clients.scopes import ALWAYS_GRANTABLE
 from carnet.server.endpoints.token.grants.checks import (
@@ -43,12 +44,9 @@ from carnet.server.web.client_authentication import authenticate_confidential
 from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
 from carnet.server.web.requests import RequestRefused
 
-__all__ = ["MOST_ACTORS", "grant_token_exchange"]
+__all__ = ["grant_token_exchange"]
 
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"  # a type
-MOST_ACTORS: Final = 5
-"""How many programs may act one for the other."""
-
 _log = structlog.get_logger()
 
 
