@@ -40,6 +40,7 @@ NOT_RUN_HERE = {
     "docs/tokens-from.md": "tests/docs/test_tokens_from.py runs it",
     "docs/mcp.md": "tests/docs/test_mcp.py goes through it",
     "docs/how-to/sign-in-from-a-terminal.md": "tests/docs/test_sign_in_from_a_terminal.py runs it",
+    "docs/how-to/stop-an-agent.md": "tests/docs/test_stop_an_agent.py runs it",
     "docs/how-to/hsm.md": "it needs an HSM: tests/hsm signs so with SoftHSM",
     "docs/clients.md:1": "it is one call in a service: tests/verifier has requests with proofs",
 }
