@@ -15,6 +15,9 @@ from tests import processes
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+# No test, and no process of one, sees what whoever runs it keeps in the system's keyring.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

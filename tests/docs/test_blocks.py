@@ -44,6 +44,7 @@ NOT_RUN_HERE = {
     "docs/how-to/sign-in-from-a-terminal.md": "tests/docs/test_sign_in_from_a_terminal.py runs it",
     "docs/how-to/one-sign-in.md": "tests/docs/test_one_sign_in.py runs it",
     "docs/how-to/without-a-secret.md": "tests/docs/test_without_a_secret.py runs it",
+    "docs/how-to/stop-an-agent.md": "tests/docs/test_stop_an_agent.py runs it",
     "docs/how-to/hsm.md": "it needs an HSM: tests/hsm signs so with SoftHSM",
     "docs/clients.md:1": "it is one call in a service: tests/verifier has requests with proofs",
 }

@@ -6,7 +6,10 @@ import subprocess
 import sys
 import threading
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import PasswordDeleteError, PasswordSetError
 from tests import processes
 
 from carnet.login.stores import KeyringStore, locked, state_folder, store_of
@@ -26,32 +29,30 @@ def state(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
-@pytest.fixture
-def ring(monkeypatch):
+class Memory(KeyringBackend):
     """A keyring of the package's own kind, in memory; it takes texts of up to 100 characters."""
-    keyring = pytest.importorskip("keyring", reason="keyring is not installed")
-    from keyring.backend import KeyringBackend
-    from keyring.errors import PasswordDeleteError, PasswordSetError
 
-    class Memory(KeyringBackend):
-        priority = 5
+    priority = 5
 
-        def __init__(self):
-            super().__init__()
-            self.held = {}
+    def __init__(self):
+        super().__init__()
+        self.held = {}
 
-        def get_password(self, service, username):
-            return self.held.get((service, username))
+    def get_password(self, service, username):
+        return self.held.get((service, username))
 
-        def set_password(self, service, username, password):
-            if len(password) > 100:
-                raise PasswordSetError("too long")
-            self.held[service, username] = password
+    def set_password(self, service, username, password):
+        if len(password) > 100:
+            raise PasswordSetError("too long")
+        self.held[service, username] = password
 
-        def delete_password(self, service, username):
-            if self.held.pop((service, username), None) is None:
-                raise PasswordDeleteError("there is none")
+    def delete_password(self, service, username):
+        if self.held.pop((service, username), None) is None:
+            raise PasswordDeleteError("there is none")
 
+
+@pytest.fixture
+def ring():
     before, memory = keyring.get_keyring(), Memory()
     keyring.set_keyring(memory)
     yield memory
@@ -80,6 +81,11 @@ def test_what_the_keyring_does_not_take_is_kept_in_the_file(ring):
 
 def test_a_keyring_that_keeps_nothing_safely_is_none(ring, monkeypatch):
     monkeypatch.setattr(type(ring), "priority", 0.5)
+    assert isinstance(store_of("shop"), FileStore)
+
+
+def test_the_keyring_of_whoever_runs_the_tests_is_left_alone():
+    assert keyring.get_keyring().priority == 0
     assert isinstance(store_of("shop"), FileStore)
 
 

@@ -1,6 +1,7 @@
 """A client that no administrator has registered, from the consent to its end, over HTTP."""
 
 import json
+import re
 from urllib.parse import quote
 
 import pytest
@@ -10,7 +11,7 @@ from tests.server.inside import Inside, register
 
 from carnet import inspect
 from carnet.server.audit import OPERATOR
-from carnet.server.clients.clients import ClientMetadata, hash_secret
+from carnet.server.clients.clients import TOKEN_EXCHANGE, ClientMetadata, hash_secret
 from carnet.server.clients.resources import ResourceMetadata
 
 DYNAMIC = "dynamic.app"
@@ -97,6 +98,27 @@ def test_it_gets_nothing_of_what_is_not_open(played, resource):
     answer = played(scene)
     assert (answer.status_code, "location" in answer.headers) == (400, False)
     assert "may not ask for tokens for this resource" in answer.text
+
+
+def test_whoever_is_asked_is_told_which_programs_can_then_act_for_them(played):
+    async def scene(service, _clock, person):
+        await register(
+            service,
+            "tools-service",
+            client_name="The tools",
+            redirect_uris=(),
+            grant_types=(TOKEN_EXCHANGE,),
+            token_endpoint_auth_method="client_secret_basic",
+            exchange_from=("tools",),
+            exchange_to=("orders",),
+            scope="tools:call",
+        )
+        await person.sign_in()
+        asked = Request(client_id=DYNAMIC, scope="tools:call").parameters
+        page = await person.client.get("/authorize", params=asked)
+        return " ".join(re.sub("<[^>]+>", " ", page.text).split())
+
+    assert "The tools at orders" in played(scene)
 
 
 def test_a_resource_that_is_closed_again_ends_what_hangs_on_it(played):

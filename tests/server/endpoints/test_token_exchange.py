@@ -11,9 +11,9 @@ from tests.server.oauth_clients import Prover
 
 from carnet import Signer, inspect
 from carnet.server.audit import OPERATOR, SERVICE
+from carnet.server.clients.acting import MOST_ACTORS
 from carnet.server.clients.clients import TOKEN_EXCHANGE, ClientMetadata, ClientRefused
 from carnet.server.clients.resources import ResourceMetadata
-from carnet.server.endpoints.token.grants.acting import MOST_ACTORS
 from carnet.server.sessions.sessions import NewSession
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"

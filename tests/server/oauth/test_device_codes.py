@@ -14,9 +14,10 @@ from tests.server.oauth_clients import Prover
 from carnet import inspect
 from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR, newest
-from carnet.server.clients.clients import DEVICE_CODE
+from carnet.server.clients.clients import DEVICE_CODE, TOKEN_EXCHANGE
 from carnet.server.oauth.device_codes import written
 
+ROUNDS = 15
 GRANTS = ("refresh_token", DEVICE_CODE)
 TV = {"client_name": "The TV", "grant_types": GRANTS, "redirect_uris": (), "scope": "openid tv:see"}
 
@@ -160,6 +161,24 @@ def test_the_page_shows_what_asks_from_where_and_warns_of_other_peoples_devices(
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         # An address with the code in it decides nothing.
         assert await device.told() == "authorization_pending"
+
+    scene_of(scene)
+
+
+def test_the_page_names_the_programs_that_can_then_act_for_the_person(scene_of):
+    async def scene(device, person, _clock):
+        await register(
+            *(device.service, "orders-service"),
+            client_name="The orders",
+            redirect_uris=(),
+            grant_types=(TOKEN_EXCHANGE,),
+            token_endpoint_auth_method="client_secret_basic",
+            exchange_from=("orders",),
+            exchange_to=("billing",),
+            scope="tv:see",
+        )
+        await device.begin()
+        assert "The orders at billing" in words(await person.look(device.shown))
 
     scene_of(scene)
 
@@ -480,6 +499,39 @@ def test_what_was_allowed_is_gone_with_what_allowed_it(scene_of, what):
         assert error == "invalid_grant"
         assert reason == ("consent_withdrawn" if what == "consent" else "account_changed")
         assert "tv" not in await living(service)
+
+    scene_of(scene)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_was_allowed_is_gone_when_everything_is_ended_even_if_no_session_lives(scene_of, keep):
+    async def scene(device, person, _clock):
+        service = device.service
+        await device.begin()
+        await person.decide(device.shown)
+        account = await service.accounts.find("alice")
+        [session] = await service.sessions.of_account(account.id)
+        if not keep:
+            await person.client.post("/sign-out")
+        kept = session.id if keep else ""
+        assert await service.sessions.end_all(account.id, "signed_out", OPERATOR, keep=kept) == 0
+        assert await logged(device.ask()) == ("invalid_grant", "account_changed")
+        assert len(await living(service)) == keep
+
+    scene_of(scene)
+
+
+def test_a_device_that_asks_while_everything_is_ended_has_no_session_afterwards(scene_of):
+    async def scene(device, person, _clock):
+        service = device.service
+        account = await service.accounts.find("alice")
+        for _ in range(ROUNDS):
+            await device.begin()
+            await person.decide(device.shown)
+            ending = service.sessions.end_all(account.id, "signed_out", OPERATOR)
+            await asyncio.gather(device.ask(), ending)
+            assert await living(service) == []
+            await person.sign_in()
 
     scene_of(scene)
 

@@ -106,6 +106,22 @@ def test_the_delay_comes_to_its_end(start):
     assert server.stop() == 0
 
 
+@pytest.mark.parametrize("draining", [True, False])
+def test_workers_whose_service_was_killed_do_not_wait_for_the_delay(start, draining):
+    server = start("--workers", "2", env={"CARNET_STOP_DELAY": "3600"})
+    ready = f"{server.url}/readyz"
+    workers = processes.descendants(server.process.pid)
+    # Whoever reads a stream knows that a worker serves.
+    with httpx.stream("GET", f"{server.url}/revocations", trust_env=False, timeout=60) as stream:
+        next(stream.iter_bytes())
+        if draining:
+            server.process.send_signal(signal.SIGTERM)
+            processes.wait_until(lambda: httpx.get(ready, trust_env=False).status_code == 503)
+        server.process.kill()
+        processes.wait_until(lambda: all(map(processes.has_ended, workers)))
+    assert is_refused(server)
+
+
 def test_what_takes_longer_than_the_grace_is_given_up(start):
     server = start("--workers", "2", env={"CARNET_STOP_GRACE": "1"})
     request = begin(server)

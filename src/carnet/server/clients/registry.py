@@ -75,6 +75,7 @@ class Registry:
         scopes: what scopes release of an account.
         unregistered: the clients that no administrator has registered.
         open_audiences: the services that those may ask tokens for.
+        exchanging: the clients that may exchange people's tokens.
         generation: grows whenever something in the registry changes.
     """
 
@@ -94,6 +95,7 @@ class Registry:
         self._trusting: dict[str, tuple[Client, ...]] = {}
         self._open_scopes: frozenset[str] = frozenset()
         self.open_audiences: tuple[str, ...] = ()
+        self.exchanging: tuple[Client, ...] = ()
         self.unregistered = UnregisteredClients(store, sessions, clock)
         self.audiences: tuple[str, ...] = settings.audiences
         self.scopes = ScopeTable(settings)
@@ -234,6 +236,8 @@ class Registry:
             clients, resources = await self._clients.read(), await self._resources.read()
             self._clients.take(clients)
             self._resources.take(resources)
+        known_clients = self._clients.known.values()
+        self.exchanging = tuple(one for one in known_clients if one.metadata.exchange_from)
         rows = (*self._resources.known, *self.unreadable_resources)
         spellings = {canonical_resource(name): name for name in rows}
         # What the settings name is no way around a row that may ask for more, such as encryption:

@@ -22,6 +22,7 @@ from starlette.responses import RedirectResponse, Response
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import b64url_encode, json_encode
 from carnet.server.accounts.throttle import Delayed
+from carnet.server.clients.acting import programs_that_may_act
 from carnet.server.clients.clients import Client
 from carnet.server.clients.unregistered import UnregisteredKind, shown_name, unregistered_kind
 from carnet.server.clock import SECOND
@@ -309,6 +310,7 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
         goes_to=goes_to,
         audience=audience,
         scopes=registry.scopes.describe(asked.request.scopes, registry.resource(audience)),
+        programs=programs_that_may_act(registry, audience, asked.request.scopes),
         query=asked.query,
     )
 

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.throttle import Delayed
+from carnet.server.clients.acting import programs_that_may_act
 from carnet.server.clients.clients import Client
 from carnet.server.oauth.device_codes import Undecided
 from carnet.server.pages.forms import Form
@@ -120,6 +121,7 @@ async def _find(request: Request, session: BrowserSession, typed: str) -> tuple[
 def _ask(request: Request, session: BrowserSession, device: Undecided, client: Client) -> Response:
     """Ask whether to let a device in."""
     registry, asked = request.app.state.service.registry, device.request
+    scopes = asked.scope.split()
     return render(
         request,
         "device_consent.html",
@@ -131,7 +133,8 @@ def _ask(request: Request, session: BrowserSession, device: Undecided, client: C
         user_agent=asked.user_agent,
         asked_at=asked.asked_at,
         audience=asked.audience,
-        scopes=registry.scopes.describe(asked.scope.split(), registry.resource(asked.audience)),
+        scopes=registry.scopes.describe(scopes, registry.resource(asked.audience)),
+        programs=programs_that_may_act(registry, asked.audience, scopes),
     )
 
 

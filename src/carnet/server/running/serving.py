@@ -3,7 +3,8 @@
 Told to stop, the service first says at ``/readyz`` that it is not ready, and that each connection
 ends with its answer, so that whoever sends requests turns elsewhere; it takes them for as long as
 ``stop_delay`` says. Then it listens no longer, its revocation streams end, and what is in flight
-has ``stop_grace`` to be finished.
+has ``stop_grace`` to be finished. A worker whose supervisor is gone does not wait for
+``stop_delay``: nobody replaces it, and it keeps the address from whoever is started anew.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def serve_on(
     announce: Callable[[], None],
     *,
     lifeline: int | None,
+    is_worker: bool = False,
 ) -> None:
     """Serve on a socket that listens already, in this process.
 
@@ -42,9 +44,10 @@ def serve_on(
         settings: what the service is told.
         announce: says that requests are answered, once they are.
         lifeline: a file whose end of input is a signal to stop too.
+        is_worker: whether that end says that the supervisor is gone.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(listener, settings, announce, lifeline))
+        runner.run(_serve(listener, settings, announce, lifeline, is_worker))
 
 
 class _Server(uvicorn.Server):
@@ -76,6 +79,11 @@ class _Server(uvicorn.Server):
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
         asyncio.get_running_loop().call_later(self._service.settings.stop_delay, self._end)
 
+    def abandon(self) -> None:
+        """Finish what is in flight, then end, whether or not it was told to stop before."""
+        self.stop()
+        self._end()
+
     def _end(self) -> None:
         self._service.revocation_stream.close()
         self.should_exit = True
@@ -86,6 +94,7 @@ async def _serve(
     settings: Settings,
     announce: Callable[[], None],
     lifeline: int | None,
+    is_worker: bool,
 ) -> None:
     async with open_service(settings) as service:
         await service.background.follow()
@@ -107,7 +116,8 @@ async def _serve(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
         if lifeline is not None:
-            loop.add_reader(lifeline, _stop_with, lifeline, server)
+            stop = server.abandon if is_worker else server.stop
+            loop.add_reader(lifeline, _stop_with, lifeline, stop)
         work = asyncio.create_task(service.background.run())
         try:
             await server.serve([listener])
@@ -116,10 +126,10 @@ async def _serve(
             await asyncio.wait([work])
 
 
-def _stop_with(lifeline: int, server: _Server) -> None:
+def _stop_with(lifeline: int, stop: Callable[[], None]) -> None:
     # What has ended can be read for ever.
     asyncio.get_running_loop().remove_reader(lifeline)
-    server.stop()
+    stop()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -105,7 +105,7 @@ def _work(
     end_with_parent(supervisor)
     configure_log()
     try:
-        serve_on(listener, settings, _say_nothing, lifeline=lifeline.fileno())
+        serve_on(listener, settings, _say_nothing, lifeline=lifeline.fileno(), is_worker=True)
     except Exception as error:
         # multiprocessing would print it as it likes.
         _log.error("worker_failed", pid=os.getpid(), exc_info=error)

@@ -49,17 +49,20 @@ class SessionEnding:
         return await self._store.transact(work)
 
     async def end_all(self, account_id: str, reason: str, origin: Origin, *, keep: str = "") -> int:
-        """End every session of an account, or every one but ``keep``, and give their number."""
+        """End every session of an account, or every one but ``keep``, and give their number.
+
+        What was allowed to begin one, such as a device whose code was typed, begins none any more.
+        """
         now = self._clock()
 
         def work() -> Transaction[int]:
+            # First: whoever begins a session at this moment is done, and is found here, or waits,
+            # and then finds another version of the account.
+            versions = yield sql.RAISE_VERSION, (account_id,)
             ended = yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, keep)
-            if ended:
+            for (version,) in versions:
                 # One entry for the account instead of one for each session.
-                [(version,)] = yield sql.RAISE_VERSION, (account_id,)
                 yield from self._revocations.revoke_older_versions(account_id, version, now)
-            else:
-                yield sql.SETTLE_ACCOUNT, (account_id,)
             for (session_id,) in ended:
                 about = {"account_id": account_id, "session_id": session_id, "reason": reason}
                 yield from record(now, Event.SESSION_ENDED, origin, **about)

@@ -27,6 +27,7 @@ from starlette.requests import Request
 from carnet.errors import InvalidToken
 from carnet.jwt.claims import Claims
 from carnet.jwt.dpop import Proof, bound_key
+from carnet.server.clients.acting import MOST_ACTORS
 from carnet.server.clients.clients import Client
 from carnet.server.clients.scopes import ALWAYS_GRANTABLE
 from carnet.server.endpoints.token.grants.checks import (
@@ -41,11 +42,9 @@ from carnet.server.web.bearer import origin_of
 from carnet.server.web.dpop import use_proof
 from carnet.server.web.requests import RequestRefused
 
-__all__ = ["ACCESS_TOKEN", "MOST_ACTORS", "exchange_to_act"]
+__all__ = ["ACCESS_TOKEN", "exchange_to_act"]
 
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"  # a type
-MOST_ACTORS: Final = 5
-"""How many programs may act one for the other."""
 
 _log = structlog.get_logger()
 
