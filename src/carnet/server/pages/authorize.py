@@ -317,7 +317,8 @@ async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -
     if asked.client.unregistered:
         await asked.service.registry.unregistered.note_use(asked.client)
     code = await asked.service.codes.issue(
-        asked.request, session.account.id, session.session_id, session.authenticated_at
+        *(asked.request, session.account.id, session.session_id),
+        *(session.authenticated_at, session.amr),
     )
     parameters = {"code": code, "state": asked.request.state}
     return _back(request, asked.request.redirect_uri, parameters)

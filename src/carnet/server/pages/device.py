@@ -81,7 +81,8 @@ async def decide(request: Request) -> Response:
                 session.account.id, client.id, asked.audience, asked.scope, origin
             )
         if not await service.device_codes.decide(
-            device, session.account, session.authenticated_at, origin, allowed=allowed
+            *(device, session.account, session.authenticated_at, session.amr, origin),
+            allowed=allowed,
         ):
             raise _NotFound(NOT_FOUND, 422)
     except _NotFound as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.errors import CarnetError
-from carnet.server.accounts.accounts import Account
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import Form, local_path
@@ -19,11 +19,19 @@ from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import begin, check_same_origin, current, end
 from carnet.server.web.known_devices import known_device, remember_device
-from carnet.server.web.password_sign_in import SignInRefused, account_changing, check_password
+from carnet.server.web.password_sign_in import (
+    SecondFactorNeeded,
+    SignedIn,
+    SignInRefused,
+    account_changing,
+)
+from carnet.server.web.password_sign_in import sign_in as prove
+from carnet.server.web.second_step import begin_second_step
 
 __all__ = [
     "HOME",
     "NO_ERRORS",
+    "ask_second_step",
     "duration",
     "enter",
     "in_words",
@@ -34,17 +42,24 @@ __all__ = [
 
 HOME = "/me"
 NO_ERRORS: Final[Mapping[str, str]] = {}
+WHY: Final = {
+    "again": "What follows changes how you sign in. Sign in once more to go on.",
+    "late": "That took too long. Sign in again.",
+}
 
 
 async def show_sign_in(request: Request) -> Response:
     """Ask for a username and a password.
 
-    ``continue`` is the path to go on to; ``login_hint`` is a username to begin with. Whoever is
-    signed in already is told so: the page may have been opened again to become somebody else.
+    ``continue`` is the path to go on to; ``login_hint`` is a username to begin with; ``why`` says
+    why it is asked. Whoever is signed in already is told so: the page may have been opened again to
+    become somebody else.
     """
     following = local_path(request.query_params.get("continue", ""), HOME)
     username = request.query_params.get("login_hint", "")
-    return _page(request, following, username, already=await current(request))
+    why = WHY.get(request.query_params.get("why", ""), "")
+    already = None if why else await current(request)
+    return _page(request, following, username, notice=why, already=already)
 
 
 async def sign_in(request: Request) -> Response:
@@ -62,8 +77,10 @@ async def sign_in(request: Request) -> Response:
         return _page(request, following, username, 422, errors=missing)
     try:
         device = known_device(request, username)
-        account = await check_password(service, username, password, origin_of(request), device)
-        return await enter(request, account, following)
+        signed_in = await prove(service, username, password, origin_of(request), device)
+        return await enter(request, signed_in, following)
+    except SecondFactorNeeded as needed:
+        return ask_second_step(request, needed, following)
     except SignInRefused as error:
         return _refused(request, error, following, username)
     except StoreUnavailable as error:
@@ -80,16 +97,23 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-async def enter(request: Request, account: Account, following: str) -> Response:
+def ask_second_step(request: Request, needed: SecondFactorNeeded, following: str) -> Response:
+    """Go on to the page that asks for what is missing."""
+    response = redirect(request, f"/sign-in/code?{urlencode({'continue': following})}")
+    begin_second_step(request, response, needed.proved)
+    return response
+
+
+async def enter(request: Request, signed_in: SignedIn, following: str) -> Response:
     """Begin a browser's session and go on.
 
     Raises:
         SignInRefused: ``account_changing``.
     """
     response = redirect(request, following)
-    if await begin(request, account, response) is None:
+    if await begin(request, signed_in, response) is None:
         raise account_changing()
-    remember_device(request, response, account.username)
+    remember_device(request, response, signed_in.account.username)
     SIGN_INS.labels("accepted").inc()
     return response
 
@@ -127,6 +151,8 @@ def _page(
         following=following,
         typed=typed,
         notice_text=notice,
+        # What is asked for a reason is nobody's mistake.
+        notice_kind="" if notice in WHY.values() else "bad",
         signed_out="signed-out" in request.query_params,
         already=already,
         username_error=errors.get("username", ""),

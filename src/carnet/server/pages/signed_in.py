@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 
+from carnet.server.clock import SECOND
 from carnet.server.service import Service
 from carnet.server.web.browser_session import BrowserSession, current
 from carnet.server.web.requests import RequestRefused
 
-__all__ = ["require_administrator", "require_session"]
+__all__ = ["require_administrator", "require_recent", "require_session"]
+
+RECENT_SECONDS: Final = 600
 
 
 async def require_session(request: Request) -> BrowserSession:
@@ -20,6 +25,20 @@ async def require_session(request: Request) -> BrowserSession:
     session = await current(request)
     if session is None:
         raise RequestRefused("sign_in_needed", "sign in with a browser first", 401)
+    return session
+
+
+async def require_recent(request: Request) -> BrowserSession:
+    """Give the session of somebody who has signed in some minutes ago.
+
+    Raises:
+        RequestRefused: as ``require_session``, and ``recent_sign_in_needed``, which is answered by
+            the sign-in page, too.
+    """
+    service: Service = request.app.state.service
+    session = await require_session(request)
+    if session.authenticated_at + RECENT_SECONDS * SECOND <= service.clock():
+        raise RequestRefused("recent_sign_in_needed", "sign in again first", 401)
     return session
 
 

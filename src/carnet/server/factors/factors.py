@@ -1,0 +1,321 @@
+"""Factors: what an account signs in with besides its password, and what happens to them.
+
+Whoever has one is asked for it after the password. Recovery codes stand in for the others where
+these are lost, and are there only beside one.
+
+    kind            proves (RFC 8176)       once, because
+    ──────────────  ──────────────────────  ──────────────────────────────────────────────────────
+    totp            otp, mfa                the time step of the last code only rises
+    recovery code   mfa                     it is not there any more after its use
+
+A factor that goes takes with it what was reached by it: the other sessions of the account end, as
+they do with a password.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import structlog
+
+from carnet.errors import CarnetError, ServerError
+from carnet.server.accounts.account_record import Account
+from carnet.server.audit import Event, Origin, record
+from carnet.server.clock import SECOND, Clock
+from carnet.server.factors import totp
+from carnet.server.factors.recovery_codes import COUNT, hide, new_code, read_code
+from carnet.server.factors.sealed_secrets import open_secret, seal_secret
+from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.revocations.revocations import Revocations
+from carnet.server.store import Store, Transaction
+from carnet.server.store import statements as sql
+
+__all__ = [
+    "ACR_VALUES",
+    "MAX_NAME",
+    "MOST_FACTORS",
+    "PASSWORD",
+    "Factor",
+    "FactorRefused",
+    "Factors",
+    "acr_of",
+]
+
+PASSWORD: Final = "pwd"
+ACR_VALUES: Final = ("aal1", "aal2")
+"""What a sign-in amounts to: with one factor, and with two."""
+
+MAX_NAME: Final = 60
+MOST_FACTORS: Final = 20
+NAMES: Final = {"totp": "Authenticator app"}
+
+_MAX_TYPED: Final = 64
+_WITH_CODE: Final = f"{PASSWORD} otp mfa"
+_WITH_RECOVERY_CODE: Final = f"{PASSWORD} mfa"
+
+_log = structlog.get_logger()
+
+
+class FactorRefused(CarnetError):
+    """A factor can't be added or removed as asked.
+
+    Codes: ``code_wrong``, ``too_many_factors``, ``name_invalid``, ``account_changed``.
+    """
+
+    code = "factor_refused"
+
+
+class Factor(NamedTuple):
+    """A factor, as its owner sees it; times in microseconds since 1970.
+
+    Attributes:
+        id: which.
+        kind: ``totp``.
+        name: what its owner calls it.
+        created_at: since when it is there.
+        used_at: when it was used last, or None.
+    """
+
+    id: str
+    kind: str
+    name: str
+    created_at: int
+    used_at: int | None
+
+
+class Factors:
+    """The factors of all accounts.
+
+    Args:
+        store: where they are kept.
+        keys: of which the peppers hide what they hold.
+        revocations: makes older tokens stale where a factor goes.
+        clock: gives the microseconds since 1970.
+    """
+
+    def __init__(
+        self, store: Store, keys: SigningKeys, revocations: Revocations, clock: Clock
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._revocations = revocations
+        self._clock = clock
+
+    async def of_account(self, account_id: str) -> list[Factor]:
+        """Give the factors of an account, the oldest first."""
+        return [
+            Factor(row.id, row.kind, row.name, row.created_at, row.used_at)
+            for row in await self._rows(account_id)
+        ]
+
+    async def kinds(self, account_id: str) -> tuple[str, ...]:
+        """Give the kinds of factors that an account has; none is for a password alone."""
+        return tuple(sorted({row.kind for row in await self._rows(account_id)}))
+
+    async def recovery_codes_left(self, account_id: str) -> int:
+        """Give how many recovery codes an account has not used yet."""
+        [(count,)] = await self._store.read(sql.RECOVERY_CODES_LEFT, account_id)
+        return int(count)
+
+    async def add_totp(
+        self,
+        account: Account,
+        factor_id: str,
+        secret: bytes,
+        code: str,
+        name: str,
+        origin: Origin,
+    ) -> None:
+        """Add an authenticator app, which proves by a code that it has the secret.
+
+        Args:
+            account: whose.
+            factor_id: chosen with the secret, so that a form that is sent twice adds it once.
+            secret: the secret.
+            code: as it was typed.
+            name: as it was typed, or "".
+            origin: who asked.
+
+        Raises:
+            FactorRefused: saying what was expected.
+        """
+        step = totp.matching_step(secret, "".join(code.split()), self._clock() // SECOND)
+        if step is None:
+            raise FactorRefused(
+                "this is not the code that the app shows now; if it happens again, compare the "
+                "clocks of both devices",
+                code="code_wrong",
+            )
+        sealed = seal_secret(self._keys, secret, _row(account.id, factor_id))
+        # The code that proves it is used by that.
+        await self._add(account, factor_id, "totp", name, sealed, step, origin)
+
+    async def check_code(self, account: Account, typed: str, origin: Origin) -> str | None:
+        """Take a code of an app or a recovery code, as the second step after a password.
+
+        Returns:
+            What is reached with it, as ``amr`` says it; None where the code is none of the
+            account's, or was used before.
+        """
+        code = "".join(typed[:_MAX_TYPED].split())
+        if len(code) == totp.DIGITS:
+            return await self._check_totp(account, code)
+        recovery_code = read_code(typed)
+        if recovery_code is None:
+            return None
+        now = self._clock()
+
+        def work() -> Transaction[bool]:
+            for pepper in self._keys.peppers.values():
+                hidden = hide(pepper, account.id, recovery_code)
+                if (yield sql.TAKE_RECOVERY_CODE, (account.id, hidden)):
+                    about = {"account_id": account.id}
+                    yield from record(now, Event.RECOVERY_CODE_USED, origin, **about)
+                    return True
+            return False
+
+        return _WITH_RECOVERY_CODE if await self._store.transact(work) else None
+
+    async def make_recovery_codes(self, account: Account, origin: Origin) -> list[str]:
+        """Make the recovery codes of an account anew; those before are no good any more."""
+        codes = [new_code() for _ in range(COUNT)]
+        pepper, now = self._keys.peppers[self._keys.pepper_id], self._clock()
+        hidden = [hide(pepper, account.id, read_code(code) or "") for code in codes]
+
+        def work() -> Transaction[None]:
+            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
+                raise _account_changed()
+            yield sql.REMOVE_RECOVERY_CODES, (account.id,)
+            for one in hidden:
+                yield sql.ADD_RECOVERY_CODE, (account.id, one)
+            yield from record(now, Event.RECOVERY_CODES_MADE, origin, account_id=account.id)
+
+        await self._store.transact(work)
+        return codes
+
+    async def remove(
+        self, account: Account, factor_id: str, session_id: str, origin: Origin
+    ) -> bool:
+        """Remove a factor for its owner; every session but the one that asked ends.
+
+        Args:
+            account: whose.
+            factor_id: which.
+            session_id: of the session that asked; it lives on.
+            origin: who asked.
+
+        Returns:
+            Whether it was there.
+        """
+        now = self._clock()
+
+        def work() -> Transaction[bool]:
+            # Two that remove the last two factors at once are one after the other.
+            yield sql.SETTLE_ACCOUNT, (account.id,)
+            if not (yield sql.HOLD_LOGIN, (session_id,)):
+                raise _account_changed()
+            for (kind,) in (yield sql.REMOVE_FACTOR, (factor_id, account.id)):
+                about = {"account_id": account.id, "reason": kind}
+                yield from record(now, Event.FACTOR_REMOVED, origin, **about)
+                yield from self._gone(account.id, session_id, now)
+                return True
+            return False
+
+        return await self._store.transact(work)
+
+    async def reset(self, account_id: str, origin: Origin) -> int:
+        """Remove all factors and recovery codes of an account, and end its sessions.
+
+        Returns:
+            How many factors there were.
+        """
+        now = self._clock()
+
+        def work() -> Transaction[int]:
+            yield sql.SETTLE_ACCOUNT, (account_id,)
+            removed = yield sql.REMOVE_FACTORS, (account_id,)
+            if removed:
+                yield from self._gone(account_id, "", now)
+                kinds = " ".join(sorted(kind for (kind,) in removed))
+                about = {"account_id": account_id, "reason": kinds}
+                yield from record(now, Event.FACTORS_RESET, origin, **about)
+            return len(removed)
+
+        return await self._store.transact(work)
+
+    def _gone(self, account_id: str, kept: str, now: int) -> Transaction[None]:
+        """End what a factor that was removed has reached; without factors, no recovery codes."""
+        if not (yield sql.FACTORS_OF_ACCOUNT, (account_id,)):
+            yield sql.REMOVE_RECOVERY_CODES, (account_id,)
+        yield sql.END_SESSIONS_OF_ACCOUNT, (now, "factor_removed", account_id, kept)
+        for (version,) in (yield sql.RAISE_VERSION, (account_id,)):
+            yield from self._revocations.revoke_older_versions(account_id, version, now)
+
+    async def _add(
+        self,
+        account: Account,
+        factor_id: str,
+        kind: str,
+        name: str,
+        secret: bytes,
+        counter: int,
+        origin: Origin,
+    ) -> None:
+        name = name.strip() or NAMES[kind]
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise FactorRefused(
+                f"a name has at most {MAX_NAME} characters that can be seen", code="name_invalid"
+            )
+        now = self._clock()
+        values = sql.AddFactor(factor_id, account.id, kind, name, None, secret, counter, "", now)
+
+        def work() -> Transaction[None]:
+            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
+                raise _account_changed()
+            if len((yield sql.FACTORS_OF_ACCOUNT, (account.id,))) >= MOST_FACTORS:
+                raise FactorRefused(
+                    f"an account has at most {MOST_FACTORS} of them; remove one first",
+                    code="too_many_factors",
+                )
+            if (yield sql.ADD_FACTOR, values):
+                about = {"account_id": account.id, "reason": kind}
+                yield from record(now, Event.FACTOR_ADDED, origin, **about)
+
+        await self._store.transact(work)
+
+    async def _check_totp(self, account: Account, code: str) -> str | None:
+        now = self._clock()
+        for row in await self._rows(account.id):
+            if row.kind != "totp":
+                continue
+            try:
+                secret = open_secret(self._keys, row.secret, _row(row.account_id, row.id))
+            except ServerError as error:
+                # The others are good, and so are recovery codes.
+                _log.error("row_unreadable", kind="factor", name=row.id, reason=error.code)
+                continue
+            step = totp.matching_step(secret, code, now // SECOND)
+            if step is not None and await self._store.write(sql.USE_FACTOR, step, now, row.id):
+                return _WITH_CODE
+        return None
+
+    async def _rows(self, account_id: str) -> list[sql.FactorRow]:
+        rows = await self._store.read(sql.FACTORS_OF_ACCOUNT, account_id)
+        return [sql.FactorRow(*row) for row in rows]
+
+
+def acr_of(amr: str) -> str:
+    """Give the level that ways of signing in reach together (NIST SP 800-63B)."""
+    return ACR_VALUES["mfa" in amr.split()]
+
+
+def _row(account_id: str, factor_id: str) -> str:
+    return f"{account_id} {factor_id}"
+
+
+def _account_changed() -> FactorRefused:
+    return FactorRefused(
+        "the account was changed at the same moment, or this session has ended, and nothing was "
+        "done; sign in again, then try again",
+        code="account_changed",
+    )

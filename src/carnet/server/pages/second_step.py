@@ -1,0 +1,95 @@
+"""The second step of a sign-in with a browser: the page that asks for a code."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.log import log_failure
+from carnet.server.pages.forms import Form, local_path
+from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.sign_in import HOME, duration, enter, in_words
+from carnet.server.service import Service
+from carnet.server.store import StoreUnavailable
+from carnet.server.web.bearer import origin_of
+from carnet.server.web.known_devices import known_device
+from carnet.server.web.password_sign_in import (
+    SecondFactorNeeded,
+    SignedIn,
+    SignInRefused,
+    complete,
+)
+from carnet.server.web.second_step import end_second_step, first_step
+
+__all__ = ["show_second_step", "take_code"]
+
+
+async def show_second_step(request: Request) -> Response:
+    """Ask for a code of whoever has just given the password."""
+    following = local_path(request.query_params.get("continue", ""), HOME)
+    proved = await first_step(request)
+    return _begin_again(request, following) if proved is None else _page(request, following, proved)
+
+
+async def take_code(request: Request) -> Response:
+    """Take the code, and sign in."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    following = local_path(form["continue"], HOME)
+    proved = await first_step(request)
+    if proved is None:
+        return _begin_again(request, following)
+    device = known_device(request, proved.account.username)
+    try:
+        signed_in = await complete(service, proved, origin_of(request), device, form["code"])
+        response = await enter(request, signed_in, following)
+    except SecondFactorNeeded:
+        return _page(request, following, proved, 422, error="Type the code.")
+    except SignInRefused as error:
+        return _refused(request, error, following, proved)
+    except StoreUnavailable as error:
+        log_failure(request.scope, 503, error)
+        text = "The service can't reach its database. Send the code again in a moment."
+        return _page(request, following, proved, 503, notice=text)
+    end_second_step(request, response)
+    return response
+
+
+def _begin_again(request: Request, following: str) -> Response:
+    return redirect(request, f"/sign-in?{urlencode({'continue': following, 'why': 'late'})}")
+
+
+def _refused(request: Request, error: SignInRefused, following: str, proved: SignedIn) -> Response:
+    if error.code == "code_wrong":
+        text = "This code is wrong, or was used before. Wait for the next one, or use another."
+        return _page(request, following, proved, 401, error=text)
+    headers = {"Retry-After": str(error.seconds)}
+    if error.code == "too_many_failures":
+        text = f"There were too many wrong codes. Wait {duration(error.seconds)}, then try again."
+        return _page(request, following, proved, 429, headers, notice=text)
+    log_failure(request.scope, 503, error)
+    return _page(request, following, proved, 503, headers, notice=in_words(error))
+
+
+def _page(
+    request: Request,
+    following: str,
+    proved: SignedIn,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    *,
+    error: str = "",
+    notice: str = "",
+) -> Response:
+    return render(
+        request,
+        "second_step.html",
+        status,
+        headers,
+        following=following,
+        username=proved.account.username,
+        error=error,
+        notice_text=notice,
+    )
