@@ -11,7 +11,7 @@ from carnet.jose.algorithms import ALGORITHMS, ENCRYPTIONS
 from carnet.jwt.dpop import ALGORITHMS_ACCEPTED
 from carnet.server.endpoints.registration import registration_metadata
 from carnet.server.endpoints.token.endpoint import GRANTS
-from carnet.server.factors.factors import ACR_VALUES
+from carnet.server.factors.levels import ACR_VALUES
 from carnet.server.service import Service
 from carnet.server.web.client_authentication import METHODS
 from carnet.server.web.requests import answer

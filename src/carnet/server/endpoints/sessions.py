@@ -76,7 +76,7 @@ async def begin_session(request: Request) -> Response:
             service, given.username, given.password, origin, device, given.code
         )
     except SecondFactorNeeded as error:
-        raise _second_factor_required(str(error)) from None
+        raise RequestRefused(error.code, str(error), 401) from None
     except SignInRefused as error:
         raise _refused(error) from None
     if proof is not None:
@@ -160,13 +160,9 @@ def session_document(session: Session, current: str = "") -> dict[str, Any]:
     }
 
 
-def _second_factor_required(text: str) -> RequestRefused:
-    return RequestRefused("second_factor_required", f"{text}, as the member code", 401)
-
-
 def _refused(error: SignInRefused) -> RequestRefused:
     if error.code == "code_wrong":
-        return _second_factor_required(f"{error}: send another one")
+        return RequestRefused(SecondFactorNeeded.code, f"{error}: send another one", 401)
     if error.code == "credentials_wrong":
         return RequestRefused("invalid_grant", str(error), 401)
     status = 503 if error.code == "account_changing" else 429

@@ -31,26 +31,22 @@ from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
 __all__ = [
-    "ACR_VALUES",
     "MAX_NAME",
     "MOST_FACTORS",
     "PASSWORD",
+    "WITH_CODE",
     "Factor",
     "FactorRefused",
     "Factors",
-    "acr_of",
 ]
 
 PASSWORD: Final = "pwd"
-ACR_VALUES: Final = ("aal1", "aal2")
-"""What a sign-in amounts to: with one factor, and with two."""
-
 MAX_NAME: Final = 60
 MOST_FACTORS: Final = 20
 NAMES: Final = {"totp": "Authenticator app"}
 
 _MAX_TYPED: Final = 64
-_WITH_CODE: Final = f"{PASSWORD} otp mfa"
+WITH_CODE: Final = f"{PASSWORD} otp mfa"
 _WITH_RECOVERY_CODE: Final = f"{PASSWORD} mfa"
 
 _log = structlog.get_logger()
@@ -125,6 +121,8 @@ class Factors:
         code: str,
         name: str,
         origin: Origin,
+        *,
+        first: bool = False,
     ) -> None:
         """Add an authenticator app, which proves by a code that it has the secret.
 
@@ -135,6 +133,7 @@ class Factors:
             code: as it was typed.
             name: as it was typed, or "".
             origin: who asked.
+            first: whether nothing but the password was proved: then the account must have none yet.
 
         Raises:
             FactorRefused: saying what was expected.
@@ -148,7 +147,7 @@ class Factors:
             )
         sealed = seal_secret(self._keys, secret, _row(account.id, factor_id))
         # The code that proves it is used by that.
-        await self._add(account, factor_id, "totp", name, sealed, step, origin)
+        await self._add(account, factor_id, "totp", name, sealed, step, origin, first=first)
 
     async def check_code(self, account: Account, typed: str, origin: Origin) -> str | None:
         """Take a code of an app or a recovery code, as the second step after a password.
@@ -260,6 +259,8 @@ class Factors:
         secret: bytes,
         counter: int,
         origin: Origin,
+        *,
+        first: bool,
     ) -> None:
         name = name.strip() or NAMES[kind]
         if len(name) > MAX_NAME or not name.isprintable():
@@ -272,7 +273,11 @@ class Factors:
         def work() -> Transaction[None]:
             if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
                 raise _account_changed()
-            if len((yield sql.FACTORS_OF_ACCOUNT, (account.id,))) >= MOST_FACTORS:
+            known = yield sql.FACTORS_OF_ACCOUNT, (account.id,)
+            if known and first:
+                # Whoever knows the password alone would get around the others.
+                raise _account_changed()
+            if len(known) >= MOST_FACTORS:
                 raise FactorRefused(
                     f"an account has at most {MOST_FACTORS} of them; remove one first",
                     code="too_many_factors",
@@ -296,17 +301,12 @@ class Factors:
                 continue
             step = totp.matching_step(secret, code, now // SECOND)
             if step is not None and await self._store.write(sql.USE_FACTOR, step, now, row.id):
-                return _WITH_CODE
+                return WITH_CODE
         return None
 
     async def _rows(self, account_id: str) -> list[sql.FactorRow]:
         rows = await self._store.read(sql.FACTORS_OF_ACCOUNT, account_id)
         return [sql.FactorRow(*row) for row in rows]
-
-
-def acr_of(amr: str) -> str:
-    """Give the level that ways of signing in reach together (NIST SP 800-63B)."""
-    return ACR_VALUES["mfa" in amr.split()]
 
 
 def _row(account_id: str, factor_id: str) -> str:

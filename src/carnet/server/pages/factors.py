@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-import segno
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.server.factors.factors import FactorRefused
-from carnet.server.factors.totp import new_secret, provisioning_uri, written_secret
-from carnet.server.identifiers import new_identifier
+from carnet.server.pages.app_setup import (
+    add_app_and_codes,
+    new_setup,
+    read_setup,
+    setup_context,
+)
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.signed_in import require_recent, require_session
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
-from carnet.server.web.signed_state import read_state, write_state
 
 __all__ = [
     "add_app",
@@ -34,20 +32,12 @@ __all__ = [
     "show_new_app",
 ]
 
-SETUP_SECONDS: Final = 3600
+HOME: Final = "/me/factors"
 KINDS: Final = {"totp": "Authenticator app"}
 DONE: Final = {
     "added": "It is added: you are asked for it from the next sign-in on.",
     "removed": "It is removed, and all your other sessions have ended.",
 }
-
-
-class _Setup(msgspec.Struct, frozen=True, array_like=True):
-    """A secret that is shown, and not the account's yet."""
-
-    account_id: str
-    factor_id: str
-    secret: str
 
 
 async def show_factors(request: Request) -> Response:
@@ -68,34 +58,25 @@ async def show_factors(request: Request) -> Response:
 async def show_new_app(request: Request) -> Response:
     """Show a new secret for an authenticator app."""
     session = await require_recent(request)
-    setup = _Setup(session.account.id, new_identifier(), b64url_encode(new_secret()))
-    return _app_page(request, session, setup)
+    context = setup_context(request, session.account, new_setup(session.account))
+    return render(request, "factor_app.html", session=session, **context)
 
 
 async def add_app(request: Request) -> Response:
     """Add an authenticator app that shows the right code."""
-    service: Service = request.app.state.service
     form = await Form.read(request)
     session = await require_recent(request)
-    setup = read_state(service, form["setup"], _Setup)
-    if setup is None or setup.account_id != session.account.id:
-        # It was shown long ago, or to somebody else.
+    setup = read_setup(request, form, session.account)
+    if setup is None:
         return redirect(request, "/me/factors/app")
-    is_first = not await service.factors.kinds(session.account.id)
-    origin = origin_of(request, session.account.id)
     try:
-        await service.factors.add_totp(
-            *(session.account, setup.factor_id, b64url_decode(setup.secret, "the secret")),
-            *(form["code"], form["name"], origin),
-        )
-        codes = []
-        if is_first:
-            codes = await service.factors.make_recovery_codes(session.account, origin)
+        codes = await add_app_and_codes(request, form, session.account, setup)
     except FactorRefused as error:
-        return _app_page(request, session, setup, 422, form["name"], error)
+        context = setup_context(request, session.account, setup, form["name"], error)
+        return render(request, "factor_app.html", 422, session=session, **context)
     if not codes:
         return redirect(request, "/me/factors?done=added")
-    return render(request, "recovery_codes.html", session=session, codes=codes, added=True)
+    return _codes_page(request, session, codes, added=True)
 
 
 async def ask_recovery_codes(request: Request) -> Response:
@@ -123,7 +104,7 @@ async def make_recovery_codes(request: Request) -> Response:
         return redirect(request, "/me/factors")
     origin = origin_of(request, session.account.id)
     codes = await service.factors.make_recovery_codes(session.account, origin)
-    return render(request, "recovery_codes.html", session=session, codes=codes, added=False)
+    return _codes_page(request, session, codes, added=False)
 
 
 async def ask_removal(request: Request) -> Response:
@@ -152,6 +133,20 @@ async def remove_factor(request: Request) -> Response:
     return redirect(request, "/me/factors?done=removed")
 
 
+def _codes_page(
+    request: Request, session: BrowserSession, codes: list[str], *, added: bool
+) -> Response:
+    return render(
+        request,
+        "recovery_codes.html",
+        session=session,
+        username=session.account.username,
+        codes=codes,
+        added=added,
+        following=HOME,
+    )
+
+
 def _ask(
     request: Request,
     session: BrowserSession,
@@ -170,39 +165,4 @@ def _ask(
         button=button,
         action=action,
         factor_id=factor_id,
-    )
-
-
-def _app_page(
-    request: Request,
-    session: BrowserSession,
-    setup: _Setup,
-    status: int = 200,
-    name: str = "",
-    error: FactorRefused | None = None,
-) -> Response:
-    service: Service = request.app.state.service
-    secret = b64url_decode(setup.secret, "the secret")
-    uri = provisioning_uri(secret, service.settings.brand_name, session.account.username)
-    # Dark on white in both schemes: many apps read no other.
-    picture = segno.make(uri, error="m", micro=False).svg_inline(
-        border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None
-    )
-    field = (
-        ""
-        if error is None
-        else {"code_wrong": "code", "name_invalid": "name"}.get(error.code, "page")
-    )
-    return render(
-        request,
-        "factor_app.html",
-        status,
-        session=session,
-        setup=write_state(service, setup, SETUP_SECONDS),
-        # Of a library's, and of nothing that a person has typed but what the QR code says.
-        picture=Markup(picture),  # noqa: S704
-        secret=written_secret(secret),
-        uri=uri,
-        typed_name=name,
-        error={field: in_words(error)} if error is not None else {},
     )

@@ -62,6 +62,7 @@ PAGES = [
     PageRoute("/sign-in", sign_in.sign_in, methods=["POST"]),
     PageRoute("/sign-in/code", second_step.show_second_step, methods=["GET"]),
     PageRoute("/sign-in/code", second_step.take_code, methods=["POST"]),
+    PageRoute("/sign-in/app", second_step.set_app_up, methods=["POST"]),
     PageRoute("/sign-out", sign_in.sign_out, methods=["POST"]),
     PageRoute("/sign-up", sign_up.show_sign_up, methods=["GET"]),
     PageRoute("/sign-up", sign_up.sign_up, methods=["POST"]),

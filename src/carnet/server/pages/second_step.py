@@ -1,4 +1,7 @@
-"""The second step of a sign-in with a browser: the page that asks for a code."""
+"""The second step of a sign-in with a browser: the page that asks for a code.
+
+Where one is demanded of an account that has no second factor, the page adds an app instead.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,18 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.server.factors.factors import WITH_CODE, FactorRefused
 from carnet.server.log import log_failure
+from carnet.server.pages.app_setup import (
+    AppSetup,
+    add_app_and_codes,
+    new_setup,
+    read_setup,
+    setup_context,
+)
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import HOME, duration, enter, in_words
+from carnet.server.pages.sign_in import HOME, ask_second_step, duration, enter, in_words
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
@@ -23,14 +34,19 @@ from carnet.server.web.password_sign_in import (
 )
 from carnet.server.web.second_step import end_second_step, first_step
 
-__all__ = ["show_second_step", "take_code"]
+__all__ = ["set_app_up", "show_second_step", "take_code"]
 
 
 async def show_second_step(request: Request) -> Response:
     """Ask for a code of whoever has just given the password."""
+    service: Service = request.app.state.service
     following = local_path(request.query_params.get("continue", ""), HOME)
     proved = await first_step(request)
-    return _begin_again(request, following) if proved is None else _page(request, following, proved)
+    if proved is None:
+        return _begin_again(request, following)
+    if not await service.factors.kinds(proved.account.id):
+        return _setup_page(request, following, proved, new_setup(proved.account))
+    return _page(request, following, proved)
 
 
 async def take_code(request: Request) -> Response:
@@ -45,7 +61,9 @@ async def take_code(request: Request) -> Response:
     try:
         signed_in = await complete(service, proved, origin_of(request), device, form["code"])
         response = await enter(request, signed_in, following)
-    except SecondFactorNeeded:
+    except SecondFactorNeeded as needed:
+        if not needed.kinds:
+            return ask_second_step(request, needed, following)
         return _page(request, following, proved, 422, error="Type the code.")
     except SignInRefused as error:
         return _refused(request, error, following, proved)
@@ -55,6 +73,53 @@ async def take_code(request: Request) -> Response:
         return _page(request, following, proved, 503, notice=text)
     end_second_step(request, response)
     return response
+
+
+async def set_app_up(request: Request) -> Response:
+    """Add the first factor of an account that has to have one, and sign in with it."""
+    form = await Form.read(request)
+    following = local_path(form["continue"], HOME)
+    proved = await first_step(request)
+    setup = None if proved is None else read_setup(request, form, proved.account)
+    if proved is None or setup is None:
+        return _begin_again(request, following)
+    try:
+        codes = await add_app_and_codes(request, form, proved.account, setup, first=True)
+    except FactorRefused as error:
+        return _setup_page(request, following, proved, setup, 422, form["name"], error)
+    page = render(
+        request,
+        "recovery_codes.html",
+        username=proved.account.username,
+        codes=codes,
+        added=True,
+        following=following,
+    )
+    try:
+        response = await enter(request, proved._replace(amr=WITH_CODE), following, page)
+    except SignInRefused:
+        return _begin_again(request, following)
+    end_second_step(request, response)
+    return response
+
+
+def _setup_page(
+    request: Request,
+    following: str,
+    proved: SignedIn,
+    setup: AppSetup,
+    status: int = 200,
+    name: str = "",
+    error: FactorRefused | None = None,
+) -> Response:
+    return render(
+        request,
+        "second_step_setup.html",
+        status,
+        following=following,
+        username=proved.account.username,
+        **setup_context(request, proved.account, setup, name, error),
+    )
 
 
 def _begin_again(request: Request, following: str) -> Response:

@@ -10,14 +10,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.errors import CarnetError
+from carnet.server.factors.factors import PASSWORD
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.signed_in import is_recent
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
-from carnet.server.web.browser_session import begin, check_same_origin, current, end
+from carnet.server.web.browser_session import (
+    BrowserSession,
+    begin,
+    check_same_origin,
+    current,
+    end,
+)
 from carnet.server.web.known_devices import known_device, remember_device
 from carnet.server.web.password_sign_in import (
     SecondFactorNeeded,
@@ -38,6 +46,7 @@ __all__ = [
     "show_sign_in",
     "sign_in",
     "sign_out",
+    "step_up",
 ]
 
 HOME = "/me"
@@ -104,13 +113,29 @@ def ask_second_step(request: Request, needed: SecondFactorNeeded, following: str
     return response
 
 
-async def enter(request: Request, signed_in: SignedIn, following: str) -> Response:
-    """Begin a browser's session and go on.
+async def step_up(request: Request, session: BrowserSession, following: str) -> Response:
+    """Ask somebody who is signed in for the second factor alone; the session goes on with it.
+
+    Whoever has none yet adds one, as on the account's own page after a recent sign-in alone: a
+    browser that somebody has left open is not enough for that.
+    """
+    service: Service = request.app.state.service
+    has_one = bool(await service.factors.kinds(session.account.id))
+    if not has_one and not is_recent(request, session):
+        return redirect(request, f"/sign-in?{urlencode({'continue': following, 'why': 'again'})}")
+    proved = SignedIn(session.account, PASSWORD, session.authenticated_at)
+    return ask_second_step(request, SecondFactorNeeded(proved, ()), following)
+
+
+async def enter(
+    request: Request, signed_in: SignedIn, following: str, response: Response | None = None
+) -> Response:
+    """Begin a browser's session and go on, unless there is another answer.
 
     Raises:
         SignInRefused: ``account_changing``.
     """
-    response = redirect(request, following)
+    response = response or redirect(request, following)
     if await begin(request, signed_in, response) is None:
         raise account_changing()
     remember_device(request, response, signed_in.account.username)

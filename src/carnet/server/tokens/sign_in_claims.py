@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from carnet.server.clock import SECOND
-from carnet.server.factors.factors import acr_of
+from carnet.server.factors.levels import acr_of
 from carnet.server.sessions.sessions import Grant
 
 __all__ = ["sign_in_claims"]

@@ -19,6 +19,7 @@ from carnet.server.accounts.passwords import TooBusy
 from carnet.server.accounts.throttle import Attempt, Delayed
 from carnet.server.audit import Event, Origin, record
 from carnet.server.factors.factors import PASSWORD
+from carnet.server.factors.levels import acr_of, demanded_of, reaches
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.store import Transaction
@@ -73,13 +74,17 @@ class SecondFactorNeeded(CarnetError):
 
     Args:
         proved: what is proved so far.
-        kinds: of the factors that the account has.
+        kinds: of the factors that the account has; without any, it has to add one.
     """
 
     code = "second_factor_required"
 
     def __init__(self, proved: SignedIn, kinds: tuple[str, ...]) -> None:
-        super().__init__("the account has a second factor: send a code of it, too")
+        super().__init__(
+            "the account has a second factor: send a code of it, as the member code"
+            if kinds
+            else "the account must have a second factor, and has none: sign in with a browser once"
+        )
         self.proved = proved
         self.kinds = kinds
 
@@ -130,9 +135,9 @@ async def complete(
     """
     account = proved.account
     kinds = await service.factors.kinds(account.id)
-    if not kinds:
+    if not kinds and reaches(acr_of(proved.amr), demanded_of(account.roles, service.settings)):
         return proved
-    if not code:
+    if not kinds or not code:
         raise SecondFactorNeeded(proved, kinds)
     async with _in_turn(service.throttle.second_factor(account.id, device)) as attempt:
         amr = await service.factors.check_code(account, code, origin)
