@@ -17,6 +17,7 @@ from carnet.server.clients.registrations import Registrations
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
 from carnet.server.factors.factors import Factors
+from carnet.server.factors.passkeys import Passkeys
 from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder, read_folder
 from carnet.server.keys.master_key import create_master_key, read_master_key
 from carnet.server.keys.signing_keys import SigningKeys
@@ -150,7 +151,7 @@ async def open_service(
             store=store,
             keys=keys,
             accounts=accounts,
-            factors=Factors(store, keys, revocations, clock),
+            factors=Factors(store, keys, revocations, Passkeys(settings), clock),
             throttle=throttle,
             sessions=sessions,
             agents=Agents(store, sessions, settings, clock),

@@ -180,7 +180,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ADD_FACTOR": ("f", "a", "totp", "n", None, b"s", 1, "", 1),
         "FACTORS_OF_ACCOUNT": ("a",),
         "FACTOR_BY_CREDENTIAL": (b"c",),
-        "USE_FACTOR": (1, 1, "f"),
+        "USE_FACTOR": (1, 1, "", "f"),
         "REMOVE_FACTOR": ("f", "a"),
         "REMOVE_FACTORS": ("a",),
         "ADD_RECOVERY_CODE": ("a", b"h"),

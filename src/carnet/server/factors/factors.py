@@ -7,6 +7,7 @@ these are lost, and are there only beside one.
     ──────────────  ──────────────────────  ──────────────────────────────────────────────────────
     totp            otp, mfa                the time step of the last code only rises
     recovery code   mfa                     it is not there any more after its use
+    passkey         pop, user, mfa          the challenge is used up, and its counter only rises
 
 A factor that goes takes with it what was reached by it: the other sessions of the account end, as
 they do with a password.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+import msgspec
 import structlog
 
 from carnet.errors import CarnetError, ServerError
@@ -23,8 +25,15 @@ from carnet.server.accounts.account_record import Account
 from carnet.server.audit import Event, Origin, record
 from carnet.server.clock import SECOND, Clock
 from carnet.server.factors import totp
+from carnet.server.factors.passkeys import (
+    Assertion,
+    PasskeyDetails,
+    PasskeyRefused,
+    Passkeys,
+)
 from carnet.server.factors.recovery_codes import COUNT, hide, new_code, read_code
 from carnet.server.factors.sealed_secrets import open_secret, seal_secret
+from carnet.server.identifiers import new_identifier
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.store import Store, Transaction
@@ -33,20 +42,27 @@ from carnet.server.store import statements as sql
 __all__ = [
     "MAX_NAME",
     "MOST_FACTORS",
+    "PASSKEY",
     "PASSWORD",
     "WITH_CODE",
+    "WITH_PASSKEY",
     "Factor",
     "FactorRefused",
     "Factors",
+    "FoundPasskey",
 ]
 
 PASSWORD: Final = "pwd"
+PASSKEY: Final = "pop user mfa"
+"""Of a passkey that has verified its user: what it has, and what it knows or is."""
+
 MAX_NAME: Final = 60
 MOST_FACTORS: Final = 20
-NAMES: Final = {"totp": "Authenticator app"}
+NAMES: Final = {"passkey": "Passkey", "totp": "Authenticator app"}
 
 _MAX_TYPED: Final = 64
 WITH_CODE: Final = f"{PASSWORD} otp mfa"
+WITH_PASSKEY: Final = f"{PASSWORD} pop user mfa"
 _WITH_RECOVERY_CODE: Final = f"{PASSWORD} mfa"
 
 _log = structlog.get_logger()
@@ -66,7 +82,7 @@ class Factor(NamedTuple):
 
     Attributes:
         id: which.
-        kind: ``totp``.
+        kind: ``passkey`` or ``totp``.
         name: what its owner calls it.
         created_at: since when it is there.
         used_at: when it was used last, or None.
@@ -79,6 +95,14 @@ class Factor(NamedTuple):
     used_at: int | None
 
 
+class FoundPasskey(NamedTuple):
+    """A passkey that has signed, and has not been used by that yet."""
+
+    id: str
+    account_id: str
+    assertion: Assertion
+
+
 class Factors:
     """The factors of all accounts.
 
@@ -86,12 +110,22 @@ class Factors:
         store: where they are kept.
         keys: of which the peppers hide what they hold.
         revocations: makes older tokens stale where a factor goes.
+        passkeys: reads what browsers answer.
         clock: gives the microseconds since 1970.
+
+    Attributes:
+        passkeys: the same.
     """
 
     def __init__(
-        self, store: Store, keys: SigningKeys, revocations: Revocations, clock: Clock
+        self,
+        store: Store,
+        keys: SigningKeys,
+        revocations: Revocations,
+        passkeys: Passkeys,
+        clock: Clock,
     ) -> None:
+        self.passkeys = passkeys
         self._store = store
         self._keys = keys
         self._revocations = revocations
@@ -145,9 +179,19 @@ class Factors:
                 "clocks of both devices",
                 code="code_wrong",
             )
-        sealed = seal_secret(self._keys, secret, _row(account.id, factor_id))
-        # The code that proves it is used by that.
-        await self._add(account, factor_id, "totp", name, sealed, step, origin, first=first)
+        row = sql.AddFactor(
+            id=factor_id,
+            account_id=account.id,
+            kind="totp",
+            name=name,
+            credential_id=None,
+            secret=seal_secret(self._keys, secret, _row(account.id, factor_id)),
+            # The code that proves it is used by that.
+            counter=step,
+            details="",
+            now=self._clock(),
+        )
+        await self._add(account, row, origin, first=first)
 
     async def check_code(self, account: Account, typed: str, origin: Origin) -> str | None:
         """Take a code of an app or a recovery code, as the second step after a password.
@@ -174,6 +218,71 @@ class Factors:
             return False
 
         return _WITH_RECOVERY_CODE if await self._store.transact(work) else None
+
+    async def credential_ids(self, account_id: str) -> list[bytes]:
+        """Give the credentials of the passkeys that an account has."""
+        rows = await self._rows(account_id)
+        return [row.credential_id for row in rows if row.credential_id is not None]
+
+    async def add_passkey(
+        self, account: Account, answer: str, challenge: bytes, name: str, origin: Origin
+    ) -> None:
+        """Add the passkey that a browser has made; sent twice, it is added once.
+
+        Raises:
+            PasskeyRefused: if it is not good, or somebody's already.
+            FactorRefused: saying what was expected.
+        """
+        made = self.passkeys.read_new(answer, challenge)
+        row = sql.AddFactor(
+            id=new_identifier(),
+            account_id=account.id,
+            kind="passkey",
+            name=name,
+            credential_id=made.credential_id,
+            secret=made.credential,
+            counter=made.counter,
+            details=msgspec.json.encode(made.details).decode(),
+            now=self._clock(),
+        )
+        if not await self._add(account, row, origin, first=False):
+            found = await self._store.read(sql.FACTOR_BY_CREDENTIAL, made.credential_id)
+            if not found or sql.FactorRow(*found[0]).account_id != account.id:
+                raise PasskeyRefused("the credential is another account's")
+
+    async def check_passkey(self, answer: str, challenge: bytes, *, is_alone: bool) -> FoundPasskey:
+        """Find the passkey that has signed, and check what it has; nothing is written.
+
+        Args:
+            answer: the browser's.
+            challenge: what it was asked with.
+            is_alone: whether nothing else is asked for.
+
+        Raises:
+            PasskeyRefused: if it is not good.
+        """
+        credential_id = self.passkeys.credential_id_of(answer)
+        found = await self._store.read(sql.FACTOR_BY_CREDENTIAL, credential_id)
+        if not found:
+            raise PasskeyRefused("the credential is unknown")
+        row = sql.FactorRow(*found[0])
+        details = msgspec.json.decode(row.details, type=PasskeyDetails)
+        assertion = self.passkeys.check(
+            *(answer, challenge, bytes(row.secret), details, row.account_id), is_alone=is_alone
+        )
+        return FoundPasskey(row.id, row.account_id, assertion)
+
+    async def use_passkey(self, found: FoundPasskey) -> None:
+        """Write down that a passkey was used.
+
+        Raises:
+            PasskeyRefused: if its counter has not risen: there may be two of it.
+        """
+        counter, details, _ = found.assertion
+        kept = msgspec.json.encode(details).decode()
+        used = counter, self._clock(), kept, found.id
+        if not await self._store.write(sql.USE_FACTOR, *used):
+            raise PasskeyRefused("its counter has not risen: the passkey may have been copied")
 
     async def make_recovery_codes(self, account: Account, origin: Origin) -> list[str]:
         """Make the recovery codes of an account anew; those before are no good any more."""
@@ -251,26 +360,16 @@ class Factors:
             yield from self._revocations.revoke_older_versions(account_id, version, now)
 
     async def _add(
-        self,
-        account: Account,
-        factor_id: str,
-        kind: str,
-        name: str,
-        secret: bytes,
-        counter: int,
-        origin: Origin,
-        *,
-        first: bool,
-    ) -> None:
-        name = name.strip() or NAMES[kind]
+        self, account: Account, row: sql.AddFactor, origin: Origin, *, first: bool
+    ) -> bool:
+        """Add a factor, and tell whether it was not there already."""
+        name = row.name.strip() or NAMES[row.kind]
         if len(name) > MAX_NAME or not name.isprintable():
             raise FactorRefused(
                 f"a name has at most {MAX_NAME} characters that can be seen", code="name_invalid"
             )
-        now = self._clock()
-        values = sql.AddFactor(factor_id, account.id, kind, name, None, secret, counter, "", now)
 
-        def work() -> Transaction[None]:
+        def work() -> Transaction[bool]:
             if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
                 raise _account_changed()
             known = yield sql.FACTORS_OF_ACCOUNT, (account.id,)
@@ -282,11 +381,13 @@ class Factors:
                     f"an account has at most {MOST_FACTORS} of them; remove one first",
                     code="too_many_factors",
                 )
-            if (yield sql.ADD_FACTOR, values):
-                about = {"account_id": account.id, "reason": kind}
-                yield from record(now, Event.FACTOR_ADDED, origin, **about)
+            if not (yield sql.ADD_FACTOR, row._replace(name=name)):
+                return False
+            about = {"account_id": account.id, "reason": row.kind}
+            yield from record(row.now, Event.FACTOR_ADDED, origin, **about)
+            return True
 
-        await self._store.transact(work)
+        return await self._store.transact(work)
 
     async def _check_totp(self, account: Account, code: str) -> str | None:
         now = self._clock()
@@ -300,9 +401,12 @@ class Factors:
                 _log.error("row_unreadable", kind="factor", name=row.id, reason=error.code)
                 continue
             step = totp.matching_step(secret, code, now // SECOND)
-            if step is not None and await self._store.write(sql.USE_FACTOR, step, now, row.id):
+            if step is not None and await self._use(row, step, now):
                 return WITH_CODE
         return None
+
+    async def _use(self, row: sql.FactorRow, counter: int, now: int) -> bool:
+        return bool(await self._store.write(sql.USE_FACTOR, counter, now, row.details, row.id))
 
     async def _rows(self, account_id: str) -> list[sql.FactorRow]:
         rows = await self._store.read(sql.FACTORS_OF_ACCOUNT, account_id)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.server.accounts.account_record import Account
 from carnet.server.factors.factors import FactorRefused
+from carnet.server.factors.passkeys import PasskeyRefused
 from carnet.server.pages.app_setup import (
     add_app_and_codes,
     new_setup,
@@ -17,23 +20,30 @@ from carnet.server.pages.app_setup import (
 )
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.signed_in import require_recent, require_session
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
+from carnet.server.web.passkey_sign_in import add_passkey as keep_passkey
+from carnet.server.web.passkey_sign_in import ask_for_passkey
 
 __all__ = [
     "add_app",
+    "add_passkey",
     "ask_recovery_codes",
     "ask_removal",
     "make_recovery_codes",
     "remove_factor",
     "show_factors",
     "show_new_app",
+    "show_new_passkey",
 ]
 
+_log = structlog.get_logger()
+
 HOME: Final = "/me/factors"
-KINDS: Final = {"totp": "Authenticator app"}
+KINDS: Final = {"passkey": "Passkey", "totp": "Authenticator app"}
 DONE: Final = {
     "added": "It is added: you are asked for it from the next sign-in on.",
     "removed": "It is removed, and all your other sessions have ended.",
@@ -50,6 +60,8 @@ async def show_factors(request: Request) -> Response:
         session=session,
         factors=await service.factors.of_account(session.account.id),
         kinds=KINDS,
+        passkeys=service.factors.passkeys.available,
+        kept=await _kept(service, session.account),
         codes_left=await service.factors.recovery_codes_left(session.account.id),
         done=DONE.get(request.query_params.get("done", ""), ""),
     )
@@ -74,6 +86,34 @@ async def add_app(request: Request) -> Response:
     except FactorRefused as error:
         context = setup_context(request, session.account, setup, form["name"], error)
         return render(request, "factor_app.html", 422, session=session, **context)
+    if not codes:
+        return redirect(request, "/me/factors?done=added")
+    return _codes_page(request, session, codes, added=True)
+
+
+async def show_new_passkey(request: Request) -> Response:
+    """Ask the browser for a new passkey."""
+    return await _passkey_page(request, await require_recent(request))
+
+
+async def add_passkey(request: Request) -> Response:
+    """Add the passkey that the browser has made."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await require_recent(request)
+    account, origin = session.account, origin_of(request, session.account.id)
+    is_first = not await service.factors.kinds(account.id)
+    try:
+        made = form["state"], form["answer"], form["name"]
+        await keep_passkey(service, account, *made, origin)
+        codes = await service.factors.make_recovery_codes(account, origin) if is_first else []
+    except PasskeyRefused as error:
+        _log.info("passkey_refused", account=account.id, reason=str(error))
+        text = "This passkey was not accepted, or the page was open for too long. Try again."
+        return await _passkey_page(request, session, 422, form["name"], notice=text)
+    except FactorRefused as error:
+        field = "name" if error.code == "name_invalid" else "notice"
+        return await _passkey_page(request, session, 422, form["name"], **{field: in_words(error)})
     if not codes:
         return redirect(request, "/me/factors?done=added")
     return _codes_page(request, session, codes, added=True)
@@ -131,6 +171,36 @@ async def remove_factor(request: Request) -> Response:
     origin = origin_of(request, session.account.id)
     await service.factors.remove(session.account, form["id"], session.session_id, origin)
     return redirect(request, "/me/factors?done=removed")
+
+
+async def _passkey_page(
+    request: Request,
+    session: BrowserSession,
+    status: int = 200,
+    typed: str = "",
+    *,
+    name: str = "",
+    notice: str = "",
+) -> Response:
+    service: Service = request.app.state.service
+    return render(
+        request,
+        "factor_passkey.html",
+        status,
+        session=session,
+        ceremony=await ask_for_passkey(service, "new", session.account),
+        typed_name=typed,
+        name_error=name,
+        notice_text=notice,
+    )
+
+
+async def _kept(service: Service, account: Account) -> str:
+    """Write which passkeys there are, for the browser to tell their provider."""
+    if not service.factors.passkeys.available:
+        return ""
+    known = await service.factors.credential_ids(account.id)
+    return service.factors.passkeys.signal(account, known)
 
 
 def _codes_page(

@@ -26,6 +26,7 @@ from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.known_devices import known_device
+from carnet.server.web.passkey_sign_in import ask_for_passkey, sign_in_with_passkey
 from carnet.server.web.password_sign_in import (
     SecondFactorNeeded,
     SignedIn,
@@ -34,7 +35,7 @@ from carnet.server.web.password_sign_in import (
 )
 from carnet.server.web.second_step import end_second_step, first_step
 
-__all__ = ["set_app_up", "show_second_step", "take_code"]
+__all__ = ["set_app_up", "show_second_step", "take_code", "take_passkey"]
 
 
 async def show_second_step(request: Request) -> Response:
@@ -46,7 +47,7 @@ async def show_second_step(request: Request) -> Response:
         return _begin_again(request, following)
     if not await service.factors.kinds(proved.account.id):
         return _setup_page(request, following, proved, new_setup(proved.account))
-    return _page(request, following, proved)
+    return await _page(request, following, proved)
 
 
 async def take_code(request: Request) -> Response:
@@ -64,13 +65,32 @@ async def take_code(request: Request) -> Response:
     except SecondFactorNeeded as needed:
         if not needed.kinds:
             return ask_second_step(request, needed, following)
-        return _page(request, following, proved, 422, error="Type the code.")
+        return await _page(request, following, proved, 422, error="Type the code.")
     except SignInRefused as error:
-        return _refused(request, error, following, proved)
+        return await _refused(request, error, following, proved)
     except StoreUnavailable as error:
         log_failure(request.scope, 503, error)
         text = "The service can't reach its database. Send the code again in a moment."
-        return _page(request, following, proved, 503, notice=text)
+        return await _page(request, following, proved, 503, notice=text)
+    end_second_step(request, response)
+    return response
+
+
+async def take_passkey(request: Request) -> Response:
+    """Take a passkey as the second factor, and sign in."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    following = local_path(form["continue"], HOME)
+    proved = await first_step(request)
+    if proved is None:
+        return _begin_again(request, following)
+    try:
+        signed_in = await sign_in_with_passkey(
+            service, form["state"], form["answer"], origin_of(request, proved.account.id), proved
+        )
+        response = await enter(request, signed_in, following)
+    except SignInRefused as error:
+        return await _refused(request, error, following, proved)
     end_second_step(request, response)
     return response
 
@@ -126,19 +146,24 @@ def _begin_again(request: Request, following: str) -> Response:
     return redirect(request, f"/sign-in?{urlencode({'continue': following, 'why': 'late'})}")
 
 
-def _refused(request: Request, error: SignInRefused, following: str, proved: SignedIn) -> Response:
+async def _refused(
+    request: Request, error: SignInRefused, following: str, proved: SignedIn
+) -> Response:
     if error.code == "code_wrong":
         text = "This code is wrong, or was used before. Wait for the next one, or use another."
-        return _page(request, following, proved, 401, error=text)
+        return await _page(request, following, proved, 401, error=text)
+    if error.code == "passkey_wrong":
+        text = "This passkey was not accepted, or the page was open for too long. Try again."
+        return await _page(request, following, proved, 401, notice=text)
     headers = {"Retry-After": str(error.seconds)}
     if error.code == "too_many_failures":
         text = f"There were too many wrong codes. Wait {duration(error.seconds)}, then try again."
-        return _page(request, following, proved, 429, headers, notice=text)
+        return await _page(request, following, proved, 429, headers, notice=text)
     log_failure(request.scope, 503, error)
-    return _page(request, following, proved, 503, headers, notice=in_words(error))
+    return await _page(request, following, proved, 503, headers, notice=in_words(error))
 
 
-def _page(
+async def _page(
     request: Request,
     following: str,
     proved: SignedIn,
@@ -148,6 +173,7 @@ def _page(
     error: str = "",
     notice: str = "",
 ) -> Response:
+    service: Service = request.app.state.service
     return render(
         request,
         "second_step.html",
@@ -155,6 +181,8 @@ def _page(
         headers,
         following=following,
         username=proved.account.username,
+        has_app="totp" in await service.factors.kinds(proved.account.id),
+        ceremony=await ask_for_passkey(service, "second factor", proved.account),
         error=error,
         notice_text=notice,
     )

@@ -27,6 +27,7 @@ from carnet.server.web.browser_session import (
     end,
 )
 from carnet.server.web.known_devices import known_device, remember_device
+from carnet.server.web.passkey_sign_in import ask_for_passkey, sign_in_with_passkey
 from carnet.server.web.password_sign_in import (
     SecondFactorNeeded,
     SignedIn,
@@ -45,6 +46,7 @@ __all__ = [
     "in_words",
     "show_sign_in",
     "sign_in",
+    "sign_in_by_passkey",
     "sign_out",
     "step_up",
 ]
@@ -68,7 +70,7 @@ async def show_sign_in(request: Request) -> Response:
     username = request.query_params.get("login_hint", "")
     why = WHY.get(request.query_params.get("why", ""), "")
     already = None if why else await current(request)
-    return _page(request, following, username, notice=why, already=already)
+    return await _page(request, following, username, notice=why, already=already)
 
 
 async def sign_in(request: Request) -> Response:
@@ -83,7 +85,7 @@ async def sign_in(request: Request) -> Response:
             if username.strip()
             else {"username": "Type your username."}
         )
-        return _page(request, following, username, 422, errors=missing)
+        return await _page(request, following, username, 422, errors=missing)
     try:
         device = known_device(request, username)
         signed_in = await prove(service, username, password, origin_of(request), device)
@@ -91,11 +93,29 @@ async def sign_in(request: Request) -> Response:
     except SecondFactorNeeded as needed:
         return ask_second_step(request, needed, following)
     except SignInRefused as error:
-        return _refused(request, error, following, username)
+        return await _refused(request, error, following, username)
     except StoreUnavailable as error:
         log_failure(request.scope, 503, error)
         text = "The service can't reach its database. Type your password again in a moment."
-        return _page(request, following, username, 503, notice=text)
+        return await _page(request, following, username, 503, notice=text)
+
+
+async def sign_in_by_passkey(request: Request) -> Response:
+    """Sign in with a passkey alone, and go on."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    following = local_path(form["continue"], HOME)
+    try:
+        signed_in = await sign_in_with_passkey(
+            service, form["state"], form["answer"], origin_of(request)
+        )
+        return await enter(request, signed_in, following)
+    except SignInRefused as error:
+        return await _refused(request, error, following, "")
+    except StoreUnavailable as error:
+        log_failure(request.scope, 503, error)
+        text = "The service can't reach its database. Try again in a moment."
+        return await _page(request, following, "", 503, notice=text)
 
 
 async def sign_out(request: Request) -> Response:
@@ -143,21 +163,26 @@ async def enter(
     return response
 
 
-def _refused(request: Request, error: SignInRefused, following: str, username: str) -> Response:
+async def _refused(
+    request: Request, error: SignInRefused, following: str, username: str
+) -> Response:
     headers = {"Retry-After": str(error.seconds)} if error.seconds else None
     if error.code == "credentials_wrong":
         text = "The username or the password is wrong."
-        return _page(request, following, username, 401, errors={"password": text})
+        return await _page(request, following, username, 401, errors={"password": text})
+    if error.code == "passkey_wrong":
+        text = "This passkey was not accepted, or the page was open for too long. Try again."
+        return await _page(request, following, username, 401, notice=text)
     if error.code == "too_many_failures":
         text = (
             f"There were too many failed attempts. Wait {duration(error.seconds)}, then try again."
         )
-        return _page(request, following, username, 429, headers, notice=text)
+        return await _page(request, following, username, 429, headers, notice=text)
     log_failure(request.scope, 503, error)
-    return _page(request, following, username, 503, headers, notice=in_words(error))
+    return await _page(request, following, username, 503, headers, notice=in_words(error))
 
 
-def _page(
+async def _page(
     request: Request,
     following: str,
     typed: str,
@@ -168,6 +193,7 @@ def _page(
     already: object = None,
     errors: Mapping[str, str] = NO_ERRORS,
 ) -> Response:
+    service: Service = request.app.state.service
     return render(
         request,
         "sign_in.html",
@@ -180,6 +206,7 @@ def _page(
         notice_kind="" if notice in WHY.values() else "bad",
         signed_out="signed-out" in request.query_params,
         already=already,
+        ceremony=await ask_for_passkey(service, "sign in"),
         username_error=errors.get("username", ""),
         password_error=errors.get("password", ""),
     )

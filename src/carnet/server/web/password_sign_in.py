@@ -33,6 +33,7 @@ __all__ = [
     "complete",
     "make_account",
     "sign_in",
+    "write_down",
 ]
 
 _log = structlog.get_logger()
@@ -41,8 +42,8 @@ _log = structlog.get_logger()
 class SignInRefused(CarnetError):
     """Somebody can't be signed in.
 
-    Codes: ``credentials_wrong``, ``code_wrong``, ``too_many_failures``, ``too_busy``,
-    ``account_changing``.
+    Codes: ``credentials_wrong``, ``code_wrong``, ``passkey_wrong``, ``too_many_failures``,
+    ``too_busy``, ``account_changing``.
 
     Args:
         message: for whoever tries.
@@ -133,9 +134,9 @@ async def complete(
         SignInRefused: a wrong code counts against the account.
         SecondFactorNeeded: if there has to be a code.
     """
-    account = proved.account
+    account, reached = proved.account, acr_of(proved.amr)
     kinds = await service.factors.kinds(account.id)
-    if not kinds and reaches(acr_of(proved.amr), demanded_of(account.roles, service.settings)):
+    if not kinds and reaches(reached, demanded_of(account.roles, service.settings)):
         return proved
     if not kinds or not code:
         raise SecondFactorNeeded(proved, kinds)
@@ -145,7 +146,7 @@ async def complete(
             attempt.succeed()
     if amr is None:
         about = "wrong_code", account.id
-        await _write_down(service, Event.SECOND_FACTOR_REFUSED, *about, origin)
+        await write_down(service, Event.SECOND_FACTOR_REFUSED, *about, origin)
         raise SignInRefused("the code is wrong, or was used before", "code_wrong")
     return proved._replace(amr=amr)
 
@@ -163,7 +164,7 @@ async def _check_password(
         raise
     if isinstance(found, Refusal):
         about = "wrong_username_or_password", found.account_id
-        await _write_down(service, Event.SIGN_IN_REFUSED, *about, origin, cause=found.reason)
+        await write_down(service, Event.SIGN_IN_REFUSED, *about, origin, cause=found.reason)
         raise SignInRefused("the username or the password is wrong", "credentials_wrong")
     return found
 
@@ -242,7 +243,7 @@ async def _in_turn(slots: AbstractAsyncContextManager[Attempt]) -> AsyncIterator
         raise SignInRefused(str(error), error.code, 2) from None
 
 
-async def _write_down(
+async def write_down(
     service: Service,
     event: Event,
     reason: str,
@@ -250,6 +251,16 @@ async def _write_down(
     origin: Origin,
     cause: str = "",
 ) -> None:
+    """Write down that somebody was refused.
+
+    Args:
+        service: the service.
+        event: what for the audit log.
+        reason: why, for the audit log.
+        account_id: whom it is about, where that is known.
+        origin: who has tried.
+        cause: why, for the log, where that says more.
+    """
     SIGN_INS.labels("refused").inc()
     # Without what was typed: it may be a password, in the wrong field.
     _log.info(

@@ -56,8 +56,8 @@ class FactorRow(NamedTuple):
 # Whoever comes second with the same counter changes nothing. A passkey that does not count always
 # says 0 (Web Authentication level 3, section 6.1.1); a code's time step is never that.
 USE_FACTOR = """
-UPDATE factor SET counter = $1, used_at = $2
-WHERE id = $3 AND (counter < $1 OR (counter = 0 AND $1 = 0))
+UPDATE factor SET counter = $1, used_at = $2, details = $3
+WHERE id = $4 AND (counter < $1 OR (counter = 0 AND $1 = 0))
 RETURNING id
 """
 
