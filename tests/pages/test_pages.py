@@ -12,7 +12,7 @@ from tests.server.conftest import PASSWORD
 
 NEW = "four words not together"
 OPEN = ["/sign-in", "/sign-up", "/nowhere"]
-OWN = ["/me", "/me/sessions", "/me/applications", "/me/password"]
+OWN = ["/me", "/me/sessions", "/me/applications", "/me/password", "/me/factors", "/me/factors/app"]
 ADMINS = [
     *("/admin", "/admin/users", "/admin/users?search=nobody", "/admin/users/new"),
     *("/admin/clients", "/admin/clients/new", "/admin/clients/new-resource"),
@@ -38,7 +38,7 @@ def test_every_page_is_readable_by_everyone_and_as_wide_as_the_screen(sign_in, v
         check(page, path)
     page = sign_in(color_scheme=scheme)
     bob = open_user(page, "bob")
-    for path in [*OWN, *ADMINS, bob, f"{bob}/disable"]:
+    for path in [*OWN, *ADMINS, bob, f"{bob}/disable", f"{bob}/reset-factors"]:
         check(page, path)
 
 

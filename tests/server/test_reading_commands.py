@@ -35,6 +35,7 @@ READING = {
     "resource list": ("--json",),
     "serve": ("--check",),
     "session list": ("alice",),
+    "user factors": ("alice",),
     "user list": ("--json",),
 }
 WRITING = {
@@ -63,6 +64,7 @@ WRITING = {
     "user disable",
     "user enable",
     "user password",
+    "user reset-factors",
     "user roles",
 }
 SQLITE_ALONE = {"backup"}

@@ -27,6 +27,7 @@ from carnet.server.clients.clients import (
 from carnet.server.clients.configuration import utc, with_members
 from carnet.server.clients.unregistered import UnregisteredClient
 from carnet.server.clock import SECOND, now
+from carnet.server.factors.levels import ACR_VALUES
 from carnet.server.service import Service
 from carnet.server.settings import Settings
 from carnet.server.tokens.logout_notices import LogoutFailure
@@ -181,6 +182,13 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "default": None,
             "help": "Its addresses may be http:// on any machine, inside a private network.",
+        },
+    ),
+    "required_acr": (
+        "--required-acr",
+        {
+            "type": click.Choice(ACR_VALUES),
+            "help": "What a sign-in for it has to amount to; aal2 is two factors.",
         },
     ),
     "dpop_bound_access_tokens": (

@@ -11,9 +11,11 @@ import msgspec
 
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
+from carnet.cli.times import when
 from carnet.errors import ConfigurationError
 from carnet.server.accounts.accounts import Account
 from carnet.server.audit import OPERATOR
+from carnet.server.factors.factors import Factor
 from carnet.server.service import Service
 from carnet.server.sessions.identities import Identity
 
@@ -137,6 +139,48 @@ def password(
 
     with_service(settings, work)
     click.echo(f"{username} has a new password, and is signed out everywhere")
+
+
+@user.command()
+@click.argument("username")
+@json_option
+@data_options
+def factors(username: str, as_json: bool, config: Path | None, **given: Any) -> None:
+    """List the second factors of an account."""
+
+    async def work(service: Service) -> tuple[list[Factor], int]:
+        account = await service.accounts.find(username)
+        found = await service.factors.of_account(account.id)
+        return found, await service.factors.recovery_codes_left(account.id)
+
+    found, codes_left = with_service(settings_from(config, **given), work, reading=True)
+    if as_json:
+        echo_json({"factors": [one._asdict() for one in found], "recovery_codes_left": codes_left})
+        return
+    if not found:
+        click.echo(f"{username} signs in with the password alone")
+        return
+    for one in found:
+        used = when(one.used_at) if one.used_at is not None else "never"
+        click.echo(f"{one.kind:8} {one.name}  added {when(one.created_at)}  used {used}")
+    click.echo(f"recovery codes left: {codes_left}")
+
+
+@user.command("reset-factors")
+@click.argument("username")
+@data_options
+def reset_factors(username: str, config: Path | None, **given: Any) -> None:
+    """Remove the second factors of an account that has lost them, and end its sessions."""
+
+    async def work(service: Service) -> int:
+        account = await service.accounts.find(username)
+        return await service.factors.reset(account.id, OPERATOR)
+
+    removed = with_service(settings_from(config, **given), work)
+    if not removed:
+        click.echo(f"{username} has no second factor")
+        return
+    click.echo(f"{username} signs in with the password alone, and is signed out everywhere")
 
 
 @user.command()

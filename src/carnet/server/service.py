@@ -18,6 +18,8 @@ from carnet.server.clients.fetched_keys import FetchedKeys
 from carnet.server.clients.registrations import Registrations
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
+from carnet.server.factors.factors import Factors
+from carnet.server.factors.passkeys import Passkeys
 from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder, read_folder
 from carnet.server.keys.master_key import create_master_key, read_master_key
 from carnet.server.keys.signing_keys import SigningKeys
@@ -54,6 +56,7 @@ class Service:
         store: its database.
         keys: what it signs with and publishes.
         accounts: who may sign in.
+        factors: what they sign in with besides their passwords.
         throttle: who has to wait before trying again.
         sessions: who is signed in.
         agents: which programs act for them.
@@ -83,6 +86,7 @@ class Service:
     store: Store
     keys: SigningKeys
     accounts: Accounts
+    factors: Factors
     throttle: Throttle
     sessions: Sessions
     agents: Agents
@@ -167,6 +171,7 @@ async def open_service(
             store=store,
             keys=keys,
             accounts=accounts,
+            factors=Factors(store, keys, revocations, Passkeys(settings), clock),
             throttle=throttle,
             sessions=sessions,
             agents=Agents(store, sessions, settings, clock),

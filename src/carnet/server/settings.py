@@ -82,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         scopes: the scopes that release claims of one's own, by their names, or that release other
             ones than usual.
         admin_role: the role of those who may see and end other people's sessions.
+        second_factor_roles: the roles whose accounts must sign in with a second factor; one that
+            has none adds it at the sign-in.
         revocation_heartbeat: how often the revocation stream says that it is alive.
         private_hosts: the hosts that may stand at addresses which are not public, where the service
             fetches what others publish: metadata documents of clients, and keys of clients and of
@@ -126,6 +128,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     key_publish_lead: Annotated[int, Meta(ge=300, le=30 * DAY)] = 3600
     scopes: dict[ScopeName, ScopeRelease] = {}
     admin_role: Annotated[str, Meta(min_length=1)] = "carnet:admin"
+    second_factor_roles: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
     private_hosts: tuple[HostName, ...] = ()
     trusted_proxies: tuple[str, ...] = ()

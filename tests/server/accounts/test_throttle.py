@@ -7,7 +7,8 @@ import pytest
 from carnet.server.accounts import throttle
 from carnet.server.accounts.throttle import Delayed
 from carnet.server.audit import Origin, newest
-from carnet.server.web.password_sign_in import SignInRefused, change_password, check_password
+from carnet.server.web.password_sign_in import SignInRefused, change_password
+from carnet.server.web.password_sign_in import sign_in as prove
 
 PASSWORD = "paper-boat-harbour"
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.7"
@@ -36,7 +37,7 @@ async def fail(service, username, address, times, device=""):
 async def sign_in(service, username="ada", password=PASSWORD, address=HERE, device=""):
     """Sign in for real, and give the outcome."""
     try:
-        await check_password(service, username, password, Origin(address), device)
+        await prove(service, username, password, Origin(address), device)
     except SignInRefused as error:
         return error.code
     return "accepted"

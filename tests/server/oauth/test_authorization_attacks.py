@@ -167,7 +167,7 @@ def test_4_5_a_code_is_good_for_a_minute(play):
         )
 
         async def exchange(seconds):
-            code = await service.codes.issue(request, account.id, login.session_id, clock())
+            code = await service.codes.issue(request, account.id, login.session_id, clock(), "pwd")
             clock.advance(seconds)
             presented = await service.codes.read(code, client)
             await service.codes.check(presented, CALLBACK, asked.verifier, "", ("", "", None))

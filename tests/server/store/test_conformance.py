@@ -31,7 +31,7 @@ LARGEST = 2**63 - 1
 
 def new_session(secret_hash):
     """Give the values of ADD_SESSION."""
-    granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, None)
+    granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, "pwd", None)
     return statements.AddSession("s1", secret_hash, *granted, *(ACCOUNT[0], 1))
 
 
@@ -168,7 +168,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ADD_DEVICE_CODE": (b"h", b"u", "c", "{}", 1),
         "DEVICE_CODE_BY_HASH": (b"h",),
         "UNDECIDED_DEVICE_CODE": (b"u", 1),
-        "DECIDE_DEVICE_CODE": ("allowed", "a", 1, 1, b"u", 1),
+        "DECIDE_DEVICE_CODE": ("allowed", "a", 1, 1, "pwd", b"u", 1),
         "TAKE_DEVICE_CODE": ("s", b"h"),
         "SWEEP_DEVICE_CODES": (1, 1),
         "EXCHANGEABLE": ("c", "orders", "s", "a", 1, 1, "j"),
@@ -183,8 +183,18 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "CARRY_IDENTITY_SESSION_ON": (1, "", 1, "s"),
         "END_SESSIONS_OF_IDENTITY": (1, "r", "a", "https://idp.example"),
         "SIGNED_IN": ("s", "c", 1, 1),
+        "ADD_FACTOR": ("f", "a", "totp", "n", None, b"s", 1, "", 1),
+        "FACTORS_OF_ACCOUNT": ("a",),
+        "FACTOR_BY_CREDENTIAL": (b"c",),
+        "USE_FACTOR": (1, 1, "", "f"),
+        "REMOVE_FACTOR": ("f", "a"),
+        "REMOVE_FACTORS": ("a",),
+        "ADD_RECOVERY_CODE": ("a", b"h"),
+        "TAKE_RECOVERY_CODE": ("a", b"h"),
+        "REMOVE_RECOVERY_CODES": ("a",),
+        "RECOVERY_CODES_LEFT": ("a",),
         "ADD_CONSENT": ("c", "orders", "openid", 1, "a"),
-        "RENEW_LOGIN": (0, 2, "", 3, b"h", "c", "a", 1),
+        "RENEW_LOGIN": (0, 2, "pwd", 2, "", 3, b"h", "c", "a", 1),
         "LOGOUTS_DUE": (1,),
         "LEASE_LOGOUTS": (2, 1, 1),
         "NOTE_LOGOUT_FAILURE": ("c", 1, "it did not answer"),

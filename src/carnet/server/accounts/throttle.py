@@ -18,6 +18,8 @@ slots back. What counts depends on who asks:
     whoever is signed in, with an unknown client  account, and address, apart from others; a slot is
     whose document is fetched                     never given back
     whoever types the code of a device            account and address, each apart from the others
+    whoever types the code of a second factor     account; from a browser that the account has
+                                                  signed in with, account and browser
     a client that asks for a device's codes       client; client and address: all count
 
 So those who have never signed in can use up only what others like them have.
@@ -66,6 +68,9 @@ ACCOUNT_HERE: Final = Allowance(8, 15 * SECOND)
 ACCOUNT: Final = Allowance(100, 2 * SECOND)
 # A household or an office has so many agents. In all, fewer come in the day that unused ones are
 # kept than there may be at a time (``MOST_CLIENTS`` of registrations).
+# Of a million codes three are good at a moment: a year of guessing has about an even chance, for
+# somebody who knows the password.
+SECOND_FACTOR: Final = Allowance(5, 120 * SECOND)
 REGISTRATION_HERE: Final = Allowance(20, 60 * SECOND)
 REGISTRATION: Final = Allowance(200, 5 * SECOND)
 DOCUMENT: Final = Allowance(20, 30 * SECOND)
@@ -260,6 +265,22 @@ class Throttle:
             self._slot("user code from", network_of(address)): ADDRESS,
         }
         async with self._attempt(slots) as attempt:
+            yield attempt
+
+    @asynccontextmanager
+    async def second_factor(self, account_id: str, device: str = "") -> AsyncIterator[Attempt]:
+        """Look at the code of a second factor of somebody whose password was right.
+
+        Args:
+            account_id: whose.
+            device: names a browser that the account has signed in with, or "".
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        known = ("second factor here", account_id, device)
+        slot = self._slot(*known) if device else self._slot("second factor", account_id)
+        async with self._attempt({slot: SECOND_FACTOR}) as attempt:
             yield attempt
 
     async def device_codes(self, client_id: str, address: str) -> None:

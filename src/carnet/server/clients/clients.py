@@ -122,6 +122,7 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         plain_http: whether those addresses may be http on any machine, for clients inside a private
             network: whoever can read along there reads codes and logout tokens.
         dpop_bound_access_tokens: whether it gets only tokens that are bound to its key (RFC 9449).
+        required_acr: what a sign-in for it has to amount to: ``aal2`` is two factors.
         first_party: whether nobody is asked for consent, and access tokens carry roles and claims
             whatever their scope.
         resources: the audiences that it may ask tokens for; the first is its default. The issuer
@@ -155,6 +156,7 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     backchannel_logout_uri: Address | None = None
     plain_http: bool = False
     dpop_bound_access_tokens: bool = False
+    required_acr: Literal["aal1", "aal2"] = "aal1"
     first_party: bool = False
     resources: Names = ()
     introspects: Names = ()

@@ -11,8 +11,8 @@ from carnet.jose.algorithms import ALGORITHMS, ENCRYPTIONS
 from carnet.jwt.dpop import ALGORITHMS_ACCEPTED
 from carnet.server.endpoints.registration import registration_metadata
 from carnet.server.endpoints.token.endpoint import GRANTS
+from carnet.server.factors.levels import ACR_VALUES
 from carnet.server.service import Service
-from carnet.server.tokens.id_tokens import ACR
 from carnet.server.tokens.identity_assertions import IDENTITY_ASSERTION, IDENTITY_ASSERTION_PROFILE
 from carnet.server.web.client_authentication import METHODS
 from carnet.server.web.requests import answer
@@ -81,7 +81,7 @@ def _authorization(service: Service) -> dict[str, Any]:
             *("sub", "auth_time", "acr", "amr", "sid"),
             *service.registry.scopes.claims,
         ],
-        "acr_values_supported": [ACR],
+        "acr_values_supported": list(ACR_VALUES),
         # Such a client can get something only while a resource is open to it.
         "client_id_metadata_document_supported": bool(service.registry.open_audiences),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

@@ -24,7 +24,12 @@ from carnet.server.web.cookie_mode import (
 )
 from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
 from carnet.server.web.known_devices import known_device
-from carnet.server.web.password_sign_in import SignInRefused, account_changing, check_password
+from carnet.server.web.password_sign_in import (
+    SecondFactorNeeded,
+    SignInRefused,
+    account_changing,
+    sign_in,
+)
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
 __all__ = [
@@ -43,6 +48,8 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         username: the account's; case, width and white space around it make no difference.
         password: the account's password.
+        code: of the account's second factor, where it has one: what an authenticator app shows, or
+            a recovery code.
         resource: the audience of the access token, the issuer for this API; by default the first
             of the setting audiences.
         expires_in: seconds that the access token shall be good for, at most the setting.
@@ -50,12 +57,13 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     username: Annotated[str, Meta(max_length=1024)]
     password: Annotated[str, Meta(max_length=MAX_PASSWORD)]
+    code: Annotated[str, Meta(max_length=64)] = ""
     resource: str | None = None
     expires_in: Annotated[int, Meta(ge=1)] | None = None
 
 
 async def begin_session(request: Request) -> Response:
-    """Sign in with a username and a password."""
+    """Sign in with a username and a password, and with a code where there is a second factor."""
     service: Service = request.app.state.service
     in_cookies = cookie_mode(request)
     given = await read_json(request, SignIn)
@@ -64,14 +72,24 @@ async def begin_session(request: Request) -> Response:
     origin = origin_of(request)
     device = known_device(request, given.username)
     try:
-        account = await check_password(service, given.username, given.password, origin, device)
+        signed_in = await sign_in(
+            service, given.username, given.password, origin, device, given.code
+        )
+    except SecondFactorNeeded as error:
+        raise RequestRefused(error.code, str(error), 401) from None
     except SignInRefused as error:
         raise _refused(error) from None
     if proof is not None:
         await use_proof(service, proof)
     thumbprint = "" if proof is None else proof.thumbprint
-    new_session = NewSession(FIRST_PARTY, audience, key_thumbprint=thumbprint)
-    grant = await service.sessions.begin(account, new_session, origin)
+    new_session = NewSession(
+        FIRST_PARTY,
+        audience,
+        key_thumbprint=thumbprint,
+        authenticated_at=signed_in.authenticated_at,
+        amr=signed_in.amr,
+    )
+    grant = await service.sessions.begin(signed_in.account, new_session, origin)
     if grant is None:
         raise _refused(account_changing())
     SIGN_INS.labels("accepted").inc()
@@ -146,6 +164,8 @@ def session_document(session: Session, current: str = "") -> dict[str, Any]:
 
 
 def _refused(error: SignInRefused) -> RequestRefused:
+    if error.code == "code_wrong":
+        return RequestRefused(SecondFactorNeeded.code, f"{error}: send another one", 401)
     if error.code == "credentials_wrong":
         return RequestRefused("invalid_grant", str(error), 401)
     status = 503 if error.code == "account_changing" else 429

@@ -48,6 +48,7 @@ class Presented(NamedTuple):
         request: what was granted.
         login_id: the session of the browser in which it was.
         authenticated_at: when the password was given, in microseconds since 1970.
+        amr: how that one has signed in, names of RFC 8176 with spaces between them.
         expires_at: when it expires, in microseconds since 1970.
         session_id: the session that it was exchanged for, or None.
         account: who has granted it.
@@ -57,6 +58,7 @@ class Presented(NamedTuple):
     request: AuthorizationRequest
     login_id: str
     authenticated_at: int
+    amr: str
     expires_at: int
     session_id: str | None
     account: Account
@@ -81,6 +83,7 @@ class _Granted(msgspec.Struct, frozen=True):
 
     request: AuthorizationRequest
     authenticated_at: int
+    amr: str = "pwd"
 
 
 class AuthorizationCodes:
@@ -103,6 +106,7 @@ class AuthorizationCodes:
         account_id: str,
         login_id: str,
         authenticated_at: int,
+        amr: str,
     ) -> str:
         """Make a code for a request that somebody has granted.
 
@@ -111,11 +115,12 @@ class AuthorizationCodes:
             account_id: who has granted it.
             login_id: the session of the browser in which it was.
             authenticated_at: when the password was given, in microseconds since 1970.
+            amr: how that one has signed in, names of RFC 8176 with spaces between them.
         """
         code = secrets.token_urlsafe(32)
         # What is only for the way to the code is not needed after it, and may be long.
         kept = msgspec.structs.replace(request, state=None, id_token_hint=None, login_hint=None)
-        granted = msgspec.json.encode(_Granted(kept, authenticated_at)).decode()
+        granted = msgspec.json.encode(_Granted(kept, authenticated_at, amr)).decode()
         await self._store.write(
             sql.ADD_CODE,
             *(_hash(code), login_id, granted, self._clock() + LIFETIME),
@@ -200,6 +205,7 @@ class AuthorizationCodes:
             key_thumbprint=key_thumbprint if client.metadata.is_public else "",
             login_id=presented.login_id,
             authenticated_at=presented.authenticated_at,
+            amr=presented.amr,
             logout_uri=client.metadata.backchannel_logout_uri,
         )
         withdrawn = False
@@ -240,6 +246,7 @@ def _presented(code_hash: bytes, row: tuple[Any, ...]) -> Presented:
         request=granted.request,
         login_id=login_id,
         authenticated_at=granted.authenticated_at,
+        amr=granted.amr,
         expires_at=expires_at,
         session_id=session_id,
         account=account_of(tuple(account)),

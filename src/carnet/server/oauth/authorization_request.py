@@ -16,6 +16,7 @@ import msgspec
 
 from carnet.errors import CarnetError
 from carnet.server.clients.clients import LOOPBACK_HOST, Client
+from carnet.server.factors.levels import ACR_VALUES
 
 __all__ = [
     "REAUTHENTICATED_SINCE",
@@ -62,6 +63,10 @@ def _is_prompt(text: str | None, _client: Client) -> bool:
     return prompts <= PROMPTS and ("none" not in prompts or len(prompts) == 1)
 
 
+def _is_reachable(text: str | None, _client: Client) -> bool:
+    return text is None or not set(ACR_VALUES).isdisjoint(text.split())
+
+
 def _may_get_codes(_text: str | None, client: Client) -> bool:
     return "authorization_code" in client.metadata.grant_types
 
@@ -83,7 +88,7 @@ _CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
     ),
     *(
         (name, _is_short, _INVALID, f"{name} is longer than {MAX_TEXT} characters")
-        for name in ("state", "nonce", "login_hint")
+        for name in ("state", "nonce", "login_hint", "acr_values")
     ),
     ("response_type", _is_given, _INVALID, "the parameter response_type is missing"),
     ("response_type", _is("code"), "unsupported_response_type", "the response_type must be code"),
@@ -105,6 +110,11 @@ _CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
     (
         *("prompt", _is_prompt, _INVALID),
         "prompt is none alone, or some of login, consent, select_account",
+    ),
+    # RFC 9470 section 5.
+    (
+        *("acr_values", _is_reachable, "unmet_authentication_requirements"),
+        f"acr_values must have one of: {' '.join(ACR_VALUES)}",
     ),
     ("max_age", _matches(_NUMBER), _INVALID, "max_age must be a whole number of seconds"),
     (
@@ -169,6 +179,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
         nonce: comes back in the ID token, or None.
         prompts: what the person is to be asked in any case.
         max_age: the most seconds since the password was given, or None.
+        acr_values: what the sign-in may amount to, any of them; none for whatever it does.
         login_hint: the username that is expected, or None.
         id_token_hint: an ID token of whoever is expected, or None.
         key_thumbprint: of the key that the tokens are to be bound to, or "" (``dpop_jkt``).
@@ -186,6 +197,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str | None = None
     prompts: frozenset[str] = frozenset()
     max_age: int | None = None
+    acr_values: tuple[str, ...] = ()
     login_hint: str | None = None
     id_token_hint: str | None = None
     key_thumbprint: str = ""
@@ -286,6 +298,7 @@ def read_authorization_request(
         nonce=one.get("nonce"),
         prompts=_prompts(one.get("prompt")),
         max_age=None if max_age is None else int(max_age),
+        acr_values=tuple(one.get("acr_values", "").split()),
         login_hint=one.get("login_hint"),
         id_token_hint=one.get("id_token_hint"),
         key_thumbprint=one.get("dpop_jkt", ""),

@@ -123,12 +123,14 @@ class PresentedDeviceCode(NamedTuple):
         request: what was granted.
         account: who has granted it.
         authenticated_at: when that one gave the password, in microseconds since 1970.
+        amr: how that one has signed in, names of RFC 8176 with spaces between them.
     """
 
     code_hash: bytes
     request: DeviceRequest
     account: Account
     authenticated_at: int
+    amr: str
 
 
 class DeviceCodes:
@@ -202,6 +204,7 @@ class DeviceCodes:
         device: Undecided,
         account: Account,
         authenticated_at: int,
+        amr: str,
         origin: Origin,
         *,
         allowed: bool,
@@ -212,6 +215,7 @@ class DeviceCodes:
             device: which.
             account: who decides.
             authenticated_at: when that one gave the password, in microseconds since 1970.
+            amr: how that one has signed in, names of RFC 8176 with spaces between them.
             origin: from where.
             allowed: what is decided.
 
@@ -223,7 +227,7 @@ class DeviceCodes:
         event = Event.DEVICE_ALLOWED if allowed else Event.DEVICE_DENIED
 
         def work() -> Transaction[bool]:
-            said = (decision, account.id, account.version, authenticated_at)
+            said = (decision, account.id, account.version, authenticated_at, amr)
             if not (yield sql.DECIDE_DEVICE_CODE, (*said, device.user_code_hash, now)):
                 return False
             about = {"account_id": account.id, "reason": device.client_id}
@@ -256,7 +260,7 @@ class DeviceCodes:
         if row.session_id is None and row.account_version != account.version:
             # Its password was changed, say, or all of its sessions were ended.
             raise DeviceCodeRefused("the account has changed since", code="account_changed")
-        return PresentedDeviceCode(code_hash, request, account, row.authenticated_at or 0)
+        return PresentedDeviceCode(code_hash, request, account, row.authenticated_at or 0, row.amr)
 
     async def exchange(
         self, presented: PresentedDeviceCode, client: Client, key_thumbprint: str, origin: Origin
@@ -285,6 +289,7 @@ class DeviceCodes:
             # they have borrowed for a minute.
             login_id=None,
             authenticated_at=presented.authenticated_at,
+            amr=presented.amr,
             logout_uri=client.metadata.backchannel_logout_uri,
         )
         withdrawn = False

@@ -26,6 +26,7 @@ from carnet.server.clients.acting import programs_that_may_act
 from carnet.server.clients.clients import Client
 from carnet.server.clients.unregistered import UnregisteredKind, shown_name, unregistered_kind
 from carnet.server.clock import SECOND
+from carnet.server.factors.levels import ACR_VALUES, acr_of, demanded_of, highest, reaches
 from carnet.server.oauth.authorization_request import (
     REAUTHENTICATED_SINCE,
     AuthorizationRefused,
@@ -40,6 +41,7 @@ from carnet.server.oauth.client_metadata_documents import DocumentRefused
 from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.sign_in import step_up
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession, current
@@ -187,6 +189,10 @@ async def _proceed(request: Request, asked: _Asked) -> Response:
         if silent:
             raise asked.refusal("login_required", "nobody is signed in, or not recently enough")
         return _sign_in(request, asked.given)
+    if not _is_strong(asked, session):
+        if silent:
+            raise asked.refusal("interaction_required", "this needs a second factor")
+        return await step_up(request, session, f"/authorize?{_encoded(asked.given)}")
     if await _needs_consent(asked, session):
         if silent:
             raise asked.refusal("consent_required", "the person has not agreed to this yet")
@@ -200,6 +206,8 @@ async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
     if session is None or not is_same or not _is_recent(asked, session):
         # Somebody else has signed in since the page was shown, or it was not shown at all.
         return _sign_in(request, asked.given)
+    if not _is_strong(asked, session):
+        return await step_up(request, session, f"/authorize?{_encoded(asked.given)}")
     if decision["decision"] != "allow":
         raise asked.refusal("access_denied", "the person did not allow it")
     await asked.service.consents.grant(
@@ -230,6 +238,18 @@ def _is_recent(asked: _Asked, session: BrowserSession) -> bool:
     return request.max_age is None or signed_in_at + request.max_age * SECOND >= service.clock()
 
 
+def _is_strong(asked: _Asked, session: BrowserSession) -> bool:
+    """Tell whether the sign-in amounts to what the request, the client and the role demand."""
+    wanted = [acr for acr in ACR_VALUES if acr in asked.request.acr_values]
+    demanded = highest(
+        # Of several that will do, the lowest.
+        *wanted[:1],
+        asked.client.metadata.required_acr,
+        demanded_of(session.account.roles, asked.service.settings),
+    )
+    return reaches(acr_of(session.amr), demanded)
+
+
 async def _needs_consent(asked: _Asked, session: BrowserSession) -> bool:
     client, request = asked.client, asked.request
     if "consent" in request.prompts:
@@ -243,20 +263,17 @@ def _sign_in(request: Request, given: Mapping[str, Sequence[str]]) -> Response:
     """Lead to the sign-in page, and from there back to the same request."""
     service: Service = request.app.state.service
     now = service.clock()
-    # Of what stands twice, both: a request that is not looked at yet is not put right either.
-    pairs = [
-        (name, value)
-        for name, values in given.items()
-        for value in values
-        if name != REAUTHENTICATED_SINCE
-    ]
     mac = _mac(service, given, now, service.keys.pepper_id)
-    following = {
-        "continue": f"/authorize?{urlencode([*pairs, (REAUTHENTICATED_SINCE, f'{now}.{mac}')])}"
-    }
+    again = {**given, REAUTHENTICATED_SINCE: [f"{now}.{mac}"]}
+    following = {"continue": f"/authorize?{_encoded(again)}"}
     if "login_hint" in given:
         following["login_hint"] = given["login_hint"][0]
     return redirect(request, f"/sign-in?{urlencode(following)}")
+
+
+def _encoded(given: Mapping[str, Sequence[str]]) -> str:
+    # Of what stands twice, both: a request that is not looked at yet is not put right either.
+    return urlencode([(name, value) for name, values in given.items() for value in values])
 
 
 def _reauthenticated_since(asked: _Asked) -> int | None:
@@ -319,7 +336,8 @@ async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -
     if asked.client.unregistered:
         await asked.service.registry.unregistered.note_use(asked.client)
     code = await asked.service.codes.issue(
-        asked.request, session.account.id, session.session_id, session.authenticated_at
+        *(asked.request, session.account.id, session.session_id),
+        *(session.authenticated_at, session.amr),
     )
     parameters = {"code": code, "state": asked.request.state}
     return _back(request, asked.request.redirect_uri, parameters)

@@ -8,6 +8,7 @@ them to let the wrong device in, so nothing is decided before the person has see
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlencode
 
 import structlog
 from starlette.requests import Request
@@ -16,10 +17,11 @@ from starlette.responses import Response
 from carnet.server.accounts.throttle import Delayed
 from carnet.server.clients.acting import programs_that_may_act
 from carnet.server.clients.clients import Client
+from carnet.server.factors.levels import acr_of, demanded_of, highest, reaches
 from carnet.server.oauth.device_codes import Undecided
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import render
-from carnet.server.pages.sign_in import duration
+from carnet.server.pages.sign_in import duration, step_up
 from carnet.server.pages.signed_in import require_session
 from carnet.server.pages.user_agents import device_name
 from carnet.server.service import Service
@@ -61,6 +63,8 @@ async def show_device(request: Request) -> Response:
         device, client = await _find(request, session, typed)
     except _NotFound as error:
         return _again(request, session, typed, error)
+    if not _is_strong(request, session, client):
+        return await step_up(request, session, f"/device?{urlencode({'user_code': typed})}")
     return _ask(request, session, device, client)
 
 
@@ -72,6 +76,8 @@ async def decide(request: Request) -> Response:
     typed = form["user_code"]
     try:
         device, client = await _find(request, session, typed)
+        if not _is_strong(request, session, client):
+            return await step_up(request, session, f"/device?{urlencode({'user_code': typed})}")
         if form["account"] != session.account.id:
             # Somebody else has signed in since the page was shown, or it was not shown at all.
             return _ask(request, session, device, client)
@@ -82,7 +88,8 @@ async def decide(request: Request) -> Response:
                 session.account.id, client.id, asked.audience, asked.scope, origin
             )
         if not await service.device_codes.decide(
-            device, session.account, session.authenticated_at, origin, allowed=allowed
+            *(device, session.account, session.authenticated_at, session.amr, origin),
+            allowed=allowed,
         ):
             raise _NotFound(NOT_FOUND, 422)
     except _NotFound as error:
@@ -116,6 +123,13 @@ async def _find(request: Request, session: BrowserSession, typed: str) -> tuple[
         raise _NotFound(text, 429, {"Retry-After": str(error.seconds)}) from None
     _log.info("user_code_refused", account=session.account.id, address=address)
     raise _NotFound(NOT_FOUND, 422)
+
+
+def _is_strong(request: Request, session: BrowserSession, client: Client) -> bool:
+    """Tell whether the sign-in amounts to what the client and the role demand."""
+    service: Service = request.app.state.service
+    demanded = demanded_of(session.account.roles, service.settings)
+    return reaches(acr_of(session.amr), highest(client.metadata.required_acr, demanded))
 
 
 def _ask(request: Request, session: BrowserSession, device: Undecided, client: Client) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -37,6 +38,16 @@ EXPIRED = (
     "Your session has ended",
     "Nothing has been changed. Sign in again, come back to this page and send what you have typed.",
 )
+AGAIN = (
+    "Sign in again",
+    "Nothing has been changed. What you have sent changes how you sign in: sign in again, come "
+    "back to this page and send it once more.",
+)
+SIGN_IN: Final[Mapping[str, tuple[tuple[str, str], Mapping[str, str]]]] = {
+    "sign_in_needed": (EXPIRED, {}),
+    "recent_sign_in_needed": (AGAIN, {"why": "again"}),
+}
+"""What leads to the sign-in page: in which words, and with which parameters."""
 
 
 def error_page(
@@ -60,11 +71,12 @@ def error_page(
 
 def page_of_refusal(request: Request, error: RequestRefused) -> Response:
     """Show a person why a request was refused."""
-    if error.code == "sign_in_needed":
+    if error.code in SIGN_IN:
+        words, more = SIGN_IN[error.code]
         if request.method == "POST":
-            return resend_page(request, *EXPIRED, 401)
+            return resend_page(request, *words, 401)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return redirect(request, f"/sign-in?{urlencode({'continue': path})}")
+        return redirect(request, f"/sign-in?{urlencode({'continue': path, **more})}")
     if error.status == 503:
         return resend_page(request, *UNAVAILABLE, 503)
     title, text = WORDS.get(error.code) or WORDS.get(error.status) or ("This can't be done", "")

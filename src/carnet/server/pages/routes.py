@@ -8,7 +8,17 @@ from starlette.requests import Request
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from carnet.server.pages import account, authorize, debugger, device, logout, sign_in, sign_up
+from carnet.server.pages import (
+    account,
+    authorize,
+    debugger,
+    device,
+    factors,
+    logout,
+    second_step,
+    sign_in,
+    sign_up,
+)
 from carnet.server.pages.admin import audit as admin_audit
 from carnet.server.pages.admin import clients as admin_clients
 from carnet.server.pages.admin import keys as admin_keys
@@ -50,6 +60,11 @@ PAGES = [
     PageRoute("/static/{name:path}", serve_static, methods=["GET"]),
     PageRoute("/sign-in", sign_in.show_sign_in, methods=["GET"]),
     PageRoute("/sign-in", sign_in.sign_in, methods=["POST"]),
+    PageRoute("/sign-in/code", second_step.show_second_step, methods=["GET"]),
+    PageRoute("/sign-in/code", second_step.take_code, methods=["POST"]),
+    PageRoute("/sign-in/passkey", sign_in.sign_in_by_passkey, methods=["POST"]),
+    PageRoute("/sign-in/code/passkey", second_step.take_passkey, methods=["POST"]),
+    PageRoute("/sign-in/app", second_step.set_app_up, methods=["POST"]),
     PageRoute("/sign-out", sign_in.sign_out, methods=["POST"]),
     PageRoute("/sign-up", sign_up.show_sign_up, methods=["GET"]),
     PageRoute("/sign-up", sign_up.sign_up, methods=["POST"]),
@@ -59,6 +74,15 @@ PAGES = [
     PageRoute("/me/sessions", account.show_sessions, methods=["GET"]),
     PageRoute("/me/sessions/end", account.end_session, methods=["POST"]),
     PageRoute("/me/sessions/end-others", account.end_other_sessions, methods=["POST"]),
+    PageRoute("/me/factors", factors.show_factors, methods=["GET"]),
+    PageRoute("/me/factors/app", factors.show_new_app, methods=["GET"]),
+    PageRoute("/me/factors/app", factors.add_app, methods=["POST"]),
+    PageRoute("/me/factors/passkey", factors.show_new_passkey, methods=["GET"]),
+    PageRoute("/me/factors/passkey", factors.add_passkey, methods=["POST"]),
+    PageRoute("/me/factors/recovery-codes", factors.ask_recovery_codes, methods=["GET"]),
+    PageRoute("/me/factors/recovery-codes", factors.make_recovery_codes, methods=["POST"]),
+    PageRoute("/me/factors/remove", factors.ask_removal, methods=["GET"]),
+    PageRoute("/me/factors/remove", factors.remove_factor, methods=["POST"]),
     PageRoute("/me/applications", account.show_applications, methods=["GET"]),
     PageRoute("/me/applications/disconnect", account.disconnect, methods=["POST"]),
     PageRoute("/me/agents/stop", account.stop_agent, methods=["POST"]),

@@ -4,47 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.errors import CarnetError
-from carnet.server.accounts.accounts import Account
+from carnet.server.factors.factors import PASSWORD
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.signed_in import is_recent
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
-from carnet.server.web.browser_session import begin, check_same_origin, current, end
+from carnet.server.web.browser_session import (
+    BrowserSession,
+    begin,
+    check_same_origin,
+    current,
+    end,
+)
 from carnet.server.web.known_devices import known_device, remember_device
-from carnet.server.web.password_sign_in import SignInRefused, account_changing, check_password
+from carnet.server.web.passkey_sign_in import ask_for_passkey, sign_in_with_passkey
+from carnet.server.web.password_sign_in import (
+    SecondFactorNeeded,
+    SignedIn,
+    SignInRefused,
+    account_changing,
+)
+from carnet.server.web.password_sign_in import sign_in as prove
+from carnet.server.web.second_step import begin_second_step
 
 __all__ = [
     "HOME",
     "NO_ERRORS",
+    "ask_second_step",
     "duration",
     "enter",
     "in_words",
     "show_sign_in",
     "sign_in",
+    "sign_in_by_passkey",
     "sign_out",
+    "step_up",
 ]
 
 HOME = "/me"
 NO_ERRORS: Final[Mapping[str, str]] = {}
+WHY: Final = {
+    "again": "What follows changes how you sign in. Sign in once more to go on.",
+    "late": "That took too long. Sign in again.",
+}
 
 
 async def show_sign_in(request: Request) -> Response:
     """Ask for a username and a password.
 
-    ``continue`` is the path to go on to; ``login_hint`` is a username to begin with. Whoever is
-    signed in already is told so: the page may have been opened again to become somebody else.
+    ``continue`` is the path to go on to; ``login_hint`` is a username to begin with; ``why`` says
+    why it is asked. Whoever is signed in already is told so: the page may have been opened again to
+    become somebody else.
     """
     following = local_path(request.query_params.get("continue", ""), HOME)
     username = request.query_params.get("login_hint", "")
-    return _page(request, following, username, already=await current(request))
+    why = WHY.get(request.query_params.get("why", ""), "")
+    already = None if why else await current(request)
+    return await _page(request, following, username, notice=why, already=already)
 
 
 async def sign_in(request: Request) -> Response:
@@ -59,17 +85,37 @@ async def sign_in(request: Request) -> Response:
             if username.strip()
             else {"username": "Type your username."}
         )
-        return _page(request, following, username, 422, errors=missing)
+        return await _page(request, following, username, 422, errors=missing)
     try:
         device = known_device(request, username)
-        account = await check_password(service, username, password, origin_of(request), device)
-        return await enter(request, account, following)
+        signed_in = await prove(service, username, password, origin_of(request), device)
+        return await enter(request, signed_in, following)
+    except SecondFactorNeeded as needed:
+        return ask_second_step(request, needed, following)
     except SignInRefused as error:
-        return _refused(request, error, following, username)
+        return await _refused(request, error, following, username)
     except StoreUnavailable as error:
         log_failure(request.scope, 503, error)
         text = "The service can't reach its database. Type your password again in a moment."
-        return _page(request, following, username, 503, notice=text)
+        return await _page(request, following, username, 503, notice=text)
+
+
+async def sign_in_by_passkey(request: Request) -> Response:
+    """Sign in with a passkey alone, and go on."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    following = local_path(form["continue"], HOME)
+    try:
+        signed_in = await sign_in_with_passkey(
+            service, form["state"], form["answer"], origin_of(request)
+        )
+        return await enter(request, signed_in, following)
+    except SignInRefused as error:
+        return await _refused(request, error, following, "")
+    except StoreUnavailable as error:
+        log_failure(request.scope, 503, error)
+        text = "The service can't reach its database. Try again in a moment."
+        return await _page(request, following, "", 503, notice=text)
 
 
 async def sign_out(request: Request) -> Response:
@@ -80,35 +126,63 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-async def enter(request: Request, account: Account, following: str) -> Response:
-    """Begin a browser's session and go on.
+def ask_second_step(request: Request, needed: SecondFactorNeeded, following: str) -> Response:
+    """Go on to the page that asks for what is missing."""
+    response = redirect(request, f"/sign-in/code?{urlencode({'continue': following})}")
+    begin_second_step(request, response, needed.proved)
+    return response
+
+
+async def step_up(request: Request, session: BrowserSession, following: str) -> Response:
+    """Ask somebody who is signed in for the second factor alone; the session goes on with it.
+
+    Whoever has none yet adds one, as on the account's own page after a recent sign-in alone: a
+    browser that somebody has left open is not enough for that.
+    """
+    service: Service = request.app.state.service
+    has_one = bool(await service.factors.kinds(session.account.id))
+    if not has_one and not is_recent(request, session):
+        return redirect(request, f"/sign-in?{urlencode({'continue': following, 'why': 'again'})}")
+    proved = SignedIn(session.account, PASSWORD, session.authenticated_at)
+    return ask_second_step(request, SecondFactorNeeded(proved, ()), following)
+
+
+async def enter(
+    request: Request, signed_in: SignedIn, following: str, response: Response | None = None
+) -> Response:
+    """Begin a browser's session and go on, unless there is another answer.
 
     Raises:
         SignInRefused: ``account_changing``.
     """
-    response = redirect(request, following)
-    if await begin(request, account, response) is None:
+    response = response or redirect(request, following)
+    if await begin(request, signed_in, response) is None:
         raise account_changing()
-    remember_device(request, response, account.username)
+    remember_device(request, response, signed_in.account.username)
     SIGN_INS.labels("accepted").inc()
     return response
 
 
-def _refused(request: Request, error: SignInRefused, following: str, username: str) -> Response:
+async def _refused(
+    request: Request, error: SignInRefused, following: str, username: str
+) -> Response:
     headers = {"Retry-After": str(error.seconds)} if error.seconds else None
     if error.code == "credentials_wrong":
         text = "The username or the password is wrong."
-        return _page(request, following, username, 401, errors={"password": text})
+        return await _page(request, following, username, 401, errors={"password": text})
+    if error.code == "passkey_wrong":
+        text = "This passkey was not accepted, or the page was open for too long. Try again."
+        return await _page(request, following, username, 401, notice=text)
     if error.code == "too_many_failures":
         text = (
             f"There were too many failed attempts. Wait {duration(error.seconds)}, then try again."
         )
-        return _page(request, following, username, 429, headers, notice=text)
+        return await _page(request, following, username, 429, headers, notice=text)
     log_failure(request.scope, 503, error)
-    return _page(request, following, username, 503, headers, notice=in_words(error))
+    return await _page(request, following, username, 503, headers, notice=in_words(error))
 
 
-def _page(
+async def _page(
     request: Request,
     following: str,
     typed: str,
@@ -119,6 +193,7 @@ def _page(
     already: object = None,
     errors: Mapping[str, str] = NO_ERRORS,
 ) -> Response:
+    service: Service = request.app.state.service
     return render(
         request,
         "sign_in.html",
@@ -127,8 +202,11 @@ def _page(
         following=following,
         typed=typed,
         notice_text=notice,
+        # What is asked for a reason is nobody's mistake.
+        notice_kind="" if notice in WHY.values() else "bad",
         signed_out="signed-out" in request.query_params,
         already=already,
+        ceremony=await ask_for_passkey(service, "sign in"),
         username_error=errors.get("username", ""),
         password_error=errors.get("password", ""),
     )

@@ -13,12 +13,17 @@ from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.log import log_failure
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import render
-from carnet.server.pages.sign_in import HOME, NO_ERRORS, enter, in_words
+from carnet.server.pages.sign_in import HOME, NO_ERRORS, ask_second_step, enter, in_words
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.known_devices import known_device
-from carnet.server.web.password_sign_in import SignInRefused, check_password, make_account
+from carnet.server.web.password_sign_in import (
+    SecondFactorNeeded,
+    SignInRefused,
+    make_account,
+    sign_in,
+)
 
 __all__ = ["show_sign_up", "sign_up"]
 
@@ -42,14 +47,16 @@ async def sign_up(request: Request) -> Response:
     origin = origin_of(request)
     try:
         try:
-            account = await make_account(service, username, password, origin)
+            signed_in = await make_account(service, username, password, origin)
         except AccountRefused as error:
             if error.code != "username_taken":
                 raise
             # The form may have been sent twice: then the password is right, too.
             device = known_device(request, username)
-            account = await check_password(service, username, password, origin, device)
-        return await enter(request, account, following)
+            signed_in = await sign_in(service, username, password, origin, device)
+        return await enter(request, signed_in, following)
+    except SecondFactorNeeded as needed:
+        return ask_second_step(request, needed, following)
     except AccountRefused as error:
         field = "username" if error.member == "username" else "new_password"
         return _page(request, following, username, 422, errors={field: in_words(error)})

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 
+from carnet.server.clock import SECOND
+from carnet.server.factors.levels import acr_of, demanded_of, reaches
 from carnet.server.service import Service
 from carnet.server.web.browser_session import BrowserSession, current
 from carnet.server.web.requests import RequestRefused
 
-__all__ = ["require_administrator", "require_session"]
+__all__ = ["is_recent", "require_administrator", "require_recent", "require_session"]
+
+RECENT_SECONDS: Final = 600
 
 
 async def require_session(request: Request) -> BrowserSession:
@@ -23,6 +29,25 @@ async def require_session(request: Request) -> BrowserSession:
     return session
 
 
+async def require_recent(request: Request) -> BrowserSession:
+    """Give the session of somebody who has signed in some minutes ago.
+
+    Raises:
+        RequestRefused: as ``require_session``, and ``recent_sign_in_needed``, which is answered by
+            the sign-in page, too.
+    """
+    session = await require_session(request)
+    if not is_recent(request, session):
+        raise RequestRefused("recent_sign_in_needed", "sign in again first", 401)
+    return session
+
+
+def is_recent(request: Request, session: BrowserSession) -> bool:
+    """Tell whether somebody has signed in some minutes ago."""
+    service: Service = request.app.state.service
+    return service.clock() < session.authenticated_at + RECENT_SECONDS * SECOND
+
+
 async def require_administrator(request: Request) -> BrowserSession:
     """Give the session of an administrator.
 
@@ -34,4 +59,7 @@ async def require_administrator(request: Request) -> BrowserSession:
     role = service.settings.admin_role
     if role not in session.account.roles:
         raise RequestRefused("insufficient_scope", f"this needs the role {role}", 403)
+    if not reaches(acr_of(session.amr), demanded_of(session.account.roles, service.settings)):
+        # The rule is newer than the sign-in.
+        raise RequestRefused("sign_in_needed", "sign in with a second factor first", 401)
     return session

@@ -146,6 +146,7 @@ class Agents:
             scope=scope,
             key_thumbprint="",
             authenticated_at=None,
+            amr="",
             roles=roles,
             claims=claims,
             version=version,

@@ -64,12 +64,14 @@ class SignedIn(NamedTuple):
         account: who.
         authenticated_at: when, in microseconds since 1970.
         scope: what the session's client was granted, names with spaces between them.
+        amr: how, names of RFC 8176 with spaces between them; "" where another issuer knows that.
     """
 
     session_id: str
     account: Account
     authenticated_at: int | None
     scope: str = ""
+    amr: str = ""
 
 
 class IdentityRefused(CarnetError):
@@ -177,8 +179,8 @@ class Identities:
         rows = await self._store.read(sql.SIGNED_IN, session_id, client_id, now, now - self._idle)
         if not rows:
             return None
-        scope, authenticated_at, *account = rows[0]
-        return SignedIn(session_id, account_of(account), authenticated_at, scope)
+        scope, authenticated_at, amr, *account = rows[0]
+        return SignedIn(session_id, account_of(account), authenticated_at, scope, amr)
 
     async def sign_in(
         self, issuer: str, subject: str, authenticated_at: int | None, origin: Origin
@@ -197,10 +199,7 @@ class Identities:
         now = self._clock()
         asked = sql.SignInElsewhere(ELSEWHERE, issuer, now, subject)
         rows = await self._store.read(sql.SIGN_IN_ELSEWHERE, *asked)
-        row = _good(rows)
-        moment = min(row.linked_at if authenticated_at is None else authenticated_at, now)
-        if row.ended_at is not None and row.ended_at >= moment:
-            raise IdentityRefused("it has ended since they signed in there", code="ended_since")
+        row, moment = _good(rows, authenticated_at, now)
         account = account_of(row[:6])
         if row.session_id is None:
             return await self._begin(asked, account, moment, origin)
@@ -233,7 +232,7 @@ class Identities:
             # Whoever unlinks the identity or changes the account meanwhile waits, or is waited for.
             if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
                 raise IdentityRefused("the account has changed", code="account_changed")
-            row = _good((yield sql.SIGN_IN_ELSEWHERE, asked))
+            row, _ = _good((yield sql.SIGN_IN_ELSEWHERE, asked), moment, asked.now)
             if row.session_id is not None:
                 return SignedIn(row.session_id, account, moment)
             yield sql.ADD_IDENTITY_SESSION, values
@@ -244,10 +243,16 @@ class Identities:
         return await self._store.transact(work)
 
 
-def _good(rows: list[tuple[object, ...]]) -> sql.SignInElsewhereRow:
+def _good(
+    rows: list[tuple[object, ...]], authenticated_at: int | None, now: int
+) -> tuple[sql.SignInElsewhereRow, int]:
+    """Give what is known of the account, and the moment that counts as that of the sign-in."""
     if not rows:
         raise IdentityRefused("no account is linked to this subject", code="not_linked")
     row = sql.SignInElsewhereRow(*rows[0])  # type: ignore[arg-type]  # as the statement gives them
     if row.disabled_at is not None:
         raise IdentityRefused("the account is disabled", code="account_disabled")
-    return row
+    moment = min(row.linked_at if authenticated_at is None else authenticated_at, now)
+    if row.ended_at is not None and row.ended_at >= moment:
+        raise IdentityRefused("it has ended since they signed in there", code="ended_since")
+    return row, moment

@@ -39,6 +39,7 @@ class Grant(NamedTuple):
         scope: what was granted, names with spaces between them.
         key_thumbprint: of the key that the tokens are bound to, or "".
         authenticated_at: when the password was given, in microseconds since 1970.
+        amr: how the person has signed in, names of RFC 8176 with spaces between them.
         roles: the account's roles now.
         claims: the account's custom claims now.
         version: the account's ``sub_ver`` now.
@@ -52,6 +53,7 @@ class Grant(NamedTuple):
     scope: str
     key_thumbprint: str
     authenticated_at: int | None
+    amr: str
     roles: tuple[str, ...]
     claims: dict[str, Any]
     version: int
@@ -68,6 +70,7 @@ class NewSession(NamedTuple):
         key_thumbprint: of the key that its tokens are bound to, or "" (RFC 9449).
         login_id: the session of the browser that it ends with, or None.
         authenticated_at: when the password was given, in microseconds since 1970; None is now.
+        amr: how the person has signed in, names of RFC 8176 with spaces between them.
         logout_uri: whom to tell when it has ended, or None.
     """
 
@@ -77,6 +80,7 @@ class NewSession(NamedTuple):
     key_thumbprint: str = ""
     login_id: str | None = None
     authenticated_at: int | None = None
+    amr: str = "pwd"
     logout_uri: str | None = None
 
 
@@ -125,11 +129,13 @@ class Login(NamedTuple):
         session_id: which.
         account: whose, as it is now.
         authenticated_at: when the password was given, in microseconds since 1970.
+        amr: how that one has signed in, names of RFC 8176 with spaces between them.
     """
 
     session_id: str
     account: Account
     authenticated_at: int
+    amr: str
 
 
 class AudienceAndScope(NamedTuple):

@@ -128,6 +128,7 @@ class Sessions(SessionEnding):
                 key_thumbprint=new.key_thumbprint,
                 login_id=new.login_id,
                 authenticated_at=authenticated_at,
+                amr=new.amr,
                 logout_uri=new.logout_uri,
                 account_id=account.id,
                 account_version=account.version,
@@ -148,6 +149,7 @@ class Sessions(SessionEnding):
             scope=new.scope,
             key_thumbprint=new.key_thumbprint,
             authenticated_at=authenticated_at,
+            amr=new.amr,
             roles=account.roles,
             claims=account.claims,
             version=account.version,
@@ -174,13 +176,19 @@ class Sessions(SessionEnding):
         )
         if not rows:
             return None
-        session_id, authenticated_at, used_at, *account = rows[0]
+        session_id, authenticated_at, amr, used_at, *account = rows[0]
         if used_at < now - TOUCH_AFTER:
             await self._store.write(sql.TOUCH_SESSION, now, address, session_id)
-        return Login(session_id, account_of(account), authenticated_at)
+        return Login(session_id, account_of(account), authenticated_at, amr)
 
     async def renew(
-        self, text: str, account: Account, client_id: str, origin: Origin
+        self,
+        text: str,
+        account: Account,
+        client_id: str,
+        origin: Origin,
+        amr: str = "pwd",
+        authenticated_at: int | None = None,
     ) -> Renewed | None:
         """Carry a session on for the account that has just proved again that it is its own.
 
@@ -192,6 +200,8 @@ class Sessions(SessionEnding):
             account: who has signed in.
             client_id: the client that the session is with.
             origin: from where.
+            amr: how, names of RFC 8176 with spaces between them.
+            authenticated_at: when the password was given, in microseconds since 1970; None is now.
 
         Returns:
             What it is now; None where there is no such session of this account, or where the
@@ -205,6 +215,8 @@ class Sessions(SessionEnding):
 
         values = sql.RenewLogin(
             presented_generation=token.generation,
+            authenticated_at=authenticated_at or now,
+            amr=amr,
             now=now,
             address=origin.address,
             expires_at=now + self._lifetime,
@@ -228,7 +240,8 @@ class Sessions(SessionEnding):
         renewed = await self._store.transact(work)
         if renewed is None:
             return None
-        return Renewed(renewed.session_id, now, self._mint(token.at(renewed.generation)))
+        text = self._mint(token.at(renewed.generation))
+        return Renewed(renewed.session_id, values.authenticated_at, text)
 
     async def refresh(
         self,
@@ -398,6 +411,7 @@ class Sessions(SessionEnding):
             row.scope,
             row.key_thumbprint,
             row.authenticated_at,
+            row.amr,
             roles,
             claims,
             version,

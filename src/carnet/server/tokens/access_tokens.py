@@ -15,6 +15,7 @@ from carnet.server.clients.scopes import add_claims, every_claim
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.sessions.sessions import Grant
 from carnet.server.settings import Settings
+from carnet.server.tokens.sign_in_claims import sign_in_claims
 
 __all__ = ["AccessTokens"]
 
@@ -58,6 +59,7 @@ class AccessTokens:
             "client_id": grant.client_id,
             "sid": grant.session_id,
             "sub_ver": grant.version,
+            **sign_in_claims(grant.amr, grant.authenticated_at),
         }
         if grant.scope:
             claims["scope"] = grant.scope
@@ -95,8 +97,9 @@ class AccessTokens:
         }
         if grant.scope:
             claims["scope"] = grant.scope
-        if "may_act" in subject:
-            claims["may_act"] = subject["may_act"]
+        for name in ("acr", "amr", "auth_time", "may_act"):
+            if name in subject:
+                claims[name] = subject[name]
         return self.sign(claims, grant.audience, lifetime, key_thumbprint)
 
     def sign(

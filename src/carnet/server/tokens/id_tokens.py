@@ -17,16 +17,13 @@ from carnet.jwt.verifier import Verifier
 from carnet.server.accounts.accounts import Account
 from carnet.server.clients.clients import Client
 from carnet.server.clients.scopes import ScopeTable
-from carnet.server.clock import SECOND
 from carnet.server.identifiers import new_identifier
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.sessions.sessions import Grant
 from carnet.server.settings import Settings
+from carnet.server.tokens.sign_in_claims import sign_in_claims
 
-__all__ = ["ACR", "LOGOUT_EVENT", "IdTokens"]
-
-ACR: Final = "aal1"
-"""What a sign-in with a password alone amounts to (NIST SP 800-63B)."""
+__all__ = ["LOGOUT_EVENT", "IdTokens"]
 
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_TOKEN_LIFETIME: Final = 120
@@ -71,12 +68,9 @@ class IdTokens:
             "aud": client.id,
             "azp": client.id,
             "sid": grant.session_id,
-            "acr": ACR,
-            "amr": ["pwd"],
+            **sign_in_claims(grant.amr, grant.authenticated_at),
             "at_hash": _half_hash(access_token, self._alg),
         }
-        if grant.authenticated_at is not None:
-            claims["auth_time"] = grant.authenticated_at // SECOND
         if nonce is not None:
             claims["nonce"] = nonce
         return self._signer(client, "JWT", self._lifetime).sign(claims)

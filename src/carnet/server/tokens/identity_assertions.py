@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from carnet.jwt.signer import Signer
-from carnet.server.clock import SECOND
 from carnet.server.identifiers import new_identifier
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.sessions.identities import SignedIn
 from carnet.server.settings import Settings
-from carnet.server.tokens.id_tokens import ACR
+from carnet.server.tokens.sign_in_claims import sign_in_claims
 
 __all__ = [
     "IDENTITY_ASSERTION",
@@ -71,11 +70,8 @@ class IdentityAssertions:
             "client_id": client_id,
             "jti": new_identifier(),
             "resource": resource,
-            "acr": ACR,
-            "amr": ["pwd"],
+            **sign_in_claims(signed_in.amr, signed_in.authenticated_at),
         }
-        if signed_in.authenticated_at is not None:
-            claims["auth_time"] = signed_in.authenticated_at // SECOND
         if scope:
             claims["scope"] = scope
         if key_thumbprint:

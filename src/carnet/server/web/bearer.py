@@ -15,6 +15,7 @@ from carnet.jwt.claims import Claims
 from carnet.jwt.dpop import bound_key
 from carnet.server.audit import Origin
 from carnet.server.clients.resources import ADMINISTRATION
+from carnet.server.factors.levels import demanded_of, reaches
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import FIRST_PARTY
 from carnet.server.web.dpop import prove_with_token
@@ -65,13 +66,17 @@ async def administrator_claims(request: Request) -> Claims:
     """Give the claims of a request's access token, of somebody who may see to other accounts.
 
     Raises:
-        RequestRefused: 401 as ``session_claims``, 403 where the role is missing.
+        RequestRefused: 401 as ``session_claims``, or where the sign-in was with less than the role
+            demands, 403 where the role is missing.
     """
     service: Service = request.app.state.service
     claims = await session_claims(request, ADMINISTRATION)
     role = service.settings.admin_role
     if role not in claims.roles:
         raise insufficient_scope(f"this needs the role {role}")
+    demanded = demanded_of(claims.roles, service.settings)
+    if not reaches(claims.get("acr"), demanded):
+        raise _insufficient_authentication(demanded)
     return claims
 
 
@@ -110,6 +115,13 @@ def insufficient_scope(text: str, scope: str | None = None) -> RequestRefused:
     if scope is not None:
         challenge += f', scope="{scope}"'
     return RequestRefused("insufficient_scope", text, 403, {"WWW-Authenticate": challenge})
+
+
+def _insufficient_authentication(acr: str) -> RequestRefused:
+    """Make the refusal of a token whose sign-in was not enough (RFC 9470 section 3)."""
+    name, text = "insufficient_user_authentication", "this needs a sign-in with a second factor"
+    challenge = f'Bearer error="{name}", error_description="{text}", acr_values="{acr}"'
+    return RequestRefused(name, text, 401, {"WWW-Authenticate": challenge})
 
 
 def _refused(error: InvalidToken, issuer: str, scheme: str) -> RequestRefused:

@@ -20,6 +20,7 @@ from carnet.server.accounts.accounts import Account
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import BROWSER, NewSession
 from carnet.server.web.bearer import origin_of
+from carnet.server.web.password_sign_in import SignedIn
 from carnet.server.web.requests import RequestRefused, header_values
 
 __all__ = ["BrowserSession", "begin", "check_same_origin", "current", "end", "forget"]
@@ -32,11 +33,13 @@ class BrowserSession(NamedTuple):
         session_id: of the browser's session.
         account: who it is.
         authenticated_at: when the password was given, in microseconds since 1970.
+        amr: how that one has signed in, names of RFC 8176 with spaces between them.
     """
 
     session_id: str
     account: Account
     authenticated_at: int
+    amr: str
 
 
 async def current(request: Request) -> BrowserSession | None:
@@ -49,7 +52,7 @@ async def current(request: Request) -> BrowserSession | None:
     return None if found is None else BrowserSession(*found)
 
 
-async def begin(request: Request, account: Account, response: Response) -> BrowserSession | None:
+async def begin(request: Request, signed_in: SignedIn, response: Response) -> BrowserSession | None:
     """Sign an account in with this browser, by a cookie in the response.
 
     An account that was signed in with it already keeps its session, and so the applications that
@@ -61,18 +64,20 @@ async def begin(request: Request, account: Account, response: Response) -> Brows
     """
     service: Service = request.app.state.service
     origin = origin_of(request)
-    before = _held(request)
-    renewed = await service.sessions.renew(before, account, BROWSER, origin)
+    before, (account, amr, authenticated_at) = _held(request), signed_in
+    renewed = await service.sessions.renew(before, account, BROWSER, origin, amr, authenticated_at)
     if renewed is not None:
         _set_cookie(service, response, renewed.token)
-        return BrowserSession(renewed.session_id, account, renewed.authenticated_at)
-    new_session = NewSession(BROWSER, service.settings.audiences[0])
+        return BrowserSession(renewed.session_id, account, renewed.authenticated_at, amr)
+    new_session = NewSession(
+        BROWSER, service.settings.audiences[0], authenticated_at=authenticated_at, amr=amr
+    )
     grant = await service.sessions.begin(account, new_session, origin)
     if grant is None or grant.authenticated_at is None:
         return None
     await service.sessions.end_by_refresh_token(before, "signed_in_again", origin, BROWSER)
     _set_cookie(service, response, grant.refresh_token)
-    return BrowserSession(grant.session_id, account, grant.authenticated_at)
+    return BrowserSession(grant.session_id, account, grant.authenticated_at, amr)
 
 
 def _set_cookie(service: Service, response: Response, token: str) -> None:

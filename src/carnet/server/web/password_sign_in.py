@@ -1,9 +1,15 @@
-"""Checking a username and a password, for programs and pages alike: throttled and written down."""
+"""Signing in with a username and a password, for programs and pages alike.
+
+Attempts are throttled and written down. Whoever has a second factor is asked for it: ``sign_in``
+and ``complete`` are the only ways to a ``SignedIn``, and no session of a password begins without
+one. Until the password was right, nothing tells whether there is a second factor, or an account.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NamedTuple
 
 import structlog
 
@@ -12,16 +18,22 @@ from carnet.server.accounts.accounts import Account, AccountRefused, Refusal
 from carnet.server.accounts.passwords import TooBusy
 from carnet.server.accounts.throttle import Attempt, Delayed
 from carnet.server.audit import Event, Origin, record
+from carnet.server.factors.factors import PASSWORD
+from carnet.server.factors.levels import acr_of, demanded_of, reaches
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.store import Transaction
 
 __all__ = [
+    "SecondFactorNeeded",
     "SignInRefused",
+    "SignedIn",
     "account_changing",
     "change_password",
-    "check_password",
+    "complete",
     "make_account",
+    "sign_in",
+    "write_down",
 ]
 
 _log = structlog.get_logger()
@@ -30,7 +42,8 @@ _log = structlog.get_logger()
 class SignInRefused(CarnetError):
     """Somebody can't be signed in.
 
-    Codes: ``credentials_wrong``, ``too_many_failures``, ``too_busy``, ``account_changing``.
+    Codes: ``credentials_wrong``, ``code_wrong``, ``passkey_wrong``, ``too_many_failures``,
+    ``too_busy``, ``account_changing``.
 
     Args:
         message: for whoever tries.
@@ -43,10 +56,49 @@ class SignInRefused(CarnetError):
         self.seconds = seconds
 
 
-async def check_password(
-    service: Service, username: str, password: str, origin: Origin, device: str = ""
-) -> Account:
-    """Give the account of a username and a password.
+class SignedIn(NamedTuple):
+    """What somebody has proved.
+
+    Attributes:
+        account: who it is.
+        amr: how, names of RFC 8176 with spaces between them.
+        authenticated_at: when the first factor was proved, in microseconds since 1970.
+    """
+
+    account: Account
+    amr: str
+    authenticated_at: int
+
+
+class SecondFactorNeeded(CarnetError):
+    """The password was right, and is not enough.
+
+    Args:
+        proved: what is proved so far.
+        kinds: of the factors that the account has; without any, it has to add one.
+    """
+
+    code = "second_factor_required"
+
+    def __init__(self, proved: SignedIn, kinds: tuple[str, ...]) -> None:
+        super().__init__(
+            "the account has a second factor: send a code of it, as the member code"
+            if kinds
+            else "the account must have a second factor, and has none: sign in with a browser once"
+        )
+        self.proved = proved
+        self.kinds = kinds
+
+
+async def sign_in(
+    service: Service,
+    username: str,
+    password: str,
+    origin: Origin,
+    device: str = "",
+    code: str = "",
+) -> SignedIn:
+    """Sign somebody in with a username and a password.
 
     Args:
         service: the service.
@@ -54,10 +106,54 @@ async def check_password(
         password: as it was typed.
         origin: who asks.
         device: names the browser, if the account is known to have signed in with it; else "".
+        code: of the second factor, as it was typed, or "".
 
     Raises:
         SignInRefused: a failure counts against the address and the account.
+        SecondFactorNeeded: as ``complete``.
     """
+    account = await _check_password(service, username, password, origin, device)
+    return await complete(
+        service, SignedIn(account, PASSWORD, service.clock()), origin, device, code
+    )
+
+
+async def complete(
+    service: Service, proved: SignedIn, origin: Origin, device: str = "", code: str = ""
+) -> SignedIn:
+    """Decide whether what somebody has proved is enough, and take the code where there is one.
+
+    Args:
+        service: the service.
+        proved: what was proved so far.
+        origin: who asks.
+        device: names the browser, if the account is known to have signed in with it; else "".
+        code: of the second factor, as it was typed, or "".
+
+    Raises:
+        SignInRefused: a wrong code counts against the account.
+        SecondFactorNeeded: if there has to be a code.
+    """
+    account, reached = proved.account, acr_of(proved.amr)
+    kinds = await service.factors.kinds(account.id)
+    if not kinds and reaches(reached, demanded_of(account.roles, service.settings)):
+        return proved
+    if not kinds or not code:
+        raise SecondFactorNeeded(proved, kinds)
+    async with _in_turn(service.throttle.second_factor(account.id, device)) as attempt:
+        amr = await service.factors.check_code(account, code, origin)
+        if amr is not None:
+            attempt.succeed()
+    if amr is None:
+        about = "wrong_code", account.id
+        await write_down(service, Event.SECOND_FACTOR_REFUSED, *about, origin)
+        raise SignInRefused("the code is wrong, or was used before", "code_wrong")
+    return proved._replace(amr=amr)
+
+
+async def _check_password(
+    service: Service, username: str, password: str, origin: Origin, device: str
+) -> Account:
     try:
         async with _in_turn(service.throttle.sign_in(username, origin.address, device)) as attempt:
             found = await service.accounts.check(username, password)
@@ -67,13 +163,14 @@ async def check_password(
         _log.info("sign_in_refused", reason=error.code, address=origin.address)
         raise
     if isinstance(found, Refusal):
-        await _write_down(service, found, origin)
+        about = "wrong_username_or_password", found.account_id
+        await write_down(service, Event.SIGN_IN_REFUSED, *about, origin, cause=found.reason)
         raise SignInRefused("the username or the password is wrong", "credentials_wrong")
     return found
 
 
-async def make_account(service: Service, username: str, password: str, origin: Origin) -> Account:
-    """Make an account for somebody who asks for one.
+async def make_account(service: Service, username: str, password: str, origin: Origin) -> SignedIn:
+    """Make an account for somebody who asks for one, and sign that one in.
 
     Raises:
         AccountRefused: as ``Accounts.create``.
@@ -81,11 +178,12 @@ async def make_account(service: Service, username: str, password: str, origin: O
     """
     async with _in_turn(service.throttle.sign_up(origin.address)) as attempt:
         try:
-            return await service.accounts.create(username, password, origin=origin)
+            account = await service.accounts.create(username, password, origin=origin)
         except AccountRefused as error:
             if error.code not in ("username_taken", "username_alike"):
                 attempt.forgive()
             raise
+    return await complete(service, SignedIn(account, PASSWORD, service.clock()), origin)
 
 
 async def change_password(
@@ -145,24 +243,36 @@ async def _in_turn(slots: AbstractAsyncContextManager[Attempt]) -> AsyncIterator
         raise SignInRefused(str(error), error.code, 2) from None
 
 
-async def _write_down(service: Service, refusal: Refusal, origin: Origin) -> None:
+async def write_down(
+    service: Service,
+    event: Event,
+    reason: str,
+    account_id: str | None,
+    origin: Origin,
+    cause: str = "",
+) -> None:
+    """Write down that somebody was refused.
+
+    Args:
+        service: the service.
+        event: what for the audit log.
+        reason: why, for the audit log.
+        account_id: whom it is about, where that is known.
+        origin: who has tried.
+        cause: why, for the log, where that says more.
+    """
     SIGN_INS.labels("refused").inc()
     # Without what was typed: it may be a password, in the wrong field.
     _log.info(
         "sign_in_refused",
-        reason=refusal.reason,
-        account=refusal.account_id,
+        reason=cause or reason,
+        account=account_id,
         address=origin.address,
     )
 
     def work() -> Transaction[None]:
         if (yield from service.throttle.audited(origin.address)):
-            yield from record(
-                service.clock(),
-                Event.SIGN_IN_REFUSED,
-                origin,
-                account_id=refusal.account_id,
-                reason="wrong_username_or_password",
-            )
+            about = {"account_id": account_id, "reason": reason}
+            yield from record(service.clock(), event, origin, **about)
 
     await service.store.transact(work)

@@ -202,6 +202,7 @@ async def add_client(request: Request) -> Response:
         "exchange_from": form["exchange_from"].split(),
         "exchange_to": form["exchange_to"].split(),
         "identity_issuers": form["identity_issuers"].split(),
+        "required_acr": form["required_acr"] or "aal1",
         "first_party": form["first_party"] == "yes",
         "plain_http": form["plain_http"] == "yes",
         **KINDS.get(form["kind"], KINDS["web"])[1],

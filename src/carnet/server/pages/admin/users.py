@@ -45,6 +45,7 @@ CHANGED: Final = {
     "unlink": "The account is not linked any more, and what began with that has ended.",
     "stop": "The program is stopped; it gets nothing more until the user signs in again.",
     "sign-out": "All sessions of the account have ended.",
+    "reset-factors": "The second factors are removed, and all sessions of the account have ended.",
 }
 QUESTIONS: Final = {
     "disable": (
@@ -57,6 +58,12 @@ QUESTIONS: Final = {
         "Sign {} out everywhere?",
         "All sessions of the account end at once and can't be brought back.",
         "End all sessions",
+    ),
+    "reset-factors": (
+        "Remove the second factors of {}?",
+        "The password alone lets in from then on, and all sessions of the account end at once. Do "
+        "this only for somebody whom you know to have lost them.",
+        "Remove the second factors",
     ),
 }
 
@@ -172,6 +179,8 @@ async def change_user(request: Request) -> Response:
             await service.identities.unlink(account.id, form["issuer"], form["subject"], origin)
         elif change == "stop":
             await service.agents.stop(account.id, form["id"], origin)
+        elif change == "reset-factors":
+            await service.factors.reset(account.id, origin)
         else:
             await service.sessions.end_all(account.id, REASON, origin)
     except AccountRefused as error:
@@ -256,6 +265,8 @@ async def _user_page(
         sessions=await service.sessions.of_account(account.id),
         agents=await service.agents.of_account(account.id),
         identities=await service.identities.of_account(account.id),
+        factors=await service.factors.of_account(account.id),
+        codes_left=await service.factors.recovery_codes_left(account.id),
         name_of=service.registry.name_of,
         values={"roles": " ".join(account.roles), "claims": claims, **values},
         errors=errors,

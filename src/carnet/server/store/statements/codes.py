@@ -51,7 +51,8 @@ RETURNING code_hash
 """
 
 DEVICE_CODE_BY_HASH = """
-SELECT client_id, request, expires_at, decision, account_version, authenticated_at, session_id,
+SELECT client_id, request, expires_at, decision, account_version, authenticated_at, amr,
+       session_id,
        account.id, username, roles, claims, version, disabled_at
 FROM device_code LEFT JOIN account ON account.id = device_code.account_id
 WHERE code_hash = $1
@@ -67,6 +68,7 @@ class DeviceCodeRow(NamedTuple):
     decision: str | None
     account_version: int | None
     authenticated_at: int | None
+    amr: str
     session_id: str | None
 
 
@@ -84,8 +86,9 @@ class UndecidedDeviceCodeRow(NamedTuple):
 
 
 DECIDE_DEVICE_CODE = """
-UPDATE device_code SET decision = $1, account_id = $2, account_version = $3, authenticated_at = $4
-WHERE user_code_hash = $5 AND decision IS NULL AND expires_at > $6
+UPDATE device_code SET decision = $1, account_id = $2, account_version = $3, authenticated_at = $4,
+  amr = $5
+WHERE user_code_hash = $6 AND decision IS NULL AND expires_at > $7
 RETURNING code_hash
 """
 

@@ -111,7 +111,7 @@ RETURNING id
 
 # What a client may still say of somebody's sign-in to it.
 SIGNED_IN = """
-SELECT scope, authenticated_at, account.id, username, roles, claims, version, disabled_at
+SELECT scope, authenticated_at, amr, account.id, username, roles, claims, version, disabled_at
 FROM session JOIN account ON account.id = session.account_id
 WHERE session.id = $1 AND client_id = $2 AND ended_at IS NULL
   AND expires_at > $3 AND rotated_at > $4 AND disabled_at IS NULL

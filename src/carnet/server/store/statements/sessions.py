@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 ADD_SESSION = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
                      generation, created_at, rotated_at, expires_at,
-                     scope, key_thumbprint, login_id, authenticated_at, logout_uri)
-SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8, $9, $10, $11, $12, $13
-FROM account WHERE account.id = $14 AND disabled_at IS NULL AND version = $15
+                     scope, key_thumbprint, login_id, authenticated_at, amr, logout_uri)
+SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8, $9, $10, $11, $12, $13, $14
+FROM account WHERE account.id = $15 AND disabled_at IS NULL AND version = $16
 RETURNING id
 """
 
@@ -30,6 +30,7 @@ class AddSession(NamedTuple):
     key_thumbprint: str
     login_id: str | None
     authenticated_at: int
+    amr: str
     logout_uri: str | None
     account_id: str
     account_version: int
@@ -47,7 +48,8 @@ UPDATE session SET generation = generation + 1, rotated_at = $1, address = $2
 WHERE secret_hash = $3 AND generation = $4 AND ended_at IS NULL
   AND expires_at > $1 AND rotated_at > $5 AND client_id = $6 AND key_thumbprint = $7
 RETURNING secret_hash,
-  id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
+  id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, amr,
+  generation,
   (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
    FROM account WHERE account.id = session.account_id)
 """
@@ -76,7 +78,8 @@ RETURNING id
 
 SESSION_BY_SECRET = """
 SELECT secret_hash,
-  id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, generation,
+  id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, amr,
+  generation,
   (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
    FROM account WHERE account.id = session.account_id), expires_at, rotated_at, ended_at
 FROM session WHERE secret_hash = $1
@@ -94,6 +97,7 @@ class SessionRow(NamedTuple):
     scope: str
     key_thumbprint: str
     authenticated_at: int | None
+    amr: str
     generation: int
     standing: str
     expires_at: int = 0
@@ -102,7 +106,7 @@ class SessionRow(NamedTuple):
 
 
 LOGIN_BY_SECRET = """
-SELECT session.id, authenticated_at, rotated_at,
+SELECT session.id, authenticated_at, amr, rotated_at,
        account.id, username, roles, claims, version, disabled_at
 FROM session JOIN account ON account.id = session.account_id
 WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NULL
@@ -114,9 +118,9 @@ WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NU
 # the database has lost writes, the session heals.
 RENEW_LOGIN = """
 UPDATE session SET generation = CASE WHEN generation <= $1 THEN $1 + 1 ELSE generation END,
-  authenticated_at = $2, rotated_at = $2, address = $3, expires_at = $4
-WHERE secret_hash = $5 AND client_id = $6 AND account_id = $7
-  AND ended_at IS NULL AND expires_at > $2 AND rotated_at > $8
+  authenticated_at = $2, amr = $3, rotated_at = $4, address = $5, expires_at = $6
+WHERE secret_hash = $7 AND client_id = $8 AND account_id = $9
+  AND ended_at IS NULL AND expires_at > $4 AND rotated_at > $10
 RETURNING id, generation
 """
 
@@ -125,6 +129,8 @@ class RenewLogin(NamedTuple):
     """The parameters of RENEW_LOGIN."""
 
     presented_generation: int
+    authenticated_at: int
+    amr: str
     now: int
     address: str
     expires_at: int

@@ -1,0 +1,1 @@
+"""Factors: what an account signs in with besides its password."""

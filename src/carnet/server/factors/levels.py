@@ -1,0 +1,36 @@
+"""What a sign-in amounts to, and what is demanded of it.
+
+The levels are those of NIST SP 800-63B: ``aal1`` is one factor, ``aal2`` two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from carnet.server.settings import Settings
+
+__all__ = ["ACR_VALUES", "acr_of", "demanded_of", "highest", "reaches"]
+
+ACR_VALUES: Final = ("aal1", "aal2")
+"""The levels, the lowest first."""
+
+
+def acr_of(amr: str) -> str:
+    """Give the level that ways of signing in reach together, names of RFC 8176."""
+    return ACR_VALUES["mfa" in amr.split()]
+
+
+def reaches(acr: str | None, demanded: str) -> bool:
+    """Tell whether a level is as high as the one that is demanded."""
+    return acr in ACR_VALUES[ACR_VALUES.index(demanded) :]
+
+
+def highest(*levels: str) -> str:
+    """Give the highest of some levels."""
+    return max(levels, key=ACR_VALUES.index)
+
+
+def demanded_of(roles: Iterable[str], settings: Settings) -> str:
+    """Give the level that is demanded of accounts with these roles."""
+    return ACR_VALUES[not set(settings.second_factor_roles).isdisjoint(roles)]

@@ -1,0 +1,188 @@
+"""The second step of a sign-in with a browser: the page that asks for a code.
+
+Where one is demanded of an account that has no second factor, the page adds an app instead.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.server.factors.factors import WITH_CODE, FactorRefused
+from carnet.server.log import log_failure
+from carnet.server.pages.app_setup import (
+    AppSetup,
+    add_app_and_codes,
+    new_setup,
+    read_setup,
+    setup_context,
+)
+from carnet.server.pages.forms import Form, local_path
+from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.sign_in import HOME, ask_second_step, duration, enter, in_words
+from carnet.server.service import Service
+from carnet.server.store import StoreUnavailable
+from carnet.server.web.bearer import origin_of
+from carnet.server.web.known_devices import known_device
+from carnet.server.web.passkey_sign_in import ask_for_passkey, sign_in_with_passkey
+from carnet.server.web.password_sign_in import (
+    SecondFactorNeeded,
+    SignedIn,
+    SignInRefused,
+    complete,
+)
+from carnet.server.web.second_step import end_second_step, first_step
+
+__all__ = ["set_app_up", "show_second_step", "take_code", "take_passkey"]
+
+
+async def show_second_step(request: Request) -> Response:
+    """Ask for a code of whoever has just given the password."""
+    service: Service = request.app.state.service
+    following = local_path(request.query_params.get("continue", ""), HOME)
+    proved = await first_step(request)
+    if proved is None:
+        return _begin_again(request, following)
+    if not await service.factors.kinds(proved.account.id):
+        return _setup_page(request, following, proved, new_setup(proved.account))
+    return await _page(request, following, proved)
+
+
+async def take_code(request: Request) -> Response:
+    """Take the code, and sign in."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    following = local_path(form["continue"], HOME)
+    proved = await first_step(request)
+    if proved is None:
+        return _begin_again(request, following)
+    device = known_device(request, proved.account.username)
+    try:
+        signed_in = await complete(service, proved, origin_of(request), device, form["code"])
+        response = await enter(request, signed_in, following)
+    except SecondFactorNeeded as needed:
+        if not needed.kinds:
+            return ask_second_step(request, needed, following)
+        return await _page(request, following, proved, 422, error="Type the code.")
+    except SignInRefused as error:
+        return await _refused(request, error, following, proved)
+    except StoreUnavailable as error:
+        log_failure(request.scope, 503, error)
+        text = "The service can't reach its database. Send the code again in a moment."
+        return await _page(request, following, proved, 503, notice=text)
+    end_second_step(request, response)
+    return response
+
+
+async def take_passkey(request: Request) -> Response:
+    """Take a passkey as the second factor, and sign in."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    following = local_path(form["continue"], HOME)
+    proved = await first_step(request)
+    if proved is None:
+        return _begin_again(request, following)
+    try:
+        signed_in = await sign_in_with_passkey(
+            service, form["state"], form["answer"], origin_of(request, proved.account.id), proved
+        )
+        response = await enter(request, signed_in, following)
+    except SignInRefused as error:
+        return await _refused(request, error, following, proved)
+    end_second_step(request, response)
+    return response
+
+
+async def set_app_up(request: Request) -> Response:
+    """Add the first factor of an account that has to have one, and sign in with it."""
+    form = await Form.read(request)
+    following = local_path(form["continue"], HOME)
+    proved = await first_step(request)
+    setup = None if proved is None else read_setup(request, form, proved.account)
+    if proved is None or setup is None:
+        return _begin_again(request, following)
+    try:
+        codes = await add_app_and_codes(request, form, proved.account, setup, first=True)
+    except FactorRefused as error:
+        return _setup_page(request, following, proved, setup, 422, form["name"], error)
+    page = render(
+        request,
+        "recovery_codes.html",
+        username=proved.account.username,
+        codes=codes,
+        added=True,
+        following=following,
+    )
+    try:
+        response = await enter(request, proved._replace(amr=WITH_CODE), following, page)
+    except SignInRefused:
+        return _begin_again(request, following)
+    end_second_step(request, response)
+    return response
+
+
+def _setup_page(
+    request: Request,
+    following: str,
+    proved: SignedIn,
+    setup: AppSetup,
+    status: int = 200,
+    name: str = "",
+    error: FactorRefused | None = None,
+) -> Response:
+    return render(
+        request,
+        "second_step_setup.html",
+        status,
+        following=following,
+        username=proved.account.username,
+        **setup_context(request, proved.account, setup, name, error),
+    )
+
+
+def _begin_again(request: Request, following: str) -> Response:
+    return redirect(request, f"/sign-in?{urlencode({'continue': following, 'why': 'late'})}")
+
+
+async def _refused(
+    request: Request, error: SignInRefused, following: str, proved: SignedIn
+) -> Response:
+    if error.code == "code_wrong":
+        text = "This code is wrong, or was used before. Wait for the next one, or use another."
+        return await _page(request, following, proved, 401, error=text)
+    if error.code == "passkey_wrong":
+        text = "This passkey was not accepted, or the page was open for too long. Try again."
+        return await _page(request, following, proved, 401, notice=text)
+    headers = {"Retry-After": str(error.seconds)}
+    if error.code == "too_many_failures":
+        text = f"There were too many wrong codes. Wait {duration(error.seconds)}, then try again."
+        return await _page(request, following, proved, 429, headers, notice=text)
+    log_failure(request.scope, 503, error)
+    return await _page(request, following, proved, 503, headers, notice=in_words(error))
+
+
+async def _page(
+    request: Request,
+    following: str,
+    proved: SignedIn,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    *,
+    error: str = "",
+    notice: str = "",
+) -> Response:
+    service: Service = request.app.state.service
+    return render(
+        request,
+        "second_step.html",
+        status,
+        headers,
+        following=following,
+        username=proved.account.username,
+        has_app="totp" in await service.factors.kinds(proved.account.id),
+        ceremony=await ask_for_passkey(service, "second factor", proved.account),
+        error=error,
+        notice_text=notice,
+    )

@@ -1,0 +1,90 @@
+"""Statements on what accounts sign in with besides their passwords."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# No row where the credential is somebody's already.
+ADD_FACTOR = """
+INSERT INTO factor (id, account_id, kind, name, credential_id, secret, counter, details, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+
+class AddFactor(NamedTuple):
+    """The parameters of ADD_FACTOR."""
+
+    id: str
+    account_id: str
+    kind: str
+    name: str
+    credential_id: bytes | None
+    secret: bytes
+    counter: int
+    details: str
+    now: int
+
+
+FACTORS_OF_ACCOUNT = """
+SELECT id, account_id, kind, name, credential_id, secret, counter, details, created_at, used_at
+FROM factor WHERE account_id = $1 ORDER BY created_at, id
+"""
+
+FACTOR_BY_CREDENTIAL = """
+SELECT id, account_id, kind, name, credential_id, secret, counter, details, created_at, used_at
+FROM factor WHERE credential_id = $1
+"""
+
+
+class FactorRow(NamedTuple):
+    """What FACTORS_OF_ACCOUNT and FACTOR_BY_CREDENTIAL give."""
+
+    id: str
+    account_id: str
+    kind: str
+    name: str
+    credential_id: bytes | None
+    secret: bytes
+    counter: int
+    details: str
+    created_at: int
+    used_at: int | None
+
+
+# Whoever comes second with the same counter changes nothing. A passkey that does not count always
+# says 0 (Web Authentication level 3, section 6.1.1); a code's time step is never that.
+USE_FACTOR = """
+UPDATE factor SET counter = $1, used_at = $2, details = $3
+WHERE id = $4 AND (counter < $1 OR (counter = 0 AND $1 = 0))
+RETURNING id
+"""
+
+REMOVE_FACTOR = """
+DELETE FROM factor WHERE id = $1 AND account_id = $2
+RETURNING kind
+"""
+
+REMOVE_FACTORS = """
+DELETE FROM factor WHERE account_id = $1
+RETURNING kind
+"""
+
+ADD_RECOVERY_CODE = """
+INSERT INTO recovery_code (account_id, code_hash) VALUES ($1, $2)
+"""
+
+TAKE_RECOVERY_CODE = """
+DELETE FROM recovery_code WHERE account_id = $1 AND code_hash = $2
+RETURNING account_id
+"""
+
+REMOVE_RECOVERY_CODES = """
+DELETE FROM recovery_code WHERE account_id = $1
+RETURNING account_id
+"""
+
+RECOVERY_CODES_LEFT = """
+SELECT COUNT(*) FROM recovery_code WHERE account_id = $1
+"""

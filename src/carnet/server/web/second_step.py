@@ -1,0 +1,77 @@
+"""What a browser keeps between the password and the second factor.
+
+The cookie says whose password was right, and when. It opens nothing: the only page that takes it
+asks for the second factor, and whoever has stolen it lacks that. It is good for a few minutes, and
+no more once the account has changed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from carnet.browser.cookies import read_cookie
+from carnet.server.service import Service
+from carnet.server.web.password_sign_in import SignedIn
+from carnet.server.web.requests import header_values
+from carnet.server.web.signed_state import read_state, write_state
+
+__all__ = ["begin_second_step", "end_second_step", "first_step"]
+
+LIFETIME_SECONDS: Final = 600
+
+
+class _FirstStep(msgspec.Struct, frozen=True, array_like=True):
+    """What was proved, and by whom."""
+
+    account_id: str
+    version: int
+    amr: str
+    authenticated_at: int
+
+
+def begin_second_step(request: Request, response: Response, proved: SignedIn) -> None:
+    """Keep with the browser what was proved, until the second factor is."""
+    service: Service = request.app.state.service
+    account = proved.account
+    kept = _FirstStep(account.id, account.version, proved.amr, proved.authenticated_at)
+    response.set_cookie(
+        _cookie(service),
+        write_state(service, kept, LIFETIME_SECONDS),
+        max_age=LIFETIME_SECONDS,
+        path="/",
+        secure=_secure(service),
+        httponly=True,
+        samesite="strict",
+    )
+
+
+async def first_step(request: Request) -> SignedIn | None:
+    """Give what was proved with this browser just now, or None."""
+    service: Service = request.app.state.service
+    text = read_cookie(header_values(request, b"cookie"), _cookie(service)) or ""
+    kept = read_state(service, text, _FirstStep) if text else None
+    account = None if kept is None else await service.accounts.by_id(kept.account_id)
+    if kept is None or account is None or account.disabled or account.version != kept.version:
+        return None
+    return SignedIn(account, kept.amr, kept.authenticated_at)
+
+
+def end_second_step(request: Request, response: Response) -> None:
+    """Take the cookie away."""
+    service: Service = request.app.state.service
+    response.delete_cookie(
+        _cookie(service), path="/", secure=_secure(service), httponly=True, samesite="strict"
+    )
+
+
+def _secure(service: Service) -> bool:
+    return service.settings.own_url.startswith("https://")
+
+
+def _cookie(service: Service) -> str:
+    # Browsers refuse the prefix on a connection without TLS, which only loopback may use.
+    return "__Host-carnet-second-step" if _secure(service) else "carnet-second-step"
