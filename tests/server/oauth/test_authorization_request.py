@@ -66,7 +66,7 @@ def registry_of(audiences):
         ({"login_hint": LONG}, "invalid_request", "login_hint is longer"),
         ({"response_type": None}, "invalid_request", "response_type is missing"),
         ({"response_type": "token"}, "unsupported_response_type", "must be code"),
-        ({"response_mode": "form_post"}, "invalid_request", "response_mode"),
+        ({"response_mode": "fragment"}, "invalid_request", "response_mode"),
         ({"code_challenge": None}, "invalid_request", "code_challenge is missing"),
         ({"code_challenge_method": None}, "invalid_request", "code_challenge_method"),
         ({"code_challenge_method": "plain"}, "invalid_request", "code_challenge_method"),

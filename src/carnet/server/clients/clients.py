@@ -24,6 +24,7 @@ from carnet.server.clients.addresses import (
 from carnet.server.clock import SECOND
 from carnet.server.resource_urls import canonical_resource
 from carnet.server.sessions.sessions import FIRST_PARTY
+from carnet.server.settings import Algorithm
 
 __all__ = [
     "DEVICE_CODE",
@@ -107,6 +108,9 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         plain_http: whether those addresses may be http on any machine, for clients inside a private
             network: whoever can read along there reads codes and logout tokens.
         dpop_bound_access_tokens: whether it gets only tokens that are bound to its key (RFC 9449).
+        require_pkce: whether its authorization requests need PKCE (RFC 7636); a confidential client
+            that can't do it sends a ``nonce`` instead, and compares it (RFC 9700 section 2.1.1).
+        require_nonce: whether a request without PKCE needs that ``nonce``.
         first_party: whether nobody is asked for consent, and access tokens carry roles and claims
             whatever their scope.
         resources: the audiences that it may ask tokens for; the first is its default. The issuer
@@ -117,6 +121,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         exchange_from: the audiences whose tokens of people it may exchange (RFC 8693): usually the
             service that it is itself.
         exchange_to: the audiences that it may get tokens for so.
+        id_token_signed_response_alg: what its ID tokens and logout tokens are signed with; None is
+            the first of the setting ``signing_algorithms``.
         id_token_encrypted_response_alg: encrypts its ID tokens, to its key of this algorithm.
         id_token_encrypted_response_enc: the content encryption for that.
     """
@@ -131,11 +137,14 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     backchannel_logout_uri: Address | None = None
     plain_http: bool = False
     dpop_bound_access_tokens: bool = False
+    require_pkce: bool = True
+    require_nonce: bool = True
     first_party: bool = False
     resources: Names = ()
     introspects: Names = ()
     exchange_from: Names = ()
     exchange_to: Names = ()
+    id_token_signed_response_alg: Algorithm | None = None
     id_token_encrypted_response_alg: str | None = None
     id_token_encrypted_response_enc: str = "A128CBC-HS256"
 
@@ -300,8 +309,22 @@ def check_metadata(metadata: ClientMetadata) -> None:
         raise ClientRefused(
             "introspects needs a token_endpoint_auth_method other than none", member="introspects"
         )
+    _check_code_protection(metadata)
     _check_exchange(metadata)
     _check_keys(metadata)
+
+
+def _check_code_protection(metadata: ClientMetadata) -> None:
+    if metadata.is_public and not metadata.require_pkce:
+        raise ClientRefused(
+            "require_pkce can't be false with the token_endpoint_auth_method none: whoever reads "
+            "the code of a public client could use it",
+            member="require_pkce",
+        )
+    if metadata.require_pkce and not metadata.require_nonce:
+        raise ClientRefused(
+            "require_nonce is for a client with require_pkce false", member="require_nonce"
+        )
 
 
 def _check_exchange(metadata: ClientMetadata) -> None:

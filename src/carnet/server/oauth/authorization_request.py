@@ -19,6 +19,7 @@ from carnet.server.clients.clients import LOOPBACK_HOST, Client
 
 __all__ = [
     "REAUTHENTICATED_SINCE",
+    "RESPONSE_MODES",
     "AuthorizationRefused",
     "AuthorizationRequest",
     "NotTheClient",
@@ -33,6 +34,7 @@ MAX_PARAMETERS: Final = 64
 MAX_QUERY: Final = 16 * 1024
 MAX_TEXT: Final = 2048
 REAUTHENTICATED_SINCE: Final = "reauthenticated_since"
+RESPONSE_MODES: Final = ("query", "form_post")
 PROMPTS: Final = frozenset(("none", "login", "consent", "select_account"))
 
 _INVALID: Final = "invalid_request"
@@ -41,37 +43,52 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 _LOOPBACK = re.compile(rf"http://{LOOPBACK_HOST.pattern}(?=[/?]|$)")
 
-# Tells of a parameter, None where it is not given, whether it is as it has to be.
-_Check: TypeAlias = Callable[[str | None, Client], bool]
+_Parameters: TypeAlias = Mapping[str, str]
+# Tells of a parameter, None where it is not given, whether it is as it has to be; of a client, and
+# beside all other parameters.
+_Check: TypeAlias = Callable[[str | None, Client, _Parameters], bool]
 
 
-def _is_given(text: str | None, _client: Client) -> bool:
+def _is_given(text: str | None, _client: Client, _others: _Parameters) -> bool:
     return text is not None
 
 
-def _is_not_given(text: str | None, _client: Client) -> bool:
+def _is_not_given(text: str | None, _client: Client, _others: _Parameters) -> bool:
     return text is None
 
 
-def _is_short(text: str | None, _client: Client) -> bool:
+def _is_short(text: str | None, _client: Client, _others: _Parameters) -> bool:
     return text is None or len(text) <= MAX_TEXT
 
 
-def _is_prompt(text: str | None, _client: Client) -> bool:
+def _is_prompt(text: str | None, _client: Client, _others: _Parameters) -> bool:
     prompts = _prompts(text)
     return prompts <= PROMPTS and ("none" not in prompts or len(prompts) == 1)
 
 
-def _may_get_codes(_text: str | None, client: Client) -> bool:
+def _may_get_codes(_text: str | None, client: Client, _others: _Parameters) -> bool:
     return "authorization_code" in client.metadata.grant_types
 
 
+def _is_challenge_enough(text: str | None, client: Client, _others: _Parameters) -> bool:
+    return text is not None or not client.metadata.require_pkce
+
+
+def _is_method(text: str | None, _client: Client, others: _Parameters) -> bool:
+    return text == ("S256" if "code_challenge" in others else None)
+
+
+def _is_nonce_enough(text: str | None, client: Client, others: _Parameters) -> bool:
+    protected = text is not None or "code_challenge" in others
+    return protected or not client.metadata.require_nonce
+
+
 def _is(*accepted: str | None) -> _Check:
-    return lambda text, _client: text in accepted
+    return lambda text, _client, _others: text in accepted
 
 
 def _matches(pattern: re.Pattern[str]) -> _Check:
-    return lambda text, _client: text is None or pattern.fullmatch(text) is not None
+    return lambda text, _client, _others: text is None or pattern.fullmatch(text) is not None
 
 
 # The parameters with what has to hold of each, and with what the client is told where it does not;
@@ -91,13 +108,23 @@ _CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
         *("response_type", _may_get_codes, "unauthorized_client"),
         "the client may not use the authorization code grant",
     ),
-    ("response_mode", _is(None, "query"), _INVALID, "the response_mode must be query"),
     (
-        *("code_challenge", _is_given, _INVALID),
+        *("response_mode", _is(None, *RESPONSE_MODES), _INVALID),
+        f"the response_mode must be one of {', '.join(RESPONSE_MODES)}",
+    ),
+    (
+        *("code_challenge", _is_challenge_enough, _INVALID),
         "the parameter code_challenge is missing (RFC 7636)",
     ),
     # Without a method the challenge would be the verifier itself (RFC 7636 section 4.3).
-    ("code_challenge_method", _is("S256"), _INVALID, "the code_challenge_method must be S256"),
+    (
+        *("code_challenge_method", _is_method, _INVALID),
+        "the code_challenge_method must be S256, beside a code_challenge",
+    ),
+    (
+        *("nonce", _is_nonce_enough, _INVALID),
+        "a request without code_challenge needs a nonce (RFC 9700 section 2.1.1)",
+    ),
     (
         *("code_challenge", _matches(_CHALLENGE), _INVALID),
         "the code_challenge must be 43 characters of base64url",
@@ -128,6 +155,7 @@ class AuthorizationRefused(CarnetError):
         description: for the developer of the client; printable ASCII without quotes.
         redirect_uri: the client's address.
         state: as the client sent it, or None.
+        response_mode: how it is told.
         unregistered: whether no administrator has registered that address.
     """
 
@@ -137,12 +165,14 @@ class AuthorizationRefused(CarnetError):
         description: str,
         redirect_uri: str,
         state: str | None = None,
+        response_mode: str = "query",
         *,
         unregistered: bool = False,
     ) -> None:
         super().__init__(description, code=error)
         self.redirect_uri = redirect_uri
         self.state = state
+        self.response_mode = response_mode
         self.unregistered = unregistered
 
     @property
@@ -162,9 +192,10 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
         client_id: who asks.
         redirect_uri: where the answer goes.
         redirect_given: whether the request named that address; the token request does so too then.
-        challenge: the ``code_challenge``, of the method S256.
+        challenge: the ``code_challenge``, of the method S256, or "".
         scope: what is asked for and may be granted, names with spaces between them.
         audience: what the access tokens are for.
+        response_mode: how the answer goes there.
         state: comes back with the answer, or None.
         nonce: comes back in the ID token, or None.
         prompts: what the person is to be asked in any case.
@@ -182,6 +213,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     challenge: str
     scope: str
     audience: str
+    response_mode: str = "query"
     state: str | None = None
     nonce: str | None = None
     prompts: frozenset[str] = frozenset()
@@ -256,9 +288,12 @@ def read_authorization_request(
     states = given.get("state", ())
     state = states[0] if len(states) == 1 and len(states[0]) <= MAX_TEXT else None
 
+    response_mode = _response_mode(given, redirect_uri)
+
     def refused(error: str, description: str) -> AuthorizationRefused:
         return AuthorizationRefused(
-            error, description, redirect_uri, state, unregistered=client.unregistered
+            *(error, description, redirect_uri, state, response_mode),
+            unregistered=client.unregistered,
         )
 
     for name, values in given.items():
@@ -270,8 +305,10 @@ def read_authorization_request(
             raise refused("invalid_request", text)
     one = {name: values[0] for name, values in given.items()}
     for name, holds, error, text in _CHECKS:
-        if not holds(one.get(name), client):
+        if not holds(one.get(name), client, one):
             raise refused(error, text)
+    if one.get("response_mode", response_mode) != response_mode:
+        raise refused(_INVALID, "the response_mode form_post needs an address on the web")
     max_age = one.get("max_age")
     resource = one.get("resource")
     audience = _audience(resource and spelled(resource), audiences_of(client), refused)
@@ -279,9 +316,10 @@ def read_authorization_request(
         client_id=client.id,
         redirect_uri=redirect_uri,
         redirect_given="redirect_uri" in one,
-        challenge=one["code_challenge"],
+        challenge=one.get("code_challenge", ""),
         scope=_scope(one.get("scope"), client, audience, permitted, refused),
         audience=audience,
+        response_mode=response_mode,
         state=state,
         nonce=one.get("nonce"),
         prompts=_prompts(one.get("prompt")),
@@ -330,6 +368,12 @@ def _redirect_uri(given: Mapping[str, Sequence[str]], client: Client) -> str:
     if not any(redirect_matches(known, values[0]) for known in registered):
         raise NotTheClient("the address to go back to is not one that the client has registered")
     return values[0]
+
+
+def _response_mode(given: Mapping[str, Sequence[str]], redirect_uri: str) -> str:
+    """Give how the answer goes back, an error with the request included."""
+    posted = given.get("response_mode") == ["form_post"]
+    return "form_post" if posted and redirect_uri.startswith(("https://", "http://")) else "query"
 
 
 def _scope(

@@ -4,9 +4,6 @@ A request is read, the person signs in where needed, is asked for consent where 
 client is answered. What the consent page sends goes the same way, with the decision in its hand.
 Where nobody has registered the client, the person signs in first: nothing is fetched for a
 stranger, and no stranger is sent anywhere.
-
-The answer names the issuer (RFC 9207), so that a client of several servers can't be led to take the
-code of one to another.
 """
 
 from __future__ import annotations
@@ -17,7 +14,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import b64url_encode, json_encode
@@ -33,9 +30,9 @@ from carnet.server.oauth.authorization_request import (
     read_authorization_request,
     read_client_id,
     read_query,
-    with_parameters,
 )
 from carnet.server.oauth.client_metadata_documents import DocumentRefused
+from carnet.server.pages.authorization_answer import answer_client
 from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
@@ -47,9 +44,10 @@ from carnet.server.web.requests import read_form
 __all__ = ["authorize", "decide", "forward_authorize"]
 
 REAUTHENTICATION_SECONDS: Final = 3600
+# What tells a client's requests apart.
+UNIQUE: Final = ("client_id", "code_challenge", "nonce", "state", "request")
 FRAMES: Final = frozenset(("iframe", "frame", "fencedframe", "embed", "object"))
 SIGN_IN_AGAIN: Final = frozenset(("login", "select_account"))
-ANSWERED: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
 class _Asked(NamedTuple):
@@ -76,6 +74,7 @@ class _Asked(NamedTuple):
             description,
             self.request.redirect_uri,
             self.request.state,
+            self.request.response_mode,
             unregistered=self.client.unregistered,
         )
 
@@ -128,7 +127,7 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
             text = f"the program at {host} has asked for what it can't have: {error}"
             return _tell_person(request, text, 400)
         content = {"error": error.code, "error_description": str(error), "state": error.state}
-        return _back(request, error.redirect_uri, content)
+        return answer_client(request, error.redirect_uri, error.response_mode, content)
 
 
 async def _read(request: Request, query: str) -> _Asked:
@@ -281,7 +280,7 @@ def _reauthenticated_since(asked: _Asked) -> int | None:
 
 def _mac(service: Service, given: Mapping[str, Sequence[str]], moment: int, pepper_id: int) -> str:
     key = hmac.digest(service.keys.peppers[pepper_id], b"carnet reauthentication", "sha256")
-    about = [next(iter(given.get(name, ())), "") for name in ("client_id", "code_challenge")]
+    about = [next(iter(given.get(name, ())), "") for name in UNIQUE]
     said = json_encode([moment, *about])
     return b64url_encode(hmac.digest(key, said, "sha256")[:16])
 
@@ -320,18 +319,9 @@ async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -
         asked.request, session.account.id, session.session_id, session.authenticated_at
     )
     parameters = {"code": code, "state": asked.request.state}
-    return _back(request, asked.request.redirect_uri, parameters)
-
-
-def _back(request: Request, address: str, parameters: dict[str, str | None]) -> Response:
-    """Send the browser back to the client, which learns who answers (RFC 9207)."""
-    service: Service = request.app.state.service
-    location = with_parameters(address, {**parameters, "iss": service.settings.own_url})
-    # 303: what was typed here never goes on to the client (RFC 9700 section 4.12).
-    response = RedirectResponse(location, 303, ANSWERED)
-    # Starlette would encode it again; the client gets its address as it has registered it.
-    response.headers["location"] = location
-    return response
+    return answer_client(
+        request, asked.request.redirect_uri, asked.request.response_mode, parameters
+    )
 
 
 def _tell_person(
