@@ -6,7 +6,7 @@ import pytest
 from tests.server.conftest import PASSWORD
 from tests.server.inside import Inside, register
 
-from carnet import Verifier, inspect
+from carnet import Key, Verifier, inspect
 from carnet.server.audit import OPERATOR
 from carnet.server.keys.stages import Stage
 from carnet.server.service import open_service
@@ -37,15 +37,19 @@ def test_a_clients_id_tokens_are_signed_with_what_it_has_chosen(play, alg):
     assert play(scene) == ([alg, alg], sorted(["ES256", alg]))
 
 
-def test_a_key_is_made_when_it_is_needed_first_and_once(play):
+def test_a_key_is_made_when_it_is_needed_first_and_once(play, monkeypatch):
+    made, generate = [], Key.generate
+    monkeypatch.setattr(Key, "generate", lambda alg: made.append(alg) or generate(alg))
+
     async def scene(service, _clock):
         await service.accounts.create("alice", PASSWORD)
         await register(service, id_token_signed_response_alg="RS256")
         before = of(service, "RS256")
-        made = await asyncio.gather(*(service.keys.signing_with("RS256") for _ in range(10)))
-        return before, of(service, "RS256"), len({key.kid for key in made})
+        keys = await asyncio.gather(*(service.keys.signing_with("RS256") for _ in range(10)))
+        return before, of(service, "RS256"), len({key.kid for key in keys})
 
     assert play(scene) == ([], [Stage.SIGNING], 1)
+    assert made.count("RS256") == 1
 
 
 def test_replicas_make_one_between_them(play):

@@ -87,7 +87,9 @@ def _authorization(service: Service) -> dict[str, Any]:
         # Such a client can get something only while a resource is open to it.
         "client_id_metadata_document_supported": bool(service.registry.open_audiences),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
+        "display_values_supported": ["page"],
+        "ui_locales_supported": ["en"],
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }

@@ -16,6 +16,7 @@ import msgspec
 
 from carnet.errors import CarnetError
 from carnet.server.clients.clients import LOOPBACK_HOST, Client
+from carnet.server.oauth.claims_request import BadClaims, read_claims
 
 __all__ = [
     "REAUTHENTICATED_SINCE",
@@ -100,7 +101,7 @@ _CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
     ),
     *(
         (name, _is_short, _INVALID, f"{name} is longer than {MAX_TEXT} characters")
-        for name in ("state", "nonce", "login_hint")
+        for name in ("state", "nonce", "login_hint", "claims")
     ),
     ("response_type", _is_given, _INVALID, "the parameter response_type is missing"),
     ("response_type", _is("code"), "unsupported_response_type", "the response_type must be code"),
@@ -202,6 +203,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
         max_age: the most seconds since the password was given, or None.
         login_hint: the username that is expected, or None.
         id_token_hint: an ID token of whoever is expected, or None.
+        subjects: the accounts of whom one is expected; empty for any.
+        essential_acr: how the person has to have signed in, one of these; empty for anyhow.
         key_thumbprint: of the key that the tokens are to be bound to, or "" (``dpop_jkt``).
         reauthenticated_since: what the service has added to the address that the sign-in page
             leads back to, or "": the moment after which a password is new enough, with its MAC.
@@ -220,6 +223,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_age: int | None = None
     login_hint: str | None = None
     id_token_hint: str | None = None
+    subjects: frozenset[str] = frozenset()
+    essential_acr: frozenset[str] = frozenset()
     key_thumbprint: str = ""
     reauthenticated_since: str = ""
 
@@ -309,6 +314,10 @@ def read_authorization_request(
             raise refused(error, text)
     if one.get("response_mode", response_mode) != response_mode:
         raise refused(_INVALID, "the response_mode form_post needs an address on the web")
+    try:
+        claims = read_claims(one.get("claims"))
+    except BadClaims as error:
+        raise refused(_INVALID, str(error)) from None
     max_age = one.get("max_age")
     resource = one.get("resource")
     audience = _audience(resource and spelled(resource), audiences_of(client), refused)
@@ -317,7 +326,7 @@ def read_authorization_request(
         redirect_uri=redirect_uri,
         redirect_given="redirect_uri" in one,
         challenge=one.get("code_challenge", ""),
-        scope=_scope(one.get("scope"), client, audience, permitted, refused),
+        scope=_scope(one.get("scope"), claims.scopes, client, audience, permitted, refused),
         audience=audience,
         response_mode=response_mode,
         state=state,
@@ -326,6 +335,8 @@ def read_authorization_request(
         max_age=None if max_age is None else int(max_age),
         login_hint=one.get("login_hint"),
         id_token_hint=one.get("id_token_hint"),
+        subjects=claims.subjects,
+        essential_acr=claims.essential_acr,
         key_thumbprint=one.get("dpop_jkt", ""),
         reauthenticated_since=one.get(REAUTHENTICATED_SINCE, ""),
     )
@@ -378,6 +389,7 @@ def _response_mode(given: Mapping[str, Sequence[str]], redirect_uri: str) -> str
 
 def _scope(
     asked: str | None,
+    claims: Sequence[str],
     client: Client,
     audience: str,
     permitted: Callable[[Client, str, Iterable[str]], frozenset[str]],
@@ -389,6 +401,8 @@ def _scope(
     elif _SCOPE.fullmatch(asked) is None:
         raise refused("invalid_scope", "scope is a list of names with one space between them")
     requested = dict.fromkeys(asked.split())
+    if "openid" in requested:
+        requested |= dict.fromkeys(claims)
     allowed = permitted(client, audience, requested)
     if requested and not allowed:
         raise refused(

@@ -37,6 +37,7 @@ from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.service import Service
+from carnet.server.tokens.id_tokens import ACR
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession, current
 from carnet.server.web.requests import read_form
@@ -212,20 +213,32 @@ def _is_recent(asked: _Asked, session: BrowserSession) -> bool:
     service, request = asked.service, asked.request
     signed_in_at, since = session.authenticated_at, _reauthenticated_since(asked)
     is_new = since is not None and signed_in_at >= since
-    if request.id_token_hint is not None:
-        try:
-            expected = service.id_tokens.read_hint(request.id_token_hint).subject
-        except InvalidToken:
-            raise asked.refusal("invalid_request", "the id_token_hint is not good") from None
-        if expected != session.account.id:
-            if is_new:
-                raise asked.refusal("login_required", "somebody else has signed in")
-            return False
+    if not _is_expected(asked, session.account.id):
+        if is_new:
+            raise asked.refusal("login_required", "somebody else has signed in")
+        return False
+    if request.essential_acr and ACR not in request.essential_acr:
+        raise asked.refusal(
+            "unmet_authentication_requirements", f"a sign-in here amounts to {ACR} at most"
+        )
     if is_new:
         return True
     if request.prompts & SIGN_IN_AGAIN or since is not None:
         return False
     return request.max_age is None or signed_in_at + request.max_age * SECOND >= service.clock()
+
+
+def _is_expected(asked: _Asked, account_id: str) -> bool:
+    """Tell whether it is whom the client expects, if it expects anybody."""
+    request = asked.request
+    if request.id_token_hint is not None:
+        try:
+            expected = asked.service.id_tokens.read_hint(request.id_token_hint).subject
+        except InvalidToken:
+            raise asked.refusal("invalid_request", "the id_token_hint is not good") from None
+        if expected != account_id:
+            return False
+    return not request.subjects or account_id in request.subjects
 
 
 async def _needs_consent(asked: _Asked, session: BrowserSession) -> bool:
