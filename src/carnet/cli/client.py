@@ -161,6 +161,14 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "--dpop/--no-dpop",
         {"default": None, "help": "It gets key-bound tokens only (RFC 9449)."},
     ),
+    "require_signed_request_object": (
+        "--require-signed-requests/--no-require-signed-requests",
+        {
+            "default": None,
+            "help": "It signs its authorization requests with a key in --jwks, and no other counts "
+            "(RFC 9101).",
+        },
+    ),
     "require_pkce": (
         "--require-pkce/--no-require-pkce",
         {

@@ -101,13 +101,15 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         grant_types: what it may ask tokens with.
         scope: the scopes that it may ask for, with spaces between them.
         token_endpoint_auth_method: how it proves who it is.
-        jwks: its public keys: those that sign its assertions, and with ``use`` ``enc`` the one that
-            its ID tokens are encrypted to.
+        jwks: its public keys: those that sign its assertions and requests, and with ``use``
+            ``enc`` the one that its ID tokens are encrypted to.
         post_logout_redirect_uris: where people may be sent after they have signed out.
         backchannel_logout_uri: where it is told that a session has ended.
         plain_http: whether those addresses may be http on any machine, for clients inside a private
             network: whoever can read along there reads codes and logout tokens.
         dpop_bound_access_tokens: whether it gets only tokens that are bound to its key (RFC 9449).
+        require_signed_request_object: whether it gets codes only for requests that it has signed
+            (RFC 9101 section 10.5).
         require_pkce: whether its authorization requests need PKCE (RFC 7636); a confidential client
             that can't do it sends a ``nonce`` instead, and compares it (RFC 9700 section 2.1.1).
         require_nonce: whether a request without PKCE needs that ``nonce``.
@@ -137,6 +139,7 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     backchannel_logout_uri: Address | None = None
     plain_http: bool = False
     dpop_bound_access_tokens: bool = False
+    require_signed_request_object: bool = False
     require_pkce: bool = True
     require_nonce: bool = True
     first_party: bool = False
@@ -375,6 +378,11 @@ def _check_keys(metadata: ClientMetadata) -> None:
     if metadata.token_endpoint_auth_method == "private_key_jwt" and not signs:
         raise ClientRefused(
             "private_key_jwt needs jwks with a public key that verifies signatures", member="jwks"
+        )
+    if metadata.require_signed_request_object and not signs:
+        raise ClientRefused(
+            "require_signed_request_object needs jwks with a public key that verifies signatures",
+            member="require_signed_request_object",
         )
     alg = metadata.id_token_encrypted_response_alg
     encrypts = any(key.alg == alg and ALGORITHMS[key.alg].use == "enc" for key in keys)

@@ -90,6 +90,7 @@ def _authorization(service: Service) -> dict[str, Any]:
         "claims_parameter_supported": True,
         "display_values_supported": ["page"],
         "ui_locales_supported": ["en"],
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
         "request_uri_parameter_supported": False,
     }

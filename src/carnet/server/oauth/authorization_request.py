@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,7 +20,6 @@ from carnet.server.clients.clients import LOOPBACK_HOST, Client
 from carnet.server.oauth.claims_request import BadClaims, read_claims
 
 __all__ = [
-    "REAUTHENTICATED_SINCE",
     "RESPONSE_MODES",
     "AuthorizationRefused",
     "AuthorizationRequest",
@@ -28,13 +28,13 @@ __all__ = [
     "read_client_id",
     "read_query",
     "redirect_matches",
+    "refusal",
     "with_parameters",
 ]
 
 MAX_PARAMETERS: Final = 64
 MAX_QUERY: Final = 16 * 1024
 MAX_TEXT: Final = 2048
-REAUTHENTICATED_SINCE: Final = "reauthenticated_since"
 RESPONSE_MODES: Final = ("query", "form_post")
 PROMPTS: Final = frozenset(("none", "login", "consent", "select_account"))
 
@@ -97,7 +97,7 @@ def _matches(pattern: re.Pattern[str]) -> _Check:
 _CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
     *(
         (name, _is_not_given, f"{name}_not_supported", f"the parameter {name} is not supported")
-        for name in ("request", "request_uri", "registration")
+        for name in ("request_uri", "registration")
     ),
     *(
         (name, _is_short, _INVALID, f"{name} is longer than {MAX_TEXT} characters")
@@ -206,8 +206,6 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
         subjects: the accounts of whom one is expected; empty for any.
         essential_acr: how the person has to have signed in, one of these; empty for anyhow.
         key_thumbprint: of the key that the tokens are to be bound to, or "" (``dpop_jkt``).
-        reauthenticated_since: what the service has added to the address that the sign-in page
-            leads back to, or "": the moment after which a password is new enough, with its MAC.
     """
 
     client_id: str
@@ -226,7 +224,6 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     subjects: frozenset[str] = frozenset()
     essential_acr: frozenset[str] = frozenset()
     key_thumbprint: str = ""
-    reauthenticated_since: str = ""
 
     @property
     def scopes(self) -> list[str]:
@@ -290,17 +287,8 @@ def read_authorization_request(
         AuthorizationRefused: anything else is wrong.
     """
     redirect_uri = _redirect_uri(given, client)
-    states = given.get("state", ())
-    state = states[0] if len(states) == 1 and len(states[0]) <= MAX_TEXT else None
-
     response_mode = _response_mode(given, redirect_uri)
-
-    def refused(error: str, description: str) -> AuthorizationRefused:
-        return AuthorizationRefused(
-            *(error, description, redirect_uri, state, response_mode),
-            unregistered=client.unregistered,
-        )
-
+    refused = partial(refusal, given, client)
     for name, values in given.items():
         if len(values) > 1:
             if name == "resource":
@@ -329,7 +317,7 @@ def read_authorization_request(
         scope=_scope(one.get("scope"), claims.scopes, client, audience, permitted, refused),
         audience=audience,
         response_mode=response_mode,
-        state=state,
+        state=one.get("state"),
         nonce=one.get("nonce"),
         prompts=_prompts(one.get("prompt")),
         max_age=None if max_age is None else int(max_age),
@@ -338,7 +326,31 @@ def read_authorization_request(
         subjects=claims.subjects,
         essential_acr=claims.essential_acr,
         key_thumbprint=one.get("dpop_jkt", ""),
-        reauthenticated_since=one.get(REAUTHENTICATED_SINCE, ""),
+    )
+
+
+def refusal(
+    given: Mapping[str, Sequence[str]], client: Client, error: str, description: str
+) -> AuthorizationRefused:
+    """Make the error that a client is told at its address.
+
+    Args:
+        given: the parameters of its request, which may be wrong.
+        client: who asks, as its id names it.
+        error: the OAuth error code.
+        description: for the developer of the client; printable ASCII without quotes.
+
+    Raises:
+        NotTheClient: the address of the client is not known to be good.
+    """
+    redirect_uri, states = _redirect_uri(given, client), given.get("state", ())
+    return AuthorizationRefused(
+        error,
+        description,
+        redirect_uri,
+        states[0] if len(states) == 1 and len(states[0]) <= MAX_TEXT else None,
+        _response_mode(given, redirect_uri),
+        unregistered=client.unregistered,
     )
 
 

@@ -23,15 +23,16 @@ from carnet.server.clients.clients import Client
 from carnet.server.clients.unregistered import UnregisteredKind, shown_name, unregistered_kind
 from carnet.server.clock import SECOND
 from carnet.server.oauth.authorization_request import (
-    REAUTHENTICATED_SINCE,
     AuthorizationRefused,
     AuthorizationRequest,
     NotTheClient,
     read_authorization_request,
     read_client_id,
     read_query,
+    refusal,
 )
 from carnet.server.oauth.client_metadata_documents import DocumentRefused
+from carnet.server.oauth.request_objects import BadRequestObject, open_request_object
 from carnet.server.pages.authorization_answer import answer_client
 from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
@@ -44,6 +45,9 @@ from carnet.server.web.requests import read_form
 
 __all__ = ["authorize", "decide", "forward_authorize"]
 
+# The service adds it to the address that the sign-in page leads back to: the moment after which a
+# password is new enough, with its MAC.
+REAUTHENTICATED_SINCE: Final = "reauthenticated_since"
 REAUTHENTICATION_SECONDS: Final = 3600
 # What tells a client's requests apart.
 UNIQUE: Final = ("client_id", "code_challenge", "nonce", "state", "request")
@@ -105,7 +109,7 @@ async def decide(request: Request) -> Response:
 
 async def _answer(request: Request, query: str, decision: Form | None = None) -> Response:
     try:
-        asked = await _read(request, query)
+        asked = await _read(request, query, decided=decision is not None)
         if decision is None:
             return await _proceed(request, asked)
         return await _decide(request, asked, decision)
@@ -131,7 +135,7 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
         return answer_client(request, error.redirect_uri, error.response_mode, content)
 
 
-async def _read(request: Request, query: str) -> _Asked:
+async def _read(request: Request, query: str, *, decided: bool) -> _Asked:
     service: Service = request.app.state.service
     registry, given = service.registry, read_query(query)
     client_id = read_client_id(given)
@@ -142,9 +146,29 @@ async def _read(request: Request, query: str) -> _Asked:
     if client is None:
         raise NotTheClient("the client that sent you here is not known", code="invalid_client")
     asked = read_authorization_request(
-        given, client, registry.audiences_of, registry.permitted, registry.spelled
+        _signed(service, given, client, decided=decided),
+        *(client, registry.audiences_of, registry.permitted, registry.spelled),
     )
     return _Asked(service, query, given, client, asked)
+
+
+def _signed(
+    service: Service, given: Mapping[str, Sequence[str]], client: Client, *, decided: bool
+) -> Mapping[str, Sequence[str]]:
+    """Give the parameters that count: of a signed request those that are signed, no others."""
+    if "request" not in given:
+        if client.metadata.require_signed_request_object:
+            raise refusal(given, client, "invalid_request", "the client has to sign its requests")
+        return given
+    # It may be good for a minute, and people take longer to sign in and to read: what counts is
+    # when the service has seen it first.
+    seen_at = _reauthenticated_since(service, given) or service.clock()
+    try:
+        return open_request_object(
+            *(given, client, service.settings.own_url, seen_at / SECOND), accept_expired=decided
+        )
+    except BadRequestObject as error:
+        raise refusal(given, client, "invalid_request_object", str(error)) from None
 
 
 async def _unregistered(
@@ -211,7 +235,7 @@ async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
 def _is_recent(asked: _Asked, session: BrowserSession) -> bool:
     """Tell whether the right person has signed in, and recently enough for the request."""
     service, request = asked.service, asked.request
-    signed_in_at, since = session.authenticated_at, _reauthenticated_since(asked)
+    signed_in_at, since = session.authenticated_at, _reauthenticated_since(service, asked.given)
     is_new = since is not None and signed_in_at >= since
     if not _is_expected(asked, session.account.id):
         if is_new:
@@ -270,23 +294,21 @@ def _sign_in(request: Request, given: Mapping[str, Sequence[str]]) -> Response:
     return redirect(request, f"/sign-in?{urlencode(following)}")
 
 
-def _reauthenticated_since(asked: _Asked) -> int | None:
+def _reauthenticated_since(service: Service, given: Mapping[str, Sequence[str]]) -> int | None:
     """Read the moment at which this service sent this very request to the sign-in page.
 
     Anybody can write into an address: without the MAC, whoever finds a browser signed in could say
     that the password is new enough.
     """
-    text, _, mac = asked.request.reauthenticated_since.partition(".")
+    text, _, mac = next(iter(given.get(REAUTHENTICATED_SINCE, ())), "").partition(".")
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         return None
     moment = int(text)
-    if not moment <= asked.service.clock() <= moment + REAUTHENTICATION_SECONDS * SECOND:
+    if not moment <= service.clock() <= moment + REAUTHENTICATION_SECONDS * SECOND:
         return None
     known = any(
-        hmac.compare_digest(
-            _mac(asked.service, asked.given, moment, pepper_id).encode(), mac.encode()
-        )
-        for pepper_id in asked.service.keys.peppers
+        hmac.compare_digest(_mac(service, given, moment, pepper_id).encode(), mac.encode())
+        for pepper_id in service.keys.peppers
     )
     return moment if known else None
 
