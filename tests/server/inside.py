@@ -63,7 +63,7 @@ class Inside:
             posted = re.search(r'<form method="post" action="([^"]*)" id="answer">', answer.text)
             if posted is not None:
                 self.posted_to = html.unescape(posted[1])
-                return f"{CALLBACK}?{urlencode(hidden(answer.text))}"
+                return f"{self.posted_to}?{urlencode(hidden(answer.text))}"
             form = re.search(
                 r'<form method="post" action="([^"]*(?:sign-in|decision))"', answer.text
             )
