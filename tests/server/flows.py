@@ -55,6 +55,7 @@ class Person:
         self.server = server
         self.typed = {"username": username, "password": password, "decision": decision}
         self.forms = []
+        self.posted_to = None
         self.client = httpx.Client(
             base_url=server.url,
             trust_env=False,
@@ -64,7 +65,10 @@ class Person:
         )
 
     def go(self, address):
-        """Follow an address to the end: a page without a form, or another site's address."""
+        """Follow an address to the end: a page without a form, or another site's address.
+
+        What is posted to that stands in its query, and ``posted_to`` is the address.
+        """
         answer = self.client.get(address)
         for _ in range(10):
             if answer.is_redirect:
@@ -73,6 +77,10 @@ class Person:
                     return following
                 answer = self.client.get(following)
                 continue
+            posted = re.search(r'<form method="post" action="([^"]*)" id="answer">', answer.text)
+            if posted is not None:
+                self.posted_to = html.unescape(posted[1])
+                return f"{self.posted_to}?{urlencode(hidden(answer.text))}"
             form = re.search(
                 r'<form method="post" action="([^"]*(?:sign-in|decision))"', answer.text
             )

@@ -1,5 +1,6 @@
 """A person with a browser and the clients, in the process of the service itself: fast and exact."""
 
+import html
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -32,6 +33,7 @@ class Inside:
         self.service = service
         self.typed = {"username": username, "password": password, "decision": "allow"}
         self.forms = []
+        self.posted_to = None
         self.origin = service.settings.own_url
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(build_app(service)),
@@ -58,6 +60,10 @@ class Inside:
                     return following
                 answer = await self.client.get(following)
                 continue
+            posted = re.search(r'<form method="post" action="([^"]*)" id="answer">', answer.text)
+            if posted is not None:
+                self.posted_to = html.unescape(posted[1])
+                return f"{self.posted_to}?{urlencode(hidden(answer.text))}"
             form = re.search(
                 r'<form method="post" action="([^"]*(?:sign-in|decision))"', answer.text
             )

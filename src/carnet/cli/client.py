@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, get_args
 
 import click
 import msgspec
@@ -29,7 +29,7 @@ from carnet.server.clients.unregistered import UnregisteredClient
 from carnet.server.clock import SECOND, now
 from carnet.server.factors.levels import ACR_VALUES
 from carnet.server.service import Service
-from carnet.server.settings import Settings
+from carnet.server.settings import Algorithm, Settings
 from carnet.server.tokens.logout_notices import LogoutFailure
 
 __all__ = ["client", "client_document"]
@@ -102,6 +102,15 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "metavar": "JSON",
             "help": "With --auth federated: tokens of this issuer with these claims prove that it "
             'is the client, {"issuer": "https://…", "claims": {"sub": "…"}}. Repeatable.',
+        },
+    ),
+    "id_token_signed_response_alg": (
+        "--id-token-alg",
+        {
+            "type": click.Choice(get_args(Algorithm)),
+            "metavar": "ALG",
+            "help": "What its ID tokens are signed with: RS256 and the like; by default the first "
+            "of the setting signing_algorithms.",
         },
     ),
     "id_token_encrypted_response_alg": (
@@ -194,6 +203,30 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "dpop_bound_access_tokens": (
         "--dpop/--no-dpop",
         {"default": None, "help": "It gets key-bound tokens only (RFC 9449)."},
+    ),
+    "require_signed_request_object": (
+        "--require-signed-requests/--no-require-signed-requests",
+        {
+            "default": None,
+            "help": "It signs its authorization requests with a key in --jwks, and no other counts "
+            "(RFC 9101).",
+        },
+    ),
+    "require_pkce": (
+        "--require-pkce/--no-require-pkce",
+        {
+            "default": None,
+            "help": "Without PKCE a confidential client has to send a nonce, and nobody but the "
+            "client itself can tell whether it compares it: better update the client.",
+        },
+    ),
+    "require_nonce": (
+        "--require-nonce/--no-require-nonce",
+        {
+            "default": None,
+            "help": "With neither PKCE nor a nonce a stolen code can be used in somebody else's "
+            "browser: for conformance suites alone.",
+        },
     ),
 }
 MEMBERS: Final = Members(OPTIONS, ClientMetadata)

@@ -58,12 +58,16 @@ def rotate(alg: str | None, at_once: bool, config: Path | None, **given: Any) ->
     """Make the next key. Running servers take it over by themselves."""
     settings = settings_from(config, **given)
     chosen = alg or settings.signing_algorithms[0]
-    if chosen not in settings.signing_algorithms:
-        raise ConfigurationError(
-            f"the service signs with {', '.join(settings.signing_algorithms)}; "
-            "the setting signing_algorithms says which"
-        )
-    with_service(settings, lambda service: service.keys.rotate(chosen, OPERATOR, at_once=at_once))
+
+    async def work(service: Service) -> None:
+        if chosen not in service.keys.algorithms:
+            raise ConfigurationError(
+                f"the service signs with {', '.join(service.keys.algorithms)}; the setting "
+                "signing_algorithms says which, and clients may choose others"
+            )
+        await service.keys.rotate(chosen, OPERATOR, at_once=at_once)
+
+    with_service(settings, work)
     click.echo(f"made the next {chosen} key: `carnet keys list` shows when it signs")
 
 

@@ -101,9 +101,9 @@ class Teller:
     def said(self, grant, audience):
         return dict(inspect(self.access(grant, audience)).claims)
 
-    def id_token(self, grant):
+    async def id_token(self, grant):
         client = self.service.registry.client(grant.client_id)
-        token = self.service.id_tokens.issue(
+        token = await self.service.id_tokens.issue(
             grant, self.account, client, self.access(grant, "orders")
         )
         return dict(inspect(token).claims)
@@ -135,7 +135,7 @@ def test_a_scope_releases_its_claims_and_no_other(play, scope, client_id):
         grant = await teller.grant(client_id, f"openid {scope}")
         return (
             *(teller.said(grant, audience) for audience in ("orders", "hr", "lean")),
-            teller.id_token(grant),
+            await teller.id_token(grant),
             await teller.userinfo(grant),
         )
 
@@ -282,7 +282,7 @@ def test_claims_that_were_stored_before_their_names_were_reserved_stay_inside(pl
         found = []
         for who, scope in itertools.product(("theirs", "ours"), ("", "openid profile roles work")):
             grant = await teller.grant(who, scope)
-            found += [teller.said(grant, "orders"), teller.id_token(grant)]
+            found += [teller.said(grant, "orders"), await teller.id_token(grant)]
             if scope:
                 found.append(await teller.userinfo(grant))
         return found

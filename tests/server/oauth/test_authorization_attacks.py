@@ -44,7 +44,7 @@ WRONG = [
     ({"response_type": "token"}, "unsupported_response_type"),
     ({"response_type": "code id_token"}, "unsupported_response_type"),
     ({"response_mode": "fragment"}, "invalid_request"),
-    ({"request": "x"}, "request_not_supported"),
+    ({"request": "x"}, "invalid_request_object"),
     ({"request_uri": "https://app.example/r"}, "request_uri_not_supported"),
     ({"scope": "payroll:write"}, "invalid_scope"),
     ({"resource": "payroll"}, "invalid_target"),

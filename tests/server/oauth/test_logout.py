@@ -6,6 +6,10 @@ import pytest
 from tests.server.conftest import PASSWORD
 from tests.server.inside import Inside, register
 
+from carnet import Key
+from carnet.jose import jws
+from carnet.jose.encoding import b64url_decode, b64url_encode
+
 HERE, ELSEWHERE = "https://app.example.com/out", "https://other.example.com/out"
 
 
@@ -88,3 +92,53 @@ def test_an_address_needs_a_client_that_has_registered_it(scene_of):
         return seen
 
     assert scene_of(scene) == [(400, True)] * 3
+
+
+def unsigned(token):
+    """The same ID token, said to need no signature."""
+    header = b64url_encode(b'{"alg":"none","typ":"JWT"}')
+    return f"{header}.{token.split('.')[1]}."
+
+
+def signed_by_another(token):
+    return jws.sign(b64url_decode(token.split(".")[1]), Key.generate("ES256"), {"typ": "JWT"})
+
+
+@pytest.mark.parametrize("forge", [unsigned, signed_by_another])
+def test_an_id_token_that_is_not_ours_leads_nowhere_and_signs_nobody_out(scene_of, forge):
+    async def scene(alice, hints):
+        wish = {"id_token_hint": forge(hints["alice"]), "post_logout_redirect_uri": HERE}
+        answer, signed_in = await sign_out(alice, *wish.items(), ("state", "s"))
+        named, _ = await sign_out(alice, *wish.items(), ("client_id", "app"))
+        return answer.status_code, signed_in, "Sign out?" in named.text
+
+    assert scene_of(scene) == (400, True, True)
+
+
+def test_without_state_none_comes_back(scene_of):
+    async def scene(alice, hints):
+        wish = {"id_token_hint": hints["alice"], "post_logout_redirect_uri": HERE}
+        answer, signed_in = await sign_out(alice, *wish.items())
+        return answer.headers["location"], signed_in
+
+    assert scene_of(scene) == (HERE, False)
+
+
+def test_without_an_address_the_person_is_told(scene_of):
+    async def scene(alice, hints):
+        answer, signed_in = await sign_out(alice, ("id_token_hint", hints["alice"]))
+        return answer.status_code, "You are signed out" in answer.text, signed_in
+
+    assert scene_of(scene) == (200, True, False)
+
+
+@pytest.mark.parametrize("query", ["", "state=s"])
+def test_whoever_confirms_it_is_signed_out(scene_of, query):
+    async def scene(alice, _hints):
+        await alice.client.get(f"/logout?{query}")
+        answer = await alice.client.post("/logout/decision", data={"request": query})
+        return "You are signed out" in answer.text, (await alice.client.get("/me")).status_code
+
+    told, status = scene_of(scene)
+    assert told
+    assert status != 200

@@ -9,6 +9,8 @@ import pytest
 from tests import processes
 from tests.server.flows import CALLBACK, Person, add_client
 
+from carnet import Key
+
 BYE = "https://app.example/bye"
 
 
@@ -96,3 +98,72 @@ def test_authlib(serve):
         wish = {"id_token_hint": token["id_token"], "post_logout_redirect_uri": BYE}
         assert person.go(f"{document['end_session_endpoint']}?{urlencode(wish)}") == BYE
         assert client.get(document["userinfo_endpoint"]).status_code == 401
+
+
+OLDER = {
+    "token_endpoint_auth_method": "client_secret_basic",
+    "id_token_signed_response_alg": "RS256",
+    "require_pkce": False,
+}
+
+
+def test_openid_client_without_pkce_by_a_form_and_with_a_signed_request(serve, node, root):
+    key = Key.generate("ES256")
+    server, secret = serve(**OLDER, jwks={"keys": [key.public.to_jwk()]})
+    private = json.dumps(key.to_jwk(private=True))
+    process = processes.start(
+        [
+            *(node, str(root / "tests" / "node" / "openid_client_form_post.js")),
+            *(server.url, "app", secret, private),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    person = Person(server)
+    with process:
+        try:
+            for _ in ("plain", "signed", "silent"):
+                address = process.stdout.readline().strip()
+                assert address, process.stderr.read()
+                process.stdin.write(f"{person.go(address)}\n")
+                process.stdin.flush()
+                assert person.posted_to == CALLBACK
+            said, problems = process.communicate(timeout=processes.PATIENCE)
+        finally:
+            process.kill()
+    assert said, problems
+    told = json.loads(said)
+    assert told["same"] is True
+    assert told["username"] == "alice"
+    assert told["beside"] == ["client_id", "request"]
+    assert told["refused"] == "login_required"
+
+
+def test_authlib_without_pkce_by_a_form(serve):
+    """What ASP.NET's handler sends: response_mode form_post, a nonce, and what nobody knows."""
+    from authlib.integrations.httpx_client import OAuth2Client
+    from joserfc import jwt
+    from joserfc.jwk import KeySet
+
+    server, secret = serve(**OLDER)
+    document = server.client.get("/.well-known/openid-configuration").json()
+    person = Person(server)
+    with OAuth2Client(
+        *("app", secret),
+        redirect_uri=CALLBACK,
+        scope="openid profile",
+        token_endpoint=document["token_endpoint"],
+        trust_env=False,
+    ) as client:
+        more = {"nonce": "638.n", "x-client-SKU": "ID_NET8_0", "x-client-ver": "8.0.1"}
+        address, state = client.create_authorization_url(
+            document["authorization_endpoint"], response_mode="form_post", **more
+        )
+        answer = person.go(address)
+        assert person.posted_to == CALLBACK
+        token = client.fetch_token(authorization_response=answer, state=state)
+    jwks = httpx.get(document["jwks_uri"], trust_env=False, timeout=60).json()
+    claims = jwt.decode(token["id_token"], KeySet.import_key_set(jwks), algorithms=["RS256"]).claims
+    assert claims["nonce"] == "638.n"

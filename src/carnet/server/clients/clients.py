@@ -32,6 +32,7 @@ from carnet.server.clients.identity_policy import IdentityAssertionRule, wrong_i
 from carnet.server.clock import SECOND
 from carnet.server.resource_urls import canonical_resource
 from carnet.server.sessions.sessions import FIRST_PARTY
+from carnet.server.settings import Algorithm
 
 __all__ = [
     "DEVICE_CODE",
@@ -112,8 +113,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         grant_types: what it may ask tokens with.
         scope: the scopes that it may ask for, with spaces between them.
         token_endpoint_auth_method: how it proves who it is.
-        jwks: its public keys: those that sign its assertions, and with ``use`` ``enc`` the one that
-            its ID tokens are encrypted to.
+        jwks: its public keys: those that sign its assertions and requests, and with ``use``
+            ``enc`` the one that its ID tokens are encrypted to.
         jwks_uri: where it publishes those that sign its assertions, instead of ``jwks``.
         federated_credentials: the tokens of other issuers that prove who it is, with
             ``federated_jwt``.
@@ -123,6 +124,11 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             network: whoever can read along there reads codes and logout tokens.
         dpop_bound_access_tokens: whether it gets only tokens that are bound to its key (RFC 9449).
         required_acr: what a sign-in for it has to amount to: ``aal2`` is two factors.
+        require_signed_request_object: whether it gets codes only for requests that it has signed
+            (RFC 9101 section 10.5).
+        require_pkce: whether its authorization requests need PKCE (RFC 7636); a confidential client
+            that can't do it sends a ``nonce`` instead, and compares it (RFC 9700 section 2.1.1).
+        require_nonce: whether a request without PKCE needs that ``nonce``.
         first_party: whether nobody is asked for consent, and access tokens carry roles and claims
             whatever their scope.
         resources: the audiences that it may ask tokens for; the first is its default. The issuer
@@ -138,6 +144,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             there.
         identity_issuers: the issuers of which it may present such assertions here, for its
             ``resources``.
+        id_token_signed_response_alg: what its ID tokens and logout tokens are signed with; None is
+            the first of the setting ``signing_algorithms``.
         id_token_encrypted_response_alg: encrypts its ID tokens, to its key of this algorithm.
         id_token_encrypted_response_enc: the content encryption for that.
     """
@@ -157,6 +165,9 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     plain_http: bool = False
     dpop_bound_access_tokens: bool = False
     required_acr: Literal["aal1", "aal2"] = "aal1"
+    require_signed_request_object: bool = False
+    require_pkce: bool = True
+    require_nonce: bool = True
     first_party: bool = False
     resources: Names = ()
     introspects: Names = ()
@@ -164,6 +175,7 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     exchange_to: Names = ()
     identity_assertions: Annotated[dict[Address, IdentityAssertionRule], Meta(max_length=64)] = {}
     identity_issuers: Annotated[tuple[Address, ...], Meta(max_length=8)] = ()
+    id_token_signed_response_alg: Algorithm | None = None
     id_token_encrypted_response_alg: str | None = None
     id_token_encrypted_response_enc: str = "A128CBC-HS256"
 
@@ -331,11 +343,25 @@ def check_metadata(metadata: ClientMetadata) -> None:
         raise ClientRefused(
             "introspects needs a token_endpoint_auth_method other than none", member="introspects"
         )
+    _check_code_protection(metadata)
     _check_exchange(metadata)
     for member, text in wrong_in_identity_policy(metadata, (TOKEN_EXCHANGE, JWT_BEARER)):
         raise ClientRefused(text, member=member)
     _check_federation(metadata)
     _check_keys(metadata)
+
+
+def _check_code_protection(metadata: ClientMetadata) -> None:
+    if metadata.is_public and not metadata.require_pkce:
+        raise ClientRefused(
+            "require_pkce can't be false with the token_endpoint_auth_method none: whoever reads "
+            "the code of a public client could use it",
+            member="require_pkce",
+        )
+    if metadata.require_pkce and not metadata.require_nonce:
+        raise ClientRefused(
+            "require_nonce is for a client with require_pkce false", member="require_nonce"
+        )
 
 
 def _check_exchange(metadata: ClientMetadata) -> None:
@@ -414,6 +440,11 @@ def _check_keys(metadata: ClientMetadata) -> None:
         raise ClientRefused(
             "private_key_jwt needs jwks with a public key that verifies signatures, or jwks_uri",
             member="jwks",
+        )
+    if metadata.require_signed_request_object and not signs:
+        raise ClientRefused(
+            "require_signed_request_object needs jwks with a public key that verifies signatures",
+            member="require_signed_request_object",
         )
     alg = metadata.id_token_encrypted_response_alg
     encrypts = any(key.alg == alg and ALGORITHMS[key.alg].use == "enc" for key in keys)

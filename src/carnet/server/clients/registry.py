@@ -181,13 +181,17 @@ class Registry:
                 client that has no list.
             scopes: what is asked for.
         """
-        allowed = self.scopes_of(client).intersection(scopes)
+        asked = set(scopes)
+        # A single claim is allowed by the scopes that release it, and by nothing else.
+        single = {name: self.scopes.wider[name] for name in asked if name in self.scopes.wider}
+        allowed = self.scopes_of(client).intersection(asked.union(*single.values()))
         resource = self.resource(audience)
         narrowed = bool(client.metadata.scope) and not client.unregistered
         if resource is not None and (resource.metadata.scopes or not narrowed):
             # Those that release claims mean something to the service itself.
             allowed &= {*resource.metadata.scopes, *self.scopes.names}
-        return allowed
+        claims = {name for name, wider in single.items() if not wider.isdisjoint(allowed)}
+        return allowed.intersection(asked).difference(single) | claims
 
     def _offer(self, client: Client) -> _Offer:
         """Give what there is for a client; it is found out once, until something changes."""

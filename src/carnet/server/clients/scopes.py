@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any, Final
 
 from carnet.server.accounts.accounts import Account
@@ -51,17 +52,28 @@ class ScopeTable:
     Args:
         settings: whose ``scopes`` come on top.
 
+    Beside them each claim that they release is a scope by itself, ``userinfo:name`` or
+    ``id_token:name``: what the parameter ``claims`` asks for.
+
     Attributes:
         names: what any client may ask for, unless its own list says otherwise.
         claims: every claim that one of them releases.
+        wider: of each claim that is a scope by itself, the scopes that release it in that place.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._releases = {**_READY_MADE, **settings.scopes}
-        self.names = ("openid", *self._releases, "offline_access")
-        self.claims = tuple(
-            dict.fromkeys(name for one in self._releases.values() for name in one.claims)
-        )
+        named = {**_READY_MADE, **settings.scopes}
+        self.names = ("openid", *named, "offline_access")
+        self.claims = tuple(dict.fromkeys(name for one in named.values() for name in one.claims))
+        self.wider: dict[str, frozenset[str]] = {}
+        self._releases: dict[str, ScopeRelease] = {}
+        for scope, release in named.items():
+            for place, claim in product(_TO_CLIENTS, release.claims):
+                if place in release.tokens:
+                    name = f"{place}:{claim}"
+                    self.wider[name] = self.wider.get(name, frozenset()) | {scope}
+                    self._releases[name] = ScopeRelease(claims=(claim,), tokens=(place,))
+        self._releases |= named
 
     def released(
         self,
@@ -94,7 +106,15 @@ class ScopeTable:
         They say what is released; "" where that is nothing, and what the scope means is known to
         the resource alone.
         """
-        return [(scope, self._words(scope, resource or ANY_RESOURCE)) for scope in scopes]
+        asked = dict.fromkeys(scopes)
+        told: dict[tuple[bool, str], str] = {}
+        for scope in asked:
+            single = scope in self.wider
+            # A claim in two places is one to people, and none where a scope tells it anyway.
+            if not single or self.wider[scope].isdisjoint(asked):
+                name = scope.partition(":")[2] if single else scope
+                told[single, name] = self._words(scope, resource or ANY_RESOURCE)
+        return [(name, words) for (_, name), words in told.items()]
 
     def _words(self, scope: str, resource: Resource) -> str:
         release = self._releases.get(scope)

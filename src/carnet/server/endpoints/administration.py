@@ -372,7 +372,7 @@ async def _change_account(asked: Asked) -> AccountDocument:
 
 
 async def _list_factors(asked: Asked) -> FactorList:
-    account, factors = await _account(asked), asked.service.factors
+    account, factors = await named_account(asked), asked.service.factors
     return FactorList(
         factors=[
             FactorDocument(
@@ -389,7 +389,7 @@ async def _list_factors(asked: Asked) -> FactorList:
 
 
 async def _reset_factors(asked: Asked) -> None:
-    await asked.service.factors.reset((await _account(asked)).id, asked.origin)
+    await asked.service.factors.reset((await named_account(asked)).id, asked.origin)
 
 
 def _parameter(asked: Asked, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +12,9 @@ from carnet.jwt.dpop import ALGORITHMS_ACCEPTED
 from carnet.server.endpoints.registration import registration_metadata
 from carnet.server.endpoints.token.endpoint import GRANTS
 from carnet.server.factors.levels import ACR_VALUES
+from carnet.server.oauth.authorization_request import RESPONSE_MODES
 from carnet.server.service import Service
+from carnet.server.settings import Algorithm
 from carnet.server.tokens.identity_assertions import IDENTITY_ASSERTION, IDENTITY_ASSERTION_PROFILE
 from carnet.server.web.client_authentication import METHODS
 from carnet.server.web.requests import answer
@@ -64,14 +66,17 @@ def _authorization(service: Service) -> dict[str, Any]:
         "authorization_endpoint": f"{issuer}/authorize",
         "authorization_response_iss_parameter_supported": True,
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": RESPONSE_MODES,
         "code_challenge_methods_supported": ["S256"],
         "userinfo_endpoint": f"{issuer}/userinfo",
         "end_session_endpoint": f"{issuer}/logout",
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [service.settings.signing_algorithms[0]],
+        # The default first; a client may have chosen any other.
+        "id_token_signing_alg_values_supported": list(
+            dict.fromkeys((service.settings.signing_algorithms[0], *get_args(Algorithm)))
+        ),
         "id_token_encryption_alg_values_supported": [
             alg for alg in ALGORITHMS if alg.startswith(("ECDH-ES", "RSA-OAEP"))
         ],
@@ -85,7 +90,10 @@ def _authorization(service: Service) -> dict[str, Any]:
         # Such a client can get something only while a resource is open to it.
         "client_id_metadata_document_supported": bool(service.registry.open_audiences),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
-        "claims_parameter_supported": False,
-        "request_parameter_supported": False,
+        "claims_parameter_supported": True,
+        "display_values_supported": ["page"],
+        "ui_locales_supported": ["en"],
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
         "request_uri_parameter_supported": False,
     }

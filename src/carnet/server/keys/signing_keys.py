@@ -6,8 +6,9 @@ shown to administrators, and another one takes its place.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, cast
 
@@ -92,6 +93,7 @@ class SigningKeys:
         self._algorithms = settings.signing_algorithms
         self._lifetime = settings.key_lifetime * SECOND
         self._lead = settings.key_publish_lead * SECOND
+        self._making = asyncio.Lock()
         self._kept = (settings.access_token_lifetime + 60) * SECOND
         self._dates: list[KeyDates] = []
         self._unreadable: dict[str, KeyDates] = {}
@@ -114,6 +116,25 @@ class SigningKeys:
             if dates.alg == alg and self._stages[dates.kid] is Stage.SIGNING
         )
         return self._private[kid]
+
+    async def signing_with(self, alg: str) -> Key:
+        """Give the private key that signs now, also of an algorithm that a client has chosen.
+
+        Of such a one the first key is made when it is needed first, and each next one when it is
+        due, as ``keep_up`` does for those of the settings.
+        """
+        if alg not in self._algorithms:
+            # Several ask at once; one makes it.
+            async with self._making:
+                while self._due(alg, self._dates) is not None:
+                    await self._make_due(alg)
+                    await self._take_over()
+        return self.signing(alg)
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """Those of the settings, and then those that clients have chosen."""
+        return tuple(dict.fromkeys((*self._algorithms, *(dates.alg for dates in self._dates))))
 
     def overview(self) -> list[tuple[KeyDates, Stage]]:
         """Give every key with its stage, the oldest first; at the end those that can't be read."""
@@ -154,12 +175,7 @@ class SigningKeys:
             await self._take_over()
             raise
         for alg in self._algorithms:
-            # In this order: a key that another replica makes after the count fails our own.
-            counter = await self._counter()
-            dates = [row.dates for row in await self._read()]
-            due = rotation_due(dates, alg, self._clock(), self._lifetime, self._lead)
-            if due is not None:
-                await self._make(alg, due, SERVICE, counter)
+            await self._make_due(alg)
         dates = [row.dates for row in await self._read()]
         found = stages(dates, self._clock(), self._kept)
         for kid in [kid for kid, stage in found.items() if stage is Stage.REMOVED]:
@@ -205,7 +221,7 @@ class SigningKeys:
     async def retire(self, kid: str, origin: Origin) -> bool:
         """Take a key out at once, with every token that it signed, and tell whether it was there.
 
-        Where it was the only one of its algorithm, a new one signs at once.
+        Where it was the only one of an algorithm of the settings, a new one signs at once.
         """
         now = self._clock()
 
@@ -223,7 +239,8 @@ class SigningKeys:
             return False
         rows = await self._read()
         found = stages([row.dates for row in rows], now, self._kept)
-        if not any(found[row.kid] is Stage.SIGNING for row in rows if row.alg == alg):
+        signs = any(found[row.kid] is Stage.SIGNING for row in rows if row.alg == alg)
+        if alg in self._algorithms and not signs:
             await self._make(alg, now, origin, counter=None)
         await self._take_over()
         return True
@@ -247,6 +264,16 @@ class SigningKeys:
 
         await self._store.transact(work)
         self._master_key = new
+
+    def _due(self, alg: str, dates: Sequence[KeyDates]) -> int | None:
+        return rotation_due(dates, alg, self._clock(), self._lifetime, self._lead)
+
+    async def _make_due(self, alg: str) -> None:
+        # In this order: a key that another replica makes after the count fails our own.
+        counter = await self._counter()
+        due = self._due(alg, [row.dates for row in await self._read()])
+        if due is not None:
+            await self._make(alg, due, SERVICE, counter)
 
     def _make_pepper(self) -> Transaction[None]:
         if not (yield sql.PEPPERS, ()):

@@ -152,7 +152,7 @@ class AuthorizationCodes:
         self,
         presented: Presented,
         redirect_uri: str | None,
-        verifier: str,
+        verifier: str | None,
         key_thumbprint: str,
         origin: Origin,
     ) -> None:
@@ -161,7 +161,7 @@ class AuthorizationCodes:
         Args:
             presented: the code.
             redirect_uri: as the client sent it, or None.
-            verifier: the ``code_verifier``.
+            verifier: the ``code_verifier``, or None where there is none.
             key_thumbprint: of the key that the client has proved to hold, or "".
             origin: from where it came.
 
@@ -174,7 +174,10 @@ class AuthorizationCodes:
             raise await self._used(presented.session_id, origin)
         if redirect_uri != (request.redirect_uri if request.redirect_given else None):
             raise CodeRefused("the redirect_uri is another one", code="redirect_mismatch")
-        if not secrets.compare_digest(_challenge(verifier), request.challenge):
+        # Nor is a verifier taken where there was no challenge: a thief may have left it out of the
+        # request (RFC 9700 section 4.8.2).
+        challenge = "" if verifier is None else _challenge(verifier)
+        if not secrets.compare_digest(challenge, request.challenge):
             raise CodeRefused("the code_verifier is wrong", code="verifier_wrong")
         if request.key_thumbprint not in ("", key_thumbprint):
             raise CodeRefused("the code is bound to another key", code="key_mismatch")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
@@ -17,9 +18,10 @@ import msgspec
 from carnet.errors import CarnetError
 from carnet.server.clients.clients import LOOPBACK_HOST, Client
 from carnet.server.factors.levels import ACR_VALUES
+from carnet.server.oauth.claims_request import BadClaims, read_claims
 
 __all__ = [
-    "REAUTHENTICATED_SINCE",
+    "RESPONSE_MODES",
     "AuthorizationRefused",
     "AuthorizationRequest",
     "NotTheClient",
@@ -27,13 +29,14 @@ __all__ = [
     "read_client_id",
     "read_query",
     "redirect_matches",
+    "refusal",
     "with_parameters",
 ]
 
 MAX_PARAMETERS: Final = 64
 MAX_QUERY: Final = 16 * 1024
 MAX_TEXT: Final = 2048
-REAUTHENTICATED_SINCE: Final = "reauthenticated_since"
+RESPONSE_MODES: Final = ("query", "form_post")
 PROMPTS: Final = frozenset(("none", "login", "consent", "select_account"))
 
 _INVALID: Final = "invalid_request"
@@ -42,41 +45,56 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 _LOOPBACK = re.compile(rf"http://{LOOPBACK_HOST.pattern}(?=[/?]|$)")
 
-# Tells of a parameter, None where it is not given, whether it is as it has to be.
-_Check: TypeAlias = Callable[[str | None, Client], bool]
+_Parameters: TypeAlias = Mapping[str, str]
+# Tells of a parameter, None where it is not given, whether it is as it has to be; of a client, and
+# beside all other parameters.
+_Check: TypeAlias = Callable[[str | None, Client, _Parameters], bool]
 
 
-def _is_given(text: str | None, _client: Client) -> bool:
+def _is_given(text: str | None, _client: Client, _others: _Parameters) -> bool:
     return text is not None
 
 
-def _is_not_given(text: str | None, _client: Client) -> bool:
+def _is_not_given(text: str | None, _client: Client, _others: _Parameters) -> bool:
     return text is None
 
 
-def _is_short(text: str | None, _client: Client) -> bool:
+def _is_short(text: str | None, _client: Client, _others: _Parameters) -> bool:
     return text is None or len(text) <= MAX_TEXT
 
 
-def _is_prompt(text: str | None, _client: Client) -> bool:
+def _is_prompt(text: str | None, _client: Client, _others: _Parameters) -> bool:
     prompts = _prompts(text)
     return prompts <= PROMPTS and ("none" not in prompts or len(prompts) == 1)
 
 
-def _is_reachable(text: str | None, _client: Client) -> bool:
+def _is_reachable(text: str | None, _client: Client, _others: _Parameters) -> bool:
     return text is None or not set(ACR_VALUES).isdisjoint(text.split())
 
 
-def _may_get_codes(_text: str | None, client: Client) -> bool:
+def _may_get_codes(_text: str | None, client: Client, _others: _Parameters) -> bool:
     return "authorization_code" in client.metadata.grant_types
 
 
+def _is_challenge_enough(text: str | None, client: Client, _others: _Parameters) -> bool:
+    return text is not None or not client.metadata.require_pkce
+
+
+def _is_method(text: str | None, _client: Client, others: _Parameters) -> bool:
+    return text == ("S256" if "code_challenge" in others else None)
+
+
+def _is_nonce_enough(text: str | None, client: Client, others: _Parameters) -> bool:
+    protected = text is not None or "code_challenge" in others
+    return protected or not client.metadata.require_nonce
+
+
 def _is(*accepted: str | None) -> _Check:
-    return lambda text, _client: text in accepted
+    return lambda text, _client, _others: text in accepted
 
 
 def _matches(pattern: re.Pattern[str]) -> _Check:
-    return lambda text, _client: text is None or pattern.fullmatch(text) is not None
+    return lambda text, _client, _others: text is None or pattern.fullmatch(text) is not None
 
 
 # The parameters with what has to hold of each, and with what the client is told where it does not;
@@ -84,11 +102,11 @@ def _matches(pattern: re.Pattern[str]) -> _Check:
 _CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
     *(
         (name, _is_not_given, f"{name}_not_supported", f"the parameter {name} is not supported")
-        for name in ("request", "request_uri", "registration")
+        for name in ("request_uri", "registration")
     ),
     *(
         (name, _is_short, _INVALID, f"{name} is longer than {MAX_TEXT} characters")
-        for name in ("state", "nonce", "login_hint", "acr_values")
+        for name in ("state", "nonce", "login_hint", "acr_values", "claims")
     ),
     ("response_type", _is_given, _INVALID, "the parameter response_type is missing"),
     ("response_type", _is("code"), "unsupported_response_type", "the response_type must be code"),
@@ -96,13 +114,23 @@ _CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
         *("response_type", _may_get_codes, "unauthorized_client"),
         "the client may not use the authorization code grant",
     ),
-    ("response_mode", _is(None, "query"), _INVALID, "the response_mode must be query"),
     (
-        *("code_challenge", _is_given, _INVALID),
+        *("response_mode", _is(None, *RESPONSE_MODES), _INVALID),
+        f"the response_mode must be one of {', '.join(RESPONSE_MODES)}",
+    ),
+    (
+        *("code_challenge", _is_challenge_enough, _INVALID),
         "the parameter code_challenge is missing (RFC 7636)",
     ),
     # Without a method the challenge would be the verifier itself (RFC 7636 section 4.3).
-    ("code_challenge_method", _is("S256"), _INVALID, "the code_challenge_method must be S256"),
+    (
+        *("code_challenge_method", _is_method, _INVALID),
+        "the code_challenge_method must be S256, beside a code_challenge",
+    ),
+    (
+        *("nonce", _is_nonce_enough, _INVALID),
+        "a request without code_challenge needs a nonce (RFC 9700 section 2.1.1)",
+    ),
     (
         *("code_challenge", _matches(_CHALLENGE), _INVALID),
         "the code_challenge must be 43 characters of base64url",
@@ -138,6 +166,7 @@ class AuthorizationRefused(CarnetError):
         description: for the developer of the client; printable ASCII without quotes.
         redirect_uri: the client's address.
         state: as the client sent it, or None.
+        response_mode: how it is told.
         unregistered: whether no administrator has registered that address.
     """
 
@@ -147,12 +176,14 @@ class AuthorizationRefused(CarnetError):
         description: str,
         redirect_uri: str,
         state: str | None = None,
+        response_mode: str = "query",
         *,
         unregistered: bool = False,
     ) -> None:
         super().__init__(description, code=error)
         self.redirect_uri = redirect_uri
         self.state = state
+        self.response_mode = response_mode
         self.unregistered = unregistered
 
     @property
@@ -172,9 +203,10 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
         client_id: who asks.
         redirect_uri: where the answer goes.
         redirect_given: whether the request named that address; the token request does so too then.
-        challenge: the ``code_challenge``, of the method S256.
+        challenge: the ``code_challenge``, of the method S256, or "".
         scope: what is asked for and may be granted, names with spaces between them.
         audience: what the access tokens are for.
+        response_mode: how the answer goes there.
         state: comes back with the answer, or None.
         nonce: comes back in the ID token, or None.
         prompts: what the person is to be asked in any case.
@@ -182,9 +214,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
         acr_values: what the sign-in may amount to, any of them; none for whatever it does.
         login_hint: the username that is expected, or None.
         id_token_hint: an ID token of whoever is expected, or None.
+        subjects: the accounts of whom one is expected; empty for any.
         key_thumbprint: of the key that the tokens are to be bound to, or "" (``dpop_jkt``).
-        reauthenticated_since: what the service has added to the address that the sign-in page
-            leads back to, or "": the moment after which a password is new enough, with its MAC.
     """
 
     client_id: str
@@ -193,6 +224,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     challenge: str
     scope: str
     audience: str
+    response_mode: str = "query"
     state: str | None = None
     nonce: str | None = None
     prompts: frozenset[str] = frozenset()
@@ -200,8 +232,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     acr_values: tuple[str, ...] = ()
     login_hint: str | None = None
     id_token_hint: str | None = None
+    subjects: frozenset[str] = frozenset()
     key_thumbprint: str = ""
-    reauthenticated_since: str = ""
 
     @property
     def scopes(self) -> list[str]:
@@ -265,14 +297,8 @@ def read_authorization_request(
         AuthorizationRefused: anything else is wrong.
     """
     redirect_uri = _redirect_uri(given, client)
-    states = given.get("state", ())
-    state = states[0] if len(states) == 1 and len(states[0]) <= MAX_TEXT else None
-
-    def refused(error: str, description: str) -> AuthorizationRefused:
-        return AuthorizationRefused(
-            error, description, redirect_uri, state, unregistered=client.unregistered
-        )
-
+    response_mode = _response_mode(given, redirect_uri)
+    refused = partial(refusal, given, client)
     for name, values in given.items():
         if len(values) > 1:
             if name == "resource":
@@ -282,8 +308,18 @@ def read_authorization_request(
             raise refused("invalid_request", text)
     one = {name: values[0] for name, values in given.items()}
     for name, holds, error, text in _CHECKS:
-        if not holds(one.get(name), client):
+        if not holds(one.get(name), client, one):
             raise refused(error, text)
+    if one.get("response_mode", response_mode) != response_mode:
+        raise refused(_INVALID, "the response_mode form_post needs an address on the web")
+    try:
+        claims = read_claims(one.get("claims"))
+    except BadClaims as error:
+        raise refused(_INVALID, str(error)) from None
+    if claims.essential_acr and set(ACR_VALUES).isdisjoint(claims.essential_acr):
+        raise refused(
+            "unmet_authentication_requirements", f"acr can be one of: {' '.join(ACR_VALUES)}"
+        )
     max_age = one.get("max_age")
     resource = one.get("resource")
     audience = _audience(resource and spelled(resource), audiences_of(client), refused)
@@ -291,18 +327,44 @@ def read_authorization_request(
         client_id=client.id,
         redirect_uri=redirect_uri,
         redirect_given="redirect_uri" in one,
-        challenge=one["code_challenge"],
-        scope=_scope(one.get("scope"), client, audience, permitted, refused),
+        challenge=one.get("code_challenge", ""),
+        scope=_scope(one.get("scope"), claims.scopes, client, audience, permitted, refused),
         audience=audience,
-        state=state,
+        response_mode=response_mode,
+        state=one.get("state"),
         nonce=one.get("nonce"),
         prompts=_prompts(one.get("prompt")),
         max_age=None if max_age is None else int(max_age),
-        acr_values=tuple(one.get("acr_values", "").split()),
+        acr_values=claims.essential_acr or tuple(one.get("acr_values", "").split()),
         login_hint=one.get("login_hint"),
         id_token_hint=one.get("id_token_hint"),
+        subjects=claims.subjects,
         key_thumbprint=one.get("dpop_jkt", ""),
-        reauthenticated_since=one.get(REAUTHENTICATED_SINCE, ""),
+    )
+
+
+def refusal(
+    given: Mapping[str, Sequence[str]], client: Client, error: str, description: str
+) -> AuthorizationRefused:
+    """Make the error that a client is told at its address.
+
+    Args:
+        given: the parameters of its request, which may be wrong.
+        client: who asks, as its id names it.
+        error: the OAuth error code.
+        description: for the developer of the client; printable ASCII without quotes.
+
+    Raises:
+        NotTheClient: the address of the client is not known to be good.
+    """
+    redirect_uri, states = _redirect_uri(given, client), given.get("state", ())
+    return AuthorizationRefused(
+        error,
+        description,
+        redirect_uri,
+        states[0] if len(states) == 1 and len(states[0]) <= MAX_TEXT else None,
+        _response_mode(given, redirect_uri),
+        unregistered=client.unregistered,
     )
 
 
@@ -345,8 +407,15 @@ def _redirect_uri(given: Mapping[str, Sequence[str]], client: Client) -> str:
     return values[0]
 
 
+def _response_mode(given: Mapping[str, Sequence[str]], redirect_uri: str) -> str:
+    """Give how the answer goes back, an error with the request included."""
+    posted = given.get("response_mode") == ["form_post"]
+    return "form_post" if posted and redirect_uri.startswith(("https://", "http://")) else "query"
+
+
 def _scope(
     asked: str | None,
+    claims: Sequence[str],
     client: Client,
     audience: str,
     permitted: Callable[[Client, str, Iterable[str]], frozenset[str]],
@@ -358,6 +427,8 @@ def _scope(
     elif _SCOPE.fullmatch(asked) is None:
         raise refused("invalid_scope", "scope is a list of names with one space between them")
     requested = dict.fromkeys(asked.split())
+    if "openid" in requested:
+        requested |= dict.fromkeys(claims)
     allowed = permitted(client, audience, requested)
     if requested and not allowed:
         raise refused(

@@ -4,9 +4,6 @@ A request is read, the person signs in where needed, is asked for consent where 
 client is answered. What the consent page sends goes the same way, with the decision in its hand.
 Where nobody has registered the client, the person signs in first: nothing is fetched for a
 stranger, and no stranger is sent anywhere.
-
-The answer names the issuer (RFC 9207), so that a client of several servers can't be led to take the
-code of one to another.
 """
 
 from __future__ import annotations
@@ -17,7 +14,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import b64url_encode, json_encode
@@ -28,16 +25,17 @@ from carnet.server.clients.unregistered import UnregisteredKind, shown_name, unr
 from carnet.server.clock import SECOND
 from carnet.server.factors.levels import ACR_VALUES, acr_of, demanded_of, highest, reaches
 from carnet.server.oauth.authorization_request import (
-    REAUTHENTICATED_SINCE,
     AuthorizationRefused,
     AuthorizationRequest,
     NotTheClient,
     read_authorization_request,
     read_client_id,
     read_query,
-    with_parameters,
+    refusal,
 )
 from carnet.server.oauth.client_metadata_documents import DocumentRefused
+from carnet.server.oauth.request_objects import BadRequestObject, open_request_object
+from carnet.server.pages.authorization_answer import answer_client
 from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
@@ -49,10 +47,14 @@ from carnet.server.web.requests import read_form
 
 __all__ = ["authorize", "decide", "forward_authorize"]
 
+# The service adds it to the address that the sign-in page leads back to: the moment after which a
+# password is new enough, with its MAC.
+REAUTHENTICATED_SINCE: Final = "reauthenticated_since"
 REAUTHENTICATION_SECONDS: Final = 3600
+# What tells a client's requests apart.
+UNIQUE: Final = ("client_id", "code_challenge", "nonce", "state", "request")
 FRAMES: Final = frozenset(("iframe", "frame", "fencedframe", "embed", "object"))
 SIGN_IN_AGAIN: Final = frozenset(("login", "select_account"))
-ANSWERED: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
 class _Asked(NamedTuple):
@@ -79,6 +81,7 @@ class _Asked(NamedTuple):
             description,
             self.request.redirect_uri,
             self.request.state,
+            self.request.response_mode,
             unregistered=self.client.unregistered,
         )
 
@@ -108,7 +111,7 @@ async def decide(request: Request) -> Response:
 
 async def _answer(request: Request, query: str, decision: Form | None = None) -> Response:
     try:
-        asked = await _read(request, query)
+        asked = await _read(request, query, decided=decision is not None)
         if decision is None:
             return await _proceed(request, asked)
         return await _decide(request, asked, decision)
@@ -131,10 +134,10 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
             text = f"the program at {host} has asked for what it can't have: {error}"
             return _tell_person(request, text, 400)
         content = {"error": error.code, "error_description": str(error), "state": error.state}
-        return _back(request, error.redirect_uri, content)
+        return answer_client(request, error.redirect_uri, error.response_mode, content)
 
 
-async def _read(request: Request, query: str) -> _Asked:
+async def _read(request: Request, query: str, *, decided: bool) -> _Asked:
     service: Service = request.app.state.service
     registry, given = service.registry, read_query(query)
     client_id = read_client_id(given)
@@ -145,9 +148,29 @@ async def _read(request: Request, query: str) -> _Asked:
     if client is None:
         raise NotTheClient("the client that sent you here is not known", code="invalid_client")
     asked = read_authorization_request(
-        given, client, registry.audiences_of, registry.permitted, registry.spelled
+        _signed(service, given, client, decided=decided),
+        *(client, registry.audiences_of, registry.permitted, registry.spelled),
     )
     return _Asked(service, query, given, client, asked)
+
+
+def _signed(
+    service: Service, given: Mapping[str, Sequence[str]], client: Client, *, decided: bool
+) -> Mapping[str, Sequence[str]]:
+    """Give the parameters that count: of a signed request those that are signed, no others."""
+    if "request" not in given:
+        if client.metadata.require_signed_request_object:
+            raise refusal(given, client, "invalid_request", "the client has to sign its requests")
+        return given
+    # It may be good for a minute, and people take longer to sign in and to read: what counts is
+    # when the service has seen it first.
+    seen_at = _reauthenticated_since(service, given) or service.clock()
+    try:
+        return open_request_object(
+            *(given, client, service.settings.own_url, seen_at / SECOND), accept_expired=decided
+        )
+    except BadRequestObject as error:
+        raise refusal(given, client, "invalid_request_object", str(error)) from None
 
 
 async def _unregistered(
@@ -220,17 +243,12 @@ async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
 def _is_recent(asked: _Asked, session: BrowserSession) -> bool:
     """Tell whether the right person has signed in, and recently enough for the request."""
     service, request = asked.service, asked.request
-    signed_in_at, since = session.authenticated_at, _reauthenticated_since(asked)
+    signed_in_at, since = session.authenticated_at, _reauthenticated_since(service, asked.given)
     is_new = since is not None and signed_in_at >= since
-    if request.id_token_hint is not None:
-        try:
-            expected = service.id_tokens.read_hint(request.id_token_hint).subject
-        except InvalidToken:
-            raise asked.refusal("invalid_request", "the id_token_hint is not good") from None
-        if expected != session.account.id:
-            if is_new:
-                raise asked.refusal("login_required", "somebody else has signed in")
-            return False
+    if not _is_expected(asked, session.account.id):
+        if is_new:
+            raise asked.refusal("login_required", "somebody else has signed in")
+        return False
     if is_new:
         return True
     if request.prompts & SIGN_IN_AGAIN or since is not None:
@@ -248,6 +266,19 @@ def _is_strong(asked: _Asked, session: BrowserSession) -> bool:
         demanded_of(session.account.roles, asked.service.settings),
     )
     return reaches(acr_of(session.amr), demanded)
+
+
+def _is_expected(asked: _Asked, account_id: str) -> bool:
+    """Tell whether it is whom the client expects, if it expects anybody."""
+    request = asked.request
+    if request.id_token_hint is not None:
+        try:
+            expected = asked.service.id_tokens.read_hint(request.id_token_hint).subject
+        except InvalidToken:
+            raise asked.refusal("invalid_request", "the id_token_hint is not good") from None
+        if expected != account_id:
+            return False
+    return not request.subjects or account_id in request.subjects
 
 
 async def _needs_consent(asked: _Asked, session: BrowserSession) -> bool:
@@ -276,30 +307,28 @@ def _encoded(given: Mapping[str, Sequence[str]]) -> str:
     return urlencode([(name, value) for name, values in given.items() for value in values])
 
 
-def _reauthenticated_since(asked: _Asked) -> int | None:
+def _reauthenticated_since(service: Service, given: Mapping[str, Sequence[str]]) -> int | None:
     """Read the moment at which this service sent this very request to the sign-in page.
 
     Anybody can write into an address: without the MAC, whoever finds a browser signed in could say
     that the password is new enough.
     """
-    text, _, mac = asked.request.reauthenticated_since.partition(".")
+    text, _, mac = next(iter(given.get(REAUTHENTICATED_SINCE, ())), "").partition(".")
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         return None
     moment = int(text)
-    if not moment <= asked.service.clock() <= moment + REAUTHENTICATION_SECONDS * SECOND:
+    if not moment <= service.clock() <= moment + REAUTHENTICATION_SECONDS * SECOND:
         return None
     known = any(
-        hmac.compare_digest(
-            _mac(asked.service, asked.given, moment, pepper_id).encode(), mac.encode()
-        )
-        for pepper_id in asked.service.keys.peppers
+        hmac.compare_digest(_mac(service, given, moment, pepper_id).encode(), mac.encode())
+        for pepper_id in service.keys.peppers
     )
     return moment if known else None
 
 
 def _mac(service: Service, given: Mapping[str, Sequence[str]], moment: int, pepper_id: int) -> str:
     key = hmac.digest(service.keys.peppers[pepper_id], b"carnet reauthentication", "sha256")
-    about = [next(iter(given.get(name, ())), "") for name in ("client_id", "code_challenge")]
+    about = [next(iter(given.get(name, ())), "") for name in UNIQUE]
     said = json_encode([moment, *about])
     return b64url_encode(hmac.digest(key, said, "sha256")[:16])
 
@@ -340,18 +369,9 @@ async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -
         *(session.authenticated_at, session.amr),
     )
     parameters = {"code": code, "state": asked.request.state}
-    return _back(request, asked.request.redirect_uri, parameters)
-
-
-def _back(request: Request, address: str, parameters: dict[str, str | None]) -> Response:
-    """Send the browser back to the client, which learns who answers (RFC 9207)."""
-    service: Service = request.app.state.service
-    location = with_parameters(address, {**parameters, "iss": service.settings.own_url})
-    # 303: what was typed here never goes on to the client (RFC 9700 section 4.12).
-    response = RedirectResponse(location, 303, ANSWERED)
-    # Starlette would encode it again; the client gets its address as it has registered it.
-    response.headers["location"] = location
-    return response
+    return answer_client(
+        request, asked.request.redirect_uri, asked.request.response_mode, parameters
+    )
 
 
 def _tell_person(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from carnet.errors import InvalidToken
 from carnet.jose import jws
 from carnet.jose.encoding import b64url_encode, json_decode
+from carnet.jose.key import Key
 from carnet.jwt.claims import Claims
 from carnet.jwt.signer import Signer
 from carnet.jwt.verifier import Verifier
@@ -45,7 +46,7 @@ class IdTokens:
         self._alg = settings.signing_algorithms[0]
         self._lifetime = settings.access_token_lifetime
 
-    def issue(
+    async def issue(
         self,
         grant: Grant,
         account: Account,
@@ -62,6 +63,7 @@ class IdTokens:
             access_token: the access token that is given with it.
             nonce: what the client asked to get back, or None.
         """
+        key = await self._key(client)
         claims: dict[str, Any] = {
             **self._scopes.released(account, grant.scope.split(), "id_token"),
             "sub": grant.account_id,
@@ -69,13 +71,13 @@ class IdTokens:
             "azp": client.id,
             "sid": grant.session_id,
             **sign_in_claims(grant.amr, grant.authenticated_at),
-            "at_hash": _half_hash(access_token, self._alg),
+            "at_hash": _half_hash(access_token, key.alg),
         }
         if nonce is not None:
             claims["nonce"] = nonce
-        return self._signer(client, "JWT", self._lifetime).sign(claims)
+        return self._signer(client, key, "JWT", self._lifetime).sign(claims)
 
-    def logout(self, client: Client, account_id: str, session_id: str) -> str:
+    async def logout(self, client: Client, account_id: str, session_id: str) -> str:
         """Make the token that tells a client that a session has ended."""
         claims = {
             "sub": account_id,
@@ -84,7 +86,8 @@ class IdTokens:
             "jti": new_identifier(),
             "events": {LOGOUT_EVENT: {}},
         }
-        return self._signer(client, "logout+jwt", LOGOUT_TOKEN_LIFETIME).sign(claims)
+        key = await self._key(client)
+        return self._signer(client, key, "logout+jwt", LOGOUT_TOKEN_LIFETIME).sign(claims)
 
     def verify(self, token: str, client: Client) -> Claims:
         """Check an ID token that a client was given and that is still good.
@@ -119,9 +122,13 @@ class IdTokens:
             raise _no_hint()
         return Claims(claims)
 
-    def _signer(self, client: Client, type: str, lifetime: int) -> Signer:
+    async def _key(self, client: Client) -> Key:
+        alg = client.metadata.id_token_signed_response_alg
+        return await self._keys.signing_with(alg or self._alg)
+
+    def _signer(self, client: Client, key: Key, type: str, lifetime: int) -> Signer:
         return Signer(
-            self._keys.signing(self._alg),
+            key,
             issuer=self._issuer,
             lifetime=lifetime,
             type=type,

@@ -38,7 +38,11 @@ def origin_of(request: Request, actor: str | None = None) -> Origin:
 
 
 async def session_claims(
-    request: Request, scope: str | None = None, *, any_audience: bool = False
+    request: Request,
+    scope: str | None = None,
+    *,
+    any_audience: bool = False,
+    posted: str | None = None,
 ) -> Claims:
     """Give the claims of a request's access token, of a session that lives.
 
@@ -46,13 +50,14 @@ async def session_claims(
         request: the request.
         scope: what lets other clients than the first party do this, too; None lets no other.
         any_audience: whether the token may be for another service than this one.
+        posted: an access token that stands in the body, or None.
 
     Raises:
         RequestRefused: 401 where there is no such token, 400 where there are two, 403 where it is
             another client's and has not the scope.
     """
     service: Service = request.app.state.service
-    claims = await token_claims(request, any_audience=any_audience)
+    claims = await token_claims(request, any_audience=any_audience, posted=posted)
     if claims.client_id != FIRST_PARTY and scope not in claims.scopes:
         raise insufficient_scope("a token of this client is not for this", scope)
     if not await service.sessions.accepts(claims["sid"], claims["sub_ver"], claims["jti"]):
@@ -80,18 +85,21 @@ async def administrator_claims(request: Request) -> Claims:
     return claims
 
 
-async def token_claims(request: Request, *, any_audience: bool = False) -> Claims:
+async def token_claims(
+    request: Request, *, any_audience: bool = False, posted: str | None = None
+) -> Claims:
     """Give the claims of a request's access token, whether or not its session still lives.
 
     Args:
         request: the request.
         any_audience: whether the token may be for another service than this one.
+        posted: an access token that stands in the body, or None.
 
     Raises:
         RequestRefused: 401 where there is no good token, 400 where there are two.
     """
     service: Service = request.app.state.service
-    scheme, token = _read_token(request)
+    scheme, token = _read_token(request, posted)
     try:
         tokens = service.access_tokens
         claims = tokens.verify(token) if any_audience else tokens.verify_own(token)
@@ -142,8 +150,8 @@ def _invalid_token(
     return RequestRefused("invalid_token", text, 401, headers, details)
 
 
-def _read_token(request: Request) -> tuple[str, str]:
-    """Read scheme and access token of a request (RFC 6750 section 2.1, RFC 9449 section 7.1).
+def _read_token(request: Request, posted: str | None) -> tuple[str, str]:
+    """Read scheme and access token of a request (RFC 6750 section 2, RFC 9449 section 7.1).
 
     Raises:
         RequestRefused: 401 where there is none, 400 where there are two.
@@ -151,6 +159,10 @@ def _read_token(request: Request) -> tuple[str, str]:
     values = header_values(request, b"authorization")
     if len(values) > 1:
         raise RequestRefused("invalid_request", "there is more than one Authorization header")
+    if posted is not None and values:
+        raise RequestRefused("invalid_request", "the access token is sent in two ways")
+    if posted is not None:
+        return "bearer", posted
     scheme, _, token = values[0].partition(" ") if values else ("", "", "")
     if scheme.lower() not in ("bearer", "dpop") or not token:
         raise RequestRefused(

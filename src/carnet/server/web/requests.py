@@ -19,6 +19,7 @@ __all__ = [
     "NO_STORE",
     "RequestRefused",
     "answer",
+    "has_form",
     "header_values",
     "read_form",
     "read_json",
@@ -35,6 +36,7 @@ BODY_SECONDS: Final = 10
 
 MORE: Final[Message] = {"type": "http.request", "more_body": True}
 
+FORM: Final = "application/x-www-form-urlencoded"
 NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -103,13 +105,18 @@ def header_values(request: Request, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in request.scope["headers"] if key == name]
 
 
+def has_form(request: Request) -> bool:
+    """Tell whether the body is said to be a form."""
+    return _media_type(header_values(request, b"content-type")) == FORM
+
+
 async def read_form(request: Request) -> dict[str, str]:
     """Read a form of which every parameter is given once (RFC 6749 section 3.2).
 
     Raises:
         RequestRefused: ``invalid_request``.
     """
-    body = await _read_body(request, "application/x-www-form-urlencoded")
+    body = await _read_body(request, FORM)
     pairs = body.split(b"&") if body else []
     form = {}
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 from urllib.parse import urlencode
 
 import msgspec
@@ -28,6 +28,7 @@ from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import NO_ERRORS, in_words
 from carnet.server.pages.signed_in import require_administrator
 from carnet.server.service import Service
+from carnet.server.settings import Algorithm
 from carnet.server.tokens.logout_notices import LogoutFailure
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
@@ -205,6 +206,8 @@ async def add_client(request: Request) -> Response:
         "required_acr": form["required_acr"] or "aal1",
         "first_party": form["first_party"] == "yes",
         "plain_http": form["plain_http"] == "yes",
+        "require_pkce": form["no_pkce"] != "yes",
+        "id_token_signed_response_alg": form["id_token_signed_response_alg"] or None,
         **KINDS.get(form["kind"], KINDS["web"])[1],
     }
     origin = origin_of(request, session.account.id)
@@ -403,5 +406,12 @@ def _new_page(
 ) -> Response:
     kinds = {name: text for name, (text, _) in KINDS.items()}
     return render(
-        request, template, status, session=session, values=values, errors=errors, kinds=kinds
+        request,
+        template,
+        status,
+        session=session,
+        values=values,
+        errors=errors,
+        kinds=kinds,
+        algorithms=get_args(Algorithm),
     )

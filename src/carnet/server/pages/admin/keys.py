@@ -63,7 +63,7 @@ async def show_keys(request: Request) -> Response:
         begin=begin,
         end=end,
         now=now,
-        algorithms=service.settings.signing_algorithms,
+        algorithms=service.keys.algorithms,
         waiting={key.alg for key, stage in overview if stage is Stage.PUBLISHED},
         done=DONE.get(request.query_params.get("done", ""), ""),
     )
@@ -75,7 +75,7 @@ async def rotate_keys(request: Request) -> Response:
     form = await Form.read(request)
     session = await require_administrator(request)
     alg = form["alg"]
-    if alg not in service.settings.signing_algorithms:
+    if alg not in service.keys.algorithms:
         raise HTTPException(404)
     made = await service.keys.prepare_next(alg, origin_of(request, session.account.id))
     return redirect(request, f"/admin/keys?done={'rotated' if made else 'waiting'}")

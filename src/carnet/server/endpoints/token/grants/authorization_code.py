@@ -37,8 +37,10 @@ async def grant_authorization_code(request: Request, form: dict[str, str]) -> di
     check_grant(client, "authorization_code")
     proof = prove_at_token_endpoint(request, required=client.metadata.dpop_bound_access_tokens)
     thumbprint = "" if proof is None else proof.thumbprint
-    code, verifier = required(form, "code"), required(form, "code_verifier")
-    if _VERIFIER.fullmatch(verifier) is None:
+    code, verifier = required(form, "code"), form.get("code_verifier")
+    if client.metadata.require_pkce:
+        verifier = required(form, "code_verifier")
+    if verifier is not None and _VERIFIER.fullmatch(verifier) is None:
         raise RequestRefused(
             "invalid_request", "the code_verifier must be 43 to 128 of A-Z a-z 0-9 - . _ ~"
         )
@@ -74,7 +76,7 @@ async def grant_authorization_code(request: Request, form: dict[str, str]) -> di
     grant = grant._replace(scope=scope)
     content = token_answer(service, grant, audience, lifetime, thumbprint)
     if "openid" in scope.split():
-        content["id_token"] = service.id_tokens.issue(
+        content["id_token"] = await service.id_tokens.issue(
             grant, account, client, content["access_token"], nonce
         )
     if "refresh_token" not in client.metadata.grant_types:

@@ -70,7 +70,7 @@ async def grant_device_code(request: Request, form: dict[str, str]) -> dict[str,
     grant = grant._replace(scope=scope)
     content = token_answer(service, grant, audience, lifetime, thumbprint)
     if "openid" in scope.split():
-        content["id_token"] = service.id_tokens.issue(
+        content["id_token"] = await service.id_tokens.issue(
             grant, presented.account, client, content["access_token"]
         )
     if "refresh_token" not in client.metadata.grant_types:

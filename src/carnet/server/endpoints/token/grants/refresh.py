@@ -84,7 +84,7 @@ async def grant_refresh(request: Request, form: dict[str, str]) -> dict[str, Any
         if account is not None:
             # Without the nonce, which belongs to the request of the code (OpenID Connect Core
             # section 12.2).
-            content["id_token"] = service.id_tokens.issue(
+            content["id_token"] = await service.id_tokens.issue(
                 grant, account, client, content["access_token"]
             )
     return content

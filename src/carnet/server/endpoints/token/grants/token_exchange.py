@@ -9,8 +9,8 @@ from starlette.requests import Request
 
 from carnet.jwt.dpop import Proof
 from carnet.server.clients.clients import TOKEN_EXCHANGE, Client
-from carnet.server.endpoints.token.grants.exchange_to_act import ACCESS_TOKEN, exchange_to_act
 from carnet.server.endpoints.token.grants.checks import check_grant
+from carnet.server.endpoints.token.grants.exchange_to_act import ACCESS_TOKEN, exchange_to_act
 from carnet.server.endpoints.token.grants.issue_identity_assertion import issue_identity_assertion
 from carnet.server.tokens.identity_assertions import IDENTITY_ASSERTION
 from carnet.server.web.client_authentication import authenticate_confidential
