@@ -284,7 +284,7 @@ def test_of_two_hundred_rotations_of_one_generation_one_is_done(play):
         return [rows for rows in outcomes if rows]
 
     assert play(scene) == [
-        [(b"hash", "s1", "a1", "client", "orders", "", "", 1, 1, '[1,["ADMIN"],{}]')]
+        [(b"hash", "s1", "a1", "client", "orders", "", "", 1, "pwd", 1, '[1,["ADMIN"],{}]')]
     ]
 
 
@@ -304,7 +304,7 @@ def test_rotations_of_many_sessions_at_once_each_give_their_own(play):
         bad, *same = rotate(49, 0, "\x00"), rotate(48, 0), rotate(48, 0)
         outcomes = await asyncio.gather(*some, bad, *same, return_exceptions=True)
         return [
-            outcome if isinstance(outcome, Exception) else [(*row[:2], row[8]) for row in outcome]
+            outcome if isinstance(outcome, Exception) else [(*row[:2], row[9]) for row in outcome]
             for outcome in outcomes
         ]
 
@@ -623,7 +623,7 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
             await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:6], number)
         for session, account, client, login in sessions:
             given = (session, session.encode(), client, "orders", "", "", 1, 9)
-            more = ("", "", login, 1, None, account, 1)
+            more = ("", "", login, 1, "pwd", None, account, 1)
             assert await store.write(statements.ADD_SESSION, *given, *more)
         await store.write("UPDATE session SET ended_at = 2, ended_reason = 'x' WHERE id = 'over'")
         await store.write(getattr(statements, name), 5, "why", *values)
@@ -638,7 +638,7 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
 def test_a_login_of_an_account_that_may_not_sign_in_is_none(play):
     async def scene(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
-        given = ("s1", b"h", "app", "orders", "", "", 1, 9, "", "", None, 1, None, "a1", 1)
+        given = ("s1", b"h", "app", "orders", "", "", 1, 9, "", "", None, 1, "pwd", None, "a1", 1)
         await store.write(statements.ADD_SESSION, *given)
         look = (statements.LOGIN_BY_SECRET, b"h", 0, "app", 2, 0)
         found = [len(await store.read(*look))]

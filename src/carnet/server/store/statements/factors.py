@@ -7,7 +7,7 @@ from typing import NamedTuple
 # No row where the credential is somebody's already.
 ADD_FACTOR = """
 INSERT INTO factor (id, account_id, kind, name, credential_id, secret, counter, details, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+SELECT $1, account.id, $3, $4, $5, $6, $7, $8, $9 FROM account WHERE account.id = $2
 ON CONFLICT DO NOTHING
 RETURNING id
 """
@@ -72,7 +72,8 @@ RETURNING kind
 """
 
 ADD_RECOVERY_CODE = """
-INSERT INTO recovery_code (account_id, code_hash) VALUES ($1, $2)
+INSERT INTO recovery_code (account_id, code_hash)
+SELECT account.id, $2 FROM account WHERE account.id = $1
 """
 
 TAKE_RECOVERY_CODE = """
