@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tests import processes
+from tests import fork_server, processes
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("untimed", deadline=None)
@@ -17,6 +17,7 @@ settings.load_profile("untimed")
 
 # No test, and no process of one, sees what whoever runs it keeps in the system's keyring.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+fork_server.note_environment()
 
 ROOT = Path(__file__).resolve().parent.parent
 

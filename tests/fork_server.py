@@ -35,11 +35,16 @@ SCRIPTS = {str(path) for path in Path(__file__).parent.rglob("killed.py")}
 OPTIONS = {"stdin", "stdout", "stderr", "text", "errors", "env", "cwd"}
 # These are read at run time, and not before; any other may change what an import does.
 LATE_VARIABLES = ("CARNET_", "PYTEST_")
-ENVIRONMENT = dict(os.environ)
+ENVIRONMENT: dict[str, str] = {}
 HEADER = 4
 
 _starting = threading.Lock()
 _server = []
+
+
+def note_environment():
+    """Take the environment as it is now for the one that the tests begin with."""
+    ENVIRONMENT.update(os.environ)
 
 
 def can_start(command, options):
