@@ -11,6 +11,8 @@ import sys
 import pytest
 from tests import processes
 
+from carnet import Key
+
 FILE = """
 [resources.orders]
 scopes = ["orders:read"]
@@ -120,6 +122,43 @@ def test_a_program_that_acts_for_people_is_the_same_by_options_and_in_a_file(run
     assert "--exchange-to: exchange_to names nowhere" in refused
 
 
+def test_a_program_without_a_secret_is_the_same_by_options_and_in_a_file(run, folder):
+    issuer = "https://token.actions.githubusercontent.com"
+    claims = {"repository": "octo-org/orders", "ref": ["refs/heads/main", "refs/heads/next"]}
+    words = ("client", "add", "Nightly", "--id", "nightly", "--auth", "federated")
+    given = ("--federated-credential", json.dumps({"issuer": issuer, "claims": claims}))
+    spiffe = {
+        "issuer": "spiffe://example.org",
+        "claims": {"sub": "spiffe://example.org/nightly"},
+        "jwks": {"keys": [Key.generate("ES256").public.to_jwk()]},
+    }
+    assert "--federated-credential: federated_jwt" in run(*words, status=2).stderr
+    wide = json.dumps({"issuer": issuer, "claims": {"repository": "octo-org/orders"}})
+    refused = run(*words, "--federated-credential", wide, status=2).stderr
+    assert "--federated-credential: federated_credentials[0]: the rule is too wide" in refused
+    refused = run(*words, "--federated-credential", "{", status=2).stderr
+    assert "--federated-credential is a JSON object" in refused
+    run(*words, *given, "--federated-credential", json.dumps(spiffe), "--grant", "jwt-bearer")
+    known = json.loads(run("client", "show", "nightly", "--json").stdout)
+    assert known["token_endpoint_auth_method"] == "federated_jwt"
+    assert known["federated_credentials"][0]["claims"] == claims
+    assert known["grant_types"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
+    exported = folder / "exported.toml"
+    run("export", "-o", str(exported))
+    assert run("apply", str(exported), "--prune").stdout == "Everything is as the file says.\n"
+    exported.write_text(exported.read_text().replace("refs/heads/next", "refs/heads/old"))
+    drift = json.loads(run("apply", str(exported), "--check", "--json", status=1).stdout)
+    assert list(drift["changes"][0]["members"]) == ["federated_credentials"]
+
+
+def test_a_client_may_publish_its_keys(run):
+    words = ("client", "add", "Signer", "--id", "signer", "--auth", "key", "--jwks-uri")
+    assert "--jwks-uri: jwks_uri is" in run(*words, "http://127.0.0.1/keys", status=2).stderr
+    run(*words, "https://app.example/keys")
+    known = json.loads(run("client", "show", "signer", "--json").stdout)
+    assert (known["jwks_uri"], known["jwks"]) == ("https://app.example/keys", None)
+
+
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1)])
 def test_at_a_terminal_it_asks(folder, answer, status):
     ours, theirs = pty.openpty()
@@ -225,6 +264,7 @@ def test_a_bad_file_is_one_line_that_names_the_place_and_nothing_is_changed(fold
     program = """
 import json, sys
 from pathlib import Path
+from carnet import Key
 from carnet.cli import main
 for name, text in json.load(sys.stdin):
     Path("clients.toml").write_bytes(text.encode("latin-1"))

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+import msgspec
 import pytest
 from tests import processes
 
 from carnet.cli.commands import root as carnet_command
 from carnet.server.clients.configuration_file import ConfigurationFile
+from carnet.server.clients.federated_credentials import FederatedCredential, check_credential
 from carnet.server.clients.registration_request import read_registration
 from carnet.server.settings_sources import load_settings
 
@@ -41,6 +43,7 @@ NOT_RUN_HERE = {
     "docs/mcp.md": "tests/docs/test_mcp.py goes through it",
     "docs/how-to/sign-in-from-a-terminal.md": "tests/docs/test_sign_in_from_a_terminal.py runs it",
     "docs/how-to/one-sign-in.md": "tests/docs/test_one_sign_in.py runs it",
+    "docs/how-to/without-a-secret.md": "tests/docs/test_without_a_secret.py runs it",
     "docs/how-to/hsm.md": "it needs an HSM: tests/hsm signs so with SoftHSM",
     "docs/clients.md:1": "it is one call in a service: tests/verifier has requests with proofs",
 }
@@ -62,7 +65,7 @@ OTHERS = {
     "nginx": "nginx",
     "sql": "PostgreSQL, and tests/server/test_least_privilege.py",
     "caddy": "Caddy",
-    "yaml": "Traefik, Envoy and Prometheus",
+    "yaml": "Traefik, Envoy, Prometheus, and tests/docs/test_without_a_secret.py",
     "{eval-rst}": "Sphinx, which tests/docs/test_site.py runs",
     "{toctree}": "Sphinx, which tests/docs/test_site.py runs",
 }
@@ -180,8 +183,12 @@ def test_every_block_says_what_it_is_in_a_language_that_something_checks():
 @pytest.mark.parametrize(
     "block", [block for block in BLOCKS if block.language == "json"], ids=lambda block: block.place
 )
-def test_what_a_client_says_of_itself_would_be_taken(block):
-    assert read_registration(json.loads(block.text)).client_name
+def test_what_a_client_says_of_itself_and_whose_tokens_prove_it_would_be_taken(block):
+    given = json.loads(block.text)
+    if "claims" in given:
+        check_credential(msgspec.convert(given, FederatedCredential))
+    else:
+        assert read_registration(given).client_name
 
 
 def test_what_is_not_run_here_is_there():

@@ -220,6 +220,18 @@ GOOD_FORMS = {
             "client_assertion": "x",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         },
+        {
+            "grant_type": "client_credentials",
+            "client_id": "app",
+            "client_assertion": "x",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe",
+        },
+        {
+            "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "assertion": "x",
+            "scope": "x",
+            "expires_in": "60",
+        },
     ],
     "/device_authorization": [{"client_id": "app", "scope": "openid", "resource": "orders"}],
     "/device": [{"user_code": "WDJB-MJHT"}],

@@ -31,6 +31,7 @@ from tests.server.asgi import (
 
 from carnet import Key
 from carnet.jose import jws
+from carnet.server.clients.clients import JWT_BEARER
 
 SHORT, LONG = 7_500, 30_000
 GROWTH = LONG // SHORT
@@ -218,6 +219,8 @@ def family_requests(family, size):
     )
     assertion = urlencode({"client_assertion": text, "client_assertion_type": ASSERTION}).encode()
     yield "assertion", "POST", "/token", {"headers": [FORM], "body": grant + b"&" + assertion}
+    given = urlencode({"grant_type": JWT_BEARER, "assertion": text}).encode()
+    yield "grant", "POST", "/token", {"headers": [FORM], "body": given}
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, *DOCUMENTS])

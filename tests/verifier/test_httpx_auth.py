@@ -11,7 +11,7 @@ import pytest
 from tests.proxy import issuer_behind_proxy, proxy  # noqa: F401 - fixtures
 from tests.server.conftest import PASSWORD, add_user, start  # noqa: F401 - fixtures
 
-from carnet import Key, KeySet, inspect
+from carnet import Key, KeySet, Signer, inspect
 from carnet.errors import ConfigurationError, GrantRefused, IssuerUnavailable
 from carnet.verifier.httpx_auth import ClientCredentialsAuth, SessionAuth
 
@@ -244,15 +244,30 @@ def test_wrong_arguments_are_told_at_once(options, said):
         SessionAuth(**{**given, **options})
 
 
-@pytest.mark.parametrize("secrets", [{}, {"client_secret": "s", "key": Key.generate("ES256")}])
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        {},
+        {"client_secret": "s", "key": Key.generate("ES256")},
+        {"client_secret": "s", "assertion": lambda: "a"},
+        {"key": Key.generate("ES256"), "assertion": lambda: "a"},
+    ],
+)
 def test_a_program_proves_itself_in_exactly_one_way(secrets):
-    with pytest.raises(ConfigurationError, match="not both"):
+    with pytest.raises(ConfigurationError, match="exactly one of"):
         ClientCredentialsAuth(
             "https://i.example", "c", for_origins=["https://a.example"], **secrets
         )
 
 
-@pytest.mark.parametrize("way", ["secret", "key"])
+def test_the_token_of_another_issuer_is_given_by_a_function():
+    with pytest.raises(ConfigurationError, match="assertion is a function"):
+        ClientCredentialsAuth(
+            "https://i.example", "c", for_origins=["https://a.example"], assertion="a.b.c"
+        )
+
+
+@pytest.mark.parametrize("way", ["secret", "key", "federated"])
 def test_a_program_gets_tokens_of_its_own(way, service, proxy, start, carnet, tmp_path):  # noqa: F811
     key = Key.generate("ES256")
     flags = []
@@ -260,6 +275,10 @@ def test_a_program_gets_tokens_of_its_own(way, service, proxy, start, carnet, tm
         keys = tmp_path / "keys.json"
         keys.write_text(json.dumps(KeySet([key.public]).to_jwks()), "utf-8")
         flags = ["--auth", "key", "--jwks", str(keys)]
+    if way == "federated":
+        jwks = KeySet([key.public]).to_jwks()
+        given = {"issuer": "https://ci.example", "claims": {"sub": "job"}, "jwks": jwks}
+        flags = ["--auth", "federated", "--federated-credential", json.dumps(given)]
     done = carnet(
         *("client", "add", "Nightly job", "--resource", "orders", "--json", *flags),
         data=tmp_path / "data",
@@ -269,7 +288,19 @@ def test_a_program_gets_tokens_of_its_own(way, service, proxy, start, carnet, tm
     made = json.loads(done.stdout)
     issuer = proxy
     issuer.target = start("--issuer", issuer.url).url
-    proof = {"key": key} if way == "key" else {"client_secret": made["client_secret"]}
+
+    def token_by(key):
+        signer = Signer(key, issuer="https://ci.example", audience=issuer.url, lifetime=300)
+        return lambda: signer.sign({"sub": "job"}) + "\n"
+
+    proof, wrong = {
+        "secret": lambda: ({"client_secret": made["client_secret"]}, {"client_secret": "wrong"}),
+        "key": lambda: ({"key": key}, {"key": Key.generate("ES256")}),
+        "federated": lambda: (
+            {"assertion": token_by(key)},
+            {"assertion": token_by(Key.generate("ES256"))},
+        ),
+    }[way]()
     auth = ClientCredentialsAuth(
         issuer.url, made["client_id"], for_origins=[service.url], resource="orders", **proof
     )
@@ -278,7 +309,6 @@ def test_a_program_gets_tokens_of_its_own(way, service, proxy, start, carnet, tm
     claims = inspect(service.seen[0]).claims
     assert (claims["sub"], claims["aud"]) == (made["client_id"], "orders")
     assert issuer.asked("POST /token") == 1
-    wrong = {"key": Key.generate("ES256")} if way == "key" else {"client_secret": "wrong"}
     auth = ClientCredentialsAuth(issuer.url, made["client_id"], for_origins=[service.url], **wrong)
     with client_of(auth) as client, pytest.raises(GrantRefused) as caught:
         client.get(service.url)

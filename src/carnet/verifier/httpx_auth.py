@@ -245,7 +245,7 @@ class ClientCredentialsAuth(_Auth):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if client_secret is None and key is None and assertion is None:
-            raise ConfigurationError("give a client_secret, a private key or an assertion, and one")
+            raise ConfigurationError("give exactly one of client_secret, key and assertion")
         client = Client(client_id, client_secret, key, assertion)
         super().__init__(issuer, client, for_origins, clock)
         self._wanted = {"scope": scope, "resource": resource}

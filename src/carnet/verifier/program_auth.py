@@ -165,7 +165,7 @@ class ClientCredentialsAuth(_ProgramAuth):
         scope: str | None = None,
     ) -> None:
         if client_secret is None and key is None and assertion is None:
-            raise ConfigurationError("give a client_secret, a private key or an assertion, and one")
+            raise ConfigurationError("give exactly one of client_secret, key and assertion")
         self._client = Client(client_id, client_secret, key, assertion)
         super().__init__(resource, issuer, client_id, "client_credentials", scope)
 

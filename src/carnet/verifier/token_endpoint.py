@@ -115,7 +115,7 @@ class Client:
         if not isinstance(client_id, str) or not client_id:
             raise ConfigurationError("client_id is the name under which the issuer knows this one")
         if sum(one is not None for one in (secret, key, assertion)) > 1 or secret == "":
-            raise ConfigurationError("give a client_secret, a private key or an assertion, and one")
+            raise ConfigurationError("give exactly one of client_secret, key and assertion")
         if assertion is not None and not callable(assertion):
             raise ConfigurationError("assertion is a function that gives the token")
         self.id = client_id

@@ -3,6 +3,7 @@
 import pytest
 import structlog
 from tests.server import workloads
+from tests.server.conftest import PASSWORD
 from tests.server.inside import Inside, register
 from tests.server.oauth_clients import Prover
 from tests.server.strangers import stranger
@@ -226,5 +227,38 @@ def test_nothing_is_fetched_for_an_issuer_that_nobody_trusts(there, played):
             token = workload.token(clock, iss=f"{there.url}/{number}")
             assert (await refused(ask(person, token)))[1] == "invalid_grant"
         assert there.connections == 0
+
+    played(scene)
+
+
+def test_an_administrator_makes_a_client_of_a_workload(there, played):
+    workload = workloads.kubernetes(there)
+
+    async def scene(service, clock, person):
+        await service.accounts.create("alice", PASSWORD, (service.settings.admin_role,))
+        await person.sign_in()
+        form = {
+            "id": "nightly",
+            "client_name": "Nightly",
+            "kind": "workload",
+            "resources": "orders",
+            "issuer": "https://token.actions.githubusercontent.com",
+            "subject": "repo:octo-org/orders:pull_request",
+        }
+        refused = await person.client.post("/admin/clients/new", data=form)
+        assert refused.status_code == 422
+        assert "the rule is too wide for GitHub Actions" in refused.text
+        form |= {"issuer": workload.issuer, "subject": workload.claims["sub"]}
+        made = await person.client.post("/admin/clients/new", data=form)
+        assert made.status_code == 201
+        assert f"sub: <code>{workload.claims['sub']}</code>" in made.text
+        assert workload.issuer in made.text
+        [client] = [one for one in service.registry.clients() if one.id == "nightly"]
+        assert JWT_BEARER in client.metadata.grant_types
+        # What is left out of the form is nobody's fault but the form's.
+        del form["subject"], form["issuer"]
+        missing = await person.client.post("/admin/clients/new", data={**form, "id": "other"})
+        assert missing.status_code == 422
+        assert "needs federated_credentials" in missing.text
 
     played(scene)

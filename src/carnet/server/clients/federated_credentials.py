@@ -56,7 +56,9 @@ class BadCredential(Exception):
     """A credential can't be set; the text says what is expected instead."""
 
 
-class FederatedCredential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FederatedCredential(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """Whose tokens prove that a client is itself, and what has to stand in them.
 
     Attributes:
