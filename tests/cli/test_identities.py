@@ -68,4 +68,4 @@ def test_clients_that_carry_identities_are_the_same_by_options_and_in_a_file(run
     run(
         "client", "edit", "agent", "--clear", "identity-assertions", "--grant", "client_credentials"
     )
-    run("client", "edit", "other", "--clear", "identity-issuer")
+    run("client", "edit", "other", "--clear", "identity-issuer", "--grant", "client_credentials")

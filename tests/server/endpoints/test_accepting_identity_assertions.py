@@ -21,6 +21,7 @@ from carnet.server.clients.clients import JWT_BEARER, TOKEN_EXCHANGE, ClientMeta
 from carnet.server.clients.federated_credentials import FederatedCredential
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.clock import SECOND
+from carnet.server.store import statements as sql
 
 ISSUER = "https://auth.example"
 API = "https://api.example/mcp"
@@ -203,6 +204,7 @@ def test_an_assertion_is_used_once(scene_of):
         assert await world.refused(assertion) == ("invalid_grant", "used_before")
         # To the end of its life, with all the leeway that it has.
         world.clock.advance(300 + 29)
+        await world.service.store.write(sql.SWEEP_USED_ONCE, world.service.clock(), 100)
         assert await world.refused(assertion) == ("invalid_grant", "used_before")
         world.clock.advance(2)
         assert await world.refused(assertion) == ("invalid_grant", "expired")
@@ -378,6 +380,27 @@ def test_an_issuer_that_is_trusted_for_workloads_says_nothing_of_people(scene_of
         assert await world.agents() == []
 
     scene_of(scene)
+
+
+def test_a_service_that_has_taken_the_address_of_a_trusted_issuer_trusts_itself_with_nobody(
+    play, tmp_path, monkeypatch
+):
+    with stranger(tmp_path, monkeypatch) as idp:
+        given = {"audiences": ("orders",), "private_hosts": ("localhost",)}
+
+        async def before(service, _clock):
+            world = World(service)
+            await world.prepare(idp)
+            return world.secrets
+
+        kept = play(before, issuer=ISSUER, **given)
+
+        async def after(service, _clock):
+            world = World(service)
+            world.idp, world.secrets = idp.url, kept
+            return await world.refused(world.assertion(aud=idp.url))
+
+        assert play(after, issuer=idp.url, **given) == ("invalid_grant", "another_issuer")
 
 
 def test_a_stranger_gets_nothing_and_causes_no_fetch(scene_of):
@@ -673,6 +696,10 @@ def test_an_assertion_that_is_bound_to_a_key_is_good_with_that_key_only(scene_of
             return await world.present(assertion, headers=headers)
 
         assert (await prove(other, bound)).json()["error"] == "invalid_grant"
+        last = await prove(prover, world.assertion())
+        again = {"DPoP": last.request.headers["dpop"]}
+        refused = await world.present(headers=again)
+        assert refused.json()["error"] == "invalid_dpop_proof"
         for assertion in (bound, world.assertion()):
             answer = await prove(prover, assertion)
             assert answer.json()["token_type"] == "DPoP"

@@ -203,6 +203,23 @@ def test_what_the_registration_does_not_name_is_refused(scene_of, how):
     scene_of(scene)
 
 
+def test_a_service_that_has_taken_the_address_of_a_rule_makes_no_assertion_for_itself(play):
+    async def before(service, _clock):
+        world = World(service)
+        await world.prepare()
+        return world.secrets
+
+    kept = play(before, audiences=("orders",), issuer="https://auth.example")
+
+    async def after(service, _clock):
+        world = World(service)
+        world.secrets, world.account = kept, await service.accounts.find("alice")
+        await world.sign()
+        return await world.refused()
+
+    assert play(after, audiences=("orders",), issuer=CHAT) == ("invalid_target",)
+
+
 def test_a_client_without_rules_carries_nobodys_identity_anywhere(scene_of):
     async def scene(world):
         acting = {"exchange_from": ("orders",), "exchange_to": ("orders",)}

@@ -101,7 +101,6 @@ class IdTokens:
             audience=client.id,
             type="JWT",
             required=("sub", "sid"),
-            claims={"azp": client.id},
         )
         return verifier.verify(token)
 
