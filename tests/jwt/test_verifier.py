@@ -174,6 +174,15 @@ def test_an_access_token_must_say_that_it_is_one():
     refused(signed(header={"typ": "JWT"}), "type_mismatch", "typ", type="at+jwt")
 
 
+def test_an_access_token_says_whose_it_is():
+    nobodys = {name: value for name, value in FULL.items() if name != "sub"}
+    token = signed(nobodys, header={"typ": "at+jwt"})
+    refused(token, "claim_missing", "sub", type="at+jwt")
+    # Issuers that give tokens of several types are not held to this one's rules.
+    assert verifier(type=["JWT", "at+jwt"]).verify(token) == nobodys
+    assert verifier().verify(signed(nobodys)) == nobodys
+
+
 def test_several_types_may_be_accepted_and_any_only_in_so_many_words():
     one = verifier(type=["JWT", "application/at+jwt"])
     for header in (None, {"typ": "jwt"}, {"typ": "AT+JWT"}):

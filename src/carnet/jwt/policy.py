@@ -117,7 +117,7 @@ class Policy:
     Args:
         issuer: the accepted issuers, or UNCHECKED.
         audience: the audiences of which the token must name one, or UNCHECKED.
-        access_token: also check the types of an access token's claims (RFC 9068).
+        access_token: also check the claims of an access token, ``sub`` among them (RFC 9068).
         leeway: seconds by which clocks may differ, or a mapping of ``exp``, ``iat`` and ``nbf`` to
             them; ``iat`` and ``nbf`` have a minute unless they are named.
         max_age: seconds since ``iat`` that a token may live, or None; the leeway of ``iat`` counts.
@@ -284,7 +284,9 @@ class Policy:
 
 
 def check_access_token(claims: Mapping[str, Any]) -> None:
-    """Check the types of an access token's own claims (RFC 9068 section 2.2)."""
+    """Check an access token's own claims (RFC 9068 section 2.2): their types, and who it is of."""
+    if "sub" not in claims:
+        raise missing("sub")
     for name, kind in ACCESS_TOKEN_CLAIMS.items():
         if name in claims and claims[name].__class__ is not kind:
             raise wrong_type(name, "a text")

@@ -74,8 +74,8 @@ class Verifier(Generic[T]):
         audience: the audience or audiences of which the token must name one; UNCHECKED accepts
             any, and none.
         type: the token's ``typ``, or several of which it must have one (RFC 8725 section 3.11).
-            ``JWT`` takes tokens without one too; ``at+jwt`` is for access tokens (RFC 9068);
-            UNCHECKED accepts any.
+            ``JWT`` takes tokens without one too; ``at+jwt`` alone is for access tokens, which say
+            in ``sub`` whose they are (RFC 9068); UNCHECKED accepts any.
         leeway: seconds, or a timedelta, by which clocks may differ; or a mapping of ``exp``,
             ``iat`` and ``nbf`` to those. ``iat`` and ``nbf`` have a minute unless more is given, or
             the mapping names them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -39,6 +39,7 @@ from carnet.server.web.cross_origin import (
     FROM_ANYWHERE,
     MANAGED_FROM_ANYWHERE,
     from_anywhere,
+    options_answered,
 )
 from carnet.server.web.reverse_proxy import WELL_KNOWN, BehindProxies
 
@@ -62,19 +63,22 @@ def _route(operation: Operation) -> str:
     return re.sub("^/(clients|resources)/{name}", r"/\1/{name:path}", operation.path)
 
 
-def _published(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
-    return Route(path, endpoint, methods=["GET", "OPTIONS"], middleware=FROM_ANYWHERE)
+def _open(
+    path: str,
+    endpoint: Callable[[Request], Awaitable[Response]],
+    *methods: str,
+    cross_origin: Sequence[Middleware] = FROM_ANYWHERE,
+) -> Route:
+    """Make the route of what programs in a browser may ask from an origin of their own."""
+    allowed = (*methods, "OPTIONS")
+    inside = Middleware(options_answered, allowed)
+    return Route(path, endpoint, methods=allowed, middleware=[*cross_origin, inside])
 
 
 ROUTES = [
-    Route("/token", issue_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
+    _open("/token", issue_token, "POST"),
     Route("/introspection", introspect_token, methods=["POST"]),
-    Route(
-        "/device_authorization",
-        authorize_device,
-        methods=["POST", "OPTIONS"],
-        middleware=FROM_ANYWHERE,
-    ),
+    _open("/device_authorization", authorize_device, "POST"),
     Route("/sessions", sessions.begin_session, methods=["POST"]),
     Route("/sessions", sessions.list_sessions, methods=["GET"]),
     Route("/sessions", sessions.end_sessions, methods=["DELETE"]),
@@ -93,24 +97,24 @@ ROUTES = [
     Route("/account/consents/{client_id:path}", consents.withdraw_consent, methods=["DELETE"]),
     Route("/account/agents", agents.list_agents, methods=["GET"]),
     Route("/account/agents/{client_id}", agents.stop_agent, methods=["DELETE"]),
-    Route("/userinfo", user_info, methods=["GET", "POST", "OPTIONS"], middleware=FROM_ANYWHERE),
+    _open("/userinfo", user_info, "GET", "POST"),
     *(
         Route(_route(one), administer(one), methods=[one.method])
         for one in (*IDENTITY_OPERATIONS, *OPERATIONS)
     ),
     Route("/openapi.json", openapi),
-    Route("/registration", register_client, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
-    Route(
+    _open("/registration", register_client, "POST"),
+    _open(
         "/registration/{client_id}",
         manage_registration,
-        methods=["GET", "PUT", "DELETE", "OPTIONS"],
-        middleware=MANAGED_FROM_ANYWHERE,
+        *("GET", "PUT", "DELETE"),
+        cross_origin=MANAGED_FROM_ANYWHERE,
     ),
-    Route("/revocation", revoke_token, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
+    _open("/revocation", revoke_token, "POST"),
     Route("/revocations", stream_revocations, methods=["GET"]),
-    _published("/.well-known/jwks.json", key_set),
-    _published("/.well-known/oauth-authorization-server", metadata),
-    _published("/.well-known/openid-configuration", metadata),
+    _open("/.well-known/jwks.json", key_set, "GET"),
+    _open("/.well-known/oauth-authorization-server", metadata, "GET"),
+    _open("/.well-known/openid-configuration", metadata, "GET"),
     Route("/healthz", probes.health),
     Route("/readyz", probes.readiness),
     Route("/metrics", probes.metrics),

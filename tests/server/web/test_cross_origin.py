@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from carnet.server.app import ROUTES
+
 TRACING = "traceparent, tracestate, baggage"
 # What an app asks of the service: its tokens, its metadata and what is told of its user.
 FROM_ANYWHERE = {
@@ -40,6 +42,34 @@ def test_the_headers_of_tracing_may_be_sent_along(preflight):
         assert answer.headers["access-control-allow-origin"] == "*"
         assert answer.headers["access-control-allow-headers"] == TRACING
         assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", [{}, {"Origin": "https://app.example"}])
+def test_an_options_request_runs_no_endpoint(server, origin):
+    given = {
+        "grant_type": "refresh_token",
+        "refresh_token": server.sign_in().json()["refresh_token"],
+    }
+    answered = {
+        route.path: server.client.request(
+            "OPTIONS", route.path.replace("{client_id}", "x"), headers=origin, data=given
+        )
+        for route in ROUTES
+        if "OPTIONS" in (route.methods or ())
+    }
+    assert {answer.status_code for answer in answered.values()} == {204}
+    assert {answer.content for answer in answered.values()} == {b""}
+    assert {path: answer.headers["allow"] for path, answer in answered.items()} == {
+        "/token": "POST, OPTIONS",
+        "/device_authorization": "POST, OPTIONS",
+        "/userinfo": "GET, POST, OPTIONS",
+        "/registration": "POST, OPTIONS",
+        "/registration/{client_id}": "GET, PUT, DELETE, OPTIONS",
+        "/revocation": "POST, OPTIONS",
+        "/.well-known/jwks.json": "GET, OPTIONS",
+        "/.well-known/oauth-authorization-server": "GET, OPTIONS",
+        "/.well-known/openid-configuration": "GET, OPTIONS",
+    }
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

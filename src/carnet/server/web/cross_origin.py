@@ -10,9 +10,15 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["EXPOSED", "FROM_ANYWHERE", "MANAGED_FROM_ANYWHERE", "from_anywhere"]
+__all__ = [
+    "EXPOSED",
+    "FROM_ANYWHERE",
+    "MANAGED_FROM_ANYWHERE",
+    "from_anywhere",
+    "options_answered",
+]
 
 EXPOSED: Final = ("DPoP-Nonce", "WWW-Authenticate")
 
@@ -49,6 +55,24 @@ def from_anywhere(app: ASGIApp, methods: Sequence[str] = ("GET", "POST")) -> ASG
         allow_headers=["*"],
         expose_headers=EXPOSED,
     )
+
+
+def options_answered(app: ASGIApp, methods: Sequence[str]) -> ASGIApp:
+    """Give an application that no OPTIONS request reaches (RFC 9110 section 9.3.7).
+
+    One that is no preflight is passed on by CORS, and endpoints take it for what they are for.
+
+    Args:
+        app: the application.
+        methods: what may be asked of it.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        is_options = scope["method"] == "OPTIONS"
+        await (Response(None, 204, allow) if is_options else app)(scope, receive, send)
+
+    allow = {"Allow": ", ".join(methods)}
+    return answer
 
 
 # What an app in a browser asks from its own origin. None of these looks at a cookie, so that a page
