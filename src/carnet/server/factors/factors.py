@@ -266,7 +266,11 @@ class Factors:
         if not found:
             raise PasskeyRefused("the credential is unknown")
         row = sql.FactorRow(*found[0])
-        details = msgspec.json.decode(row.details, type=PasskeyDetails)
+        try:
+            details = msgspec.json.decode(row.details, type=PasskeyDetails)
+        except msgspec.MsgspecError:
+            _log.error("row_unreadable", kind="factor", name=row.id, reason="details")
+            raise PasskeyRefused("its row can't be read") from None
         assertion = self.passkeys.check(
             *(answer, challenge, bytes(row.secret), details, row.account_id), is_alone=is_alone
         )

@@ -45,7 +45,8 @@ def begin_second_step(request: Request, response: Response, proved: SignedIn) ->
         path="/",
         secure=_secure(service),
         httponly=True,
-        samesite="strict",
+        # Not strict: whom an application's page has sent to /authorize is led on from there.
+        samesite="lax",
     )
 
 
@@ -64,7 +65,7 @@ def end_second_step(request: Request, response: Response) -> None:
     """Take the cookie away."""
     service: Service = request.app.state.service
     response.delete_cookie(
-        _cookie(service), path="/", secure=_secure(service), httponly=True, samesite="strict"
+        _cookie(service), path="/", secure=_secure(service), httponly=True, samesite="lax"
     )
 
 
