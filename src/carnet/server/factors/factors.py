@@ -271,9 +271,12 @@ class Factors:
         except msgspec.MsgspecError:
             _log.error("row_unreadable", kind="factor", name=row.id, reason="details")
             raise PasskeyRefused("its row can't be read") from None
-        assertion = self.passkeys.check(
-            *(answer, challenge, bytes(row.secret), details, row.account_id), is_alone=is_alone
-        )
+        try:
+            assertion = self.passkeys.check(
+                *(answer, challenge, bytes(row.secret), details, row.account_id), is_alone=is_alone
+            )
+        except PasskeyRefused as error:
+            raise PasskeyRefused(str(error), row.account_id) from None
         return FoundPasskey(row.id, row.account_id, assertion)
 
     async def use_passkey(self, found: FoundPasskey) -> None:
@@ -286,7 +289,8 @@ class Factors:
         kept = msgspec.json.encode(details).decode()
         used = counter, self._clock(), kept, found.id
         if not await self._store.write(sql.USE_FACTOR, *used):
-            raise PasskeyRefused("its counter has not risen: the passkey may have been copied")
+            text = "its counter has not risen: the passkey may have been copied"
+            raise PasskeyRefused(text, found.account_id)
 
     async def make_recovery_codes(self, account: Account, origin: Origin) -> list[str]:
         """Make the recovery codes of an account anew; those before are no good any more."""
