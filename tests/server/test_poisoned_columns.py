@@ -175,9 +175,7 @@ async def furnish(service):
     )
     shown = await service.device_codes.issue(registry.client("app"), "orders", "", "", OPERATOR)
     device = await service.device_codes.find(shown.user_code)
-    await service.device_codes.decide(
-        device, alice, service.clock(), "pwd", OPERATOR, allowed=True
-    )
+    await service.device_codes.decide(device, alice, service.clock(), "pwd", OPERATOR, allowed=True)
     await service.store.write(
         "INSERT INTO throttle (name, due_at) VALUES ($1, $2)", "kind 0000", service.clock()
     )
