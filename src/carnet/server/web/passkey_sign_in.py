@@ -17,7 +17,7 @@ from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.server.accounts.account_record import Account
 from carnet.server.audit import Event, Origin
 from carnet.server.clock import SECOND
-from carnet.server.factors.factors import PASSKEY, WITH_PASSKEY
+from carnet.server.factors.levels import PASSKEY, WITH_PASSKEY
 from carnet.server.factors.passkeys import PasskeyRefused
 from carnet.server.service import Service
 from carnet.server.web.password_sign_in import SignedIn, SignInRefused, write_down
