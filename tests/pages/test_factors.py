@@ -1,12 +1,14 @@
 """Second factors in a real browser: with the keyboard, without a script, on a narrow screen."""
 
 import re
+from urllib.parse import urlencode
 
 import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from tests.pages.conftest import wait_for_focus
 from tests.server.conftest import PASSWORD
+from tests.server.flows import Request, add_client
 
 
 def check(page):
@@ -105,6 +107,29 @@ def test_an_app_is_added_without_a_script(sign_in, visit):
     other.get_by_label("Code").fill(codes[3])
     other.get_by_role("button", name="Sign in").click()
     other.wait_for_url("**/me")
+
+
+def test_whom_another_site_has_sent_is_asked_for_the_second_factor_alone(
+    sign_in, service, start, tmp_path
+):
+    add_client(service.data, "shop", required_acr="aal2", first_party=True)
+    elsewhere = start(data=tmp_path / "elsewhere")
+    page = sign_in("alice")
+    page.goto("/me/factors/app")
+    app = app_of(page)
+    page.get_by_label("Code").fill(app.now())
+    page.get_by_role("button", name="Add it").click()
+    code = page.locator(".codes code").first.inner_text()
+    # The session is older than the factor. Of another host, so that the cookies are strangers'.
+    page.goto(f"{elsewhere.url.replace('127.0.0.1', 'localhost')}/debugger")
+    asked = Request(client_id="shop", scope=None)
+    address = f"{service.url}/authorize?{urlencode(asked.parameters)}"
+    page.evaluate("address => { location.href = address }", address)
+    page.wait_for_url("**/sign-in/code?*")
+    page.get_by_label("Code").fill(code)
+    page.route("https://app.example/**", lambda route: route.fulfill(body="the app"))
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(re.compile("https://app.example/callback.code="))
 
 
 def test_an_administrator_sees_and_removes_the_factors_of_somebody(sign_in, service):

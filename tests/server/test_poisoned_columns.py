@@ -93,6 +93,8 @@ UNIQUE = {
     "revocation": ("seq",),
     "authorization_code": ("code_hash",),
     "device_code": ("code_hash", "user_code_hash"),
+    "factor": ("id", "credential_id"),
+    "recovery_code": ("code_hash",),
     "throttle": ("name",),
     "familiar": ("name",),
     "audit": ("id",),
@@ -175,7 +177,7 @@ async def furnish(service):
     )
     shown = await service.device_codes.issue(registry.client("app"), "orders", "", "", OPERATOR)
     device = await service.device_codes.find(shown.user_code)
-    await service.device_codes.decide(device, alice, service.clock(), OPERATOR, allowed=True)
+    await service.device_codes.decide(device, alice, service.clock(), "pwd", OPERATOR, allowed=True)
     await service.store.write(
         "INSERT INTO throttle (name, due_at) VALUES ($1, $2)", "kind 0000", service.clock()
     )
@@ -183,6 +185,12 @@ async def furnish(service):
         "INSERT INTO logout_failure (client_id, since, failed_at, cause) VALUES ($1, $2, $2, $3)",
         *("app", service.clock(), "why"),
     )
+    carol = await service.accounts.create("carol", PASSWORD)
+    await service.store.write(
+        "INSERT INTO factor VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        *("f", carol.id, "totp", "Phone", None, b"sealed", 1, "", service.clock(), None),
+    )
+    await service.factors.make_recovery_codes(carol, OPERATOR)
     async with service.throttle.sign_in("bob", "192.0.2.9") as attempt:
         attempt.succeed()
 

@@ -40,7 +40,10 @@ SCOPES = {
 }
 SETTINGS = {"issuer": ISSUER, "audiences": ("orders", "hr", "lean"), "scopes": SCOPES}
 
-ACCESS = {"iss", "aud", "sub", "client_id", "sid", "sub_ver", "iat", "exp", "jti", "scope"}
+ACCESS = {
+    *("iss", "aud", "sub", "client_id", "sid", "sub_ver", "iat", "exp", "jti", "scope"),
+    *("acr", "amr", "auth_time"),
+}
 ID = {"iss", "aud", "sub", "azp", "sid", "acr", "amr", "at_hash", "auth_time", "iat", "exp"}
 PROFILE = {"preferred_username", "name", "birthdate"}
 EMAIL = {"email", "email_verified"}

@@ -7,7 +7,7 @@ import pytest
 from tests.server.conftest import PASSWORD
 
 from carnet.server.audit import OPERATOR, newest
-from carnet.server.factors.factors import MOST_FACTORS, FactorRefused
+from carnet.server.factors.factor_record import MOST_FACTORS, FactorRefused
 from carnet.server.factors.recovery_codes import COUNT, read_code
 from carnet.server.factors.totp import matching_step, provisioning_uri, written_secret
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, NewSession

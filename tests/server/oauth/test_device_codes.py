@@ -605,8 +605,8 @@ def test_a_decision_that_comes_too_late_changes_nothing(scene_of):
         found = await service.device_codes.find(device.shown)
         account = await service.accounts.find("alice")
         decide = service.device_codes.decide
-        assert await decide(found, account, 1, OPERATOR, allowed=False)
-        assert not await decide(found, account, 1, OPERATOR, allowed=True)
+        assert await decide(found, account, 1, "pwd", OPERATOR, allowed=False)
+        assert not await decide(found, account, 1, "pwd", OPERATOR, allowed=True)
         assert await device.told() == "access_denied"
 
     scene_of(scene)

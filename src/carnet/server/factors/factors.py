@@ -15,22 +15,25 @@ they do with a password.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 import structlog
 
-from carnet.errors import CarnetError, ServerError
+from carnet.errors import ServerError
 from carnet.server.accounts.account_record import Account
 from carnet.server.audit import Event, Origin, record
 from carnet.server.clock import SECOND, Clock
 from carnet.server.factors import totp
-from carnet.server.factors.passkeys import (
-    Assertion,
-    PasskeyDetails,
-    PasskeyRefused,
-    Passkeys,
+from carnet.server.factors.factor_record import (
+    MAX_NAME,
+    MOST_FACTORS,
+    Factor,
+    FactorRefused,
+    FoundPasskey,
 )
+from carnet.server.factors.levels import WITH_CODE, WITH_RECOVERY_CODE
+from carnet.server.factors.passkeys import PasskeyDetails, PasskeyRefused, Passkeys
 from carnet.server.factors.recovery_codes import COUNT, hide, new_code, read_code
 from carnet.server.factors.sealed_secrets import open_secret, seal_secret
 from carnet.server.identifiers import new_identifier
@@ -39,68 +42,13 @@ from carnet.server.revocations.revocations import Revocations
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = [
-    "MAX_NAME",
-    "MOST_FACTORS",
-    "PASSKEY",
-    "PASSWORD",
-    "WITH_CODE",
-    "WITH_PASSKEY",
-    "Factor",
-    "FactorRefused",
-    "Factors",
-    "FoundPasskey",
-]
+__all__ = ["Factor", "FactorRefused", "Factors"]
 
-PASSWORD: Final = "pwd"
-PASSKEY: Final = "pop user mfa"
-"""Of a passkey that has verified its user: what it has, and what it knows or is."""
-
-MAX_NAME: Final = 60
-MOST_FACTORS: Final = 20
 NAMES: Final = {"passkey": "Passkey", "totp": "Authenticator app"}
 
 _MAX_TYPED: Final = 64
-WITH_CODE: Final = f"{PASSWORD} otp mfa"
-WITH_PASSKEY: Final = f"{PASSWORD} pop user mfa"
-_WITH_RECOVERY_CODE: Final = f"{PASSWORD} mfa"
 
 _log = structlog.get_logger()
-
-
-class FactorRefused(CarnetError):
-    """A factor can't be added or removed as asked.
-
-    Codes: ``code_wrong``, ``too_many_factors``, ``name_invalid``, ``account_changed``.
-    """
-
-    code = "factor_refused"
-
-
-class Factor(NamedTuple):
-    """A factor, as its owner sees it; times in microseconds since 1970.
-
-    Attributes:
-        id: which.
-        kind: ``passkey`` or ``totp``.
-        name: what its owner calls it.
-        created_at: since when it is there.
-        used_at: when it was used last, or None.
-    """
-
-    id: str
-    kind: str
-    name: str
-    created_at: int
-    used_at: int | None
-
-
-class FoundPasskey(NamedTuple):
-    """A passkey that has signed, and has not been used by that yet."""
-
-    id: str
-    account_id: str
-    assertion: Assertion
 
 
 class Factors:
@@ -217,7 +165,7 @@ class Factors:
                     return True
             return False
 
-        return _WITH_RECOVERY_CODE if await self._store.transact(work) else None
+        return WITH_RECOVERY_CODE if await self._store.transact(work) else None
 
     async def credential_ids(self, account_id: str) -> list[bytes]:
         """Give the credentials of the passkeys that an account has."""
@@ -266,10 +214,17 @@ class Factors:
         if not found:
             raise PasskeyRefused("the credential is unknown")
         row = sql.FactorRow(*found[0])
-        details = msgspec.json.decode(row.details, type=PasskeyDetails)
-        assertion = self.passkeys.check(
-            *(answer, challenge, bytes(row.secret), details, row.account_id), is_alone=is_alone
-        )
+        try:
+            details = msgspec.json.decode(row.details, type=PasskeyDetails)
+        except msgspec.MsgspecError:
+            _log.error("row_unreadable", kind="factor", name=row.id, reason="details")
+            raise PasskeyRefused("its row can't be read") from None
+        try:
+            assertion = self.passkeys.check(
+                *(answer, challenge, bytes(row.secret), details, row.account_id), is_alone=is_alone
+            )
+        except PasskeyRefused as error:
+            raise PasskeyRefused(str(error), row.account_id) from None
         return FoundPasskey(row.id, row.account_id, assertion)
 
     async def use_passkey(self, found: FoundPasskey) -> None:
@@ -282,7 +237,8 @@ class Factors:
         kept = msgspec.json.encode(details).decode()
         used = counter, self._clock(), kept, found.id
         if not await self._store.write(sql.USE_FACTOR, *used):
-            raise PasskeyRefused("its counter has not risen: the passkey may have been copied")
+            text = "its counter has not risen: the passkey may have been copied"
+            raise PasskeyRefused(text, found.account_id)
 
     async def make_recovery_codes(self, account: Account, origin: Origin) -> list[str]:
         """Make the recovery codes of an account anew; those before are no good any more."""

@@ -1,4 +1,4 @@
-"""What a sign-in amounts to, and what is demanded of it.
+"""What a sign-in proves and amounts to, and what is demanded of it.
 
 The levels are those of NIST SP 800-63B: ``aal1`` is one factor, ``aal2`` two.
 """
@@ -10,7 +10,26 @@ from typing import Final
 
 from carnet.server.settings import Settings
 
-__all__ = ["ACR_VALUES", "acr_of", "demanded_of", "highest", "reaches"]
+__all__ = [
+    "ACR_VALUES",
+    "PASSKEY",
+    "PASSWORD",
+    "WITH_CODE",
+    "WITH_PASSKEY",
+    "WITH_RECOVERY_CODE",
+    "acr_of",
+    "demanded_of",
+    "highest",
+    "reaches",
+]
+
+# How somebody has signed in: names of RFC 8176 with spaces between them.
+PASSWORD: Final = "pwd"
+PASSKEY: Final = "pop user mfa"
+"""Of a passkey that has verified its user: what it has, and what it knows or is."""
+WITH_CODE: Final = f"{PASSWORD} otp mfa"
+WITH_PASSKEY: Final = f"{PASSWORD} pop user mfa"
+WITH_RECOVERY_CODE: Final = f"{PASSWORD} mfa"
 
 ACR_VALUES: Final = ("aal1", "aal2")
 """The levels, the lowest first."""

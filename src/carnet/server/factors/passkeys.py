@@ -42,9 +42,18 @@ MAX_ANSWER: Final = 16 * 1024
 
 
 class PasskeyRefused(CarnetError):
-    """What a browser has answered is no good passkey; the text is for the operator's log."""
+    """What a browser has answered is no good passkey; the text is for the operator's log.
+
+    Args:
+        message: why.
+        account_id: of the account whose credential it names, or "" where it is nobody's.
+    """
 
     code = "passkey_refused"
+
+    def __init__(self, message: str, account_id: str = "") -> None:
+        super().__init__(message)
+        self.account_id = account_id
 
 
 class PasskeyDetails(msgspec.Struct, frozen=True):

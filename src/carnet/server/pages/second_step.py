@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.factors.factors import WITH_CODE, FactorRefused
+from carnet.server.factors.factors import FactorRefused
+from carnet.server.factors.levels import WITH_CODE
 from carnet.server.log import log_failure
 from carnet.server.pages.app_setup import (
     AppSetup,

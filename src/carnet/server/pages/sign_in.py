@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.errors import CarnetError
-from carnet.server.factors.factors import PASSWORD
+from carnet.server.factors.levels import PASSWORD
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import Form, local_path

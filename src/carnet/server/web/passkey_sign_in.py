@@ -11,12 +11,13 @@ import secrets
 from typing import Final, Literal, NamedTuple
 
 import msgspec
+import structlog
 
 from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.server.accounts.account_record import Account
 from carnet.server.audit import Event, Origin
 from carnet.server.clock import SECOND
-from carnet.server.factors.factors import PASSKEY, WITH_PASSKEY
+from carnet.server.factors.levels import PASSKEY, WITH_PASSKEY
 from carnet.server.factors.passkeys import PasskeyRefused
 from carnet.server.service import Service
 from carnet.server.web.password_sign_in import SignedIn, SignInRefused, write_down
@@ -25,6 +26,8 @@ from carnet.server.web.signed_state import read_state, write_state
 __all__ = ["Ceremony", "Purpose", "add_passkey", "ask_for_passkey", "sign_in_with_passkey"]
 
 LIFETIME_SECONDS: Final = 600
+
+_log = structlog.get_logger()
 
 Purpose = Literal["sign in", "second factor", "new"]
 
@@ -101,13 +104,19 @@ async def sign_in_with_passkey(
         found = await service.factors.check_passkey(answer, challenge, is_alone=is_alone)
         account = await service.accounts.by_id(found.account_id)
         if account is None or account.disabled or account_id not in ("", account.id):
-            raise PasskeyRefused("the passkey is of another account, or of one that is disabled")
-        await _use_up(service, challenge)
+            text = "the passkey is of another account, or of one that is disabled"
+            raise PasskeyRefused(text, found.account_id)
+        await _use_up(service, challenge, found.account_id)
         await service.factors.use_passkey(found)
     except PasskeyRefused as error:
-        event = Event.SIGN_IN_REFUSED if is_alone else Event.SECOND_FACTOR_REFUSED
-        known = account_id or None
-        await write_down(service, event, "wrong_passkey", known, origin, cause=str(error))
+        concerned = error.account_id or account_id
+        if concerned:
+            event = Event.SIGN_IN_REFUSED if is_alone else Event.SECOND_FACTOR_REFUSED
+            about = "wrong_passkey", concerned
+            await write_down(service, event, *about, origin, cause=str(error))
+        else:
+            # Anybody can send what is nobody's: nothing of it stays.
+            _log.info("sign_in_refused", reason=str(error), address=origin.address)
         raise SignInRefused("the passkey was not accepted", "passkey_wrong") from None
     if proved is not None:
         return proved._replace(amr=WITH_PASSKEY)
@@ -139,7 +148,7 @@ def _challenge(service: Service, state: str, purpose: Purpose, account_id: str) 
     return b64url_decode(kept.challenge, "the challenge")
 
 
-async def _use_up(service: Service, challenge: bytes) -> None:
+async def _use_up(service: Service, challenge: bytes, account_id: str) -> None:
     name, lifetime = b64url_encode(challenge), LIFETIME_SECONDS * SECOND
     if not await service.used_once.first_use("passkey", name, microseconds=lifetime):
-        raise PasskeyRefused("the challenge was used before")
+        raise PasskeyRefused("the challenge was used before", account_id)

@@ -18,8 +18,7 @@ from carnet.server.accounts.accounts import Account, AccountRefused, Refusal
 from carnet.server.accounts.passwords import TooBusy
 from carnet.server.accounts.throttle import Attempt, Delayed
 from carnet.server.audit import Event, Origin, record
-from carnet.server.factors.factors import PASSWORD
-from carnet.server.factors.levels import acr_of, demanded_of, reaches
+from carnet.server.factors.levels import PASSWORD, acr_of, demanded_of, reaches
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.store import Transaction

@@ -45,7 +45,8 @@ def begin_second_step(request: Request, response: Response, proved: SignedIn) ->
         path="/",
         secure=_secure(service),
         httponly=True,
-        samesite="strict",
+        # Not strict: whom an application's page has sent to /authorize is led on from there.
+        samesite="lax",
     )
 
 
@@ -55,7 +56,8 @@ async def first_step(request: Request) -> SignedIn | None:
     text = read_cookie(header_values(request, b"cookie"), _cookie(service)) or ""
     kept = read_state(service, text, _FirstStep) if text else None
     account = None if kept is None else await service.accounts.by_id(kept.account_id)
-    if kept is None or account is None or account.disabled or account.version != kept.version:
+    # Disabling an account raises its version, too.
+    if kept is None or account is None or account.version != kept.version:
         return None
     return SignedIn(account, kept.amr, kept.authenticated_at)
 
@@ -64,7 +66,7 @@ def end_second_step(request: Request, response: Response) -> None:
     """Take the cookie away."""
     service: Service = request.app.state.service
     response.delete_cookie(
-        _cookie(service), path="/", secure=_secure(service), httponly=True, samesite="strict"
+        _cookie(service), path="/", secure=_secure(service), httponly=True, samesite="lax"
     )
 
 
