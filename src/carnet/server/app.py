@@ -23,6 +23,7 @@ from carnet.server.endpoints.device_authorization import authorize_device
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.openapi import openapi
+from carnet.server.endpoints.pushed_authorization_request import push_request
 from carnet.server.endpoints.registration import manage_registration, register_client
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token.endpoint import issue_token
@@ -74,6 +75,7 @@ ROUTES = [
         methods=["POST", "OPTIONS"],
         middleware=FROM_ANYWHERE,
     ),
+    Route("/par", push_request, methods=["POST", "OPTIONS"], middleware=FROM_ANYWHERE),
     Route("/sessions", sessions.begin_session, methods=["POST"]),
     Route("/sessions", sessions.list_sessions, methods=["GET"]),
     Route("/sessions", sessions.end_sessions, methods=["DELETE"]),

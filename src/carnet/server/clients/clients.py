@@ -108,6 +108,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         plain_http: whether those addresses may be http on any machine, for clients inside a private
             network: whoever can read along there reads codes and logout tokens.
         dpop_bound_access_tokens: whether it gets only tokens that are bound to its key (RFC 9449).
+        require_pushed_authorization_requests: whether it gets codes only for requests that it has
+            pushed (RFC 9126 section 6).
         require_signed_request_object: whether it gets codes only for requests that it has signed
             (RFC 9101 section 10.5).
         require_pkce: whether its authorization requests need PKCE (RFC 7636); a confidential client
@@ -139,6 +141,7 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     backchannel_logout_uri: Address | None = None
     plain_http: bool = False
     dpop_bound_access_tokens: bool = False
+    require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
     require_pkce: bool = True
     require_nonce: bool = True
