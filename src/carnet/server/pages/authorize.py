@@ -120,7 +120,8 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
             return await _proceed(request, asked)
         return await _decide(request, asked, decision)
     except _SignInFirst:
-        return _sign_in(request, read_query(query))
+        given = read_query(query)
+        return _sign_in(request, given, next(iter(given.get("login_hint", ())), None))
     except NotTheClient as error:
         return _tell_person(request, str(error), 400)
     except DocumentRefused as error:
@@ -164,8 +165,7 @@ def _counting(
     """Give the parameters that count."""
     # What was pushed or signed may be good for a minute, and people take longer to sign in and to
     # read: what counts is when the service has seen it first.
-    now = service.clock()
-    seen_at = now if decided else _reauthenticated_since(service, given) or now
+    seen_at = _reauthenticated_since(service, given) or service.clock()
     issuer = service.settings.own_url
     try:
         pushed = pushed_parameters(given, client, service.pushed_requests, seen_at, decided=decided)
@@ -214,7 +214,7 @@ async def _proceed(request: Request, asked: _Asked) -> Response:
     if session is None or not _is_recent(asked, session):
         if silent:
             raise asked.refusal("login_required", "nobody is signed in, or not recently enough")
-        return _sign_in(request, asked.given)
+        return _sign_in(request, asked.given, asked.request.login_hint)
     if await _needs_consent(asked, session):
         if silent:
             raise asked.refusal("consent_required", "the person has not agreed to this yet")
@@ -227,7 +227,7 @@ async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
     is_same = session is not None and session.account.id == decision["account"]
     if session is None or not is_same or not _is_recent(asked, session):
         # Somebody else has signed in since the page was shown, or it was not shown at all.
-        return _sign_in(request, asked.given)
+        return _sign_in(request, asked.given, asked.request.login_hint)
     if decision["decision"] != "allow":
         raise asked.refusal("access_denied", "the person did not allow it")
     await asked.service.consents.grant(
@@ -279,7 +279,9 @@ async def _needs_consent(asked: _Asked, session: BrowserSession) -> bool:
     )
 
 
-def _sign_in(request: Request, given: Mapping[str, Sequence[str]]) -> Response:
+def _sign_in(
+    request: Request, given: Mapping[str, Sequence[str]], login_hint: str | None
+) -> Response:
     """Lead to the sign-in page, and from there back to the same request."""
     service: Service = request.app.state.service
     now = service.clock()
@@ -294,8 +296,8 @@ def _sign_in(request: Request, given: Mapping[str, Sequence[str]]) -> Response:
     following = {
         "continue": f"/authorize?{urlencode([*pairs, (REAUTHENTICATED_SINCE, f'{now}.{mac}')])}"
     }
-    if "login_hint" in given:
-        following["login_hint"] = given["login_hint"][0]
+    if login_hint is not None:
+        following["login_hint"] = login_hint
     return redirect(request, f"/sign-in?{urlencode(following)}")
 
 
