@@ -1,5 +1,6 @@
 // openid-client as older clients are: no PKCE but a nonce, RS256, and the answer by a form; then a
-// request that it has signed. The test is the browser, over standard input and output.
+// request that it has signed, and one that it has pushed. The test is the browser, over standard
+// input and output.
 // Arguments: issuer, client id, secret, the private key of the client as a JWK.
 import * as client from 'openid-client'
 import { importJWK } from 'jose'
@@ -31,7 +32,8 @@ const exchange = async (asked, request) => {
   return client.authorizationCodeGrant(config, (await browse(request)).posted, checks)
 }
 
-const plain = { ...wish(), claims: JSON.stringify({ userinfo: { preferred_username: { essential: true } } }) }
+const claims = { userinfo: { preferred_username: { essential: true } } }
+const plain = { ...wish(), claims: JSON.stringify(claims) }
 const first = await exchange(plain, client.buildAuthorizationUrl(config, plain))
 const person = await client.fetchUserInfo(config, first.access_token, first.claims().sub)
 
@@ -40,13 +42,17 @@ const key = { key: await importJWK(JSON.parse(jwk), 'ES256'), kid: JSON.parse(jw
 const signed = await client.buildAuthorizationUrlWithJAR(config, kept, key)
 const second = await exchange(kept, signed)
 
+const early = wish()
+const pushed = await client.buildAuthorizationUrlWithPAR(config, early)
+const third = await exchange(early, pushed)
+
 const silent = { ...wish(), prompt: 'none', max_age: '0' }
 const refused = await exchange(silent, client.buildAuthorizationUrl(config, silent))
   .then(() => 'signed in', (error) => error.error)
 console.log(JSON.stringify({
   username: person.preferred_username,
-  same: first.claims().sub === second.claims().sub,
-  beside: [...signed.searchParams.keys()].sort(),
+  same: new Set([first, second, third].map((one) => one.claims().sub)).size === 1,
+  beside: [signed, pushed].map((url) => [...url.searchParams.keys()].sort()),
   refused,
 }))
 process.exit(0)

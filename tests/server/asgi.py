@@ -234,6 +234,7 @@ GOOD_FORMS = {
         },
     ],
     "/device_authorization": [{"client_id": "app", "scope": "openid", "resource": "orders"}],
+    "/par": [{"client_id": "app", "scope": "openid", "response_type": "code", "state": "s"}],
     "/device": [{"user_code": "WDJB-MJHT"}],
     "/device/decision": [{"user_code": "WDJB-MJHT", "account": "x", "decision": "allow"}],
     "/introspection": [{"token": "x", "client_id": "app", "client_secret": "x"}],

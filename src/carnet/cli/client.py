@@ -204,6 +204,14 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "--dpop/--no-dpop",
         {"default": None, "help": "It gets key-bound tokens only (RFC 9449)."},
     ),
+    "require_pushed_authorization_requests": (
+        "--require-pushed-requests/--no-require-pushed-requests",
+        {
+            "default": None,
+            "help": "It sends its authorization requests by itself before the browser comes, and "
+            "no other counts (RFC 9126).",
+        },
+    ),
     "require_signed_request_object": (
         "--require-signed-requests/--no-require-signed-requests",
         {

@@ -24,6 +24,7 @@ from carnet.server.endpoints.identities import IDENTITY_OPERATIONS
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.openapi import openapi
+from carnet.server.endpoints.pushed_authorization_request import push_request
 from carnet.server.endpoints.registration import manage_registration, register_client
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
 from carnet.server.endpoints.token.endpoint import issue_token
@@ -79,6 +80,7 @@ ROUTES = [
     _open("/token", issue_token, "POST"),
     Route("/introspection", introspect_token, methods=["POST"]),
     _open("/device_authorization", authorize_device, "POST"),
+    _open("/par", push_request, "POST"),
     Route("/sessions", sessions.begin_session, methods=["POST"]),
     Route("/sessions", sessions.list_sessions, methods=["GET"]),
     Route("/sessions", sessions.end_sessions, methods=["DELETE"]),

@@ -26,6 +26,7 @@ from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.oauth.client_metadata_documents import ClientMetadataDocuments
 from carnet.server.oauth.device_codes import DeviceCodes
+from carnet.server.oauth.pushed_requests import PushedRequests
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
 from carnet.server.sessions.agents import Agents
@@ -74,6 +75,7 @@ class Service:
         codes: what the authorization endpoint gives clients.
         documents: finds clients by the documents that they publish.
         device_codes: what devices without a browser show and ask tokens with.
+        pushed_requests: what clients have asked for before the browser comes.
         consents: which client may do what for whom.
         revocation_stream: tells verifiers what is refused.
         logout_notices: tells clients which sessions have ended.
@@ -103,6 +105,7 @@ class Service:
     codes: AuthorizationCodes
     documents: ClientMetadataDocuments
     device_codes: DeviceCodes
+    pushed_requests: PushedRequests
     consents: Consents
     revocation_stream: RevocationStream
     logout_notices: LogoutNotices
@@ -188,6 +191,7 @@ async def open_service(
             codes=AuthorizationCodes(store, sessions, clock),
             documents=documents,
             device_codes=DeviceCodes(store, keys, sessions, clock),
+            pushed_requests=PushedRequests(keys, clock),
             consents=Consents(store, sessions, clock),
             revocation_stream=stream,
             logout_notices=logout_notices,

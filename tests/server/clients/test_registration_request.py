@@ -30,6 +30,7 @@ def test_what_is_not_said_is_as_the_rfc_says():
         "response_types": ("code",),
         "application_type": "web",
         "dpop_bound_access_tokens": False,
+        "require_pushed_authorization_requests": False,
         "require_signed_request_object": False,
     }
 
@@ -44,6 +45,7 @@ def test_what_a_client_says_is_registered():
         "token_endpoint_auth_method": "private_key_jwt",
         "grant_types": ["authorization_code", "refresh_token"],
         "dpop_bound_access_tokens": True,
+        "require_pushed_authorization_requests": False,
         "require_signed_request_object": False,
         "application_type": "native",
     }

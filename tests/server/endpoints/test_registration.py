@@ -121,6 +121,7 @@ def test_a_client_registers_itself_and_a_person_lets_it_in(playing):
         "response_types": ["code"],
         "application_type": "web",
         "dpop_bound_access_tokens": False,
+        "require_pushed_authorization_requests": False,
         "require_signed_request_object": False,
     }
     claims = inspect(tokens["access_token"]).claims

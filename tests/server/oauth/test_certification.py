@@ -183,7 +183,6 @@ def test_a_scope_gives_its_standard_claims(suite, scope, names):
         {"display": "popup"},
         {"ui_locales": "se"},
         {"claims_locales": "se"},
-        {"acr_values": "1 2"},
         {"extra": "foobar"},
         {"login_hint": "buffy@auth.example.com"},
         {"nonce": None},

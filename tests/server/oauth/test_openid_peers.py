@@ -107,7 +107,9 @@ OLDER = {
 }
 
 
-def test_openid_client_without_pkce_by_a_form_and_with_a_signed_request(serve, node, root):
+def test_openid_client_without_pkce_by_a_form_with_a_signed_request_and_a_pushed_one(
+    serve, node, root
+):
     key = Key.generate("ES256")
     server, secret = serve(**OLDER, jwks={"keys": [key.public.to_jwk()]})
     private = json.dumps(key.to_jwk(private=True))
@@ -124,7 +126,7 @@ def test_openid_client_without_pkce_by_a_form_and_with_a_signed_request(serve, n
     person = Person(server)
     with process:
         try:
-            for _ in ("plain", "signed", "silent"):
+            for _ in ("plain", "signed", "pushed", "silent"):
                 address = process.stdout.readline().strip()
                 assert address, process.stderr.read()
                 process.stdin.write(f"{person.go(address)}\n")
@@ -137,7 +139,7 @@ def test_openid_client_without_pkce_by_a_form_and_with_a_signed_request(serve, n
     told = json.loads(said)
     assert told["same"] is True
     assert told["username"] == "alice"
-    assert told["beside"] == ["client_id", "request"]
+    assert told["beside"] == [["client_id", "request"], ["client_id", "request_uri"]]
     assert told["refused"] == "login_required"
 
 

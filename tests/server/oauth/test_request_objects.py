@@ -224,6 +224,15 @@ def test_a_new_password_counts_for_the_one_request_that_was_signed(scene_of):
     assert scene_of(scene) == [False, True]
 
 
+def test_the_username_that_is_expected_stands_in_the_form(scene_of):
+    async def scene(alice, _clock, _secret):
+        asked = beside(signed(Request(login_hint="alice"))).parameters
+        page = await alice.client.get("/authorize", params={**asked, "login_hint": "eve"})
+        return httpx.URL(page.headers["location"]).params["login_hint"]
+
+    assert scene_of(scene) == "alice"
+
+
 def test_errors_of_a_signed_request_go_where_it_says(scene_of):
     async def scene(alice, _clock, _secret):
         text = signed(Request(state="signed", response_mode="form_post"), prompt="none")

@@ -9,6 +9,7 @@ TRACING = "traceparent, tracestate, baggage"
 # What an app asks of the service: its tokens, its metadata and what is told of its user.
 FROM_ANYWHERE = {
     "/token": "POST",
+    "/par": "POST",
     "/revocation": "POST",
     "/userinfo": "GET",
     "/.well-known/jwks.json": "GET",

@@ -124,6 +124,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             network: whoever can read along there reads codes and logout tokens.
         dpop_bound_access_tokens: whether it gets only tokens that are bound to its key (RFC 9449).
         required_acr: what a sign-in for it has to amount to: ``aal2`` is two factors.
+        require_pushed_authorization_requests: whether it gets codes only for requests that it has
+            pushed (RFC 9126 section 6).
         require_signed_request_object: whether it gets codes only for requests that it has signed
             (RFC 9101 section 10.5).
         require_pkce: whether its authorization requests need PKCE (RFC 7636); a confidential client
@@ -165,6 +167,7 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     plain_http: bool = False
     dpop_bound_access_tokens: bool = False
     required_acr: Literal["aal1", "aal2"] = "aal1"
+    require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
     require_pkce: bool = True
     require_nonce: bool = True

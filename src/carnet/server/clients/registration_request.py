@@ -26,7 +26,8 @@ __all__ = ["application_type", "read_registration", "registered_members"]
 TAKEN: Final[tuple[str, ...]] = (
     *("client_name", "redirect_uris", "scope", "jwks", "jwks_uri"),
     *("token_endpoint_auth_method", "dpop_bound_access_tokens"),
-    *("require_signed_request_object", "id_token_signed_response_alg"),
+    *("require_pushed_authorization_requests", "require_signed_request_object"),
+    "id_token_signed_response_alg",
     *("id_token_encrypted_response_alg", "id_token_encrypted_response_enc"),
 )
 REFUSED: Final = {

@@ -38,6 +38,7 @@ async def metadata(request: Request) -> Response:
         "issuer": issuer,
         "token_endpoint": f"{issuer}/token",
         "device_authorization_endpoint": f"{issuer}/device_authorization",
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "revocation_endpoint": f"{issuer}/revocation",
         "revocations_uri": f"{issuer}/revocations",

@@ -34,7 +34,13 @@ from carnet.server.oauth.authorization_request import (
     refusal,
 )
 from carnet.server.oauth.client_metadata_documents import DocumentRefused
-from carnet.server.oauth.request_objects import BadRequestObject, open_request_object
+from carnet.server.oauth.counting_parameters import (
+    NotCounting,
+    pushed_parameters,
+    pushed_uri,
+    signed_parameters,
+)
+from carnet.server.oauth.pushed_requests import USED_KEPT
 from carnet.server.pages.authorization_answer import answer_client
 from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
@@ -52,7 +58,7 @@ __all__ = ["authorize", "decide", "forward_authorize"]
 REAUTHENTICATED_SINCE: Final = "reauthenticated_since"
 REAUTHENTICATION_SECONDS: Final = 3600
 # What tells a client's requests apart.
-UNIQUE: Final = ("client_id", "code_challenge", "nonce", "state", "request")
+UNIQUE: Final = ("client_id", "code_challenge", "nonce", "state", "request", "request_uri")
 FRAMES: Final = frozenset(("iframe", "frame", "fencedframe", "embed", "object"))
 SIGN_IN_AGAIN: Final = frozenset(("login", "select_account"))
 
@@ -116,7 +122,8 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
             return await _proceed(request, asked)
         return await _decide(request, asked, decision)
     except _SignInFirst:
-        return _sign_in(request, read_query(query))
+        given = read_query(query)
+        return _sign_in(request, given, next(iter(given.get("login_hint", ())), None))
     except NotTheClient as error:
         return _tell_person(request, str(error), 400)
     except DocumentRefused as error:
@@ -148,29 +155,27 @@ async def _read(request: Request, query: str, *, decided: bool) -> _Asked:
     if client is None:
         raise NotTheClient("the client that sent you here is not known", code="invalid_client")
     asked = read_authorization_request(
-        _signed(service, given, client, decided=decided),
+        _counting(service, given, client, decided=decided),
         *(client, registry.audiences_of, registry.permitted, registry.spelled),
     )
     return _Asked(service, query, given, client, asked)
 
 
-def _signed(
+def _counting(
     service: Service, given: Mapping[str, Sequence[str]], client: Client, *, decided: bool
 ) -> Mapping[str, Sequence[str]]:
-    """Give the parameters that count: of a signed request those that are signed, no others."""
-    if "request" not in given:
-        if client.metadata.require_signed_request_object:
-            raise refusal(given, client, "invalid_request", "the client has to sign its requests")
-        return given
-    # It may be good for a minute, and people take longer to sign in and to read: what counts is
-    # when the service has seen it first.
+    """Give the parameters that count."""
+    # What was pushed or signed may be good for a minute, and people take longer to sign in and to
+    # read: what counts is when the service has seen it first.
     seen_at = _reauthenticated_since(service, given) or service.clock()
+    issuer = service.settings.own_url
     try:
-        return open_request_object(
-            *(given, client, service.settings.own_url, seen_at / SECOND), accept_expired=decided
-        )
-    except BadRequestObject as error:
-        raise refusal(given, client, "invalid_request_object", str(error)) from None
+        pushed = pushed_parameters(given, client, service.pushed_requests, seen_at, decided=decided)
+        if pushed is not None:
+            return pushed
+        return signed_parameters(given, client, issuer, seen_at, decided=decided)
+    except NotCounting as error:
+        raise refusal(given, client, error.code, str(error)) from None
 
 
 async def _unregistered(
@@ -211,7 +216,7 @@ async def _proceed(request: Request, asked: _Asked) -> Response:
     if session is None or not _is_recent(asked, session):
         if silent:
             raise asked.refusal("login_required", "nobody is signed in, or not recently enough")
-        return _sign_in(request, asked.given)
+        return _sign_in(request, asked.given, asked.request.login_hint)
     if not _is_strong(asked, session):
         if silent:
             raise asked.refusal("interaction_required", "this needs a second factor")
@@ -228,7 +233,7 @@ async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
     is_same = session is not None and session.account.id == decision["account"]
     if session is None or not is_same or not _is_recent(asked, session):
         # Somebody else has signed in since the page was shown, or it was not shown at all.
-        return _sign_in(request, asked.given)
+        return _sign_in(request, asked.given, asked.request.login_hint)
     if not _is_strong(asked, session):
         return await step_up(request, session, f"/authorize?{_encoded(asked.given)}")
     if decision["decision"] != "allow":
@@ -290,15 +295,17 @@ async def _needs_consent(asked: _Asked, session: BrowserSession) -> bool:
     )
 
 
-def _sign_in(request: Request, given: Mapping[str, Sequence[str]]) -> Response:
+def _sign_in(
+    request: Request, given: Mapping[str, Sequence[str]], login_hint: str | None
+) -> Response:
     """Lead to the sign-in page, and from there back to the same request."""
     service: Service = request.app.state.service
     now = service.clock()
     mac = _mac(service, given, now, service.keys.pepper_id)
     again = {**given, REAUTHENTICATED_SINCE: [f"{now}.{mac}"]}
     following = {"continue": f"/authorize?{_encoded(again)}"}
-    if "login_hint" in given:
-        following["login_hint"] = given["login_hint"][0]
+    if login_hint is not None:
+        following["login_hint"] = login_hint
     return redirect(request, f"/sign-in?{urlencode(following)}")
 
 
@@ -362,6 +369,11 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
 
 
 async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -> Response:
+    pushed = pushed_uri(asked.given)
+    if pushed is not None and not await asked.service.used_once.first_use(
+        "pushed", asked.client.id, pushed, microseconds=USED_KEPT
+    ):
+        raise asked.refusal("invalid_request_uri", "the request_uri was used before")
     if asked.client.unregistered:
         await asked.service.registry.unregistered.note_use(asked.client)
     code = await asked.service.codes.issue(
