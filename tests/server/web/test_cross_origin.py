@@ -63,6 +63,7 @@ def test_an_options_request_runs_no_endpoint(server, origin):
     assert {path: answer.headers["allow"] for path, answer in answered.items()} == {
         "/token": "POST, OPTIONS",
         "/device_authorization": "POST, OPTIONS",
+        "/par": "POST, OPTIONS",
         "/userinfo": "GET, POST, OPTIONS",
         "/registration": "POST, OPTIONS",
         "/registration/{client_id}": "GET, PUT, DELETE, OPTIONS",
