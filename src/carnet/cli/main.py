@@ -22,6 +22,8 @@ EXTRAS = {
     "uvicorn": "server",
     "apsw": "server",
     "argon2": "server",
+    "fido2": "server",
+    "segno": "server",
     "jinja2": "server",
     "structlog": "server",
     "prometheus_client": "server",
