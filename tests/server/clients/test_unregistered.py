@@ -6,6 +6,7 @@ from tests.server.conftest import PASSWORD
 
 from carnet.server.audit import OPERATOR, newest
 from carnet.server.clients.clients import ClientMetadata, ClientRefused, check_client_id
+from carnet.server.clients.federated_credentials import FederatedCredential
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.clients.unregistered import MOST_REMEMBERED, unregistered_kind
 from carnet.server.sessions.sessions import NewSession, RefreshRefused
@@ -142,6 +143,24 @@ def test_no_open_resource_makes_the_administrations_scope_one_that_it_may_ask_fo
         return service.registry.permitted(client, "tools", ["carnet:admin", "x"])
 
     assert play(scene, audiences=("default",)) == {"x"}
+
+
+def test_no_client_says_itself_whose_tokens_prove_that_it_is_it(play):
+    given = {"issuer": "https://ci.example", "claims": {"sub": "job"}}
+    wanted = {
+        "token_endpoint_auth_method": "federated_jwt",
+        "federated_credentials": (msgspec.convert(given, FederatedCredential),),
+    }
+
+    async def scene(service, _clock):
+        with pytest.raises(ClientRefused) as refused:
+            await save(service, **wanted)
+        return refused.value.member, str(refused.value)
+
+    assert play(scene) == (
+        "federated_credentials",
+        "only an administrator can set federated_credentials",
+    )
 
 
 @pytest.mark.parametrize(

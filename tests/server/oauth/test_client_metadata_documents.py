@@ -17,6 +17,7 @@ from carnet.jose import jws
 from carnet.jose.encoding import json_encode
 from carnet.server.accounts.throttle import Delayed
 from carnet.server.audit import OPERATOR, Origin, newest
+from carnet.server.clients.fetched_keys import Publisher
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.oauth.client_metadata_documents import DocumentRefused
 
@@ -139,6 +140,10 @@ def test_one_that_publishes_its_keys_is_asked_for_them_once_a_person_has_let_it_
         told = await person.exchange(asked, answer["code"], **await proof(4))
         assert told.status_code == 200, told.text
         assert [line.split()[1] for line in there.requests] == ["/client.json", "/keys"]
+        # What is fetched for such clients is in nobody else's way, and helps nobody else.
+        keys = await service.fetched_keys.keys(Publisher(jwks_uri=f"{there.url}/keys"))
+        assert [key.kid for key in keys] == ["own"]
+        assert len(there.requests) == 3
 
     played(scene)
 

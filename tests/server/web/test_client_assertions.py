@@ -460,6 +460,7 @@ def test_an_assertion_of_ones_own_is_taken_once(there, played):
         ({"aud": "https://other.example.com"}, "assertion_audience_mismatch"),
         ({"aud": [ISSUER, "https://other.example.com"]}, "assertion_too_wide"),
         ({"jti": None}, "assertion_too_wide"),
+        ({"jti": ""}, "assertion_too_wide"),
         ({"iss": "another"}, "assertion_issuer_mismatch"),
         ({"key": Key.generate("ES256", kid="own")}, "assertion_signature_invalid"),
     ],
