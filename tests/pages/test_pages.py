@@ -42,6 +42,20 @@ def test_every_page_is_readable_by_everyone_and_as_wide_as_the_screen(sign_in, v
         check(page, path)
 
 
+def test_an_administrator_links_an_account_to_what_another_issuer_calls_it(sign_in):
+    page = sign_in()
+    bob = open_user(page, "bob")
+    issuer = f"https://idp.example.com/realms/{'x' * 60}"
+    page.fill("#issuer", issuer)
+    page.fill("#subject", "U019488227")
+    press(page, "Link")
+    page.get_by_text("The account is linked").wait_for()
+    assert issuer in page.content()
+    check(page, bob)
+    press(page, f"Unlink U019488227 of {issuer}")
+    page.get_by_text("No other issuer can say").wait_for()
+
+
 def check(page, path):
     page.goto(path)
     found = Axe().run(page)

@@ -146,7 +146,8 @@ def test_a_client_gets_a_token_for_the_person_whom_an_issuer_names(scene_of):
         body = answer.json()
         assert answer.status_code == 200, answer.text
         assert (body["token_type"], body["scope"], body["expires_in"]) == ("Bearer", "read", 300)
-        assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
+        assert body["resource"] == API
+        assert body.keys() == {"access_token", "token_type", "expires_in", "resource", "scope"}
         claims = world.service.access_tokens.verify(body["access_token"])
         assert claims.subject == world.account.id
         assert claims.client_id == "agent"

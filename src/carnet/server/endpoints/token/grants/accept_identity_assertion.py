@@ -116,6 +116,7 @@ async def accept_identity_assertion(
         "access_token": token,
         "token_type": "DPoP" if thumbprint else "Bearer",
         "expires_in": span,
+        "resource": audience,
     }
     if scope:
         content["scope"] = scope
