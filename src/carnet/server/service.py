@@ -45,6 +45,7 @@ __all__ = ["Service", "open_service"]
 
 MOST_STRANGERS: Final = 64
 """Of how many clients that no administrator has registered the keys are remembered."""
+MOST_STRANGERS_BYTES: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,7 @@ async def open_service(
         documents = ClientMetadataDocuments(registry.unregistered, throttle, settings, clock)
         closing.callback(documents.close)
         fetched_keys = FetchedKeys(settings, clock)
-        strangers_keys = FetchedKeys(settings, clock, MOST_STRANGERS)
+        strangers_keys = FetchedKeys(settings, clock, MOST_STRANGERS, MOST_STRANGERS_BYTES)
         closing.callback(fetched_keys.close)
         closing.callback(strangers_keys.close)
         logout_notices = LogoutNotices(store, registry, id_tokens, clock)

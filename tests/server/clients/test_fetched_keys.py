@@ -20,6 +20,7 @@ from carnet.server.clients.fetched_keys import (
     Publisher,
 )
 from carnet.server.clock import SECOND
+from carnet.server.service import MOST_STRANGERS_BYTES
 from carnet.server.settings import Settings
 
 COOLDOWN = 30
@@ -254,6 +255,15 @@ def test_what_is_huge_is_not_read_to_the_end(there, play):
         assert f"longer than {MOST_BYTES} bytes" in await at.refused("old")
 
     play(scene)
+
+
+def test_of_strangers_less_is_read(there, play):
+    there.put("/keys", b"[" * 20_000)
+
+    async def scene(at):
+        assert "longer than 16384 bytes" in await at.refused("old")
+
+    play(scene, most_bytes=MOST_STRANGERS_BYTES)
 
 
 def test_what_is_slow_is_not_waited_for(there, play, monkeypatch):

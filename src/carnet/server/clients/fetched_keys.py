@@ -85,6 +85,7 @@ class FetchedKeys:
         settings: which hosts may stand at private addresses.
         clock: gives the microseconds since 1970.
         most_kept: of how many publishers keys are remembered.
+        most_bytes: how long what one publishes may be: so much is read and loaded at once.
         resolve: gives the addresses of a name; by default as the system does.
     """
 
@@ -93,11 +94,12 @@ class FetchedKeys:
         settings: Settings,
         clock: Clock,
         most_kept: int = MOST_KEPT,
+        most_bytes: int = MOST_BYTES,
         resolve: Resolve | None = None,
     ) -> None:
         self._clock = clock
         self._most_kept = most_kept
-        self._fetch = PublicFetch(settings.private_hosts, MOST_BYTES, FETCH_SECONDS, resolve)
+        self._fetch = PublicFetch(settings.private_hosts, most_bytes, FETCH_SECONDS, resolve)
         self._kept: dict[Publisher, _Kept] = {}
 
     async def keys(self, publisher: Publisher, kid: str | None = None) -> KeySet:
