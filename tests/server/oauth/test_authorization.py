@@ -11,7 +11,7 @@ import pytest
 from tests.server.flows import CALLBACK, Person, Request, add_client, signed_in
 
 from carnet import Key, KeySet, Verifier, inspect
-from carnet.server.clients.clients import DEVICE_CODE, TOKEN_EXCHANGE
+from carnet.server.clients.clients import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE
 
 THERE = "https://app.example/bye"
 
@@ -233,7 +233,7 @@ def test_both_metadata_documents_tell_the_same(server):
     assert one == server.client.get("/.well-known/oauth-authorization-server").json()
     assert one["code_challenge_methods_supported"] == ["S256"]
     grants = {"authorization_code", "client_credentials", "refresh_token"}
-    assert set(one["grant_types_supported"]) == {*grants, DEVICE_CODE, TOKEN_EXCHANGE}
+    assert set(one["grant_types_supported"]) == {*grants, DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE}
     assert one["authorization_response_iss_parameter_supported"] is True
     for name in ("authorization_endpoint", "userinfo_endpoint", "end_session_endpoint"):
         assert one[name].startswith(server.url)

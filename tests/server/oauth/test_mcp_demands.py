@@ -24,7 +24,7 @@ WRONG = [
     ({"code_challenge_method": "plain"}, "invalid_request"),
     ({"resource": "https://mcp.example.com/other"}, "invalid_target"),
     ({"scope": "tools:other"}, "invalid_scope"),
-    ({"request": "x"}, "request_not_supported"),
+    ({"request": "x"}, "invalid_request_object"),
     ({"id_token_hint": "x"}, "invalid_request"),
 ]
 
