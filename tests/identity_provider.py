@@ -58,7 +58,8 @@ class IdentityProvider:
             wanted = NewSession(client_id, "company", "openid")
             grant = await service.sessions.begin(account, wanted)
             client = service.registry.client(client_id)
-            return grant.refresh_token, service.id_tokens.issue(grant, account, client, "x")
+            id_token = await service.id_tokens.issue(grant, account, client, "x")
+            return grant.refresh_token, id_token
 
         return self.call(begin())
 

@@ -8,13 +8,12 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
-from tests.jwt.test_key_source import ISSUER, JWKS, ok, run
 from tests.verifier.conftest import METADATA
 from tests.verifier.internet import Internet
-from tests.verifier.providers import RSA, certificate_of
+from tests.verifier.providers import RSA
 
 from carnet import ConfigurationError, InvalidToken, IssuerUnavailable, Key, KeySet
-from carnet.jwt.key_source import COOLDOWN, FALLBACK_SECONDS, Call, KeySource
+from carnet.jwt.key_source import COOLDOWN
 from carnet.verifier import AccessTokenVerifier, AsyncAccessTokenVerifier, Issuer
 from carnet.verifier.access import Access
 from carnet.verifier.bearer import refusal_of
@@ -61,12 +60,6 @@ def test_metadata_that_never_comes_costs_a_part_of_the_limit_only(verify, issuer
     good = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/jwks"}
     issuer.replies[OPENID] = (200, json.dumps(good).encode())
     assert verify(issuer.token(), issuer.url, "orders", revocations="off").subject == "ada"
-
-
-def test_only_an_address_with_another_after_it_has_less_time():
-    steps = KeySource(ISSUER).refresh(0)
-    assert next(steps) == Call(f"{ISSUER}{METADATA}", seconds=FALLBACK_SECONDS)
-    assert steps.throw(IssuerUnavailable("late")) == Call(f"{ISSUER}{OPENID}")
 
 
 def test_the_address_of_metadata_may_be_given(verify, issuer):
@@ -335,68 +328,11 @@ def test_what_is_compressed_is_bounded_and_whole(verify, issuer, encoding, body,
         verify(issuer.token(), issuer.url, "orders", **options)
 
 
-# Forms of keys
-
-
-def test_keys_may_be_certificates_by_their_kid():
-    source = KeySource(ISSUER, JWKS)
-    run(source, 0, ok({"k1": certificate_of(RSA), "k2": RSA.public.to_pem().decode()}))
-    assert [(key.kid, key.alg) for key in source.keys] == [("k1", "RS256"), ("k2", "RS256")]
-    source = KeySource(ISSUER, JWKS, ["PS256"])
-    run(source, 0, ok({"k1": certificate_of(RSA)}))
-    assert [key.alg for key in source.keys] == ["PS256"]
-
-
-@pytest.mark.parametrize(
-    "document",
-    [{}, {"k1": "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----"}, {"k1": "text"}],
-)
-def test_a_mapping_that_holds_no_certificate_gives_no_key(document):
-    source = KeySource(ISSUER, JWKS)
-    run(source, 0, ok(document))
-    assert source.keys is None
-
-
-def test_a_private_key_that_is_published_so_proves_nothing():
-    source = KeySource(ISSUER, JWKS)
-    run(source, 0, ok({"k1": RSA.to_pem(private=True).decode()}))
-    assert source.keys is None
-
-
-def test_a_leading_zero_octet_is_tolerated_in_what_was_fetched_and_nowhere_else():
+def test_a_leading_zero_octet_is_tolerated_nowhere_else():
     jwk = RSA.public.to_jwk()
-    for name in ("n", "e"):
-        number = urlsafe_b64decode(jwk[name] + "==")
-        jwk[name] = urlsafe_b64encode(b"\0" + number).rstrip(b"=").decode()
-    source = KeySource(ISSUER, JWKS)
-    run(source, 0, ok({"keys": [jwk]}))
-    assert [key.thumbprint() for key in source.keys] == [RSA.thumbprint()]
+    jwk["n"] = urlsafe_b64encode(b"\0" + urlsafe_b64decode(jwk["n"] + "==")).rstrip(b"=").decode()
     with pytest.raises(ConfigurationError, match="no usable key"):
         AccessTokenVerifier(Issuer("a", keys={"keys": [jwk]}), "orders")
-
-
-@pytest.mark.parametrize("odd", [7, None, "", "=", "AA", ["AQAB"], {}])
-def test_odd_numbers_of_a_key_are_skipped(odd):
-    source = KeySource(ISSUER, JWKS)
-    run(source, 0, ok({"keys": [{**RSA.public.to_jwk(), "n": odd}, RSA.public.to_jwk()]}))
-    assert len(source.keys) == 1
-
-
-def test_a_key_that_is_of_another_issuer_is_left_out():
-    jwks = [{**RSA.public.to_jwk(), "issuer": name} for name in (ISSUER, "https://b.example", 7)]
-    source = KeySource(ISSUER, JWKS)
-    run(source, 0, ok({"keys": jwks}))
-    assert len(source.keys) == 2
-
-
-def test_keys_that_name_no_algorithm_are_told_with_the_argument_that_helps():
-    jwk = {name: value for name, value in RSA.public.to_jwk().items() if name != "alg"}
-    source = KeySource(ISSUER, JWKS)
-    run(source, 0, ok({"keys": [jwk]}))
-    assert "give the verifier algorithms=['RS256']" in source.health(0).last_error
-    source = KeySource(ISSUER, JWKS, ["RS256"])
-    run(source, 0, ok({"keys": [jwk]}))
-    assert len(source.keys) == 1
 
 
 # New keys
@@ -449,13 +385,6 @@ def test_bad_signatures_cause_at_most_one_fetch_for_each_cooldown(issuer, clock)
     assert verifier.verify(good)
 
 
-def test_keys_that_are_given_are_never_fetched_again(issuer):
-    source = KeySource(ISSUER, keys=KeySet([issuer.key.public]))
-    for now in (0.0, 1e9):
-        assert not source.due(now)
-        assert not source.due_for_unknown_key(now)
-
-
 # Staleness
 
 
@@ -495,21 +424,6 @@ def test_stale_keys_are_dropped_in_a_loop_too(issuer, clock):
 
     asyncio.run(both())
     assert issuer.asked("/jwks") == 2
-
-
-def test_the_moment_of_staleness_is_not_missed_between_two_tries():
-    source = KeySource(ISSUER, JWKS, max_stale=300)
-    run(source, 0, ok(KeySet([RSA.public]).to_jwks()))
-    assert source.due(240)
-    run(source, 297, IssuerUnavailable("down"))
-    assert not source.due(299)
-    assert source.due(300)
-    assert not source.drop_stale(299)
-    assert source.drop_stale(300)
-    assert source.keys is None
-    source = KeySource(ISSUER, JWKS)
-    run(source, 0, ok(KeySet([RSA.public]).to_jwks()))
-    assert not source.drop_stale(1e9)
 
 
 # Clocks

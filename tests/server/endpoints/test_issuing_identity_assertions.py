@@ -64,7 +64,7 @@ class World(Inside):
         self.refresh_token = self.grant.refresh_token
         client = self.service.registry.client(client_id)
         self.access_token, _ = self.service.access_tokens.issue(self.grant, "orders", None)
-        self.id_token = self.service.id_tokens.issue(
+        self.id_token = await self.service.id_tokens.issue(
             self.grant, self.account, client, self.access_token
         )
         return self.id_token
@@ -275,7 +275,7 @@ def test_an_id_token_of_another_clients_session_is_refused(scene_of):
     async def scene(world):
         await world.sign("other")
         client = world.service.registry.client("agent")
-        token = world.service.id_tokens.issue(world.grant, world.account, client, "x")
+        token = await world.service.id_tokens.issue(world.grant, world.account, client, "x")
         assert await world.refused(subject_token=token) == ("invalid_grant", "session_ended")
 
     scene_of(scene)
@@ -286,7 +286,7 @@ def test_an_id_token_that_names_another_than_its_session_is_refused(scene_of):
         bob = await world.service.accounts.create("bob", PASSWORD)
         client = world.service.registry.client("agent")
         grant = world.grant._replace(account_id=bob.id)
-        token = world.service.id_tokens.issue(grant, bob, client, "x")
+        token = await world.service.id_tokens.issue(grant, bob, client, "x")
         assert await world.refused(subject_token=token) == ("invalid_grant", "session_mismatch")
 
     scene_of(scene)
