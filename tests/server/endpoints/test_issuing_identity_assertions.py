@@ -297,7 +297,7 @@ def test_other_tokens_of_this_issuer_are_no_id_tokens(scene_of):
         service = world.service
         client = service.registry.client("agent")
         assertion = (await world.given())["access_token"]
-        logout = service.id_tokens.logout(client, world.account.id, world.grant.session_id)
+        logout = await service.id_tokens.logout(client, world.account.id, world.grant.session_id)
         key = service.keys.signing(service.settings.signing_algorithms[0])
         claims = {**inspect(world.id_token).claims}
         old = {**claims, "iat": claims["iat"] - 600, "exp": claims["exp"] + 600}
