@@ -170,6 +170,10 @@ def test_a_recovery_code_lets_its_own_account_in_once(play):
         bob = await with_app(service, clock, "bob", "f2")
         codes = await service.factors.make_recovery_codes(alice, OPERATOR)
         other = await service.factors.check_code(bob, codes[0], OPERATOR)
+        # Whoever can write the database gives bob a code of hers.
+        await service.store.write("UPDATE recovery_code SET account_id = $1", bob.id)
+        assert await service.factors.check_code(bob, codes[0], OPERATOR) is None
+        await service.store.write("UPDATE recovery_code SET account_id = $1", alice.id)
         typed = codes[0].lower().replace("-", " ")
         found = await asyncio.gather(
             *(service.factors.check_code(alice, typed, OPERATOR) for _ in range(3))

@@ -213,8 +213,10 @@ def test_a_challenge_is_for_its_purpose_its_account_and_ten_minutes(scene_of):
             await signed_in(service, device, None, one.options, one.state)
             for one in states.values()
         ]
-        asked = states["bob's"]
-        second = await signed_in(service, device, proved, asked.options, asked.state)
+        second = [
+            await signed_in(service, device, proved, one.options, one.state)
+            for one in (states["bob's"], states["new"])
+        ]
         asked = await ask_for_passkey(service, "sign in")
         answer = Authenticator(account.id, b"o" * 16).make(asked.options)
         with pytest.raises(PasskeyRefused):
@@ -222,9 +224,9 @@ def test_a_challenge_is_for_its_purpose_its_account_and_ten_minutes(scene_of):
         asked = await ask_for_passkey(service, "sign in")
         clock.advance(600)
         late = await signed_in(service, device, None, asked.options, asked.state)
-        return [*alone, second, late]
+        return [*alone, *second, late]
 
-    assert scene_of(scene) == [None] * 5
+    assert scene_of(scene) == [None] * 6
 
 
 def test_an_answer_is_taken_once_however_often_it_comes_at_once(scene_of):
