@@ -177,13 +177,13 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "AGENTS_OF_ACCOUNT": ("a", 1, 1),
         "END_AGENTS_OF_SESSION": (1, "s"),
         "STOP_AGENT": (1, 1, "a", "c"),
-        "ADD_FACTOR": ("f", "a", "totp", "n", None, b"s", 1, "", 1),
+        "ADD_FACTOR": ("f", "totp", "n", None, b"s", 1, "", 1, "a"),
         "FACTORS_OF_ACCOUNT": ("a",),
         "FACTOR_BY_CREDENTIAL": (b"c",),
         "USE_FACTOR": (1, 1, "", "f"),
         "REMOVE_FACTOR": ("f", "a"),
         "REMOVE_FACTORS": ("a",),
-        "ADD_RECOVERY_CODE": ("a", b"h"),
+        "ADD_RECOVERY_CODE": (b"h", "a"),
         "TAKE_RECOVERY_CODE": ("a", b"h"),
         "REMOVE_RECOVERY_CODES": ("a",),
         "RECOVERY_CODES_LEFT": ("a",),
@@ -278,7 +278,7 @@ def test_of_two_hundred_rotations_of_one_generation_one_is_done(play):
         return [rows for rows in outcomes if rows]
 
     assert play(scene) == [
-        [(b"hash", "s1", "a1", "client", "orders", "", "", 1, 1, '[1,["ADMIN"],{}]')]
+        [(b"hash", "s1", "a1", "client", "orders", "", "", 1, "pwd", 1, '[1,["ADMIN"],{}]')]
     ]
 
 
@@ -298,7 +298,7 @@ def test_rotations_of_many_sessions_at_once_each_give_their_own(play):
         bad, *same = rotate(49, 0, "\x00"), rotate(48, 0), rotate(48, 0)
         outcomes = await asyncio.gather(*some, bad, *same, return_exceptions=True)
         return [
-            outcome if isinstance(outcome, Exception) else [(*row[:2], row[8]) for row in outcome]
+            outcome if isinstance(outcome, Exception) else [(*row[:2], row[9]) for row in outcome]
             for outcome in outcomes
         ]
 

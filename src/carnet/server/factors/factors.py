@@ -251,7 +251,7 @@ class Factors:
                 raise _account_changed()
             yield sql.REMOVE_RECOVERY_CODES, (account.id,)
             for one in hidden:
-                yield sql.ADD_RECOVERY_CODE, (account.id, one)
+                yield sql.ADD_RECOVERY_CODE, (one, account.id)
             yield from record(now, Event.RECOVERY_CODES_MADE, origin, account_id=account.id)
 
         await self._store.transact(work)

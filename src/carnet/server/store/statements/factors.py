@@ -7,7 +7,7 @@ from typing import NamedTuple
 # No row where the credential is somebody's already.
 ADD_FACTOR = """
 INSERT INTO factor (id, account_id, kind, name, credential_id, secret, counter, details, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+SELECT $1, account.id, $2, $3, $4, $5, $6, $7, $8 FROM account WHERE account.id = $9
 ON CONFLICT DO NOTHING
 RETURNING id
 """
@@ -17,7 +17,6 @@ class AddFactor(NamedTuple):
     """The parameters of ADD_FACTOR."""
 
     id: str
-    account_id: str
     kind: str
     name: str
     credential_id: bytes | None
@@ -25,6 +24,7 @@ class AddFactor(NamedTuple):
     counter: int
     details: str
     now: int
+    account_id: str
 
 
 FACTORS_OF_ACCOUNT = """
@@ -72,7 +72,8 @@ RETURNING kind
 """
 
 ADD_RECOVERY_CODE = """
-INSERT INTO recovery_code (account_id, code_hash) VALUES ($1, $2)
+INSERT INTO recovery_code (account_id, code_hash)
+SELECT account.id, $1 FROM account WHERE account.id = $2
 """
 
 TAKE_RECOVERY_CODE = """
