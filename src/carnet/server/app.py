@@ -18,12 +18,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from carnet.errors import ConfigurationError
 from carnet.server.dispatcher import DirectEndpoint, Dispatcher
 from carnet.server.endpoints import accounts, agents, consents, probes, sessions
-from carnet.server.endpoints.administration import OPERATIONS, Operation, administer
+from carnet.server.endpoints.administration import Operation, administer
 from carnet.server.endpoints.device_authorization import authorize_device
-from carnet.server.endpoints.identities import IDENTITY_OPERATIONS
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import key_set, metadata
 from carnet.server.endpoints.openapi import openapi
+from carnet.server.endpoints.operations import ALL_OPERATIONS
 from carnet.server.endpoints.pushed_authorization_request import push_request
 from carnet.server.endpoints.registration import manage_registration, register_client
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
@@ -100,10 +100,7 @@ ROUTES = [
     Route("/account/agents", agents.list_agents, methods=["GET"]),
     Route("/account/agents/{client_id}", agents.stop_agent, methods=["DELETE"]),
     _open("/userinfo", user_info, "GET", "POST"),
-    *(
-        Route(_route(one), administer(one), methods=[one.method])
-        for one in (*IDENTITY_OPERATIONS, *OPERATIONS)
-    ),
+    *(Route(_route(one), administer(one), methods=[one.method]) for one in ALL_OPERATIONS),
     Route("/openapi.json", openapi),
     _open("/registration", register_client, "POST"),
     _open(

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from carnet.server.clients.addresses import BadAddress, check_private_address, check_web_address
-from carnet.server.clients.clients import ClientMetadata, ClientRefused, check_metadata
+from carnet.server.clients.clients import ClientMetadata, ClientRefused
+from carnet.server.clients.metadata_checks import check_metadata
 
 BAD = [
     "https://xn--/l",

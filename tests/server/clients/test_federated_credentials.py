@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from carnet import Key
-from carnet.server.clients.clients import JWT_BEARER, ClientMetadata, ClientRefused, check_metadata
+from carnet.server.clients.clients import JWT_BEARER, ClientMetadata, ClientRefused
 from carnet.server.clients.federated_credentials import FederatedCredential
+from carnet.server.clients.metadata_checks import check_metadata
 
 GITHUB = "https://token.actions.githubusercontent.com"
 GITLAB = "https://gitlab.com"

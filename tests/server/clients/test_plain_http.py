@@ -12,7 +12,8 @@ from tests.server.clients.test_addresses import BAD, MEMBERS, metadata
 from tests.server.conftest import PASSWORD
 from tests.server.inside import Inside, register
 
-from carnet.server.clients.clients import ClientMetadata, ClientRefused, check_metadata
+from carnet.server.clients.clients import ClientMetadata, ClientRefused
+from carnet.server.clients.metadata_checks import check_metadata
 
 INSIDE = "http://app.internal:8080/callback"
 PLAIN = ["http://app.example/", "http://localhost.evil.example/", "HTTP://app.example/", INSIDE]

@@ -6,7 +6,8 @@ from tests.server.flows import CALLBACK, Request
 from tests.server.inside import Inside, register
 
 from carnet import inspect
-from carnet.server.clients.clients import ClientMetadata, ClientRefused, check_metadata
+from carnet.server.clients.clients import ClientMetadata, ClientRefused
+from carnet.server.clients.metadata_checks import check_metadata
 from carnet.server.clients.registration_request import read_registration
 
 EXEMPT = {"token_endpoint_auth_method": "client_secret_basic", "require_pkce": False}

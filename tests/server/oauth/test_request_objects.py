@@ -13,7 +13,8 @@ from tests.server.inside import Inside, register
 from carnet import Key
 from carnet.jose import jws
 from carnet.jose.encoding import json_encode
-from carnet.server.clients.clients import ClientMetadata, ClientRefused, check_metadata
+from carnet.server.clients.clients import ClientMetadata, ClientRefused
+from carnet.server.clients.metadata_checks import check_metadata
 
 ISSUER = "https://auth.example.com"
 KEY = Key.generate("ES256")

@@ -10,8 +10,7 @@ from carnet.server.app import ROUTES, build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata, ClientRefused
 from carnet.server.clients.resources import ResourceMetadata
-from carnet.server.endpoints.administration import OPERATIONS
-from carnet.server.endpoints.identities import IDENTITY_OPERATIONS
+from carnet.server.endpoints.operations import ALL_OPERATIONS
 from carnet.server.oauth.authorization_request import (
     AuthorizationRefused,
     read_authorization_request,
@@ -99,7 +98,7 @@ def test_every_route_that_takes_a_token_refuses_one_for_another_service(play):
         account = await administrator(service)
         async with inside(service) as client:
             found = await takers(client)
-            administration = {(one.method, one.path) for one in (*IDENTITY_OPERATIONS, *OPERATIONS)}
+            administration = {(one.method, one.path) for one in ALL_OPERATIONS}
             shown = {(method, path.replace(":path", "")) for method, path in found}
             assert administration <= shown
             assert set(found) >= OWN | ANY_AUDIENCE

@@ -11,10 +11,10 @@ from carnet.server.clients.clients import (
     ClientMetadata,
     ClientRefused,
     check_client_id,
-    check_metadata,
 )
 from carnet.server.clients.configuration import SECRET, Change, Configuration, Plan, refusing
 from carnet.server.clients.kinds import columns_of
+from carnet.server.clients.metadata_checks import check_metadata
 from carnet.server.clients.records import COUNTER, Records
 from carnet.server.clients.resources import Resource, check_resource_metadata
 from carnet.server.clock import Clock

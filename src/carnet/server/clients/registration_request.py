@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import msgspec
 
-from carnet.server.clients.clients import ClientMetadata, ClientRefused, check_metadata
+from carnet.server.clients.clients import ClientMetadata, ClientRefused
 from carnet.server.clients.configuration import with_members
+from carnet.server.clients.metadata_checks import check_metadata
 
 __all__ = ["application_type", "read_registration", "registered_members"]
 

@@ -28,9 +28,9 @@ from carnet.server.clients.clients import (
     Client,
     ClientMetadata,
     ClientRefused,
-    check_metadata,
     client_of,
 )
+from carnet.server.clients.metadata_checks import check_metadata
 from carnet.server.clock import SECOND, Clock
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.store import Rows, Store, Transaction

@@ -160,26 +160,6 @@ class AccountList(msgspec.Struct, frozen=True, kw_only=True):
     accounts: list[AccountDocument]
 
 
-class FactorDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account signs in with besides its password; times in seconds since 1970.
-
-    ``used_at`` is not there where it was not used yet.
-    """
-
-    id: str
-    kind: str
-    name: str
-    created_at: int
-    used_at: int | msgspec.UnsetType = msgspec.UNSET
-
-
-class FactorList(msgspec.Struct, frozen=True, kw_only=True):
-    """The second factors of an account, and how many recovery codes it has left."""
-
-    factors: list[FactorDocument]
-    recovery_codes_left: int
-
-
 class Asked(NamedTuple):
     """A request of an administrator's.
 
@@ -371,27 +351,6 @@ async def _change_account(asked: Asked) -> AccountDocument:
     return _account_document(await named_account(asked))
 
 
-async def _list_factors(asked: Asked) -> FactorList:
-    account, factors = await named_account(asked), asked.service.factors
-    return FactorList(
-        factors=[
-            FactorDocument(
-                id=one.id,
-                kind=one.kind,
-                name=one.name,
-                created_at=one.created_at // SECOND,
-                used_at=msgspec.UNSET if one.used_at is None else one.used_at // SECOND,
-            )
-            for one in await factors.of_account(account.id)
-        ],
-        recovery_codes_left=await factors.recovery_codes_left(account.id),
-    )
-
-
-async def _reset_factors(asked: Asked) -> None:
-    await asked.service.factors.reset((await named_account(asked)).id, asked.origin)
-
-
 def _parameter(asked: Asked, name: str) -> str:
     """Give the one parameter that the query may have, or ""."""
     given = asked.request.query_params
@@ -495,14 +454,5 @@ OPERATIONS: Final = (
     Operation(
         *("PATCH", _ACCOUNT, _change_account, "Change an account"),
         *(AccountChange, AccountDocument, 200),
-    ),
-    Operation(
-        *("GET", f"{_ACCOUNT}/factors", _list_factors, "List the second factors of an account"),
-        *(None, FactorList, 200),
-    ),
-    Operation(
-        *("DELETE", f"{_ACCOUNT}/factors", _reset_factors),
-        "Remove the second factors of an account, and end its sessions",
-        *(None, None, 204),
     ),
 )

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet import __version__
-from carnet.server.endpoints.administration import OPERATIONS, Operation
-from carnet.server.endpoints.identities import IDENTITY_OPERATIONS
+from carnet.server.endpoints.administration import Operation
+from carnet.server.endpoints.operations import ALL_OPERATIONS
 from carnet.server.service import Service
 from carnet.server.web.requests import answer
 
@@ -35,7 +35,7 @@ async def openapi(request: Request) -> Response:
 
 @cache
 def _document(issuer: str) -> dict[str, Any]:
-    operations = (*OPERATIONS, *IDENTITY_OPERATIONS)
+    operations = ALL_OPERATIONS
     types = {kind for one in operations for kind in (one.body, one.result) if kind is not None}
     named = sorted(types, key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(named, ref_template=REFERENCE)

@@ -1,0 +1,248 @@
+"""The options of ``carnet client``: one for each member of a client's metadata."""
+
+from __future__ import annotations
+
+from typing import IO, Any, Final, get_args
+
+import click
+import msgspec
+
+from carnet.cli.members import Members, read_json_file
+from carnet.jose.algorithms import ENCRYPTIONS
+from carnet.server.clients.clients import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE, ClientMetadata
+from carnet.server.factors.levels import ACR_VALUES
+from carnet.server.settings import Algorithm
+
+__all__ = ["CODE", "MEMBERS", "members_of"]
+
+GRANTS: Final = {
+    "authorization_code": "authorization_code",
+    "refresh_token": "refresh_token",
+    "client_credentials": "client_credentials",
+    "device_code": DEVICE_CODE,
+    "token-exchange": TOKEN_EXCHANGE,
+    "jwt-bearer": JWT_BEARER,
+}
+CODE: Final = ("authorization_code", "refresh_token")
+METHODS: Final = {
+    "none": "none",
+    "basic": "client_secret_basic",
+    "post": "client_secret_post",
+    "key": "private_key_jwt",
+    "federated": "federated_jwt",
+}
+
+# The option that each member of the metadata is given with, and what else `click` is told of it.
+OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "redirect_uris": (
+        "--redirect-uri",
+        {"multiple": True, "metavar": "URL", "help": "Repeatable."},
+    ),
+    "post_logout_redirect_uris": (
+        "--post-logout-redirect-uri",
+        {"multiple": True, "metavar": "URL", "help": "Repeatable."},
+    ),
+    "backchannel_logout_uri": (
+        "--backchannel-logout-uri",
+        {"metavar": "URL", "help": "Is told when a session ends."},
+    ),
+    "grant_types": (
+        "--grant",
+        {
+            "multiple": True,
+            "type": click.Choice(tuple(GRANTS)),
+            "help": "Repeatable; for a new client by default authorization_code and refresh_token "
+            "where it has a redirect URI, client_credentials where it has none.",
+        },
+    ),
+    "scope": (
+        "--scope",
+        {"metavar": "SCOPES", "help": "What it may ask for, with spaces between."},
+    ),
+    "token_endpoint_auth_method": (
+        "--auth",
+        {
+            "type": click.Choice(tuple(METHODS)),
+            "help": "How it proves who it is, basic by default; none is for apps in browsers and "
+            "on phones.",
+        },
+    ),
+    "jwks": (
+        "--jwks",
+        {"type": click.File("rb"), "metavar": "FILE", "help": "Its public keys, a JWK Set."},
+    ),
+    "jwks_uri": (
+        "--jwks-uri",
+        {"metavar": "URL", "help": "Where it publishes its public keys; with --auth key."},
+    ),
+    "federated_credentials": (
+        "--federated-credential",
+        {
+            "multiple": True,
+            "metavar": "JSON",
+            "help": "With --auth federated: tokens of this issuer with these claims prove that it "
+            'is the client, {"issuer": "https://…", "claims": {"sub": "…"}}. Repeatable.',
+        },
+    ),
+    "id_token_signed_response_alg": (
+        "--id-token-alg",
+        {
+            "type": click.Choice(get_args(Algorithm)),
+            "metavar": "ALG",
+            "help": "What its ID tokens are signed with: RS256 and the like; by default the first "
+            "of the setting signing_algorithms.",
+        },
+    ),
+    "id_token_encrypted_response_alg": (
+        "--encrypt-id-tokens",
+        {
+            "metavar": "ALG",
+            "help": "Encrypt its ID tokens to its key of this algorithm, which is in --jwks.",
+        },
+    ),
+    "id_token_encrypted_response_enc": (
+        "--encryption-enc",
+        {
+            "type": click.Choice(tuple(ENCRYPTIONS)),
+            "metavar": "ENC",
+            "help": "How their content is encrypted: A256GCM and the like; A128CBC-HS256 by "
+            "default.",
+        },
+    ),
+    "resources": (
+        "--resource",
+        {"multiple": True, "metavar": "AUDIENCE", "help": "Repeatable."},
+    ),
+    "introspects": (
+        "--introspects",
+        {
+            "multiple": True,
+            "metavar": "AUDIENCE",
+            "help": "It serves this audience, and may ask about its tokens. Repeatable.",
+        },
+    ),
+    "exchange_from": (
+        "--exchange-from",
+        {
+            "multiple": True,
+            "metavar": "AUDIENCE",
+            "help": "With --grant token-exchange: the client may exchange people's tokens for this "
+            "audience. Repeatable.",
+        },
+    ),
+    "exchange_to": (
+        "--exchange-to",
+        {
+            "multiple": True,
+            "metavar": "AUDIENCE",
+            "help": "With --grant token-exchange: the client gets tokens for this audience in "
+            "exchange. Repeatable.",
+        },
+    ),
+    "identity_assertions": (
+        "--identity-assertions",
+        {
+            "type": click.File("rb"),
+            "metavar": "FILE",
+            "help": "With --grant token-exchange: to which authorization servers it may carry the "
+            "identity of people who have signed in to it, as JSON: {issuer: {client_id, "
+            "resources, scopes, roles}}.",
+        },
+    ),
+    "identity_issuers": (
+        "--identity-issuer",
+        {
+            "multiple": True,
+            "metavar": "URL",
+            "help": "With --grant jwt-bearer: it may present what this issuer says of people. "
+            "Repeatable.",
+        },
+    ),
+    "first_party": (
+        "--first-party/--no-first-party",
+        {
+            "default": None,
+            "help": "It is our own: nobody is asked for consent, and its tokens carry roles and "
+            "claims.",
+        },
+    ),
+    "plain_http": (
+        "--plain-http/--no-plain-http",
+        {
+            "default": None,
+            "help": "Its addresses may be http:// on any machine, inside a private network.",
+        },
+    ),
+    "required_acr": (
+        "--required-acr",
+        {
+            "type": click.Choice(ACR_VALUES),
+            "help": "What a sign-in for it has to amount to; aal2 is two factors.",
+        },
+    ),
+    "dpop_bound_access_tokens": (
+        "--dpop/--no-dpop",
+        {"default": None, "help": "It gets key-bound tokens only (RFC 9449)."},
+    ),
+    "require_pushed_authorization_requests": (
+        "--require-pushed-requests/--no-require-pushed-requests",
+        {
+            "default": None,
+            "help": "It sends its authorization requests by itself before the browser comes, and "
+            "no other counts (RFC 9126).",
+        },
+    ),
+    "require_signed_request_object": (
+        "--require-signed-requests/--no-require-signed-requests",
+        {
+            "default": None,
+            "help": "It signs its authorization requests with a key in --jwks, and no other counts "
+            "(RFC 9101).",
+        },
+    ),
+    "require_pkce": (
+        "--require-pkce/--no-require-pkce",
+        {
+            "default": None,
+            "help": "Without PKCE a confidential client has to send a nonce, and nobody but the "
+            "client itself can tell whether it compares it: better update the client.",
+        },
+    ),
+    "require_nonce": (
+        "--require-nonce/--no-require-nonce",
+        {
+            "default": None,
+            "help": "With neither PKCE nor a nonce a stolen code can be used in somebody else's "
+            "browser: for conformance suites alone.",
+        },
+    ),
+}
+MEMBERS: Final = Members(OPTIONS, ClientMetadata)
+
+
+def members_of(given: dict[str, Any]) -> dict[str, Any]:
+    """Give the members of the metadata that were given as options, as JSON holds them."""
+    members = MEMBERS.given(given)
+    if "grant_types" in members:
+        members["grant_types"] = tuple(GRANTS[name] for name in members["grant_types"])
+    method: str | None = members.get("token_endpoint_auth_method")
+    if method is not None:
+        members["token_endpoint_auth_method"] = METHODS[method]
+    keys: IO[bytes] | None = members.get("jwks")
+    if keys is not None:
+        members["jwks"] = read_json_file(keys, "--jwks", "a JWK Set")
+    rules: IO[bytes] | None = members.get("identity_assertions")
+    if rules is not None:
+        members["identity_assertions"] = read_json_file(
+            rules, "--identity-assertions", "what it may carry where"
+        )
+    if "federated_credentials" in members:
+        try:
+            members["federated_credentials"] = [
+                msgspec.json.decode(text) for text in members["federated_credentials"]
+            ]
+        except msgspec.DecodeError:
+            raise click.UsageError(
+                "--federated-credential is a JSON object with issuer and claims"
+            ) from None
+    return members

@@ -1,0 +1,14 @@
+"""All that administrators can ask over HTTP."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from carnet.server.endpoints.administration import OPERATIONS
+from carnet.server.endpoints.factors import FACTOR_OPERATIONS
+from carnet.server.endpoints.identities import IDENTITY_OPERATIONS
+
+__all__ = ["ALL_OPERATIONS"]
+
+ALL_OPERATIONS: Final = (*OPERATIONS, *FACTOR_OPERATIONS, *IDENTITY_OPERATIONS)
+"""Each with its method, its path and the shapes of what goes in and out."""
