@@ -63,9 +63,11 @@ WRITING = {
     "user claims",
     "user disable",
     "user enable",
+    "user link",
     "user password",
     "user reset-factors",
     "user roles",
+    "user unlink",
 }
 SQLITE_ALONE = {"backup"}
 OLDER = Path(__file__).with_name("store") / "stores" / "0004.sql"
