@@ -191,7 +191,7 @@ def test_an_administrator_sees_to_clients_and_resources(sign_in, service):
     page.get_by_label("Scope").fill("stock:read")
     page.get_by_label("Resources").fill("nowhere")
     press(page, "Make the client")
-    page.get_by_role("alert").wait_for()
+    page.get_by_text("names nowhere, which is no audience").wait_for()
     assert page.get_by_label("What it is").input_value() == "service"
     page.get_by_label("Resources").fill("stock")
     press(page, "Make the client")
