@@ -40,6 +40,8 @@ MODULES = {
         "carnet.verifier.mcp",
         "carnet.verifier.agents",
         "carnet.verifier.httpx_bridge",
+        "carnet.verifier.identity_assertion",
+        "carnet.verifier.program_auth",
         "carnet.verifier.tool_calls",
         *(f"carnet.mcp_proxy.{name}" for name in ("asgi", "forwarding", "proxy", "session_ids")),
         *("carnet.mcp_proxy", "carnet.mcp_proxy.stdio"),
@@ -58,9 +60,19 @@ MODULES = {
 NOT_OURS = {"carnet.verifier.rest_framework"}
 # Commands that work on the service's data need the service, and its feed is read with HTTP.
 WITH_SERVER = (
-    *("serve", "user", "client", "resource", "session", "keys", "audit", "migrate"),
+    *(
+        "serve",
+        "user",
+        "client",
+        "client_options",
+        "resource",
+        "session",
+        "keys",
+        "audit",
+        "migrate",
+    ),
     *("apply", "backup", "registration_token", "mcp", "processes", "serving"),
-    *("members", "running", "options", "revocations"),
+    *("client_options", "members", "running", "options", "revocations"),
 )
 
 

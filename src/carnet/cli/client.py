@@ -66,8 +66,7 @@ def add(
       carnet client add "Web shop" --redirect-uri https://shop.example.com/callback
       carnet client add "Phone app" --auth none --redirect-uri com.example.app:/callback
       carnet client add "Nightly job" --auth federated --federated-credential \\
-        '{"issuer": "https://token.actions.githubusercontent.com",
-          "claims": {"sub": "repo:octo-org/orders:ref:refs/heads/main"}}'
+        '{"issuer": "https://k8s.example", "claims": {"sub": "system:serviceaccount:jobs:nightly"}}'
       carnet client add "Orders" --grant token-exchange --exchange-from orders \\
         --exchange-to billing
       carnet client add "Shop CLI" --auth none --redirect-uri http://127.0.0.1/callback \\
