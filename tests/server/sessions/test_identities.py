@@ -133,6 +133,21 @@ def test_what_has_changed_since_it_was_read_begins_nothing(office, monkeypatch, 
     office(scene)
 
 
+def test_a_session_that_has_ended_since_it_was_read_is_not_begun_anew(office, monkeypatch):
+    async def scene(office, clock):
+        await office.link()
+        await office.sign_in("x", clock() - 50)
+        # What was read did not have it yet.
+        await office.service.store.write("UPDATE session SET identity_issuer = 'x'")
+        statement = f"UPDATE session SET identity_issuer = '{IDP}', ended_at = {clock()}"
+        before_it_is_written(office, monkeypatch, statement)
+        assert await office.refused("x", clock() - 40) == "ended_since"
+        rows = await office.service.store.read("SELECT id FROM session WHERE ended_at IS NULL")
+        assert rows == []
+
+    office(scene)
+
+
 def test_of_a_crowd_that_signs_in_at_once_all_have_one_session(office):
     async def scene(office, _clock):
         await office.link()
