@@ -187,6 +187,29 @@ def test_what_a_request_or_a_client_demands_is_met_by_the_code_alone(scene_of, w
     assert found == ["pwd otp mfa"]
 
 
+def test_a_pushed_request_outlives_the_time_that_the_code_takes_to_type(scene_of):
+    async def scene(service, clock):
+        person = Inside(service)
+        await person.sign_in()
+        await person.client.post("/sign-in/code", data={"continue": "/me", "code": code_at(clock)})
+        await service.store.write("UPDATE session SET amr = 'pwd'")
+        pushed = await person.client.post("/par", data={**ASKED, "acr_values": "aal2"})
+        named = {"client_id": "app", "request_uri": pushed.json()["request_uri"]}
+        answer = await person.client.get("/authorize", params=named)
+        where = answer.headers["location"]
+        clock.advance(90)
+        form = {**hidden((await person.client.get(where)).text), "code": code_at(clock)}
+        answer = await person.client.post("/sign-in/code", data=form)
+        back = await person.client.get(answer.headers["location"])
+        # Whoever comes late by another way has no longer than before.
+        late = await person.client.get("/authorize", params={**named, "first_seen": "1.x"})
+        return back.headers["location"], late.headers["location"]
+
+    back, late = scene_of(scene)
+    assert back.startswith("https://app.example/callback?code=")
+    assert "error=invalid_request_uri" in late
+
+
 def test_a_level_that_there_is_not_is_refused_and_the_lowest_of_several_will_do(scene_of):
     async def scene(service, clock):
         person = Inside(service, "bob")

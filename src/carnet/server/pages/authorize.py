@@ -56,6 +56,8 @@ __all__ = ["authorize", "decide", "forward_authorize"]
 # The service adds it to the address that the sign-in page leads back to: the moment after which a
 # password is new enough, with its MAC.
 REAUTHENTICATED_SINCE: Final = "reauthenticated_since"
+# The same for the page that asks for a second factor, where no new password is wanted.
+FIRST_SEEN: Final = "first_seen"
 REAUTHENTICATION_SECONDS: Final = 3600
 # What tells a client's requests apart.
 UNIQUE: Final = ("client_id", "code_challenge", "nonce", "state", "request", "request_uri")
@@ -167,7 +169,7 @@ def _counting(
     """Give the parameters that count."""
     # What was pushed or signed may be good for a minute, and people take longer to sign in and to
     # read: what counts is when the service has seen it first.
-    seen_at = _reauthenticated_since(service, given) or service.clock()
+    seen_at = _first_seen(service, given) or service.clock()
     issuer = service.settings.own_url
     try:
         pushed = pushed_parameters(given, client, service.pushed_requests, seen_at, decided=decided)
@@ -220,7 +222,7 @@ async def _proceed(request: Request, asked: _Asked) -> Response:
     if not _is_strong(asked, session):
         if silent:
             raise asked.refusal("interaction_required", "this needs a second factor")
-        return await step_up(request, session, f"/authorize?{_encoded(asked.given)}")
+        return await _step_up(request, asked, session)
     if await _needs_consent(asked, session):
         if silent:
             raise asked.refusal("consent_required", "the person has not agreed to this yet")
@@ -235,7 +237,7 @@ async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
         # Somebody else has signed in since the page was shown, or it was not shown at all.
         return _sign_in(request, asked.given, asked.request.login_hint)
     if not _is_strong(asked, session):
-        return await step_up(request, session, f"/authorize?{_encoded(asked.given)}")
+        return await _step_up(request, asked, session)
     if decision["decision"] != "allow":
         raise asked.refusal("access_denied", "the person did not allow it")
     await asked.service.consents.grant(
@@ -248,7 +250,8 @@ async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
 def _is_recent(asked: _Asked, session: BrowserSession) -> bool:
     """Tell whether the right person has signed in, and recently enough for the request."""
     service, request = asked.service, asked.request
-    signed_in_at, since = session.authenticated_at, _reauthenticated_since(service, asked.given)
+    signed_in_at = session.authenticated_at
+    since = _moment(service, asked.given, REAUTHENTICATED_SINCE)
     is_new = since is not None and signed_in_at >= since
     if not _is_expected(asked, session.account.id):
         if is_new:
@@ -300,43 +303,64 @@ def _sign_in(
 ) -> Response:
     """Lead to the sign-in page, and from there back to the same request."""
     service: Service = request.app.state.service
-    now = service.clock()
-    mac = _mac(service, given, now, service.keys.pepper_id)
-    again = {**given, REAUTHENTICATED_SINCE: [f"{now}.{mac}"]}
-    following = {"continue": f"/authorize?{_encoded(again)}"}
+    following = {"continue": _again(service, given, REAUTHENTICATED_SINCE)}
     if login_hint is not None:
         following["login_hint"] = login_hint
     return redirect(request, f"/sign-in?{urlencode(following)}")
 
 
-def _encoded(given: Mapping[str, Sequence[str]]) -> str:
+async def _step_up(request: Request, asked: _Asked, session: BrowserSession) -> Response:
+    """Lead to the page that asks for a second factor, and from there back to the same request."""
+    return await step_up(request, session, _again(asked.service, asked.given, FIRST_SEEN))
+
+
+def _again(service: Service, given: Mapping[str, Sequence[str]], name: str) -> str:
+    """Write the address of the same request, with a parameter that holds a moment and its MAC.
+
+    The moment is now; for ``first_seen`` it stays the one that is there already.
+    """
+    seen = _first_seen(service, given) if name == FIRST_SEEN else None
+    moment = seen or service.clock()
+    mac = _mac(service, given, name, moment, service.keys.pepper_id)
     # Of what stands twice, both: a request that is not looked at yet is not put right either.
-    return urlencode([(name, value) for name, values in given.items() for value in values])
+    pairs = [(one, value) for one, values in given.items() for value in values if one != name]
+    return f"/authorize?{urlencode([*pairs, (name, f'{moment}.{mac}')])}"
 
 
-def _reauthenticated_since(service: Service, given: Mapping[str, Sequence[str]]) -> int | None:
-    """Read the moment at which this service sent this very request to the sign-in page.
+def _first_seen(service: Service, given: Mapping[str, Sequence[str]]) -> int | None:
+    """Give when the browser came with a request, where it has been sent away and is back."""
+    return _moment(service, given, REAUTHENTICATED_SINCE) or _moment(service, given, FIRST_SEEN)
+
+
+def _moment(service: Service, given: Mapping[str, Sequence[str]], name: str) -> int | None:
+    """Read the moment at which this service sent this very request away to a page of its own.
 
     Anybody can write into an address: without the MAC, whoever finds a browser signed in could say
     that the password is new enough.
     """
-    text, _, mac = next(iter(given.get(REAUTHENTICATED_SINCE, ())), "").partition(".")
+    text, _, mac = next(iter(given.get(name, ())), "").partition(".")
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         return None
     moment = int(text)
     if not moment <= service.clock() <= moment + REAUTHENTICATION_SECONDS * SECOND:
         return None
     known = any(
-        hmac.compare_digest(_mac(service, given, moment, pepper_id).encode(), mac.encode())
+        hmac.compare_digest(_mac(service, given, name, moment, pepper_id).encode(), mac.encode())
         for pepper_id in service.keys.peppers
     )
     return moment if known else None
 
 
-def _mac(service: Service, given: Mapping[str, Sequence[str]], moment: int, pepper_id: int) -> str:
+def _mac(
+    service: Service,
+    given: Mapping[str, Sequence[str]],
+    name: str,
+    moment: int,
+    pepper_id: int,
+) -> str:
     key = hmac.digest(service.keys.peppers[pepper_id], b"carnet reauthentication", "sha256")
     about = [next(iter(given.get(name, ())), "") for name in UNIQUE]
-    said = json_encode([moment, *about])
+    said = json_encode([name, moment, *about])
     return b64url_encode(hmac.digest(key, said, "sha256")[:16])
 
 
