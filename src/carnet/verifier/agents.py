@@ -30,9 +30,9 @@ import httpx
 import msgspec
 
 from carnet.errors import ConfigurationError
-from carnet.verifier.access import check_address, on_loopback
+from carnet.verifier.access import check_address
 from carnet.verifier.bearer import not_installed
-from carnet.verifier.httpx_bridge import BothHttpx
+from carnet.verifier.httpx_bridge import AllowedAddresses, BothHttpx
 from carnet.verifier.identity_assertion import IdentityAssertionAuth
 from carnet.verifier.program_auth import ClientCredentialsAuth, WorkloadAuth
 from carnet.verifier.redirect_listener import RedirectListener
@@ -151,8 +151,7 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
                 "client_metadata_url is an https:// address with a path, at which a document about "
                 "this program is found"
             ) from None
-        self._origin = httpx2.URL(resource)
-        self._local = on_loopback(resource)
+        self._allowed = AllowedAddresses(resource)
         self._issuer = issuer
         self._scope = scope
         self._store = FileStore.for_resource(resource) if store is None else store
@@ -174,7 +173,7 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
     async def _auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        if not self._is_ours(request.url):
+        if not self._allowed.is_ours(request.url):
             yield request
             return
         flow = super()._auth_flow(request)
@@ -183,13 +182,13 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
             outgoing = await anext(flow)
             while True:
                 if outgoing is not request:
-                    self._check(str(outgoing.url))
+                    self._allowed.check(str(outgoing.url))
                 response = yield outgoing
                 if outgoing is request and not asked:
                     asked = True
                     if response.status_code == 401 and self._can_refresh(request):
                         refresh = await self._refresh_token()
-                        self._check(str(refresh.url))
+                        self._allowed.check(str(refresh.url))
                         if await self._handle_refresh_response((yield refresh)):
                             self._add_auth_header(request)
                             response = yield request
@@ -203,19 +202,6 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
             if self._listener is not None:
                 self._listener.close()
                 self._listener = None
-
-    def _is_ours(self, url: httpx2.URL) -> bool:
-        own = self._origin
-        return (url.scheme, url.host, url.port) == (own.scheme, own.host, own.port)
-
-    def _check(self, address: str) -> None:
-        """Check an address that another has named, before it is asked."""
-        try:
-            check_address(address)
-        except ConfigurationError:
-            raise OAuthFlowError("the server names an address that is not https://") from None
-        if not self._local and on_loopback(address):
-            raise OAuthFlowError("a server elsewhere names an address on this machine")
 
     def _can_refresh(self, request: httpx2.Request) -> bool:
         return (
@@ -235,7 +221,7 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
             not (steps_up or response.status_code == 401)
             or not _can_be_sent_again(request)
             # A redirect's other host says nothing about this resource.
-            or not self._is_ours(response.request.url)
+            or not self._allowed.is_ours(response.request.url)
         ):
             return False
         self._challenged = extract_scope_from_www_auth(response)
@@ -295,7 +281,7 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
         return expected
 
     async def _show(self, address: str) -> None:
-        self._check(address)
+        self._allowed.check(address)
         if self._listener is None:
             raise OAuthFlowError("nothing waits for the answer")
         self._listener.expect(parse_qs(urlsplit(address).query)["state"][-1])

@@ -15,14 +15,17 @@ from typing import Any, Final
 
 import httpx
 
+from carnet.errors import ConfigurationError
+from carnet.verifier.access import check_address, on_loopback
 from carnet.verifier.bearer import not_installed
 
 try:
     import httpx2
+    from mcp.client.auth import OAuthFlowError
 except ModuleNotFoundError:
     raise not_installed("mcp") from None
 
-__all__ = ["BothHttpx", "in_a_thread", "known_of", "received", "sent"]
+__all__ = ["AllowedAddresses", "BothHttpx", "in_a_thread", "known_of", "received", "sent"]
 
 _OF_THE_BODY: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
@@ -57,6 +60,36 @@ class BothHttpx:
             return
         finally:
             await flow.aclose()
+
+
+class AllowedAddresses:
+    """Where an auth may send what: its token to one origin, and a request to what is safe.
+
+    Args:
+        resource: the address of the API or MCP server.
+    """
+
+    def __init__(self, resource: str) -> None:
+        self._origin = httpx2.URL(resource)
+        self._local = on_loopback(resource)
+
+    def is_ours(self, url: httpx2.URL) -> bool:
+        """Tell whether an address is of the origin that the token is for."""
+        own = self._origin
+        return (url.scheme, url.host, url.port) == (own.scheme, own.host, own.port)
+
+    def check(self, address: str) -> None:
+        """Check an address that another has named, before it is asked.
+
+        Raises:
+            OAuthFlowError: if it is not https, or is on this machine and the API is not.
+        """
+        try:
+            check_address(address)
+        except ConfigurationError:
+            raise OAuthFlowError("the server names an address that is not https://") from None
+        if not self._local and on_loopback(address):
+            raise OAuthFlowError("a server elsewhere names an address on this machine")
 
 
 def in_a_thread(flow: AsyncGenerator[Any, Any], request: Any) -> Generator[Any, Any, None]:

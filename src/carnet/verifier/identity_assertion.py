@@ -24,7 +24,7 @@ from carnet.jose.key import Key
 from carnet.verifier.access import check_address
 from carnet.verifier.bearer import not_installed
 from carnet.verifier.fetch import run
-from carnet.verifier.httpx_bridge import BothHttpx
+from carnet.verifier.httpx_bridge import AllowedAddresses, BothHttpx
 from carnet.verifier.token_endpoint import Client, TokenEndpoint
 
 try:
@@ -102,7 +102,7 @@ class IdentityAssertionAuth(BothHttpx, IdentityAssertionOAuthProvider, httpx.Aut
             scope,
             "client_secret_basic",
         )
-        self._origin = httpx2.URL(resource)
+        self._allowed = AllowedAddresses(resource)
         client = Client(identity_client_id, identity_client_secret, identity_client_key)
         self._provider = TokenEndpoint(identity_provider, client)
         self._kind, self._give = shown[0]
@@ -111,8 +111,7 @@ class IdentityAssertionAuth(BothHttpx, IdentityAssertionOAuthProvider, httpx.Aut
     async def _auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        own, url = self._origin, request.url
-        if (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port):
+        if not self._allowed.is_ours(request.url):
             yield request
             return
         flow = super()._auth_flow(request)

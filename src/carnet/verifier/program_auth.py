@@ -17,9 +17,9 @@ import httpx
 
 from carnet.errors import ConfigurationError
 from carnet.jose.key import Key
-from carnet.verifier.access import check_address, on_loopback
+from carnet.verifier.access import check_address
 from carnet.verifier.bearer import not_installed
-from carnet.verifier.httpx_bridge import BothHttpx
+from carnet.verifier.httpx_bridge import AllowedAddresses, BothHttpx
 from carnet.verifier.token_endpoint import Client
 
 try:
@@ -46,8 +46,7 @@ class _ProgramAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type: ignore[
         for address in (resource, issuer):
             check_address(address)
         super().__init__(resource, OAuthClientMetadata(redirect_uris=None), _Memory(), None, None)
-        self._origin = httpx2.URL(resource)
-        self._local = on_loopback(resource)
+        self._allowed = AllowedAddresses(resource)
         self._issuer = issuer
         self._grant = grant
         self._scope = scope
@@ -67,8 +66,7 @@ class _ProgramAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type: ignore[
     async def _auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        own, url = self._origin, request.url
-        if (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port):
+        if not self._allowed.is_ours(request.url):
             yield request
             return
         flow = super()._auth_flow(request)
@@ -76,7 +74,7 @@ class _ProgramAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type: ignore[
             outgoing = await anext(flow)
             while True:
                 if outgoing is not request:
-                    self._check(str(outgoing.url))
+                    self._allowed.check(str(outgoing.url))
                 response = yield outgoing
                 if outgoing is request:
                     self._challenged = extract_scope_from_www_auth(response)
@@ -85,15 +83,6 @@ class _ProgramAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type: ignore[
             return
         finally:
             await flow.aclose()
-
-    def _check(self, address: str) -> None:
-        """Check an address that another has named, before it is asked."""
-        try:
-            check_address(address)
-        except ConfigurationError:
-            raise OAuthFlowError("the server names an address that is not https://") from None
-        if not self._local and on_loopback(address):
-            raise OAuthFlowError("a server elsewhere names an address on this machine")
 
     def _select_authorization_server(self, advertised: list[str]) -> str:
         matching = (one for one in advertised if issuers_match(one, self._issuer))
