@@ -42,9 +42,9 @@ from carnet.server.revocations.revocations import Revocations
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Factor", "FactorRefused", "Factors"]
+__all__ = ["KIND_NAMES", "Factor", "FactorRefused", "Factors"]
 
-NAMES: Final = {"passkey": "Passkey", "totp": "Authenticator app"}
+KIND_NAMES: Final = {"passkey": "Passkey", "totp": "Authenticator app"}
 
 _MAX_TYPED: Final = 64
 
@@ -319,7 +319,7 @@ class Factors:
         self, account: Account, row: sql.AddFactor, origin: Origin, *, first: bool
     ) -> bool:
         """Add a factor, and tell whether it was not there already."""
-        name = row.name.strip() or NAMES[row.kind]
+        name = row.name.strip() or KIND_NAMES[row.kind]
         if len(name) > MAX_NAME or not name.isprintable():
             raise FactorRefused(
                 f"a name has at most {MAX_NAME} characters that can be seen", code="name_invalid"

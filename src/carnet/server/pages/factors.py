@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.account_record import Account
-from carnet.server.factors.factors import FactorRefused
+from carnet.server.factors.factors import KIND_NAMES, FactorRefused
 from carnet.server.factors.passkeys import PasskeyRefused
 from carnet.server.pages.app_setup import (
     add_app_and_codes,
@@ -43,7 +43,6 @@ __all__ = [
 _log = structlog.get_logger()
 
 HOME: Final = "/me/factors"
-KINDS: Final = {"passkey": "Passkey", "totp": "Authenticator app"}
 DONE: Final = {
     "added": "It is added: you are asked for it from the next sign-in on.",
     "removed": "It is removed, and all your other sessions have ended.",
@@ -59,7 +58,7 @@ async def show_factors(request: Request) -> Response:
         "factors.html",
         session=session,
         factors=await service.factors.of_account(session.account.id),
-        kinds=KINDS,
+        kinds=KIND_NAMES,
         passkeys=service.factors.passkeys.available,
         kept=await _kept(service, session.account),
         codes_left=await service.factors.recovery_codes_left(session.account.id),
@@ -129,7 +128,7 @@ async def ask_recovery_codes(request: Request) -> Response:
         request,
         session,
         "Make new recovery codes?",
-        "Those that you have are no good any more then.",
+        "The codes that you have now stop working.",
         "Make new codes",
         "recovery-codes",
     )
