@@ -22,6 +22,7 @@ EXTRAS = {
     "uvicorn": "server",
     "apsw": "server",
     "argon2": "server",
+    "aiosmtplib": "server",
     "fido2": "server",
     "segno": "server",
     "jinja2": "server",
