@@ -26,7 +26,15 @@ SHARED = {
     "carnet.verifier.bearer": {
         *("Need", "RETRY_SECONDS", "authenticate", "authenticate_async", "bearer_token"),
         *("described", "joined", "needs_acr", "needs_age", "needs_role", "needs_scope", "missing"),
-        *("not_installed", "options_of", "present", "refusal_of", "scope_of", "typed"),
+        *(
+            "not_installed",
+            "options_of",
+            "present",
+            "refusal_of",
+            "remembered",
+            "scope_of",
+            "typed",
+        ),
         "with_advice",
     },
     "carnet.verifier.django": {"resource"},

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+from typing import TypedDict
 
 import django.conf
 import flask
@@ -17,8 +18,9 @@ from starlette.authentication import requires
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import JSONResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.testclient import TestClient, WebSocketDenialResponse
 from tests import processes
 
 from carnet import Claims, ConfigurationError, IssuerUnavailable
@@ -33,6 +35,10 @@ from carnet.verifier.adapters import fastapi as for_fastapi
 from carnet.verifier.exempt import Exempt
 
 EXTRAS = ["starlette", "fastapi", "litestar", "django", "rest_framework", "flask", "grpc"]
+
+
+class Named(TypedDict):
+    sub: str
 
 
 def in_flask(**settings):
@@ -165,6 +171,68 @@ def test_a_websocket_is_refused_before_it_is_accepted(issuer):
     assert b"token_missing" in body["body"]
     good = {**scope, "headers": [(b"authorization", f"Bearer {issuer.token()}".encode())]}
     assert speak(app, good) == [{"type": "websocket.accept", "subject": "ada"}]
+
+
+def test_the_current_claims_are_those_of_the_request_that_is_answered(issuer):
+    def read(request):  # in a thread
+        return PlainTextResponse(asgi.current_claims().subject)
+
+    async def subject(scope, receive, send):
+        claims, typed = asgi.current_claims(), asgi.current_typed_claims()
+        await PlainTextResponse(f"{claims.subject} {typed['sub']}")(scope, receive, send)
+
+    routes = [Route("/thread", read), Mount("/", subject)]
+    app = asgi.BearerMiddleware(
+        Starlette(routes=routes), issuer.url, "orders", claims_type=Named, exempt=["/open"]
+    )
+    bearing = {"authorization": f"Bearer {issuer.token()}"}
+    with TestClient(app) as client:
+        assert client.get("/thread", headers=bearing).text == "ada"
+        assert client.get("/", headers=bearing).text == "ada ada"
+        refused = client.get("/open", headers=bearing)
+        assert (refused.status_code, "token_missing" in refused.text) == (401, True)
+    with pytest.raises(bearer.Refusal):
+        asgi.current_claims()
+
+
+@pytest.mark.parametrize("around", [lambda app: app, lambda app: CORSMiddleware(app, ["*"])])
+def test_what_a_starlette_app_refuses_is_no_error_of_the_server(issuer, around):
+    def administer(request):
+        bearer.check_role(asgi.current_claims(), "ADMIN")
+
+    async def live(websocket):
+        bearer.check_role(asgi.current_claims(), "ADMIN")
+
+    app = Starlette(routes=[Route("/admin", administer), WebSocketRoute("/live", live)])
+    guarded = asgi.BearerMiddleware(around(app), issuer.url, "orders")
+    bearing = {"authorization": f"Bearer {issuer.token()}"}
+    with TestClient(guarded) as client:
+        answer = client.get("/admin", headers=bearing)
+        assert (answer.status_code, "role_missing" in answer.text) == (403, True)
+        with pytest.raises(WebSocketDenialResponse) as denied:
+            client.websocket_connect("/live", headers=bearing).__enter__()
+        assert denied.value.status_code == 403
+
+
+def test_claims_are_current_no_longer_than_their_request(issuer):
+    async def service(scope, receive, send):
+        await send({"type": "websocket.accept", "subject": asgi.current_claims().subject})
+
+    app = asgi.BearerMiddleware(service, issuer.url, "orders", exempt=["/open"])
+    bearing = [(b"authorization", f"Bearer {issuer.token()}".encode())]
+
+    async def one_after_another():
+        said = []
+
+        async def send(message):
+            said.append(message)
+
+        for path in ("/", "/open"):
+            await app({"type": "websocket", "path": path, "headers": bearing}, None, send)
+        return said
+
+    accepted, refused = asyncio.run(one_after_another())
+    assert (accepted["subject"], refused["type"]) == ("ada", "websocket.close")
 
 
 PREFLIGHT = [

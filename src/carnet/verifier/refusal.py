@@ -7,10 +7,9 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from carnet.errors import CarnetError, InvalidToken, IssuerUnavailable
-from carnet.jwt.claims import Claims
 from carnet.verifier.protected_resource import PublishedResource
 
 __all__ = [
@@ -24,6 +23,8 @@ __all__ = [
     "scope_missing",
     "with_advice",
 ]
+
+T = TypeVar("T")
 
 RETRY_SECONDS: Final = 5
 
@@ -84,15 +85,15 @@ def missing(
     return Refusal(401, {"WWW-Authenticate": "Bearer"}, content)
 
 
-def present(claims: Claims | None) -> Claims:
-    """Give the claims that a middleware has found.
+def present(found: T | None) -> T:
+    """Give what a middleware has found: the claims.
 
     Raises:
         Refusal: 401, if the request had no token.
     """
-    if claims is None:
+    if found is None:
         raise missing()
-    return claims
+    return found
 
 
 def refusal_of(error: CarnetError) -> Refusal:

@@ -6,15 +6,25 @@ app = BearerMiddleware(app, issuer="https://auth.example.com", audience="orders"
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from contextvars import ContextVar
 from typing import Any, Final, Unpack
 from urllib.parse import quote
 
 from carnet.errors import ConfigurationError
+from carnet.jwt.claims import Claims
 from carnet.jwt.key_source import Health
 from carnet.jwt.policy import Names
 from carnet.verifier import preflight
 from carnet.verifier.access_token import AsyncAccessTokenVerifier, Issuers, Options
-from carnet.verifier.bearer import Refusal, authenticate_async, missing, typed, with_advice
+from carnet.verifier.bearer import (
+    Refusal,
+    authenticate_async,
+    missing,
+    present,
+    remembered,
+    typed,
+    with_advice,
+)
 from carnet.verifier.dpop import Presented
 from carnet.verifier.exempt import Exempt
 from carnet.verifier.issuer import Trusted
@@ -28,6 +38,8 @@ __all__ = [
     "answer",
     "can_be_denied",
     "credentials",
+    "current_claims",
+    "current_typed_claims",
     "given",
     "is_preflight",
     "pass_preflight",
@@ -42,12 +54,40 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_checked: ContextVar[tuple[Claims, Any] | None] = ContextVar("carnet_claims", default=None)
+
+
+def current_claims() -> Claims:
+    """Give what the token of the request says that ``BearerMiddleware`` has let through.
+
+    FastAPI pays for every parameter of a route that it has to provide; this needs none
+    (benchmarks/services.py).
+
+    Added in version 0.1.0.
+
+    Raises:
+        Refusal: 401, where no token was checked, as on an exempt path.
+    """
+    return present(_checked.get())[0]
+
+
+def current_typed_claims() -> Any:
+    """Give the same in the form of the middleware's ``claims_type``.
+
+    Added in version 0.1.0.
+
+    Raises:
+        Refusal: 401, where no token was checked, as on an exempt path.
+    """
+    return present(_checked.get())[1]
+
 
 class BearerMiddleware:
     """Refuses requests and WebSockets without a good token; gives its claims to the app.
 
-    The claims are in ``scope["carnet.claims"]``; in the form of ``claims_type``, where that is
-    given, in ``scope["carnet.typed_claims"]``, and for frameworks in ``scope["state"]["claims"]``.
+    The claims are what ``current_claims()`` gives, and ``scope["carnet.claims"]``; in the form of
+    ``claims_type``, where that is given, what ``current_typed_claims()`` gives, and
+    ``scope["carnet.typed_claims"]``, and for frameworks ``scope["state"]["claims"]``.
     The app may call ``check_role`` and ``check_scope`` of ``carnet.verifier.bearer``: what they
     raise before the app has begun its answer is answered here.
 
@@ -86,6 +126,7 @@ class BearerMiddleware:
             issuer, audience, claims_type=claims_type, **options
         )
         self._metadata = MetadataEndpoint.of(self._verifier)
+        self._prepare(app)
 
     @property
     def metadata(self) -> MetadataEndpoint:
@@ -104,12 +145,17 @@ class BearerMiddleware:
         if self._metadata is not None and self._metadata.is_meant(scope):
             await self._metadata(scope, receive, send)
             return
+        checked = _checked.get()
         if scope["path"] not in self._exempt:
             if is_preflight(scope):
                 await self._let_preflight_through(scope, receive, send)
                 return
             try:
-                claims = await authenticate_async(self._verifier, *credentials(scope))
+                values, presented = credentials(scope)
+                # What needs no waiting is no coroutine: benchmarks/services.py.
+                claims = remembered(self._verifier, values, presented)
+                if claims is None:
+                    claims = await authenticate_async(self._verifier, values, presented)
                 fitting = typed(self._verifier, claims)
             except Refusal as refusal:
                 await self._refuse(refusal, scope, send)
@@ -121,10 +167,14 @@ class BearerMiddleware:
                 "carnet.typed_claims": fitting,
                 "state": state,
             }
+            checked = claims, fitting
+        before = _checked.set(checked)
         try:
             await self._app(scope, receive, send)
         except Refusal as refusal:
             await self._refuse(refusal, scope, send)
+        finally:
+            _checked.reset(before)
 
     def health(self) -> list[Health]:
         """Say how well each issuer's keys are known."""
@@ -133,6 +183,23 @@ class BearerMiddleware:
     async def aclose(self) -> None:
         """Stop following the revocations; the end of the app's lifespan does it too."""
         await self._verifier.aclose()
+
+    def _prepare(self, app: Any) -> None:
+        """Have a Starlette app below, as FastAPI's are, answer a refusal as one.
+
+        It would answer 500 before it lets out an exception that it has no handler for.
+        """
+        while app is not None and not hasattr(app, "build_middleware_stack"):
+            app = getattr(app, "app", None)
+        if app is not None:
+
+            async def handle(_: Any, refusal: Refusal) -> App:
+                def respond(scope: Scope, _: Receive, send: Send) -> Awaitable[None]:
+                    return self._refuse(refusal, scope, send)
+
+                return respond
+
+            app.exception_handlers.setdefault(Refusal, handle)
 
     async def _refuse(self, refusal: Refusal, scope: Scope, send: Send) -> None:
         await answer(with_advice(refusal, self._verifier.resource), scope, send)
