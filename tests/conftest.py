@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tests import fork_server, processes
+from tests import fork_server, password_cost, processes
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("untimed", deadline=None)
@@ -18,6 +18,7 @@ settings.load_profile("untimed")
 # No test, and no process of one, sees what whoever runs it keeps in the system's keyring.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 fork_server.note_environment()
+password_cost.lower()
 
 ROOT = Path(__file__).resolve().parent.parent
 
