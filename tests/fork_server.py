@@ -321,9 +321,10 @@ def become(parent, streams, asked):
 
 
 if __name__ == "__main__":
+    from tests import password_cost
+
     import carnet.cli.commands
     import carnet.server.running.program  # noqa: F401 - it is imported before it is asked for
-    from tests import password_cost
 
     password_cost.lower()
     become(*serve(sys.argv[1]))
