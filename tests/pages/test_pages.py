@@ -11,8 +11,16 @@ from tests.pages.conftest import ADMIN, wait_for_focus
 from tests.server.conftest import PASSWORD
 
 NEW = "four words not together"
-OPEN = ["/sign-in", "/sign-up", "/nowhere"]
-OWN = ["/me", "/me/sessions", "/me/applications", "/me/password", "/me/factors", "/me/factors/app"]
+OPEN = ["/", "/sign-in", "/sign-up", "/nowhere"]
+OWN = [
+    "/",
+    "/me",
+    "/me/sessions",
+    "/me/applications",
+    "/me/password",
+    "/me/factors",
+    "/me/factors/app",
+]
 ADMINS = [
     *("/admin", "/admin/users", "/admin/users?search=nobody", "/admin/users/new"),
     *("/admin/clients", "/admin/clients/new", "/admin/clients/new-resource"),

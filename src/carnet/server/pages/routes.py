@@ -14,6 +14,7 @@ from carnet.server.pages import (
     debugger,
     device,
     factors,
+    landing,
     logout,
     second_step,
     sign_in,
@@ -49,6 +50,7 @@ def wants_page(request: Request) -> bool:
 
 
 PAGES = [
+    PageRoute("/", landing.show_landing, methods=["GET"]),
     PageRoute("/authorize", authorize.authorize, methods=["GET"]),
     PageRoute("/authorize", authorize.forward_authorize, methods=["POST"]),
     PageRoute("/authorize/decision", authorize.decide, methods=["POST"]),
