@@ -7,8 +7,8 @@ from tests.server.conftest import PASSWORD
 
 from carnet.server.pages.brand import check_brand
 from carnet.server.pages.forms import local_path
-from carnet.server.pages.user_agents import device_name
 from carnet.server.settings import Settings
+from carnet.server.user_agents import device_name
 
 SCRIPT = "\"'><script>alert(1)</script>{{7*7}}"
 LONG = "n" * 10_000

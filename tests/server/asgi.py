@@ -26,7 +26,15 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
 JSON = (b"content-type", b"application/json")
 # What is off unless it is switched on.
-EVERYTHING = {"sign_up": True, "client_registration": "open"}
+EVERYTHING = {
+    "sign_up": True,
+    "sign_in_by_mail": True,
+    "client_registration": "open",
+    "smtp_host": "127.0.0.1",
+    "smtp_port": 1,
+    "smtp_security": "none",
+    "mail_from": "no-reply@example.com",
+}
 # What a browser sends with a form of one of the service's own pages.
 OWN_PAGE = [
     (b"accept", b"text/html"),
@@ -270,7 +278,15 @@ GOOD_FORMS = {
     ],
     "/sign-in": [{"username": "alice", "password": "x", "continue": "/me", "login_hint": "x"}],
     "/sign-up": [{"username": "carol", "new_password": "x", "continue": "/me"}],
+    "/forgot-password": [{"username": "alice", "login_hint": "x"}],
+    "/sign-in/mail": [{"username": "alice", "continue": "/me"}],
+    "/sign-in/mail/code": [{"state": "x", "code": "12345678", "continue": "/me"}],
+    "/link/{purpose}": [{"secret": "x", "new_password": "x"}],
     "/me": [{"done": "x"}],
+    "/me/emails": [{"done": "x"}],
+    "/me/emails/new": [{"email": "carol@example.com"}],
+    "/me/emails/primary": [{"email": "carol@example.com"}],
+    "/me/emails/remove": [{"email": "carol@example.com"}],
     "/me/password": [{"current_password": "x", "new_password": "x"}],
     "/me/sessions/end": [{"id": "x"}],
     "/me/applications/disconnect": [{"id": "x"}],
@@ -290,6 +306,8 @@ GOOD_FORMS = {
     "/accounts": [{"after": "x"}],
     "/sessions": [{"keep": "current"}],
     "/admin/users/{account_id}/{change}": [{"roles": "x", "claims": "{}", "password": "x"}],
+    "/admin/users/{account_id}/email": [{"email": "carol@example.com"}],
+    "/accounts/{name}/emails": [{"email": "carol@example.com"}],
     "/accounts/{name}/identities": [{"issuer": "https://idp.example", "subject": "x"}],
     "/authorize/decision": [{"request": "client_id=app", "account": "x", "decision": "allow"}],
     "/logout/decision": [{"request": "client_id=app"}],

@@ -102,6 +102,9 @@ UNIQUE = {
     "logout_failure": ("client_id",),
     "unregistered_client": ("client_id",),
     "registration_token": ("id", "token_hash"),
+    "email_address": ("normalized",),
+    "one_time_link": ("secret_hash",),
+    "mail": ("id",),
 }
 
 
@@ -191,6 +194,13 @@ async def furnish(service):
         *("f", carol.id, "totp", "Phone", None, b"sealed", 1, "", service.clock(), None),
     )
     await service.factors.make_recovery_codes(carol, OPERATOR)
+    for address in ("carol@example.com", "carol@other.example"):
+        await service.addresses.add_verified(carol.id, address, OPERATOR)
+    await service.recovery.hand_over(carol.id, "reset", OPERATOR)
+    await service.store.write(
+        "INSERT INTO mail VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        *("m", b"sealed", 1, "", service.clock(), 2**61, 2**61),
+    )
     async with service.throttle.sign_in("bob", "192.0.2.9") as attempt:
         attempt.succeed()
 

@@ -35,6 +35,7 @@ READING = {
     "resource list": ("--json",),
     "serve": ("--check",),
     "session list": ("alice",),
+    "user email list": ("alice",),
     "user factors": ("alice",),
     "user list": ("--json",),
 }
@@ -62,10 +63,15 @@ WRITING = {
     "user add",
     "user claims",
     "user disable",
+    "user email add",
+    "user email remove",
     "user enable",
+    "user invite",
     "user link",
     "user password",
+    "user recover",
     "user reset-factors",
+    "user reset-link",
     "user roles",
     "user unlink",
 }

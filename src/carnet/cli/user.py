@@ -12,6 +12,7 @@ import msgspec
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
 from carnet.cli.times import when
+from carnet.cli.user_recovery import email, invite, recover, reset_link
 from carnet.errors import ConfigurationError
 from carnet.server.accounts.accounts import Account
 from carnet.server.audit import OPERATOR
@@ -32,6 +33,10 @@ password_option = click.option(
 @click.group()
 def user() -> None:
     """Make, change and list the accounts of the service."""
+
+
+for _command in (email, invite, recover, reset_link):
+    user.add_command(_command)
 
 
 @user.command()

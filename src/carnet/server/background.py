@@ -10,6 +10,7 @@ supervised by itself (``recurring``):
     keys            rotates the keys, takes over those of others    for 60 seconds
     directory       reads the clients and the resources             for 60 seconds
     logout_notices  tells clients which sessions have ended         goes on: figures and log
+    mail            sends the mails that wait, where that is set up goes on: figures, log, /readyz
     sweep           deletes what nobody needs any more              goes on: figures and log
     activity        samples this process's own counters             goes on: figures and log
 """
@@ -26,6 +27,7 @@ from carnet.server.activity import MINUTE, Activity
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import SECOND, Clock
 from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.mail.delivery import LONGEST_RUN, Delivery
 from carnet.server.metrics import (
     DATABASE_CONNECTIONS,
     DATABASE_IN_USE,
@@ -43,6 +45,7 @@ __all__ = ["Background"]
 
 POLL_SECONDS: Final = 0.025
 LOGOUT_NOTICES_SECONDS: Final = 1
+MAIL_SECONDS: Final = 1
 KEYS_SECONDS: Final = 10
 DIRECTORY_SECONDS: Final = 10
 SWEEP_SECONDS: Final = 60
@@ -65,6 +68,7 @@ class Background:
         registry: what it reads again when it has changed.
         stream: what it advances.
         logout_notices: tells clients which sessions have ended.
+        delivery: sends the mails that wait; None where no mail is set up.
         clock: gives the microseconds since 1970.
         audit_retention: seconds that entries of the audit log are kept; 0 is for ever.
 
@@ -81,6 +85,7 @@ class Background:
         registry: Registry,
         stream: RevocationStream,
         logout_notices: LogoutNotices,
+        delivery: Delivery | None,
         clock: Clock,
         audit_retention: int,
     ) -> None:
@@ -133,11 +138,20 @@ class Background:
             Recurring("activity", self.activity.sample, every=MINUTE, longest_run=60),
         )
         self.tasks = {task.name: task for task in tasks}
+        if delivery is not None:
+            self.tasks["mail"] = Recurring(
+                "mail", delivery.send_due, every=MAIL_SECONDS, longest_run=LONGEST_RUN
+            )
 
     @property
     def late(self) -> list[str]:
         """The names of the tasks that the service needs and that have not succeeded for long."""
         return [task.name for task in self.tasks.values() if task.is_late]
+
+    @property
+    def failing(self) -> list[str]:
+        """The names of the tasks that fail, and have for long, whether needed or not."""
+        return [task.name for task in self.tasks.values() if task.fails_for_long]
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -185,6 +199,8 @@ class Background:
             (sql.SWEEP_CODES, now - ENDED_KEPT),
             (sql.SWEEP_REGISTRATION_TOKENS, now - ENDED_KEPT),
             (sql.SWEEP_DEVICE_CODES, now - CLOCK_AHEAD),
+            (sql.SWEEP_LINKS, now - ENDED_KEPT),
+            (sql.SWEEP_MAILS, now - CLOCK_AHEAD),
         ):
             try:
                 swept = BATCH

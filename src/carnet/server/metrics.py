@@ -29,6 +29,8 @@ __all__ = [
     "DATABASE_WAITING",
     "KEY_FETCHES",
     "LOGOUT_NOTICES",
+    "MAILS",
+    "MAILS_WAITING",
     "OWN_FIGURES",
     "READERS",
     "REFRESHES",
@@ -87,6 +89,14 @@ LOGOUT_NOTICES = Counter(
     "Sign-out notices to clients, by outcome: told, failed, given_up.",
     ["outcome"],
 )
+MAILS = Counter(
+    "carnet_mails_total",
+    "Mails, by outcome: sent, postponed, refused, given_up, unreadable, no_room.",
+    ["outcome"],
+)
+MAILS_WAITING = Gauge(
+    "carnet_mails_waiting", "Mails that wait to be sent.", multiprocess_mode="livemax"
+)
 CLIENT_DOCUMENTS = Counter(
     "carnet_client_documents_total",
     "Documents of clients that were fetched, by outcome: read, unchanged, refused.",
@@ -115,7 +125,7 @@ OWN_FIGURES: Final = (
     *(SIGN_INS, REFRESHES, READERS, REVOCATION_SEQ, REVOCATION_LAG),
     *(DATABASE_CONNECTIONS, DATABASE_IN_USE, DATABASE_WAITING),
     *(BACKGROUND_SUCCESS, BACKGROUND_FAILURES, LOGOUT_NOTICES, UNREADABLE_ROWS),
-    *(CLIENT_DOCUMENTS, KEY_FETCHES),
+    *(CLIENT_DOCUMENTS, KEY_FETCHES, MAILS, MAILS_WAITING),
 )
 """Those that are no figures of every HTTP server."""
 

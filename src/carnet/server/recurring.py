@@ -24,6 +24,7 @@ __all__ = ["Recurring"]
 
 SHORTEST_PAUSE: Final = 0.5
 LOGGED_AGAIN_SECONDS: Final = 60.0
+FAILS_FOR_LONG_SECONDS: Final = 300.0
 
 _log = structlog.get_logger()
 # Its own: a program that seeds the module's generator finds there what it put there.
@@ -91,6 +92,12 @@ class Recurring:
             self._needed_within is not None
             and time.monotonic() - self._succeeded_at > self._needed_within
         )
+
+    @property
+    def fails_for_long(self) -> bool:
+        """Whether it fails, and has not succeeded for some minutes."""
+        since = time.monotonic() - self._succeeded_at
+        return self.failing is not None and since > FAILS_FOR_LONG_SECONDS
 
     def wake(self) -> None:
         """Let the next run begin now, unless it fails and waits for its next attempt."""

@@ -9,7 +9,12 @@ from typing import Final
 
 from carnet.errors import ServerError
 from carnet.server.accounts.accounts import Accounts
+from carnet.server.accounts.email_addresses import EmailAddresses
+from carnet.server.accounts.mailed_codes import CODE_WANTED, MailedCodes
+from carnet.server.accounts.notices import Notices
+from carnet.server.accounts.one_time_links import OneTimeLinks
 from carnet.server.accounts.passwords import Passwords
+from carnet.server.accounts.recovery import FORGOTTEN, Recovery
 from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import Origin
 from carnet.server.background import Background
@@ -23,6 +28,8 @@ from carnet.server.factors.passkeys import Passkeys
 from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder, read_folder
 from carnet.server.keys.master_key import create_master_key, read_master_key
 from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.mail.delivery import Delivery
+from carnet.server.mail.outbox import Outbox
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.oauth.client_metadata_documents import ClientMetadataDocuments
 from carnet.server.oauth.device_codes import DeviceCodes
@@ -58,6 +65,12 @@ class Service:
         store: its database.
         keys: what it signs with and publishes.
         accounts: who may sign in.
+        addresses: where they are reached.
+        notices: tells them what has happened to their accounts.
+        recovery: gives them their accounts back.
+        mailed_codes: mails codes that let in.
+        outbox: the mails that wait.
+        delivery: sends those.
         factors: what they sign in with besides their passwords.
         throttle: who has to wait before trying again.
         sessions: who is signed in.
@@ -89,6 +102,12 @@ class Service:
     store: Store
     keys: SigningKeys
     accounts: Accounts
+    addresses: EmailAddresses
+    notices: Notices
+    recovery: Recovery
+    mailed_codes: MailedCodes
+    outbox: Outbox
+    delivery: Delivery
     factors: Factors
     throttle: Throttle
     sessions: Sessions
@@ -157,11 +176,19 @@ async def open_service(
         sessions = Sessions(store, keys, revocations, settings, clock)
         registry = Registry(store, sessions, settings, clock)
         await registry.load()
-        accounts = Accounts(store, passwords, revocations, clock)
+        outbox, links = Outbox(keys, settings), OneTimeLinks(store, settings, clock)
+        notices = Notices(outbox, links)
+        delivery = Delivery(store, outbox, settings, clock)
+        accounts = Accounts(store, passwords, revocations, notices, clock)
         if not reading:
             await accounts.prepare()
         id_tokens = IdTokens(keys, settings)
         throttle = Throttle(store, keys, clock)
+        addresses = EmailAddresses(store, outbox, links, notices, throttle, clock)
+        recovery = Recovery(store, accounts, addresses, links, outbox, throttle, clock)
+        mailed_codes = MailedCodes(store, links, outbox, throttle, clock)
+        delivery.answers[FORGOTTEN] = recovery.answer
+        delivery.answers[CODE_WANTED] = mailed_codes.answer
         documents = ClientMetadataDocuments(registry.unregistered, throttle, settings, clock)
         closing.callback(documents.close)
         fetched_keys = FetchedKeys(settings, clock)
@@ -175,7 +202,13 @@ async def open_service(
             store=store,
             keys=keys,
             accounts=accounts,
-            factors=Factors(store, keys, revocations, Passkeys(settings), clock),
+            addresses=addresses,
+            notices=notices,
+            recovery=recovery,
+            mailed_codes=mailed_codes,
+            outbox=outbox,
+            delivery=delivery,
+            factors=Factors(store, keys, revocations, Passkeys(settings), notices, clock),
             throttle=throttle,
             sessions=sessions,
             agents=Agents(store, sessions, settings, clock),
@@ -197,7 +230,14 @@ async def open_service(
             revocation_stream=stream,
             logout_notices=logout_notices,
             background=Background(
-                store, keys, registry, stream, logout_notices, clock, settings.audit_retention
+                store,
+                keys,
+                registry,
+                stream,
+                logout_notices,
+                delivery if outbox.is_open else None,
+                clock,
+                settings.audit_retention,
             ),
             folder=folder,
         )

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
+from carnet.server.mail_addresses import read_mail_address
 from carnet.server.networks import Networks
 from carnet.server.resource_urls import canonical_resource
 
@@ -100,8 +101,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             the one that says that the service is ready, and the one that says why it can't start.
         audit_retention: how long entries of the audit log are kept; 0 is for ever.
         sign_up: whether people may make accounts for themselves.
+        sign_up_email: whether they name an address for that, and choose the password by a link that
+            is sent to it.
+        sign_in_by_mail: whether a code that is mailed lets in, instead of the password.
         client_registration: who may register a client without an administrator (RFC 7591): nobody
             (``off``), whoever holds an initial access token (``token``), or anybody (``open``).
+        smtp_host: the mail server; "" is for a service that sends no mail.
+        smtp_port: its TCP port; 0 is the usual one.
+        smtp_security: how the connection is encrypted: by STARTTLS, by TLS from its beginning, or
+            not at all. A certificate is always verified.
+        smtp_username: whom to sign in to it as, or "".
+        smtp_password: with which password, or "".
+        mail_from: the sender, such as ``Acme <no-reply@example.com>``.
+        mail_templates: a folder with templates that take the place of those of the same names.
         brand_name: what the pages call the service.
         brand_logo: an .svg or .png file for the pages.
         brand_ink_light: the colour of action on the pages, as #rrggbb.
@@ -141,7 +153,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     json_log: bool = False
     audit_retention: Annotated[int, Meta(ge=0, le=100 * 365 * DAY)] = 0
     sign_up: bool = False
+    sign_up_email: bool = False
+    sign_in_by_mail: bool = False
     client_registration: Literal["off", "token", "open"] = "off"
+    smtp_host: Annotated[str, Meta(max_length=253)] = ""
+    smtp_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_username: Annotated[str, Meta(max_length=1024)] = ""
+    smtp_password: Annotated[str, Meta(max_length=1024)] = ""
+    mail_from: Annotated[str, Meta(max_length=320, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    mail_templates: str = ""
     brand_name: Annotated[str, Meta(min_length=1, max_length=60)] = "Carnet"
     brand_logo: str = ""
     brand_ink_light: Colour = ""
@@ -196,6 +217,7 @@ def check_settings(settings: Settings) -> None:
         )
     if settings.key_publish_lead >= settings.key_lifetime:
         raise ConfigurationError("the setting key_publish_lead must be shorter than key_lifetime")
+    _check_mail(settings)
     spellings = {canonical_resource(audience) for audience in settings.audiences}
     if len(spellings) < len(set(settings.audiences)):
         raise ConfigurationError("the setting audiences names one URL in two spellings")
@@ -219,3 +241,27 @@ def check_settings(settings: Settings) -> None:
                 "the setting audience_algorithms gives an audience of the setting audiences one of "
                 "the setting signing_algorithms"
             )
+
+
+def _check_mail(settings: Settings) -> None:
+    if not settings.smtp_host:
+        for name in ("sign_up_email", "sign_in_by_mail"):
+            if getattr(settings, name):
+                raise ConfigurationError(f"the setting {name} needs the setting smtp_host")
+        return
+    from email.utils import parseaddr
+
+    if read_mail_address(parseaddr(settings.mail_from)[1]) is None:
+        raise ConfigurationError(
+            "the setting mail_from is the address that mails come from, such as "
+            "'Acme <no-reply@example.com>'"
+        )
+    if (
+        settings.smtp_password
+        and settings.smtp_security == "none"
+        and settings.smtp_host not in LOOPBACK
+    ):
+        raise ConfigurationError(
+            "the setting smtp_security can't be none where there is an smtp_password: everybody on "
+            "the way could read it"
+        )

@@ -24,7 +24,7 @@ LISTS: Final = (
     "trusted_proxies",
 )
 # What is a secret, or may hold one, can stand in a file that the variable with _FILE names.
-SECRETS: Final = ("database", "master_key")
+SECRETS: Final = ("database", "master_key", "smtp_password")
 # Nobody else may read these files.
 PRIVATE: Final = ("master_key",)
 MAX_FILE: Final = 64 * 1024

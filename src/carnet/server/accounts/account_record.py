@@ -67,6 +67,7 @@ class Account(NamedTuple):
         claims: more claims for its tokens.
         version: the ``sub_ver`` of its tokens.
         disabled: whether it may not sign in.
+        email: its first address that was proved, or "", also where that was not asked for.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Account(NamedTuple):
     claims: dict[str, Any]
     version: int
     disabled: bool
+    email: str = ""
 
 
 class AccountRow(NamedTuple):
@@ -86,6 +88,7 @@ class AccountRow(NamedTuple):
     claims: str
     version: int
     disabled_at: int | None
+    email: str | None = None
     password_hash: str | None = None
 
 
@@ -118,6 +121,7 @@ def account_of(columns: Sequence[Any]) -> Account:
         claims=_decode_claims(row.claims),
         version=row.version,
         disabled=row.disabled_at is not None,
+        email=row.email or "",
     )
 
 

@@ -24,6 +24,8 @@ from carnet.server.accounts.account_record import (
     claims_text,
     roles_text,
 )
+from carnet.server.accounts.notices import Notices
+from carnet.server.accounts.one_time_links import NOT_ME
 from carnet.server.accounts.passwords import MAX_PASSWORD, Passwords
 from carnet.server.accounts.usernames import (
     MAX_USERNAME,
@@ -41,6 +43,8 @@ from carnet.server.store import statements as sql
 __all__ = ["Account", "AccountRefused", "Accounts", "Refusal", "account_of"]
 
 SKELETONS_AT_ONCE: Final = 500
+NO_PASSWORD: Final = ""
+"""In the place of a hash, where an account has no password yet: no password belongs to it."""
 
 _log = structlog.get_logger()
 
@@ -52,21 +56,28 @@ class Accounts:
         store: where they are kept.
         passwords: makes and checks the hashes.
         revocations: makes older tokens stale.
+        notices: tells people of another password.
         clock: gives the microseconds since 1970.
     """
 
     def __init__(
-        self, store: Store, passwords: Passwords, revocations: Revocations, clock: Clock
+        self,
+        store: Store,
+        passwords: Passwords,
+        revocations: Revocations,
+        notices: Notices,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._passwords = passwords
         self._revocations = revocations
+        self._notices = notices
         self._clock = clock
 
     async def create(
         self,
         username: str,
-        password: str,
+        password: str | None,
         roles: Sequence[str] = (),
         claims: Mapping[str, Any] | None = None,
         origin: Origin = OPERATOR,
@@ -76,7 +87,8 @@ class Accounts:
         Args:
             username: 1 to 128 letters, digits and ASCII punctuation, of one script; case and width
                 make no difference (RFC 8265), and it looks like no other account's.
-            password: 8 to 1024 characters, not a common one.
+            password: 8 to 1024 characters, not a common one; None for an account that nobody can
+                sign in with until it has one.
             roles: names without white space.
             claims: more claims for the account's tokens.
             origin: who asked.
@@ -93,7 +105,8 @@ class Accounts:
                 code="username_invalid",
                 member="username",
             )
-        check_password(password, name)
+        if password is not None:
+            check_password(password, name)
         row = AccountRow(
             id=new_identifier(),
             username=name,
@@ -101,7 +114,7 @@ class Accounts:
             claims=claims_text(claims or {}),
             version=1,
             disabled_at=None,
-            password_hash=await self._passwords.hash(password),
+            password_hash=NO_PASSWORD if password is None else await self.hash(password),
         )
         now = self._clock()
 
@@ -235,7 +248,7 @@ class Accounts:
                     yield from self._revocations.revoke_older_versions(account_id, version, now)
                     yield from record(now, event, origin, account_id=account_id, reason=text)
             if disabled:
-                yield from self._disabling(account_id, now, origin)
+                yield from self.disabling(account_id, now, origin)
             elif disabled is not None and (yield sql.ENABLE_ACCOUNT, (account_id,)):
                 yield from record(now, Event.ACCOUNT_ENABLED, origin, account_id=account_id)
 
@@ -323,14 +336,31 @@ class Accounts:
         if account is None:
             raise _unknown()
         check_password(new, account.username)
-        encoded = await self._passwords.hash(new)
-        now = self._clock()
+        encoded, now = await self.hash(new), self._clock()
+        await self._store.transact(lambda: self.setting_password(account_id, encoded, origin, now))
 
-        def work() -> Transaction[None]:
-            for (version,) in (yield sql.SET_PASSWORD, (encoded, account_id)):
-                yield from self._password_changed(account_id, version, "", now, origin)
+    async def hash(self, password: str) -> str:
+        """Hash a password that was checked.
 
-        await self._store.transact(work)
+        Raises:
+            TooBusy: if too many are being hashed.
+        """
+        return await self._passwords.hash(password)
+
+    def setting_password(
+        self, account_id: str, encoded: str, origin: Origin, now: int, *, tell: bool = True
+    ) -> Transaction[None]:
+        """Give an account another password, in somebody's transaction, and end its sessions.
+
+        Args:
+            account_id: whose.
+            encoded: the hash; "" is for none, with which nobody signs in.
+            origin: who asked.
+            now: microseconds since 1970.
+            tell: whether its owner is told by mail.
+        """
+        for (version,) in (yield sql.SET_PASSWORD, (encoded, account_id)):
+            yield from self._password_changed(account_id, version, "", now, origin, tell=tell)
 
     async def _by_username(self, username: str) -> AccountRow | None:
         name = canonical_username(username)
@@ -342,15 +372,27 @@ class Accounts:
         return AccountRow(*rows[0]) if rows else None
 
     def _password_changed(
-        self, account_id: str, version: int, kept: str, now: int, origin: Origin
+        self,
+        account_id: str,
+        version: int,
+        kept: str,
+        now: int,
+        origin: Origin,
+        *,
+        tell: bool = True,
     ) -> Transaction[None]:
         """End what another password ends."""
+        yield sql.VOID_LINKS, (now, account_id, NOT_ME)
         yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed", account_id, kept)
         yield from self._revocations.revoke_older_versions(account_id, version, now)
         yield from record(now, Event.PASSWORD_CHANGED, origin, account_id=account_id)
+        if tell:
+            yield from self._notices.tell(account_id, "password_changed", now, origin)
 
-    def _disabling(self, account_id: str, now: int, origin: Origin) -> Transaction[None]:
+    def disabling(self, account_id: str, now: int, origin: Origin) -> Transaction[None]:
+        """Keep an account from signing in, in somebody's transaction, and end its sessions."""
         for (version,) in (yield sql.DISABLE_ACCOUNT, (now, account_id)):
+            yield sql.VOID_LINKS, (now, account_id, NOT_ME)
             yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")
             yield from self._revocations.revoke_older_versions(account_id, version, now)
             yield from record(now, Event.ACCOUNT_DISABLED, origin, account_id=account_id)

@@ -21,6 +21,9 @@ slots back. What counts depends on who asks:
     whoever types the code of a second factor     account; from a browser that the account has
                                                   signed in with, account and browser
     a client that asks for a device's codes       client; client and address: all count
+    whoever asks for a mail without signing in    address; all of them: all count
+    a mail that somebody has asked for            account, and the address it goes to: all count
+    whoever types a code that was mailed          the page that takes it, and address
 
 So those who have never signed in can use up only what others like them have.
 
@@ -77,6 +80,9 @@ DOCUMENT: Final = Allowance(20, 30 * SECOND)
 DOCUMENT_HERE: Final = Allowance(60, 5 * SECOND)
 DEVICES_HERE: Final = Allowance(30, 4 * SECOND)
 DEVICES: Final = Allowance(1000, SECOND // 10)
+MAILS_HERE: Final = Allowance(10, 60 * SECOND)
+MAILS: Final = Allowance(500, SECOND // 2)
+MAILS_TO: Final = Allowance(4, 600 * SECOND)
 AUDITED_HERE: Final = Allowance(20, 60 * SECOND)
 AUDITED: Final = Allowance(1000, 10 * SECOND)
 
@@ -200,6 +206,11 @@ class Throttle:
         async with self._attempt(slots, remembering) as attempt:
             yield attempt
 
+    async def is_familiar(self, username: str, address: str) -> bool:
+        """Tell whether an account has signed in from an address, or one near it, of late."""
+        hidden = self._hide("familiar", _name_of(username), network_of(address)).hex()
+        return bool(await self._store.read(sql.FAMILIAR, hidden, self._clock()))
+
     @asynccontextmanager
     async def password_change(self, account_id: str) -> AsyncIterator[Attempt]:
         """Look at the password of somebody who is signed in and changes it.
@@ -283,6 +294,24 @@ class Throttle:
         async with self._attempt({slot: SECOND_FACTOR}) as attempt:
             yield attempt
 
+    @asynccontextmanager
+    async def mailed_code(self, page: str, address: str) -> AsyncIterator[Attempt]:
+        """Look at a code that was mailed.
+
+        Args:
+            page: the number of the page that it is for.
+            address: from where.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        slots = {
+            self._slot("mailed code", page): SECOND_FACTOR,
+            self._slot("mailed code from", network_of(address)): ADDRESS,
+        }
+        async with self._attempt(slots) as attempt:
+            yield attempt
+
     async def device_codes(self, client_id: str, address: str) -> None:
         """Make codes for a device; those that are used for something good count too.
 
@@ -293,6 +322,32 @@ class Throttle:
         slots = {here: DEVICES_HERE, self._slot("device codes of", client_id): DEVICES}
         async with self._attempt(slots):
             pass
+
+    async def mail_request(self, address: str) -> None:
+        """Ask for a mail without having signed in.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        slots = {self._slot("mails", network_of(address)): MAILS_HERE, "all mails": MAILS}
+        async with self._attempt(slots):
+            pass
+
+    def may_mail(self, account_id: str, address: str) -> Transaction[bool]:
+        """Tell, in somebody's transaction, whether one more mail may go to an address.
+
+        Nobody is flooded with what others ask for, whatever names they ask with.
+
+        Args:
+            account_id: whose it is, or "" where it is a new one's.
+            address: as it is looked up.
+        """
+        now = self._clock()
+        of_account = [self._slot("mail of", account_id)] if account_id else []
+        for name in (*of_account, self._slot("mail to", address)):
+            if not (yield sql.TAKE_SLOT, _TakeSlot.of(name, MAILS_TO, now)):
+                return False
+        return True
 
     def audited(self, address: str) -> Transaction[bool]:
         """Tell, in somebody's transaction, whether a refusal is to stand in the audit log.

@@ -136,6 +136,8 @@ def add_claims(claims: dict[str, Any], person: Account | Grant, names: Iterable[
         elif name == "preferred_username":
             if isinstance(person, Account):
                 claims[name] = person.username
+        elif name in STANDARD_CLAIMS["email"] and isinstance(person, Account) and person.email:
+            claims[name] = person.email if name == "email" else True
         elif name in person.claims:
             claims[name] = person.claims[name]
 

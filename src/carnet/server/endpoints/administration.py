@@ -26,7 +26,17 @@ from carnet.server.tokens.logout_notices import LogoutFailure
 from carnet.server.web.bearer import administrator_claims, origin_of
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
-__all__ = ["OPERATIONS", "Asked", "Operation", "administer", "named_account"]
+__all__ = [
+    "OPERATIONS",
+    "AccountDocument",
+    "Asked",
+    "Operation",
+    "Text",
+    "account_document",
+    "administer",
+    "named_account",
+    "parameter",
+]
 
 STATUS: Final = {
     **dict.fromkeys(("unknown_client", "unknown_resource", "account_unknown"), 404),
@@ -246,7 +256,7 @@ async def _list_clients(asked: Asked) -> ClientList:
 
 
 async def _list_unregistered_clients(asked: Asked) -> UnregisteredClientList:
-    after = _parameter(asked, "after")
+    after = parameter(asked, "after")
     if not after.isascii() or not after.isprintable():
         raise RequestRefused("invalid_request", "after is a client_id")
     clients = asked.service.registry.unregistered
@@ -287,7 +297,7 @@ async def _remove_client(asked: Asked) -> None:
 
 
 async def _new_secret(asked: Asked) -> ClientSecret:
-    text = _parameter(asked, "keep_previous") or "0"
+    text = parameter(asked, "keep_previous") or "0"
     if text != UNTIL_REMOVED and _SECONDS.fullmatch(text) is None:
         raise RequestRefused(
             "invalid_request", f"keep_previous is a number of seconds, or {UNTIL_REMOVED}"
@@ -324,11 +334,11 @@ async def _remove_resource(asked: Asked) -> None:
 
 
 async def _list_accounts(asked: Asked) -> AccountList:
-    after = _parameter(asked, "after")
+    after = parameter(asked, "after")
     if "\0" in after or not after.isprintable():
         raise RequestRefused("invalid_request", "after is a username")
     accounts = await asked.service.accounts.page(after, MOST_ACCOUNTS)
-    return AccountList(accounts=[_account_document(one) for one in accounts])
+    return AccountList(accounts=[account_document(one) for one in accounts])
 
 
 async def _add_account(asked: Asked) -> AccountDocument:
@@ -336,11 +346,11 @@ async def _add_account(asked: Asked) -> AccountDocument:
     made = await asked.service.accounts.create(
         given.username, given.password, given.roles, given.claims, asked.origin
     )
-    return _account_document(made)
+    return account_document(made)
 
 
 async def _show_account(asked: Asked) -> AccountDocument:
-    return _account_document(await named_account(asked))
+    return account_document(await named_account(asked))
 
 
 async def _change_account(asked: Asked) -> AccountDocument:
@@ -348,11 +358,15 @@ async def _change_account(asked: Asked) -> AccountDocument:
     given = msgspec.structs.asdict(asked.body)
     changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
     await asked.service.accounts.change(account.id, asked.origin, **changes)
-    return _account_document(await named_account(asked))
+    return account_document(await named_account(asked))
 
 
-def _parameter(asked: Asked, name: str) -> str:
-    """Give the one parameter that the query may have, or ""."""
+def parameter(asked: Asked, name: str) -> str:
+    """Give the one parameter that the query may have, or "".
+
+    Raises:
+        RequestRefused: if there is another one, or the same twice.
+    """
     given = asked.request.query_params
     if set(given) - {name} or len(given) != len(given.multi_items()):
         raise RequestRefused("invalid_request", f"the only parameter is {name}, once")
@@ -393,7 +407,8 @@ def _resource_document(resource: Resource) -> ResourceDocument:
     return ResourceDocument(**msgspec.structs.asdict(resource.metadata), audience=resource.audience)
 
 
-def _account_document(account: Account) -> AccountDocument:
+def account_document(account: Account) -> AccountDocument:
+    """Write an account as it is told."""
     return AccountDocument(
         id=account.id,
         username=account.username,

@@ -7,8 +7,14 @@ from typing import Final
 from carnet.server.endpoints.administration import OPERATIONS
 from carnet.server.endpoints.factors import FACTOR_OPERATIONS
 from carnet.server.endpoints.identities import IDENTITY_OPERATIONS
+from carnet.server.endpoints.recovery import RECOVERY_OPERATIONS
 
 __all__ = ["ALL_OPERATIONS"]
 
-ALL_OPERATIONS: Final = (*OPERATIONS, *FACTOR_OPERATIONS, *IDENTITY_OPERATIONS)
+ALL_OPERATIONS: Final = (
+    *OPERATIONS,
+    *FACTOR_OPERATIONS,
+    *IDENTITY_OPERATIONS,
+    *RECOVERY_OPERATIONS,
+)
 """Each with its method, its path and the shapes of what goes in and out."""

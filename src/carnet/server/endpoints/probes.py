@@ -34,7 +34,9 @@ async def readiness(request: Request) -> Response:
         return _unavailable(request, "the database does not answer")
     if late := service.background.late:
         return _unavailable(request, f"has not succeeded for too long: {', '.join(late)}", late)
-    return answer({"status": "ready"})
+    # What the service can do without takes no replica out: another one would fare no better.
+    failing = {"failing": service.background.failing} if service.background.failing else {}
+    return answer({"status": "ready", **failing})
 
 
 def _unavailable(request: Request, reason: str, tasks: list[str] | None = None) -> Response:

@@ -15,6 +15,7 @@ from carnet.server.endpoints.token.answer import first_audience, token_answer
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import FIRST_PARTY, NewSession, Session
+from carnet.server.store import Transaction
 from carnet.server.web.bearer import origin_of, session_claims, token_claims
 from carnet.server.web.cookie_mode import (
     cookie_mode,
@@ -46,7 +47,8 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The body of ``POST /sessions``.
 
     Attributes:
-        username: the account's; case, width and white space around it make no difference.
+        username: the account's, or an address that it has proved; case, width and white space
+            around it make no difference.
         password: the account's password.
         code: of the account's second factor, where it has one: what an authenticator app shows, or
             a recovery code.
@@ -70,11 +72,13 @@ async def begin_session(request: Request) -> Response:
     audience = first_audience(service, given.resource)
     proof = prove_at_token_endpoint(request)
     origin = origin_of(request)
-    device = known_device(request, given.username)
+    name = await service.addresses.username_of(given.username)
+    device = known_device(request, name)
+    is_new = service.outbox.is_open and not (
+        device or await service.throttle.is_familiar(name, origin.address)
+    )
     try:
-        signed_in = await sign_in(
-            service, given.username, given.password, origin, device, given.code
-        )
+        signed_in = await sign_in(service, name, given.password, origin, device, given.code)
     except SecondFactorNeeded as error:
         raise RequestRefused(error.code, str(error), 401) from None
     except SignInRefused as error:
@@ -89,7 +93,12 @@ async def begin_session(request: Request) -> Response:
         authenticated_at=signed_in.authenticated_at,
         amr=signed_in.amr,
     )
-    grant = await service.sessions.begin(signed_in.account, new_session, origin)
+
+    def tell(_session_id: str) -> Transaction[bool]:
+        return service.notices.of_new_device(signed_in.account.id, service.clock(), origin)
+
+    told = tell if is_new else None
+    grant = await service.sessions.begin(signed_in.account, new_session, origin, told)
     if grant is None:
         raise _refused(account_changing())
     SIGN_INS.labels("accepted").inc()

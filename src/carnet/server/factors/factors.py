@@ -22,6 +22,7 @@ import structlog
 
 from carnet.errors import ServerError
 from carnet.server.accounts.account_record import Account
+from carnet.server.accounts.notices import Notices
 from carnet.server.audit import Event, Origin, record
 from carnet.server.clock import SECOND, Clock
 from carnet.server.factors import totp
@@ -35,8 +36,8 @@ from carnet.server.factors.factor_record import (
 from carnet.server.factors.levels import WITH_CODE, WITH_RECOVERY_CODE
 from carnet.server.factors.passkeys import PasskeyDetails, PasskeyRefused, Passkeys
 from carnet.server.factors.recovery_codes import COUNT, hide, new_code, read_code
-from carnet.server.factors.sealed_secrets import open_secret, seal_secret
 from carnet.server.identifiers import new_identifier
+from carnet.server.keys.sealed_secrets import open_secret, seal_secret
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.store import Store, Transaction
@@ -59,6 +60,7 @@ class Factors:
         keys: of which the peppers hide what they hold.
         revocations: makes older tokens stale where a factor goes.
         passkeys: reads what browsers answer.
+        notices: tells people of what is added and removed.
         clock: gives the microseconds since 1970.
 
     Attributes:
@@ -71,12 +73,14 @@ class Factors:
         keys: SigningKeys,
         revocations: Revocations,
         passkeys: Passkeys,
+        notices: Notices,
         clock: Clock,
     ) -> None:
         self.passkeys = passkeys
         self._store = store
         self._keys = keys
         self._revocations = revocations
+        self._notices = notices
         self._clock = clock
 
     async def of_account(self, account_id: str) -> list[Factor]:
@@ -253,6 +257,7 @@ class Factors:
             for one in hidden:
                 yield sql.ADD_RECOVERY_CODE, (one, account.id)
             yield from record(now, Event.RECOVERY_CODES_MADE, origin, account_id=account.id)
+            yield from self._notices.tell(account.id, "recovery_codes", now, origin)
 
         await self._store.transact(work)
         return codes
@@ -282,6 +287,8 @@ class Factors:
                 about = {"account_id": account.id, "reason": kind}
                 yield from record(now, Event.FACTOR_REMOVED, origin, **about)
                 yield from self._gone(account.id, session_id, now)
+                told = "factor_removed", now, origin, KIND_NAMES.get(kind) or str(kind)
+                yield from self._notices.tell(account.id, *told)
                 return True
             return False
 
@@ -303,6 +310,7 @@ class Factors:
                 kinds = " ".join(sorted(kind for (kind,) in removed))
                 about = {"account_id": account_id, "reason": kinds}
                 yield from record(now, Event.FACTORS_RESET, origin, **about)
+                yield from self._notices.tell(account_id, "factors_reset", now, origin)
             return len(removed)
 
         return await self._store.transact(work)
@@ -341,6 +349,8 @@ class Factors:
                 return False
             about = {"account_id": account.id, "reason": row.kind}
             yield from record(row.now, Event.FACTOR_ADDED, origin, **about)
+            told = "factor_added", row.now, origin, KIND_NAMES[row.kind]
+            yield from self._notices.tell(account.id, *told)
             return True
 
         return await self._store.transact(work)

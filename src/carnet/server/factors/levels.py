@@ -12,6 +12,7 @@ from carnet.server.settings import Settings
 
 __all__ = [
     "ACR_VALUES",
+    "MAILED_CODE",
     "PASSKEY",
     "PASSWORD",
     "WITH_CODE",
@@ -21,12 +22,14 @@ __all__ = [
     "demanded_of",
     "highest",
     "reaches",
+    "with_second",
 ]
 
 # How somebody has signed in: names of RFC 8176 with spaces between them.
 PASSWORD: Final = "pwd"
 PASSKEY: Final = "pop user mfa"
 """Of a passkey that has verified its user: what it has, and what it knows or is."""
+MAILED_CODE: Final = "otp"
 WITH_CODE: Final = f"{PASSWORD} otp mfa"
 WITH_PASSKEY: Final = f"{PASSWORD} pop user mfa"
 WITH_RECOVERY_CODE: Final = f"{PASSWORD} mfa"
@@ -38,6 +41,17 @@ ACR_VALUES: Final = ("aal1", "aal2")
 def acr_of(amr: str) -> str:
     """Give the level that ways of signing in reach together, names of RFC 8176."""
     return ACR_VALUES["mfa" in amr.split()]
+
+
+def with_second(first: str, both: str) -> str:
+    """Give what a first factor and a second one say together.
+
+    Args:
+        first: what was proved first.
+        both: what the second one says after a password.
+    """
+    second = both.removeprefix(PASSWORD).split()
+    return " ".join(dict.fromkeys((*first.split(), *second)))
 
 
 def reaches(acr: str | None, demanded: str) -> bool:

@@ -15,9 +15,9 @@ from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.signed_in import require_session
-from carnet.server.pages.user_agents import device_name
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Session
+from carnet.server.user_agents import device_name
 from carnet.server.web import password_sign_in as signing_in
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession

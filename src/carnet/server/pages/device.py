@@ -23,8 +23,8 @@ from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import render
 from carnet.server.pages.sign_in import duration, step_up
 from carnet.server.pages.signed_in import require_session
-from carnet.server.pages.user_agents import device_name
 from carnet.server.service import Service
+from carnet.server.user_agents import device_name
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
 

@@ -72,6 +72,7 @@ def render(
             is_admin=session is not None and settings.admin_role in session.account.roles,
             path=request.url.path,
             session=session,
+            mail=service.outbox.is_open,
             sign_up=settings.sign_up,
             static=lambda file: _base(service) + static_url(service, file),
         )

@@ -13,9 +13,13 @@ from carnet.server.pages import (
     authorize,
     debugger,
     device,
+    emails,
     factors,
+    forgot_password,
     landing,
+    links,
     logout,
+    mailed_code,
     second_step,
     sign_in,
     sign_up,
@@ -24,6 +28,7 @@ from carnet.server.pages.admin import audit as admin_audit
 from carnet.server.pages.admin import clients as admin_clients
 from carnet.server.pages.admin import keys as admin_keys
 from carnet.server.pages.admin import overview as admin
+from carnet.server.pages.admin import recovery as admin_recovery
 from carnet.server.pages.admin import users as admin_users
 from carnet.server.pages.static_files import serve_static
 
@@ -64,9 +69,16 @@ PAGES = [
     PageRoute("/sign-in", sign_in.sign_in, methods=["POST"]),
     PageRoute("/sign-in/code", second_step.show_second_step, methods=["GET"]),
     PageRoute("/sign-in/code", second_step.take_code, methods=["POST"]),
+    PageRoute("/sign-in/mail", mailed_code.show_mailed_code, methods=["GET"]),
+    PageRoute("/sign-in/mail", mailed_code.ask_for_code, methods=["POST"]),
+    PageRoute("/sign-in/mail/code", mailed_code.take_mailed_code, methods=["POST"]),
     PageRoute("/sign-in/passkey", sign_in.sign_in_by_passkey, methods=["POST"]),
     PageRoute("/sign-in/code/passkey", second_step.take_passkey, methods=["POST"]),
     PageRoute("/sign-in/app", second_step.set_app_up, methods=["POST"]),
+    PageRoute("/forgot-password", forgot_password.show_forgot_password, methods=["GET"]),
+    PageRoute("/forgot-password", forgot_password.ask_for_link, methods=["POST"]),
+    PageRoute("/link/{purpose}", links.show_link, methods=["GET"]),
+    PageRoute("/link/{purpose}", links.use_link, methods=["POST"]),
     PageRoute("/sign-out", sign_in.sign_out, methods=["POST"]),
     PageRoute("/sign-up", sign_up.show_sign_up, methods=["GET"]),
     PageRoute("/sign-up", sign_up.sign_up, methods=["POST"]),
@@ -85,6 +97,11 @@ PAGES = [
     PageRoute("/me/factors/recovery-codes", factors.make_recovery_codes, methods=["POST"]),
     PageRoute("/me/factors/remove", factors.ask_removal, methods=["GET"]),
     PageRoute("/me/factors/remove", factors.remove_factor, methods=["POST"]),
+    PageRoute("/me/emails", emails.show_emails, methods=["GET"]),
+    PageRoute("/me/emails/new", emails.show_new_email, methods=["GET"]),
+    PageRoute("/me/emails/new", emails.add_email, methods=["POST"]),
+    PageRoute("/me/emails/primary", emails.make_email_primary, methods=["POST"]),
+    PageRoute("/me/emails/remove", emails.remove_email, methods=["POST"]),
     PageRoute("/me/applications", account.show_applications, methods=["GET"]),
     PageRoute("/me/applications/disconnect", account.disconnect, methods=["POST"]),
     PageRoute("/me/agents/stop", account.stop_agent, methods=["POST"]),
@@ -115,6 +132,9 @@ PAGES = [
     PageRoute("/admin/users/new", admin_users.show_new_user, methods=["GET"]),
     PageRoute("/admin/users/new", admin_users.create_user, methods=["POST"]),
     PageRoute(USER, admin_users.show_user, methods=["GET"]),
+    PageRoute(f"{USER}/reset-link", admin_recovery.make_reset_link, methods=["POST"]),
+    PageRoute(f"{USER}/email", admin_recovery.add_email, methods=["POST"]),
+    PageRoute(f"{USER}/remove-email", admin_recovery.remove_email, methods=["POST"]),
     PageRoute(f"{USER}/{{change}}", admin_users.ask_about_user, methods=["GET"]),
     PageRoute(f"{USER}/{{change}}", admin_users.change_user, methods=["POST"]),
 ]

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.factors.factors import FactorRefused
-from carnet.server.factors.levels import WITH_CODE
+from carnet.server.factors.levels import PASSWORD, WITH_CODE, with_second
 from carnet.server.log import log_failure
 from carnet.server.pages.app_setup import (
     AppSetup,
@@ -117,7 +117,8 @@ async def set_app_up(request: Request) -> Response:
         following=following,
     )
     try:
-        response = await enter(request, proved._replace(amr=WITH_CODE), following, page)
+        signed_in = proved._replace(amr=with_second(proved.amr, WITH_CODE))
+        response = await enter(request, signed_in, following, page)
     except SignInRefused:
         return _begin_again(request, following)
     end_second_step(request, response)
@@ -182,6 +183,7 @@ async def _page(
         headers,
         following=following,
         username=proved.account.username,
+        by_password=proved.amr == PASSWORD,
         has_app="totp" in await service.factors.kinds(proved.account.id),
         ceremony=await ask_for_passkey(service, "second factor", proved.account),
         error=error,

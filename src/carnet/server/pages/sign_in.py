@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.errors import CarnetError
-from carnet.server.factors.levels import PASSWORD
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import Form, local_path
@@ -56,6 +55,7 @@ NO_ERRORS: Final[Mapping[str, str]] = {}
 WHY: Final = {
     "again": "What follows changes how you sign in. Sign in once more to go on.",
     "late": "That took too long. Sign in again.",
+    "password": "Your password is set. Sign in with it now.",
 }
 
 
@@ -87,8 +87,9 @@ async def sign_in(request: Request) -> Response:
         )
         return await _page(request, following, username, 422, errors=missing)
     try:
-        device = known_device(request, username)
-        signed_in = await prove(service, username, password, origin_of(request), device)
+        name = await service.addresses.username_of(username)
+        device = known_device(request, name)
+        signed_in = await prove(service, name, password, origin_of(request), device)
         return await enter(request, signed_in, following)
     except SecondFactorNeeded as needed:
         return ask_second_step(request, needed, following)
@@ -143,7 +144,7 @@ async def step_up(request: Request, session: BrowserSession, following: str) -> 
     has_one = bool(await service.factors.kinds(session.account.id))
     if not has_one and not is_recent(request, session):
         return redirect(request, f"/sign-in?{urlencode({'continue': following, 'why': 'again'})}")
-    proved = SignedIn(session.account, PASSWORD, session.authenticated_at)
+    proved = SignedIn(session.account, session.amr, session.authenticated_at)
     return ask_second_step(request, SecondFactorNeeded(proved, ()), following)
 
 
@@ -156,7 +157,8 @@ async def enter(
         SignInRefused: ``account_changing``.
     """
     response = response or redirect(request, following)
-    if await begin(request, signed_in, response) is None:
+    is_new = not known_device(request, signed_in.account.username)
+    if await begin(request, signed_in, response, is_new_device=is_new) is None:
         raise account_changing()
     remember_device(request, response, signed_in.account.username)
     SIGN_INS.labels("accepted").inc()
@@ -206,6 +208,7 @@ async def _page(
         notice_kind="" if notice in WHY.values() else "bad",
         signed_out="signed-out" in request.query_params,
         already=already,
+        by_mail=service.settings.sign_in_by_mail,
         ceremony=await ask_for_passkey(service, "sign in"),
         username_error=errors.get("username", ""),
         password_error=errors.get("password", ""),

@@ -21,6 +21,7 @@ from carnet.server.web.known_devices import known_device
 from carnet.server.web.password_sign_in import (
     SecondFactorNeeded,
     SignInRefused,
+    ask_for_account,
     make_account,
     sign_in,
 )
@@ -45,6 +46,8 @@ async def sign_up(request: Request) -> Response:
     following = local_path(form["continue"], HOME)
     username, password = form["username"], form["new_password"]
     origin = origin_of(request)
+    if service.settings.sign_up_email:
+        return await _by_mail(request, form, following)
     try:
         try:
             signed_in = await make_account(service, username, password, origin)
@@ -73,6 +76,26 @@ async def sign_up(request: Request) -> Response:
         return _page(request, following, username, 503, notice=UNAVAILABLE)
 
 
+async def _by_mail(request: Request, form: Form, following: str) -> Response:
+    """Make an account whose password is chosen by a link that is sent to the address."""
+    service: Service = request.app.state.service
+    username, email = form["username"], form["email"].strip()
+    try:
+        await ask_for_account(service, username, email, origin_of(request))
+    except AccountRefused as error:
+        errors = {error.member or "username": in_words(error)}
+        return _page(request, following, username, 422, errors=errors, email=email)
+    except SignInRefused as error:
+        status = 429 if error.code == "too_many_failures" else 503
+        return _page(request, following, username, status, notice=in_words(error), email=email)
+    return render(
+        request,
+        "link_done.html",
+        title="Look into your mail",
+        text=f"A link is on its way to {email}. Open it within a week, and choose your password.",
+    )
+
+
 def _check_open(request: Request) -> None:
     service: Service = request.app.state.service
     if not service.settings.sign_up:
@@ -87,11 +110,15 @@ def _page(
     *,
     notice: str = "",
     errors: Mapping[str, str] = NO_ERRORS,
+    email: str = "",
 ) -> Response:
+    service: Service = request.app.state.service
     return render(
         request,
         "sign_up.html",
         status,
+        by_mail=service.settings.sign_up_email,
+        email=email,
         following=following,
         typed=typed,
         notice_text=notice,

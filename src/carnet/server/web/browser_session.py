@@ -19,6 +19,7 @@ from carnet.browser.origin import comes_from_own_pages
 from carnet.server.accounts.accounts import Account
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import BROWSER, NewSession
+from carnet.server.store import Transaction
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.password_sign_in import SignedIn
 from carnet.server.web.requests import RequestRefused, header_values
@@ -52,12 +53,20 @@ async def current(request: Request) -> BrowserSession | None:
     return None if found is None else BrowserSession(*found)
 
 
-async def begin(request: Request, signed_in: SignedIn, response: Response) -> BrowserSession | None:
+async def begin(
+    request: Request, signed_in: SignedIn, response: Response, *, is_new_device: bool = False
+) -> BrowserSession | None:
     """Sign an account in with this browser, by a cookie in the response.
 
     An account that was signed in with it already keeps its session, and so the applications that
     it has signed in to by that; the cookie is another one all the same. Somebody else's session
     ends.
+
+    Args:
+        request: the request.
+        signed_in: who.
+        response: which gets the cookie.
+        is_new_device: whether its owner is told by mail.
 
     Returns:
         The session, or None where the account has changed since it was read.
@@ -72,7 +81,12 @@ async def begin(request: Request, signed_in: SignedIn, response: Response) -> Br
     new_session = NewSession(
         BROWSER, service.settings.audiences[0], authenticated_at=authenticated_at, amr=amr
     )
-    grant = await service.sessions.begin(account, new_session, origin)
+
+    def tell(_session_id: str) -> Transaction[bool]:
+        return service.notices.of_new_device(account.id, service.clock(), origin)
+
+    told = tell if is_new_device else None
+    grant = await service.sessions.begin(account, new_session, origin, told)
     if grant is None or grant.authenticated_at is None:
         return None
     await service.sessions.end_by_refresh_token(before, "signed_in_again", origin, BROWSER)

@@ -18,7 +18,7 @@ from carnet.server.accounts.accounts import Account, AccountRefused, Refusal
 from carnet.server.accounts.passwords import TooBusy
 from carnet.server.accounts.throttle import Attempt, Delayed
 from carnet.server.audit import Event, Origin, record
-from carnet.server.factors.levels import PASSWORD, acr_of, demanded_of, reaches
+from carnet.server.factors.levels import PASSWORD, acr_of, demanded_of, reaches, with_second
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.store import Transaction
@@ -28,8 +28,10 @@ __all__ = [
     "SignInRefused",
     "SignedIn",
     "account_changing",
+    "ask_for_account",
     "change_password",
     "complete",
+    "in_turn",
     "make_account",
     "sign_in",
     "write_down",
@@ -139,7 +141,7 @@ async def complete(
         return proved
     if not kinds or not code:
         raise SecondFactorNeeded(proved, kinds)
-    async with _in_turn(service.throttle.second_factor(account.id, device)) as attempt:
+    async with in_turn(service.throttle.second_factor(account.id, device)) as attempt:
         amr = await service.factors.check_code(account, code, origin)
         if amr is not None:
             attempt.succeed()
@@ -147,14 +149,14 @@ async def complete(
         about = "wrong_code", account.id
         await write_down(service, Event.SECOND_FACTOR_REFUSED, *about, origin)
         raise SignInRefused("the code is wrong, or was used before", "code_wrong")
-    return proved._replace(amr=amr)
+    return proved._replace(amr=with_second(proved.amr, amr))
 
 
 async def _check_password(
     service: Service, username: str, password: str, origin: Origin, device: str
 ) -> Account:
     try:
-        async with _in_turn(service.throttle.sign_in(username, origin.address, device)) as attempt:
+        async with in_turn(service.throttle.sign_in(username, origin.address, device)) as attempt:
             found = await service.accounts.check(username, password)
             if isinstance(found, Account):
                 attempt.succeed()
@@ -175,14 +177,42 @@ async def make_account(service: Service, username: str, password: str, origin: O
         AccountRefused: as ``Accounts.create``.
         SignInRefused: whoever makes many accounts has to wait, like whoever fails often.
     """
-    async with _in_turn(service.throttle.sign_up(origin.address)) as attempt:
+    async with in_turn(service.throttle.sign_up(origin.address)) as attempt:
         try:
+            _check_chosen(service, username)
             account = await service.accounts.create(username, password, origin=origin)
         except AccountRefused as error:
             if error.code not in ("username_taken", "username_alike"):
                 attempt.forgive()
             raise
     return await complete(service, SignedIn(account, PASSWORD, service.clock()), origin)
+
+
+async def ask_for_account(service: Service, username: str, email: str, origin: Origin) -> None:
+    """Make an account for somebody who then chooses the password by a link that is mailed.
+
+    Raises:
+        AccountRefused: as ``Recovery.sign_up``.
+        SignInRefused: whoever makes many accounts has to wait.
+    """
+    async with in_turn(service.throttle.sign_up(origin.address)) as attempt:
+        try:
+            _check_chosen(service, username)
+            await service.recovery.sign_up(username, email, origin)
+        except AccountRefused as error:
+            if error.code not in ("username_taken", "username_alike"):
+                attempt.forgive()
+            raise
+
+
+def _check_chosen(service: Service, username: str) -> None:
+    if service.outbox.is_open and "@" in username:
+        # Whoever has an address signs in with it: no stranger can have it as a username.
+        raise AccountRefused(
+            "a username has no @ here: an address is added to the account by itself",
+            code="username_invalid",
+            member="username",
+        )
 
 
 async def change_password(
@@ -202,7 +232,7 @@ async def change_password(
         SignInRefused: as ``check_password``.
     """
     current, new = passwords
-    async with _in_turn(service.throttle.password_change(account.id)) as attempt:
+    async with in_turn(service.throttle.password_change(account.id)) as attempt:
         try:
             right = await service.accounts.change_password(
                 account, current, new, session_id, origin
@@ -225,8 +255,12 @@ def account_changing() -> SignInRefused:
 
 
 @asynccontextmanager
-async def _in_turn(slots: AbstractAsyncContextManager[Attempt]) -> AsyncIterator[Attempt]:
-    """Do something once there is a slot for it; where nobody has time for it, none is taken."""
+async def in_turn(slots: AbstractAsyncContextManager[Attempt]) -> AsyncIterator[Attempt]:
+    """Do something once there is a slot for it; where nobody has time for it, none is taken.
+
+    Raises:
+        SignInRefused: ``too_many_failures`` or ``too_busy``.
+    """
     try:
         async with slots as attempt:
             try:

@@ -53,6 +53,7 @@ async def show_overview(request: Request) -> Response:
         seq=newest.seq,
         entries=reversed(newest.entries),
         meanings=MEANINGS,
+        queue=await service.delivery.queue() if service.outbox.is_open else None,
     )
 
 

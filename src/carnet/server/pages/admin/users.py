@@ -15,22 +15,25 @@ from carnet.server.accounts.accounts import Account, AccountRefused
 from carnet.server.accounts.passwords import TooBusy
 from carnet.server.log import log_failure
 from carnet.server.pages.account import through
+from carnet.server.pages.admin.handed_link import link_page
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import NO_ERRORS, in_words
 from carnet.server.pages.signed_in import require_administrator
-from carnet.server.pages.user_agents import device_name
 from carnet.server.service import Service
+from carnet.server.user_agents import device_name
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
 
 __all__ = [
+    "account_of_address",
     "ask_about_user",
     "change_user",
     "create_user",
     "list_users",
     "show_new_user",
     "show_user",
+    "user_page",
 ]
 
 PAGE: Final = 50
@@ -46,6 +49,12 @@ CHANGED: Final = {
     "stop": "The program is stopped; it gets nothing more until the user signs in again.",
     "sign-out": "All sessions of the account have ended.",
     "reset-factors": "The second factors are removed, and all sessions of the account have ended.",
+}
+DONE: Final = {
+    **CHANGED,
+    "created": "The account is made.",
+    "email": "The address is the account's.",
+    "remove-email": "The address is removed.",
 }
 QUESTIONS: Final = {
     "disable": (
@@ -99,12 +108,15 @@ async def create_user(request: Request) -> Response:
     session = await require_administrator(request)
     origin = origin_of(request, session.account.id)
     try:
+        about = form["roles"].split(), _claims(form["claims"])
+        if not form["new_password"]:
+            # The owner chooses one.
+            invited = await service.recovery.invite(
+                form["username"], origin, *about, form["email"].strip()
+            )
+            return link_page(request, session, *invited)
         account = await service.accounts.create(
-            form["username"],
-            form["new_password"],
-            form["roles"].split(),
-            _claims(form["claims"]),
-            origin,
+            form["username"], form["new_password"], *about, origin
         )
     except AccountRefused as error:
         field = _field(error)
@@ -124,14 +136,14 @@ async def create_user(request: Request) -> Response:
 async def show_user(request: Request) -> Response:
     """Show an account, with what can be changed about it."""
     session = await require_administrator(request)
-    account = await _account(request)
-    return await _user_page(request, session, account)
+    account = await account_of_address(request)
+    return await user_page(request, session, account)
 
 
 async def ask_about_user(request: Request) -> Response:
     """Ask once more, before what can't be undone."""
     session = await require_administrator(request)
-    account = await _account(request)
+    account = await account_of_address(request)
     change = request.path_params["change"]
     if change not in QUESTIONS:
         raise HTTPException(404)
@@ -154,7 +166,7 @@ async def change_user(request: Request) -> Response:
     service: Service = request.app.state.service
     form = await Form.read(request)
     session = await require_administrator(request)
-    account = await _account(request)
+    account = await account_of_address(request)
     origin = origin_of(request, session.account.id)
     change = request.path_params["change"]
     if change not in CHANGED:
@@ -185,7 +197,7 @@ async def change_user(request: Request) -> Response:
             await service.sessions.end_all(account.id, REASON, origin)
     except AccountRefused as error:
         errors = {_field(error): in_words(error)}
-        return await _user_page(request, session, account, 422, form.values, errors)
+        return await user_page(request, session, account, 422, form.values, errors)
     return redirect(request, f"/admin/users/{quote(account.id)}?done={change}")
 
 
@@ -225,7 +237,12 @@ def _field(error: AccountRefused) -> str:
     return {"": "account", "password": "new_password"}.get(error.member, error.member)
 
 
-async def _account(request: Request) -> Account:
+async def account_of_address(request: Request) -> Account:
+    """Give the account that the address of a request names.
+
+    Raises:
+        HTTPException: 404.
+    """
     service: Service = request.app.state.service
     account_id = request.path_params["account_id"]
     account = await service.accounts.by_id(account_id) if account_id.isprintable() else None
@@ -246,7 +263,7 @@ def _new_page(
     )
 
 
-async def _user_page(
+async def user_page(
     request: Request,
     session: BrowserSession,
     account: Account,
@@ -254,6 +271,7 @@ async def _user_page(
     values: Mapping[str, str] = NO_ERRORS,
     errors: Mapping[str, str] = NO_ERRORS,
 ) -> Response:
+    """Make the page of an account."""
     service: Service = request.app.state.service
     claims = msgspec.json.format(msgspec.json.encode(account.claims), indent=2).decode()
     return render(
@@ -264,6 +282,7 @@ async def _user_page(
         user=account,
         sessions=await service.sessions.of_account(account.id),
         agents=await service.agents.of_account(account.id),
+        emails=await service.addresses.of_account(account.id),
         identities=await service.identities.of_account(account.id),
         factors=await service.factors.of_account(account.id),
         codes_left=await service.factors.recovery_codes_left(account.id),
@@ -272,7 +291,5 @@ async def _user_page(
         errors=errors,
         device_name=device_name,
         through=through,
-        done={"created": "The account is made.", **CHANGED}.get(
-            request.query_params.get("done", ""), ""
-        ),
+        done=DONE.get(request.query_params.get("done", ""), ""),
     )

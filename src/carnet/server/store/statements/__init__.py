@@ -8,9 +8,12 @@ from carnet.server.store.statements.agents import *
 from carnet.server.store.statements.audit import *
 from carnet.server.store.statements.clients import *
 from carnet.server.store.statements.codes import *
+from carnet.server.store.statements.email_addresses import *
 from carnet.server.store.statements.factors import *
 from carnet.server.store.statements.identities import *
 from carnet.server.store.statements.keys import *
+from carnet.server.store.statements.links import *
+from carnet.server.store.statements.mail import *
 from carnet.server.store.statements.registrations import *
 from carnet.server.store.statements.revocations import *
 from carnet.server.store.statements.sessions import *

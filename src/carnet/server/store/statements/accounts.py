@@ -20,22 +20,30 @@ WHERE id = $2 AND skeleton IS NULL
 """
 
 ACCOUNT_BY_USERNAME = """
-SELECT id, username, roles, claims, version, disabled_at, password_hash
+SELECT id, username, roles, claims, version, disabled_at,
+  (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
+  password_hash
 FROM account WHERE username = $1
 """
 
 ACCOUNT_BY_ID = """
-SELECT id, username, roles, claims, version, disabled_at, password_hash
+SELECT id, username, roles, claims, version, disabled_at,
+  (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
+  password_hash
 FROM account WHERE id = $1
 """
 
 ACCOUNTS = """
-SELECT id, username, roles, claims, version, disabled_at, password_hash
+SELECT id, username, roles, claims, version, disabled_at,
+  (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
+  password_hash
 FROM account WHERE username > $1 ORDER BY username LIMIT $2
 """
 
 SEARCH_ACCOUNTS = """
-SELECT id, username, roles, claims, version, disabled_at, password_hash
+SELECT id, username, roles, claims, version, disabled_at,
+  (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
+  password_hash
 FROM account WHERE username > $1 AND username LIKE $2 ESCAPE '!' ORDER BY username LIMIT $3
 """
 

@@ -25,7 +25,8 @@ SELECT $1, account.id, $2, $3, $4 FROM account WHERE account.id = $5
 
 CODE_BY_HASH = """
 SELECT login_id, request, expires_at, session_id,
-       account.id, username, roles, claims, version, disabled_at
+       account.id, username, roles, claims, version, disabled_at,
+       (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1)
 FROM authorization_code JOIN account ON account.id = authorization_code.account_id
 WHERE code_hash = $1
 """
@@ -53,7 +54,8 @@ RETURNING code_hash
 DEVICE_CODE_BY_HASH = """
 SELECT client_id, request, expires_at, decision, account_version, authenticated_at, amr,
        session_id,
-       account.id, username, roles, claims, version, disabled_at
+       account.id, username, roles, claims, version, disabled_at,
+       (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1)
 FROM device_code LEFT JOIN account ON account.id = device_code.account_id
 WHERE code_hash = $1
 """

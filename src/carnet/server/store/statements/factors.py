@@ -71,6 +71,10 @@ DELETE FROM factor WHERE account_id = $1
 RETURNING kind
 """
 
+FACTORS_SINCE = """
+SELECT id FROM factor WHERE account_id = $1 AND created_at >= $2
+"""
+
 ADD_RECOVERY_CODE = """
 INSERT INTO recovery_code (account_id, code_hash)
 SELECT account.id, $1 FROM account WHERE account.id = $2
