@@ -95,6 +95,7 @@ UNIQUE = {
     "device_code": ("code_hash", "user_code_hash"),
     "factor": ("id", "credential_id"),
     "recovery_code": ("code_hash",),
+    "remembered_browser": ("id", "secret_hash"),
     "throttle": ("name",),
     "familiar": ("name",),
     "audit": ("id",),
@@ -191,6 +192,7 @@ async def furnish(service):
         *("f", carol.id, "totp", "Phone", None, b"sealed", 1, "", service.clock(), None),
     )
     await service.factors.make_recovery_codes(carol, OPERATOR)
+    await service.remembered_browsers.remember(carol, OPERATOR)
     async with service.throttle.sign_in("bob", "192.0.2.9") as attempt:
         attempt.succeed()
 

@@ -13,9 +13,10 @@ from carnet.errors import CarnetError
 from carnet.server.factors.levels import PASSWORD
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
-from carnet.server.pages.forms import Form, local_path
+from carnet.server.pages.forms import HOME, Form, local_path
+from carnet.server.pages.passkey_offer import leading_to_offer
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.signed_in import is_recent
+from carnet.server.pages.signed_in import is_recent, require_session
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
@@ -28,18 +29,14 @@ from carnet.server.web.browser_session import (
 )
 from carnet.server.web.known_devices import known_device, remember_device
 from carnet.server.web.passkey_sign_in import ask_for_passkey, sign_in_with_passkey
-from carnet.server.web.password_sign_in import (
-    SecondFactorNeeded,
-    SignedIn,
-    SignInRefused,
-    account_changing,
-)
+from carnet.server.web.password_sign_in import SecondFactorNeeded, SignedIn, SignInRefused
 from carnet.server.web.password_sign_in import sign_in as prove
+from carnet.server.web.remembered_browser import remembered_secret
 from carnet.server.web.second_step import begin_second_step
 
 __all__ = [
-    "HOME",
     "NO_ERRORS",
+    "ask_once_more",
     "ask_second_step",
     "duration",
     "enter",
@@ -51,10 +48,9 @@ __all__ = [
     "step_up",
 ]
 
-HOME = "/me"
 NO_ERRORS: Final[Mapping[str, str]] = {}
 WHY: Final = {
-    "again": "What follows changes how you sign in. Sign in once more to go on.",
+    "again": "What follows needs a sign-in of the last ten minutes. Sign in once more to go on.",
     "late": "That took too long. Sign in again.",
 }
 
@@ -88,8 +84,12 @@ async def sign_in(request: Request) -> Response:
         return await _page(request, following, username, 422, errors=missing)
     try:
         device = known_device(request, username)
-        signed_in = await prove(service, username, password, origin_of(request), device)
-        return await enter(request, signed_in, following)
+        remembered = remembered_secret(request)
+        signed_in = await prove(
+            service, username, password, origin_of(request), device, remembered=remembered
+        )
+        next_page = await leading_to_offer(request, form, signed_in, following)
+        return await enter(request, signed_in, next_page)
     except SecondFactorNeeded as needed:
         return ask_second_step(request, needed, following)
     except SignInRefused as error:
@@ -147,6 +147,13 @@ async def step_up(request: Request, session: BrowserSession, following: str) -> 
     return ask_second_step(request, SecondFactorNeeded(proved, ()), following)
 
 
+async def ask_once_more(request: Request) -> Response:
+    """Ask for the second factor of somebody who has signed in without it."""
+    session = await require_session(request)
+    following = local_path(request.query_params.get("continue", ""), HOME)
+    return await step_up(request, session, following)
+
+
 async def enter(
     request: Request, signed_in: SignedIn, following: str, response: Response | None = None
 ) -> Response:
@@ -156,8 +163,7 @@ async def enter(
         SignInRefused: ``account_changing``.
     """
     response = response or redirect(request, following)
-    if await begin(request, signed_in, response) is None:
-        raise account_changing()
+    await begin(request, signed_in, response)
     remember_device(request, response, signed_in.account.username)
     SIGN_INS.labels("accepted").inc()
     return response

@@ -22,6 +22,7 @@ from carnet.server.sessions.sessions import BROWSER, NewSession
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.password_sign_in import SignedIn
 from carnet.server.web.requests import RequestRefused, header_values
+from carnet.server.web.session_begin import begin_session_of
 
 __all__ = ["BrowserSession", "begin", "check_same_origin", "current", "end", "forget"]
 
@@ -52,15 +53,15 @@ async def current(request: Request) -> BrowserSession | None:
     return None if found is None else BrowserSession(*found)
 
 
-async def begin(request: Request, signed_in: SignedIn, response: Response) -> BrowserSession | None:
+async def begin(request: Request, signed_in: SignedIn, response: Response) -> BrowserSession:
     """Sign an account in with this browser, by a cookie in the response.
 
     An account that was signed in with it already keeps its session, and so the applications that
     it has signed in to by that; the cookie is another one all the same. Somebody else's session
     ends.
 
-    Returns:
-        The session, or None where the account has changed since it was read.
+    Raises:
+        SignInRefused: ``account_changing``, where the account has changed since it was read.
     """
     service: Service = request.app.state.service
     origin = origin_of(request)
@@ -69,15 +70,11 @@ async def begin(request: Request, signed_in: SignedIn, response: Response) -> Br
     if renewed is not None:
         _set_cookie(service, response, renewed.token)
         return BrowserSession(renewed.session_id, account, renewed.authenticated_at, amr)
-    new_session = NewSession(
-        BROWSER, service.settings.audiences[0], authenticated_at=authenticated_at, amr=amr
-    )
-    grant = await service.sessions.begin(account, new_session, origin)
-    if grant is None or grant.authenticated_at is None:
-        return None
+    new_session = NewSession(BROWSER, service.settings.audiences[0])
+    grant = await begin_session_of(service, signed_in, new_session, origin)
     await service.sessions.end_by_refresh_token(before, "signed_in_again", origin, BROWSER)
     _set_cookie(service, response, grant.refresh_token)
-    return BrowserSession(grant.session_id, account, grant.authenticated_at, amr)
+    return BrowserSession(grant.session_id, account, authenticated_at, amr)
 
 
 def _set_cookie(service: Service, response: Response, token: str) -> None:
