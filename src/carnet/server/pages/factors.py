@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from carnet.server.accounts.account_record import Account
 from carnet.server.factors.factors import KIND_NAMES, FactorRefused
-from carnet.server.factors.levels import PASSWORD, WITH_CODE, WITH_PASSKEY, acr_of
 from carnet.server.factors.passkeys import PasskeyRefused
 from carnet.server.pages.app_setup import (
     add_app_and_codes,
@@ -26,10 +25,9 @@ from carnet.server.pages.signed_in import require_recent, require_session
 from carnet.server.pages.user_agents import device_name
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
-from carnet.server.web.browser_session import BrowserSession, begin
+from carnet.server.web.browser_session import BrowserSession
 from carnet.server.web.passkey_sign_in import add_passkey as keep_passkey
 from carnet.server.web.passkey_sign_in import ask_for_passkey
-from carnet.server.web.password_sign_in import SignedIn
 
 __all__ = [
     "add_app",
@@ -95,10 +93,9 @@ async def add_app(request: Request) -> Response:
     except FactorRefused as error:
         context = setup_context(request, session.account, setup, form["name"], error)
         return render(request, "factor_app.html", 422, session=session, **context)
-    response = redirect(request, "/me/factors?done=added")
-    if codes:
-        response = _codes_page(request, session, codes, added=True)
-    return await _with_factor(request, session, WITH_CODE, response)
+    if not codes:
+        return redirect(request, "/me/factors?done=added")
+    return _codes_page(request, session, codes, added=True)
 
 
 async def show_new_passkey(request: Request) -> Response:
@@ -126,19 +123,9 @@ async def add_passkey(request: Request) -> Response:
         return await _passkey_page(request, session, 422, form["name"], **{field: in_words(error)})
     # Somebody who was on the way elsewhere goes on from there.
     following = local_path(form["continue"], HOME)
-    response = redirect(request, following if form["continue"] else "/me/factors?done=added")
-    if codes:
-        response = _codes_page(request, session, codes, added=True, following=following)
-    return await _with_factor(request, session, WITH_PASSKEY, response)
-
-
-async def _with_factor(
-    request: Request, session: BrowserSession, amr: str, response: Response
-) -> Response:
-    """Let the session go on with the factor that was proved by adding it."""
-    if acr_of(session.amr) == acr_of(PASSWORD):
-        await begin(request, SignedIn(session.account, amr, session.authenticated_at), response)
-    return response
+    if not codes:
+        return redirect(request, following if form["continue"] else "/me/factors?done=added")
+    return _codes_page(request, session, codes, added=True, following=following)
 
 
 async def ask_recovery_codes(request: Request) -> Response:

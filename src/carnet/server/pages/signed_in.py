@@ -40,9 +40,11 @@ async def require_recent(request: Request) -> BrowserSession:
     session = await require_session(request)
     if not is_recent(request, session):
         raise RequestRefused("recent_sign_in_needed", "sign in again first", 401)
-    # It is remembered with the browser, or newer than the session.
-    if acr_of(session.amr) == acr_of(PASSWORD) and await service.factors.kinds(session.account.id):
-        raise RequestRefused("second_factor_needed", "use your second factor first", 401)
+    if acr_of(session.amr) == acr_of(PASSWORD):
+        factors = await service.factors.of_account(session.account.id)
+        # It was there at the sign-in, and was not asked for: the browser is remembered.
+        if any(one.created_at < session.authenticated_at for one in factors):
+            raise RequestRefused("second_factor_needed", "use your second factor first", 401)
     return session
 
 
