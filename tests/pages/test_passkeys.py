@@ -122,13 +122,19 @@ def device(visit, service):
     """A browser with an authenticator in which alice has made a passkey."""
     page = visit()
     authenticator = Authenticator(page)
-    page.goto("/sign-in")
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    sign_in_with_password(page)
+    page.get_by_role("button", name="Not now").click()
     page.wait_for_url("**/me")
     make_passkey(page)
     return page, authenticator
+
+
+def sign_in_with_password(page, username="alice"):
+    page.goto("/sign-in")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.wait_for_function("document.querySelector('[name=passkeys]').value === '1'")
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def sign_out(page, authenticator):
@@ -156,6 +162,19 @@ def test_a_passkey_is_made_listed_and_signs_in_by_the_button(device, service):
     page.goto("/sign-in?continue=/me/factors")
     page.wait_for_url("**/me/factors")
     page.get_by_text("Last used").wait_for()
+
+
+def test_a_passkey_is_offered_after_the_password_and_leads_on(visit, service):
+    page = visit()
+    authenticator = Authenticator(page)
+    sign_in_with_password(page)
+    page.get_by_role("heading", name="Sign in without a password?").wait_for()
+    check(page)
+    page.get_by_role("button", name="Make a passkey").click()
+    page.get_by_role("heading", name="Your recovery codes").wait_for()
+    page.get_by_role("link", name="I have kept them").click()
+    page.wait_for_url("**/me")
+    assert len(authenticator.credentials()) == 1
 
 
 def test_the_button_signs_in_where_nothing_was_filled_in(device):
@@ -227,10 +246,8 @@ def test_nobody_gets_in_with_the_passkey_of_another_account(device, service, vis
     [hers] = authenticator.credentials()
     other = visit()
     his = Authenticator(other)
-    other.goto("/sign-in")
-    other.get_by_label("Username").fill("bob")
-    other.get_by_label("Password").fill(PASSWORD)
-    other.get_by_role("button", name="Sign in", exact=True).click()
+    sign_in_with_password(other, "bob")
+    other.get_by_role("button", name="Not now").click()
     other.wait_for_url("**/me")
     make_passkey(other, "Phone")
     path = "/sign-in/code?continue=/me"

@@ -95,6 +95,7 @@ UNIQUE = {
     "device_code": ("code_hash", "user_code_hash"),
     "factor": ("id", "credential_id"),
     "recovery_code": ("code_hash",),
+    "remembered_browser": ("id", "secret_hash"),
     "throttle": ("name",),
     "familiar": ("name",),
     "audit": ("id",),
@@ -201,6 +202,7 @@ async def furnish(service):
         "INSERT INTO mail VALUES ($1, $2, $3, $4, $5, $6, $7)",
         *("m", b"sealed", 1, "", service.clock(), 2**61, 2**61),
     )
+    await service.remembered_browsers.remember(carol, OPERATOR)
     async with service.throttle.sign_in("bob", "192.0.2.9") as attempt:
         attempt.succeed()
 

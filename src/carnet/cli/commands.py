@@ -15,6 +15,10 @@ __all__ = ["root"]
 COMMANDS: Final = {
     "serve": ("carnet.cli.serve:serve", "Run the authentication service."),
     "user": ("carnet.cli.user:user", "Make, change and list the accounts of the service."),
+    "passwords": (
+        "carnet.cli.passwords:passwords",
+        "Keep passwords from being chosen that have been in a leak.",
+    ),
     "client": (
         "carnet.cli.client:client",
         "Make, change and list the clients that ask for tokens.",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from carnet.errors import ConfigurationError
 
-__all__ = ["ask_passphrase", "read_input", "read_text", "write_output"]
+__all__ = ["ask_passphrase", "output_file", "read_input", "read_text", "write_output"]
 
 MAX_INPUT = 16 * 1024 * 1024
 
@@ -58,8 +61,24 @@ def write_output(path: str, data: bytes, *, secret: bool = False, force: bool = 
     Raises:
         ConfigurationError: if it can't be written, or is there already.
     """
+    with output_file(path, secret=secret, force=force) as file:
+        file.write(data)
+
+
+@contextmanager
+def output_file(path: str, *, secret: bool = False, force: bool = False) -> Iterator[BinaryIO]:
+    """Open what a file's content is written to: it is there once all is written, or not at all.
+
+    Args:
+        path: the file's path, or ``-`` for standard output.
+        secret: whether only its owner may read the file.
+        force: whether a file that is there may be replaced.
+
+    Raises:
+        ConfigurationError: if it can't be written, or is there already.
+    """
     if path == "-":
-        sys.stdout.buffer.write(data)
+        yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     target = Path(path)
@@ -67,7 +86,7 @@ def write_output(path: str, data: bytes, *, secret: bool = False, force: bool = 
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if not secret:

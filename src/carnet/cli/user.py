@@ -13,6 +13,7 @@ from carnet.cli.options import data_options, echo_json, json_option, settings_fr
 from carnet.cli.running import with_service
 from carnet.cli.times import when
 from carnet.cli.user_recovery import email, invite, recover, reset_link
+from carnet.cli.user_transfer import export_accounts, import_accounts
 from carnet.errors import ConfigurationError
 from carnet.server.accounts.accounts import Account
 from carnet.server.audit import OPERATOR
@@ -37,6 +38,8 @@ def user() -> None:
 
 for _command in (email, invite, recover, reset_link):
     user.add_command(_command)
+user.add_command(import_accounts)
+user.add_command(export_accounts)
 
 
 @user.command()
@@ -93,6 +96,7 @@ def list_accounts(as_json: bool, config: Path | None, **given: Any) -> None:
         click.echo("There is no account yet: make one with `carnet user add NAME`.")
     for account in accounts:
         state = "  disabled" if account.disabled else ""
+        state += f"  deleted on {when(account.delete_at)}" if account.delete_at else ""
         click.echo(f"{account.username:24} {', '.join(account.roles) or '-'}{state}")
 
 
@@ -167,8 +171,29 @@ def factors(username: str, as_json: bool, config: Path | None, **given: Any) -> 
         return
     for one in found:
         used = when(one.used_at) if one.used_at is not None else "never"
-        click.echo(f"{one.kind:8} {one.name}  added {when(one.created_at)}  used {used}")
+        click.echo(f"{one.kind:8} {one.name}  added {when(one.created_at)}  used {used}  {one.id}")
     click.echo(f"recovery codes left: {codes_left}")
+
+
+@user.command("remove-factor")
+@click.argument("username")
+@click.argument("factor")
+@data_options
+def remove_factor(username: str, factor: str, config: Path | None, **given: Any) -> None:
+    """Remove one second factor of an account, and end its sessions.
+
+    FACTOR is its id, the last thing on its line of `carnet user factors`.
+    """
+
+    async def work(service: Service) -> bool:
+        account = await service.accounts.find(username)
+        return await service.factors.remove(account, factor, None, OPERATOR)
+
+    if not with_service(settings_from(config, **given), work):
+        raise ConfigurationError(
+            f"{username} has no such factor; `carnet user factors {username}` shows them"
+        )
+    click.echo(f"the factor is removed, and {username} is signed out everywhere")
 
 
 @user.command("reset-factors")
@@ -214,6 +239,20 @@ def enable(username: str, config: Path | None, **given: Any) -> None:
 
     with_service(settings_from(config, **given), work)
     click.echo(f"{username} may sign in again")
+
+
+@user.command()
+@click.argument("username")
+@data_options
+def delete(username: str, config: Path | None, **given: Any) -> None:
+    """Delete an account at once, and end its sessions; that can't be undone."""
+
+    async def work(service: Service) -> None:
+        account = await service.accounts.find(username)
+        await service.deletions.delete(account.id, OPERATOR)
+
+    with_service(settings_from(config, **given), work)
+    click.echo(f"{username} is deleted")
 
 
 @user.command()

@@ -21,7 +21,12 @@ from carnet.server.endpoints import accounts, agents, consents, probes, sessions
 from carnet.server.endpoints.administration import Operation, administer
 from carnet.server.endpoints.device_authorization import authorize_device
 from carnet.server.endpoints.introspection import introspect_token
-from carnet.server.endpoints.metadata import key_set, metadata
+from carnet.server.endpoints.metadata import (
+    key_set,
+    metadata,
+    passkey_endpoints,
+    related_origins,
+)
 from carnet.server.endpoints.openapi import openapi
 from carnet.server.endpoints.operations import ALL_OPERATIONS
 from carnet.server.endpoints.pushed_authorization_request import push_request
@@ -87,6 +92,7 @@ ROUTES = [
     Route("/sessions/current", sessions.end_current_session, methods=["DELETE"]),
     Route("/sessions/{session_id}", sessions.end_session, methods=["DELETE"]),
     Route("/account", accounts.show_account, methods=["GET"]),
+    Route("/account/data", accounts.show_own_data, methods=["GET"]),
     Route("/account/password", accounts.change_password, methods=["POST"]),
     Route("/accounts/{account_id}/sessions", accounts.list_sessions_of_account, methods=["GET"]),
     Route("/accounts/{account_id}/sessions", accounts.end_sessions_of_account, methods=["DELETE"]),
@@ -114,6 +120,8 @@ ROUTES = [
     _open("/.well-known/jwks.json", key_set, "GET"),
     _open("/.well-known/oauth-authorization-server", metadata, "GET"),
     _open("/.well-known/openid-configuration", metadata, "GET"),
+    _open("/.well-known/passkey-endpoints", passkey_endpoints, "GET"),
+    _open("/.well-known/webauthn", related_origins, "GET"),
     Route("/healthz", probes.health),
     Route("/readyz", probes.readiness),
     Route("/metrics", probes.metrics),

@@ -1,8 +1,8 @@
 """The audit log: who did what, when, from where, and why it was refused.
 
 An entry stands in the transaction of what it tells, so neither is there without the other. Entries
-are only ever added, and go when ``audit_retention`` is over. None holds a token, a password or a
-key.
+are only ever added, and go when ``audit_retention`` is over; those about an account that is deleted
+lose what is personal in them. None holds a token, a password or a key.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ __all__ = [
     "Origin",
     "Page",
     "newest",
+    "of_account",
     "page",
     "record",
 ]
@@ -43,11 +44,16 @@ class Event(StrEnum):
     """What may stand in the audit log."""
 
     ACCOUNT_CREATED = "account_created"
+    ACCOUNT_DELETED = "account_deleted"
+    ACCOUNT_DELETION_ASKED = "account_deletion_asked"
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_ENABLED = "account_enabled"
     ACCOUNT_RECLAIMED = "account_reclaimed"
+    ACCOUNT_KEPT = "account_kept"
     AGENT_BEGUN = "agent_begun"
     AGENT_STOPPED = "agent_stopped"
+    BROWSER_FORGOTTEN = "browser_forgotten"
+    BROWSER_REMEMBERED = "browser_remembered"
     CLAIMS_CHANGED = "claims_changed"
     CLIENT_CHANGED = "client_changed"
     CLIENT_CREATED = "client_created"
@@ -65,6 +71,7 @@ class Event(StrEnum):
     FACTORS_RESET = "factors_reset"
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
+    FACTOR_RENAMED = "factor_renamed"
     IDENTITY_LINKED = "identity_linked"
     IDENTITY_UNLINKED = "identity_unlinked"
     KEY_CREATED = "key_created"
@@ -126,6 +133,11 @@ class Entry(NamedTuple):
 async def newest(store: Store, limit: int) -> list[Entry]:
     """Give the newest entries, the newest first."""
     return [Entry(*row) for row in await store.read(sql.AUDIT, LATEST, limit)]
+
+
+async def of_account(store: Store, account_id: str, limit: int) -> list[Entry]:
+    """Give the newest entries about an account, the newest first."""
+    return [Entry(*row) for row in await store.read(sql.AUDIT_OF_ACCOUNT, account_id, limit)]
 
 
 class Following:

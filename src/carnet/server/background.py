@@ -12,6 +12,7 @@ supervised by itself (``recurring``):
     logout_notices  tells clients which sessions have ended         goes on: figures and log
     mail            sends the mails that wait, where that is set up goes on: figures, log, /readyz
     sweep           deletes what nobody needs any more              goes on: figures and log
+    deletions       deletes accounts whose owners want that         goes on: figures and log
     activity        samples this process's own counters             goes on: figures and log
 """
 
@@ -23,6 +24,7 @@ from typing import Final
 
 import structlog
 
+from carnet.server.accounts.deletion import Deletions
 from carnet.server.activity import MINUTE, Activity
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import SECOND, Clock
@@ -69,6 +71,7 @@ class Background:
         stream: what it advances.
         logout_notices: tells clients which sessions have ended.
         delivery: sends the mails that wait; None where no mail is set up.
+        deletions: deletes accounts.
         clock: gives the microseconds since 1970.
         audit_retention: seconds that entries of the audit log are kept; 0 is for ever.
 
@@ -86,6 +89,7 @@ class Background:
         stream: RevocationStream,
         logout_notices: LogoutNotices,
         delivery: Delivery | None,
+        deletions: Deletions,
         clock: Clock,
         audit_retention: int,
     ) -> None:
@@ -134,6 +138,13 @@ class Background:
             ),
             Recurring(
                 "sweep", self.sweep, every=SWEEP_SECONDS, longest_run=600, first=SWEEP_SECONDS
+            ),
+            Recurring(
+                "deletions",
+                deletions.run_due,
+                every=SWEEP_SECONDS,
+                longest_run=600,
+                first=SWEEP_SECONDS,
             ),
             Recurring("activity", self.activity.sample, every=MINUTE, longest_run=60),
         )
@@ -195,6 +206,7 @@ class Background:
             (sql.SWEEP_REVOCATIONS, now - CLOCK_AHEAD),
             (sql.SWEEP_THROTTLES, now),
             (sql.SWEEP_FAMILIAR, now),
+            (sql.SWEEP_REMEMBERED_BROWSERS, now),
             (sql.SWEEP_USED_ONCE, now - CLOCK_AHEAD),
             (sql.SWEEP_CODES, now - ENDED_KEPT),
             (sql.SWEEP_REGISTRATION_TOKENS, now - ENDED_KEPT),

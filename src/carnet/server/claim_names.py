@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["RESERVED_CLAIMS", "STANDARD_CLAIMS", "unreleasable"]
+__all__ = ["OF_THE_ACCOUNT", "RESERVED_CLAIMS", "STANDARD_CLAIMS", "unreleasable"]
 
 RESERVED_CLAIMS: Final = frozenset(
     (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from carnet.errors import ServerError
 from carnet.server.accounts.accounts import Accounts
+from carnet.server.accounts.breached_passwords import BreachedPasswords
+from carnet.server.accounts.deletion import Deletions
 from carnet.server.accounts.email_addresses import EmailAddresses
 from carnet.server.accounts.mailed_codes import CODE_WANTED, MailedCodes
 from carnet.server.accounts.notices import Notices
@@ -25,6 +27,7 @@ from carnet.server.clients.registry import Registry
 from carnet.server.clock import Clock, now
 from carnet.server.factors.factors import Factors
 from carnet.server.factors.passkeys import Passkeys
+from carnet.server.factors.remembered_browsers import RememberedBrowsers
 from carnet.server.keys.data_folder import NEXT_KEY, DataFolder, open_folder, read_folder
 from carnet.server.keys.master_key import create_master_key, read_master_key
 from carnet.server.keys.signing_keys import SigningKeys
@@ -71,7 +74,9 @@ class Service:
         mailed_codes: mails codes that let in.
         outbox: the mails that wait.
         delivery: sends those.
+        deletions: which of them are to go.
         factors: what they sign in with besides their passwords.
+        remembered_browsers: with which browsers they are not asked for those.
         throttle: who has to wait before trying again.
         sessions: who is signed in.
         agents: which programs act for them.
@@ -108,7 +113,9 @@ class Service:
     mailed_codes: MailedCodes
     outbox: Outbox
     delivery: Delivery
+    deletions: Deletions
     factors: Factors
+    remembered_browsers: RememberedBrowsers
     throttle: Throttle
     sessions: Sessions
     agents: Agents
@@ -168,8 +175,11 @@ async def open_service(
         ServerError: if the folder, the database or the master key can't be used.
     """
     store, folder = await _open_data(settings, reading=reading)
-    passwords, closing = Passwords(), ExitStack()
+    closing = ExitStack()
     try:
+        breached = _breached_passwords(settings, closing)
+        passwords = Passwords(breached=breached)
+        closing.callback(passwords.close)
         keys = await _load_keys(store, folder, settings, clock, reading=reading)
         revocations = Revocations(store, settings, clock)
         stream = RevocationStream(store, keys, settings, clock)
@@ -182,6 +192,7 @@ async def open_service(
         accounts = Accounts(store, passwords, revocations, notices, clock)
         if not reading:
             await accounts.prepare()
+        deletions = Deletions(store, revocations, settings, clock)
         id_tokens = IdTokens(keys, settings)
         throttle = Throttle(store, keys, clock)
         addresses = EmailAddresses(store, outbox, links, notices, throttle, clock)
@@ -208,7 +219,9 @@ async def open_service(
             mailed_codes=mailed_codes,
             outbox=outbox,
             delivery=delivery,
+            deletions=deletions,
             factors=Factors(store, keys, revocations, Passkeys(settings), notices, clock),
+            remembered_browsers=RememberedBrowsers(store, settings, clock),
             throttle=throttle,
             sessions=sessions,
             agents=Agents(store, sessions, settings, clock),
@@ -230,21 +243,24 @@ async def open_service(
             revocation_stream=stream,
             logout_notices=logout_notices,
             background=Background(
-                store,
-                keys,
-                registry,
-                stream,
-                logout_notices,
+                *(store, keys, registry, stream, logout_notices),
                 delivery if outbox.is_open else None,
-                clock,
+                *(deletions, clock),
                 settings.audit_retention,
             ),
             folder=folder,
         )
     finally:
         closing.close()
-        passwords.close()
         await store.close()
+
+
+def _breached_passwords(settings: Settings, closing: ExitStack) -> Container[str]:
+    if not settings.breached_passwords:
+        return ()
+    found = BreachedPasswords(settings.breached_passwords)
+    closing.callback(found.close)
+    return found
 
 
 async def _open_data(settings: Settings, *, reading: bool) -> tuple[Store, DataFolder]:

@@ -85,6 +85,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         admin_role: the role of those who may see and end other people's sessions.
         second_factor_roles: the roles whose accounts must sign in with a second factor; one that
             has none adds it at the sign-in.
+        remembered_browser_lifetime: how long somebody who wants that is not asked for a second
+            factor with a browser, unless a role, a client or a request demands one; 0 is not at
+            all.
+        passkey_host: the host that passkeys are for, where it is not the issuer's: a domain that
+            its host is below, or one that names the issuer among its ``related_origins``.
+        related_origins: the origins that may use passkeys of this host, too, told at
+            ``/.well-known/webauthn``.
         revocation_heartbeat: how often the revocation stream says that it is alive.
         private_hosts: the hosts that may stand at addresses which are not public, where the service
             fetches what others publish: metadata documents of clients, and keys of clients and of
@@ -104,6 +111,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         sign_up_email: whether they name an address for that, and choose the password by a link that
             is sent to it.
         sign_in_by_mail: whether a code that is mailed lets in, instead of the password.
+        breached_passwords: a file of passwords that nobody may choose, made by
+            ``carnet passwords build-filter``; by default none but the common ones that are brought.
+        account_deletion_pause: how long an account that its owner wants to be deleted can still be
+            kept, by signing in; 0 deletes it at once.
         client_registration: who may register a client without an administrator (RFC 7591): nobody
             (``off``), whoever holds an initial access token (``token``), or anybody (``open``).
         smtp_host: the mail server; "" is for a service that sends no mail.
@@ -141,6 +152,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     scopes: dict[ScopeName, ScopeRelease] = {}
     admin_role: Annotated[str, Meta(min_length=1)] = "carnet:admin"
     second_factor_roles: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+    remembered_browser_lifetime: Annotated[int, Meta(ge=0, le=365 * DAY)] = 30 * DAY
+    passkey_host: Annotated[str, Meta(pattern=r"^(|[a-z0-9\-]+(\.[a-z0-9\-]+)*)$")] = ""
+    related_origins: tuple[
+        Annotated[str, Meta(pattern=r"^https://[a-z0-9.\-]+(:[0-9]+)?$")], ...
+    ] = ()
     revocation_heartbeat: Annotated[int, Meta(ge=1, le=60)] = 5
     private_hosts: tuple[HostName, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
@@ -155,6 +171,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sign_up: bool = False
     sign_up_email: bool = False
     sign_in_by_mail: bool = False
+    breached_passwords: str = ""
+    account_deletion_pause: Annotated[int, Meta(ge=0, le=365 * DAY)] = 7 * DAY
     client_registration: Literal["off", "token", "open"] = "off"
     smtp_host: Annotated[str, Meta(max_length=253)] = ""
     smtp_port: Annotated[int, Meta(ge=0, le=65535)] = 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from carnet.errors import CarnetError
 from carnet.server.accounts.passwords import MAX_PASSWORD, MIN_PASSWORD, is_common
-from carnet.server.accounts.usernames import canonical_username
+from carnet.server.accounts.usernames import MAX_USERNAME, canonical_username, is_acceptable
 from carnet.server.claim_names import RESERVED_CLAIMS
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "account_of",
     "account_standing",
     "check_password",
+    "chosen_username",
     "claims_text",
     "roles_text",
 ]
@@ -68,6 +69,8 @@ class Account(NamedTuple):
         version: the ``sub_ver`` of its tokens.
         disabled: whether it may not sign in.
         email: its first address that was proved, or "", also where that was not asked for.
+        delete_at: when it is deleted, as its owner wants, in microseconds since 1970; None where
+            nobody wants that.
     """
 
     id: str
@@ -77,6 +80,7 @@ class Account(NamedTuple):
     version: int
     disabled: bool
     email: str = ""
+    delete_at: int | None = None
 
 
 class AccountRow(NamedTuple):
@@ -90,6 +94,7 @@ class AccountRow(NamedTuple):
     disabled_at: int | None
     email: str | None = None
     password_hash: str | None = None
+    delete_at: int | None = None
 
 
 class Standing(NamedTuple):
@@ -122,6 +127,7 @@ def account_of(columns: Sequence[Any]) -> Account:
         version=row.version,
         disabled=row.disabled_at is not None,
         email=row.email or "",
+        delete_at=row.delete_at,
     )
 
 
@@ -130,11 +136,33 @@ def account_standing(text: str) -> Standing:
     return _decode_standing(text)
 
 
-def check_password(password: str, username: str) -> None:
-    """Check that a new password can be taken (NIST SP 800-63B section 5.1.1.2).
+def chosen_username(username: str) -> str:
+    """Give the canonical form of a username that somebody may choose.
 
     Raises:
-        AccountRefused: ``password_invalid`` or ``password_common``.
+        AccountRefused: ``username_invalid``.
+    """
+    name = canonical_username(username)
+    if not is_acceptable(name):
+        raise AccountRefused(
+            f"a username has 1 to {MAX_USERNAME} letters, digits and signs such as . _ - @, "
+            "without spaces, and letters of one script only",
+            code="username_invalid",
+            member="username",
+        )
+    return name
+
+
+def check_password(password: str, username: str, breached: Container[str]) -> None:
+    """Check that a new password can be taken (NIST SP 800-63B section 5.1.1.2).
+
+    Args:
+        password: the password.
+        username: the account's, in its canonical form.
+        breached: those that have been in a leak.
+
+    Raises:
+        AccountRefused: ``password_invalid``, ``password_common`` or ``password_breached``.
     """
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise AccountRefused(
@@ -147,6 +175,13 @@ def check_password(password: str, username: str) -> None:
             "this password is one of those that are tried first; choose another, such as four "
             "words that don't belong together",
             code="password_common",
+            member="password",
+        )
+    if password in breached:
+        raise AccountRefused(
+            "this password has been in a leak of some service, from where it is tried everywhere; "
+            "choose another, such as four words that don't belong together",
+            code="password_breached",
             member="password",
         )
 

@@ -21,18 +21,14 @@ from carnet.server.accounts.account_record import (
     Refusal,
     account_of,
     check_password,
+    chosen_username,
     claims_text,
     roles_text,
 )
 from carnet.server.accounts.notices import Notices
 from carnet.server.accounts.one_time_links import NOT_ME
 from carnet.server.accounts.passwords import MAX_PASSWORD, Passwords
-from carnet.server.accounts.usernames import (
-    MAX_USERNAME,
-    canonical_username,
-    is_acceptable,
-    skeleton,
-)
+from carnet.server.accounts.usernames import canonical_username, skeleton
 from carnet.server.audit import OPERATOR, Event, Origin, record
 from carnet.server.clock import Clock
 from carnet.server.identifiers import new_identifier
@@ -97,16 +93,9 @@ class Accounts:
             AccountRefused: saying what was expected.
             TooBusy: if too many passwords are being hashed.
         """
-        name = canonical_username(username)
-        if not is_acceptable(name):
-            raise AccountRefused(
-                f"a username has 1 to {MAX_USERNAME} letters, digits and signs such as . _ - @, "
-                "without spaces, and letters of one script only",
-                code="username_invalid",
-                member="username",
-            )
+        name = chosen_username(username)
         if password is not None:
-            check_password(password, name)
+            self.check_new_password(password, name)
         row = AccountRow(
             id=new_identifier(),
             username=name,
@@ -148,15 +137,16 @@ class Accounts:
     async def check(self, username: str, password: str) -> Account | Refusal:
         """Give the account that a username and a password belong to, or why there is none.
 
-        Unknown, disabled and known usernames cost the same work. A hash of older parameters is made
-        anew.
+        Unknown, disabled and known usernames cost the same work; a hash that was imported costs
+        what its maker chose besides. One of another system, or of older parameters, is made anew.
 
         Raises:
             TooBusy: if too many sign in at this moment.
         """
         row = await self._by_username(username)
         encoded = None if row is None else row.password_hash
-        right = await self._passwords.check(password[: MAX_PASSWORD + 1], encoded)
+        typed = password[: MAX_PASSWORD + 1]
+        right = await self._passwords.check(typed, encoded)
         if row is None:
             return Refusal("unknown_username", None)
         if not right:
@@ -165,7 +155,7 @@ class Accounts:
         if account.disabled:
             return Refusal("account_disabled", row.id)
         if encoded is not None and self._passwords.is_outdated(encoded):
-            renewed = await self._passwords.hash(password)
+            renewed = await self._passwords.hash(typed)
             await self._store.write(sql.REHASH_PASSWORD, renewed, account.id, encoded)
         return account
 
@@ -300,7 +290,7 @@ class Accounts:
             AccountRefused: if the new password can't be taken, or ``account_changed``.
             TooBusy: if too many passwords are being hashed.
         """
-        check_password(new, account.username)
+        self.check_new_password(new, account.username)
         row = await self._by_id(account.id)
         before = None if row is None else row.password_hash
         if not await self._passwords.check(current, before):
@@ -335,9 +325,17 @@ class Accounts:
         account = await self.by_id(account_id)
         if account is None:
             raise _unknown()
-        check_password(new, account.username)
+        self.check_new_password(new, account.username)
         encoded, now = await self.hash(new), self._clock()
         await self._store.transact(lambda: self.setting_password(account_id, encoded, origin, now))
+
+    def check_new_password(self, password: str, username: str) -> None:
+        """Check that an account may have a password from now on.
+
+        Raises:
+            AccountRefused: saying what was expected.
+        """
+        check_password(password, username, self._passwords.breached)
 
     async def hash(self, password: str) -> str:
         """Hash a password that was checked.
@@ -384,6 +382,7 @@ class Accounts:
         """End what another password ends."""
         yield sql.VOID_LINKS, (now, account_id, NOT_ME)
         yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed", account_id, kept)
+        yield sql.FORGET_BROWSERS, (account_id,)
         yield from self._revocations.revoke_older_versions(account_id, version, now)
         yield from record(now, Event.PASSWORD_CHANGED, origin, account_id=account_id)
         if tell:

@@ -7,16 +7,18 @@ import os
 import secrets
 import unicodedata
 from binascii import b2a_base64
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
 from typing import TypeVar
 
+import structlog
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from carnet.errors import CarnetError
+from carnet.server.accounts.foreign_hashes import HashRefused, read_hash
 
 __all__ = ["MAX_PASSWORD", "MIN_PASSWORD", "Passwords", "TooBusy", "is_common"]
 
@@ -28,6 +30,8 @@ MAX_PASSWORD = 1024
 # OWASP's first recommendation for Argon2id: 19 MiB, two passes, one lane.
 TIME_COST, MEMORY_KIB, LANES = 2, 19 * 1024, 1
 WAITING_PER_WORKER = 16
+
+_log = structlog.get_logger()
 
 
 class TooBusy(CarnetError):
@@ -41,12 +45,15 @@ class Passwords:
 
     Args:
         workers: how many hashes are computed at the same time; by default one a core.
+        breached: the passwords that have been in a leak.
 
     Attributes:
         hash_of_nobody: what a password is compared with where there is no such account.
+        breached: the same.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(self, workers: int | None = None, breached: Container[str] = ()) -> None:
+        self.breached = breached
         self._hasher = PasswordHasher(TIME_COST, MEMORY_KIB, LANES, type=Type.ID)
         self._workers = workers or _cores()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="carnet-password")
@@ -76,20 +83,31 @@ class Passwords:
         """
 
         def verify() -> bool:
-            try:
-                return self._hasher.verify(encoded or self.hash_of_nobody, _prepared(password))
-            except (VerificationError, InvalidHashError):
-                return False
+            if encoded is None or self.is_outdated(encoded):
+                # Also where another system has made the hash: one that takes it less time would
+                # tell such an account from none.
+                self._verify(self.hash_of_nobody, password)
+                return encoded is not None and _belongs_to_foreign(password, encoded)
+            return self._verify(encoded, password)
 
-        return await self._run(verify) and encoded is not None
+        return await self._run(verify)
 
     def is_outdated(self, encoded: str) -> bool:
-        """Tell whether a hash was made with other parameters than today's."""
-        return self._hasher.check_needs_rehash(encoded)
+        """Tell whether a hash was made by another system, or with other parameters than today's."""
+        try:
+            return self._hasher.check_needs_rehash(encoded)
+        except InvalidHashError:
+            return True
 
     def close(self) -> None:
         """Let what is under way finish."""
         self._pool.shutdown()
+
+    def _verify(self, encoded: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(encoded, _prepared(password))
+        except (VerificationError, InvalidHashError):
+            return False
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._pending >= self._workers * (1 + WAITING_PER_WORKER):
@@ -99,6 +117,18 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._pending -= 1
+
+
+def _belongs_to_foreign(password: str, encoded: str) -> bool:
+    """Check a hash that another system has made, or this one with other parameters."""
+    try:
+        _, belongs = read_hash(encoded)
+    except HashRefused as error:
+        _log.error("password_hash_unusable", reason=error.code)
+        return False
+    # The other system may have taken what was typed as it was.
+    typed = password.encode("utf-8", "surrogatepass")
+    return any(belongs(one) for one in dict.fromkeys((typed, _prepared(password))))
 
 
 def _cores() -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from carnet.server.accounts.account_record import check_password
 from carnet.server.accounts.accounts import Account, Accounts
 from carnet.server.accounts.email_addresses import WAIT_SECONDS, EmailAddresses, read_address
 from carnet.server.accounts.one_time_links import (
@@ -211,7 +210,7 @@ class Recovery:
             TooBusy: if too many passwords are being hashed.
         """
         link, account = await self.owner(purpose, secret)
-        check_password(new, account.username)
+        self._accounts.check_new_password(new, account.username)
         encoded = await self._accounts.hash(new)
         now, own = self._clock(), origin._replace(actor=account.id)
 

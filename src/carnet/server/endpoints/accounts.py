@@ -15,6 +15,7 @@ from carnet.server.endpoints.sessions import session_document
 from carnet.server.service import Service
 from carnet.server.web import password_sign_in as signing_in
 from carnet.server.web.bearer import administrator_claims, origin_of, session_claims
+from carnet.server.web.own_data import own_data
 from carnet.server.web.password_sign_in import SignInRefused
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
 
@@ -24,6 +25,7 @@ __all__ = [
     "end_sessions_of_account",
     "list_sessions_of_account",
     "show_account",
+    "show_own_data",
 ]
 
 Password = Annotated[str, Meta(max_length=MAX_PASSWORD)]
@@ -56,6 +58,16 @@ async def show_account(request: Request) -> Response:
             "claims": account.claims,
         }
     )
+
+
+async def show_own_data(request: Request) -> Response:
+    """Give everything that is known of whoever asks."""
+    service: Service = request.app.state.service
+    claims = await session_claims(request)
+    account = await service.accounts.by_id(claims["sub"])
+    if account is None:
+        raise RequestRefused("invalid_request", "there is no such account", 404)
+    return answer(await own_data(service, account))
 
 
 async def change_password(request: Request) -> Response:

@@ -155,13 +155,18 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class AccountDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """An account."""
+    """An account.
+
+    ``delete_at`` says when it is deleted, as its owner wants, in seconds since 1970; it is not
+    there where nobody wants that.
+    """
 
     id: str
     username: str
     roles: tuple[str, ...]
     claims: dict[str, Any]
     disabled: bool
+    delete_at: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccountList(msgspec.Struct, frozen=True, kw_only=True):
@@ -361,6 +366,11 @@ async def _change_account(asked: Asked) -> AccountDocument:
     return account_document(await named_account(asked))
 
 
+async def _delete_account(asked: Asked) -> None:
+    account = await named_account(asked)
+    await asked.service.deletions.delete(account.id, asked.origin)
+
+
 def parameter(asked: Asked, name: str) -> str:
     """Give the one parameter that the query may have, or "".
 
@@ -415,6 +425,7 @@ def account_document(account: Account) -> AccountDocument:
         roles=account.roles,
         claims=account.claims,
         disabled=account.disabled,
+        delete_at=msgspec.UNSET if account.delete_at is None else account.delete_at // SECOND,
     )
 
 
@@ -469,5 +480,10 @@ OPERATIONS: Final = (
     Operation(
         *("PATCH", _ACCOUNT, _change_account, "Change an account"),
         *(AccountChange, AccountDocument, 200),
+    ),
+    Operation(
+        *("DELETE", _ACCOUNT, _delete_account),
+        "Delete an account at once, and end its sessions",
+        *(None, None, 204),
     ),
 )

@@ -8,6 +8,7 @@ import msgspec
 
 from carnet.server.clock import SECOND
 from carnet.server.endpoints.administration import Asked, Operation, named_account
+from carnet.server.web.requests import RequestRefused
 
 __all__ = ["FACTOR_OPERATIONS"]
 
@@ -49,6 +50,14 @@ async def _list_factors(asked: Asked) -> FactorList:
     )
 
 
+async def _remove_factor(asked: Asked) -> None:
+    account, factor_id = await named_account(asked), asked.request.path_params["factor_id"]
+    if "\0" in factor_id or not await asked.service.factors.remove(
+        account, factor_id, None, asked.origin
+    ):
+        raise RequestRefused("invalid_request", "the account has no such factor", 404)
+
+
 async def _reset_factors(asked: Asked) -> None:
     await asked.service.factors.reset((await named_account(asked)).id, asked.origin)
 
@@ -63,6 +72,11 @@ FACTOR_OPERATIONS: Final = (
     Operation(
         *("DELETE", _PATH, _reset_factors),
         "Remove the second factors of an account, and end its sessions",
+        *(None, None, 204),
+    ),
+    Operation(
+        *("DELETE", f"{_PATH}/{{factor_id}}", _remove_factor),
+        "Remove a second factor of an account, and end its sessions",
         *(None, None, 204),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,7 +20,7 @@ from carnet.server.tokens.identity_assertions import IDENTITY_ASSERTION, IDENTIT
 from carnet.server.web.client_authentication import METHODS
 from carnet.server.web.requests import answer
 
-__all__ = ["key_set", "metadata"]
+__all__ = ["key_set", "metadata", "passkey_endpoints", "related_origins"]
 
 PUBLIC = {"Cache-Control": "public, max-age=300"}
 
@@ -58,6 +59,23 @@ async def metadata(request: Request) -> Response:
         **registration_metadata(service.settings),
     }
     return answer(content, headers=PUBLIC)
+
+
+async def passkey_endpoints(request: Request) -> Response:
+    """Tell password managers where passkeys are added and seen to (W3C, passkey endpoints)."""
+    service: Service = request.app.state.service
+    if not service.factors.passkeys.available:
+        raise HTTPException(404)
+    home = f"{service.settings.own_url}/me/factors"
+    return answer({"enroll": f"{home}/passkey", "manage": home}, headers=PUBLIC)
+
+
+async def related_origins(request: Request) -> Response:
+    """Tell browsers who may use passkeys of this host (Web Authentication 3, section 5.11)."""
+    service: Service = request.app.state.service
+    if not service.settings.related_origins:
+        raise HTTPException(404)
+    return answer({"origins": service.settings.related_origins}, headers=PUBLIC)
 
 
 def _authorization(service: Service) -> dict[str, Any]:

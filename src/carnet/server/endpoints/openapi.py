@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from carnet.server.web.requests import answer
 __all__ = ["openapi"]
 
 PUBLIC = {"Cache-Control": "public, max-age=300"}
+_NAMED: Final = re.compile("{([a-z_]+)}")
 REFERENCE = "#/components/schemas/{name}"
 
 ERROR = {
@@ -71,9 +73,11 @@ def _operation(one: Operation) -> dict[str, Any]:
         {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
         for name in one.query
     ]
-    if "{name}" in one.path:
-        named = {"type": "string", "minLength": 1}
-        parameters.append({"name": "name", "in": "path", "required": True, "schema": named})
+    named = {"type": "string", "minLength": 1}
+    parameters += [
+        {"name": name, "in": "path", "required": True, "schema": named}
+        for name in _NAMED.findall(one.path)
+    ]
     success: dict[str, Any] = {"description": one.summary}
     if one.result is not None:
         success["content"] = _content(one.result.__name__)

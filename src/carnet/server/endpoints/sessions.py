@@ -15,7 +15,6 @@ from carnet.server.endpoints.token.answer import first_audience, token_answer
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import FIRST_PARTY, NewSession, Session
-from carnet.server.store import Transaction
 from carnet.server.web.bearer import origin_of, session_claims, token_claims
 from carnet.server.web.cookie_mode import (
     cookie_mode,
@@ -25,13 +24,9 @@ from carnet.server.web.cookie_mode import (
 )
 from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
 from carnet.server.web.known_devices import known_device
-from carnet.server.web.password_sign_in import (
-    SecondFactorNeeded,
-    SignInRefused,
-    account_changing,
-    sign_in,
-)
+from carnet.server.web.password_sign_in import SecondFactorNeeded, SignInRefused, sign_in
 from carnet.server.web.requests import NO_STORE, RequestRefused, answer, read_json
+from carnet.server.web.session_begin import begin_session_of
 
 __all__ = [
     "begin_session",
@@ -86,21 +81,13 @@ async def begin_session(request: Request) -> Response:
     if proof is not None:
         await use_proof(service, proof)
     thumbprint = "" if proof is None else proof.thumbprint
-    new_session = NewSession(
-        FIRST_PARTY,
-        audience,
-        key_thumbprint=thumbprint,
-        authenticated_at=signed_in.authenticated_at,
-        amr=signed_in.amr,
-    )
-
-    def tell(_session_id: str) -> Transaction[bool]:
-        return service.notices.of_new_device(signed_in.account.id, service.clock(), origin)
-
-    told = tell if is_new else None
-    grant = await service.sessions.begin(signed_in.account, new_session, origin, told)
-    if grant is None:
-        raise _refused(account_changing())
+    new_session = NewSession(FIRST_PARTY, audience, key_thumbprint=thumbprint)
+    try:
+        grant = await begin_session_of(
+            service, signed_in, new_session, origin, is_new_device=is_new
+        )
+    except SignInRefused as error:
+        raise _refused(error) from None
     SIGN_INS.labels("accepted").inc()
     if in_cookies and (held := held_refresh_token(request)) is not None:
         # Its cookies are overwritten: nobody could end that session any more.

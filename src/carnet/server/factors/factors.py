@@ -262,15 +262,33 @@ class Factors:
         await self._store.transact(work)
         return codes
 
+    async def rename(self, account_id: str, factor_id: str, name: str, origin: Origin) -> bool:
+        """Call a factor something else, and tell whether it is there.
+
+        Raises:
+            FactorRefused: ``name_invalid``.
+        """
+        checked = _checked_name(name)
+        now = self._clock()
+
+        def work() -> Transaction[bool]:
+            for (kind,) in (yield sql.RENAME_FACTOR, (checked, factor_id, account_id)):
+                about = {"account_id": account_id, "reason": kind}
+                yield from record(now, Event.FACTOR_RENAMED, origin, **about)
+                return True
+            return False
+
+        return await self._store.transact(work)
+
     async def remove(
-        self, account: Account, factor_id: str, session_id: str, origin: Origin
+        self, account: Account, factor_id: str, session_id: str | None, origin: Origin
     ) -> bool:
-        """Remove a factor for its owner; every session but the one that asked ends.
+        """Remove a factor; every session ends but the one of its owner's that asked.
 
         Args:
             account: whose.
             factor_id: which.
-            session_id: of the session that asked; it lives on.
+            session_id: of the session that asked, which lives on; None for an administrator.
             origin: who asked.
 
         Returns:
@@ -281,12 +299,12 @@ class Factors:
         def work() -> Transaction[bool]:
             # Two that remove the last two factors at once are one after the other.
             yield sql.SETTLE_ACCOUNT, (account.id,)
-            if not (yield sql.HOLD_LOGIN, (session_id,)):
+            if session_id is not None and not (yield sql.HOLD_LOGIN, (session_id,)):
                 raise _account_changed()
             for (kind,) in (yield sql.REMOVE_FACTOR, (factor_id, account.id)):
                 about = {"account_id": account.id, "reason": kind}
                 yield from record(now, Event.FACTOR_REMOVED, origin, **about)
-                yield from self._gone(account.id, session_id, now)
+                yield from self._gone(account.id, session_id or "", now)
                 told = "factor_removed", now, origin, KIND_NAMES.get(kind) or str(kind)
                 yield from self._notices.tell(account.id, *told)
                 return True
@@ -320,6 +338,7 @@ class Factors:
         if not (yield sql.FACTORS_OF_ACCOUNT, (account_id,)):
             yield sql.REMOVE_RECOVERY_CODES, (account_id,)
         yield sql.END_SESSIONS_OF_ACCOUNT, (now, "factor_removed", account_id, kept)
+        yield sql.FORGET_BROWSERS, (account_id,)
         for (version,) in (yield sql.RAISE_VERSION, (account_id,)):
             yield from self._revocations.revoke_older_versions(account_id, version, now)
 
@@ -327,11 +346,7 @@ class Factors:
         self, account: Account, row: sql.AddFactor, origin: Origin, *, first: bool
     ) -> bool:
         """Add a factor, and tell whether it was not there already."""
-        name = row.name.strip() or KIND_NAMES[row.kind]
-        if len(name) > MAX_NAME or not name.isprintable():
-            raise FactorRefused(
-                f"a name has at most {MAX_NAME} characters that can be seen", code="name_invalid"
-            )
+        name = _checked_name(row.name.strip() or KIND_NAMES[row.kind])
 
         def work() -> Transaction[bool]:
             if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
@@ -381,6 +396,15 @@ class Factors:
 
 def _row(account_id: str, factor_id: str) -> str:
     return f"{account_id} {factor_id}"
+
+
+def _checked_name(typed: str) -> str:
+    name = typed.strip()
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        raise FactorRefused(
+            f"a name has at most {MAX_NAME} characters that can be seen", code="name_invalid"
+        )
+    return name
 
 
 def _account_changed() -> FactorRefused:

@@ -104,7 +104,7 @@ class Passkeys:
     def __init__(self, settings: Settings) -> None:
         parts = urlsplit(settings.own_url)
         origin = f"{parts.scheme}://{parts.netloc}"
-        host = parts.hostname or ""
+        host = settings.passkey_host or parts.hostname or ""
         self.available = not _is_address(host)
         self._server = Fido2Server(
             PublicKeyCredentialRpEntity(name=settings.brand_name, id=host),

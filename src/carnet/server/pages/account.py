@@ -29,6 +29,7 @@ __all__ = [
     "end_other_sessions",
     "end_session",
     "known_as",
+    "lead_to_password",
     "show_account",
     "show_applications",
     "show_password",
@@ -57,6 +58,11 @@ async def show_password(request: Request) -> Response:
     """Ask for the password until now and the one from now on."""
     session = await require_session(request)
     return _password_page(request, session)
+
+
+async def lead_to_password(request: Request) -> Response:
+    """Lead a password manager to the page (W3C, a well-known URL for changing passwords)."""
+    return redirect(request, "/me/password")
 
 
 async def change_password(request: Request) -> Response:

@@ -40,14 +40,15 @@ EXPIRED = (
 )
 AGAIN = (
     "Sign in again",
-    "Nothing has been changed. What you have sent changes how you sign in: sign in again, come "
-    "back to this page and send it once more.",
+    "Nothing has been changed. What you have sent needs a sign-in of the last ten minutes: sign in "
+    "again, come back to this page and send it once more.",
 )
-SIGN_IN: Final[Mapping[str, tuple[tuple[str, str], Mapping[str, str]]]] = {
-    "sign_in_needed": (EXPIRED, {}),
-    "recent_sign_in_needed": (AGAIN, {"why": "again"}),
+SIGN_IN: Final[Mapping[str, tuple[tuple[str, str], str, Mapping[str, str]]]] = {
+    "sign_in_needed": (EXPIRED, "/sign-in", {}),
+    "recent_sign_in_needed": (AGAIN, "/sign-in", {"why": "again"}),
+    "second_factor_needed": (AGAIN, "/sign-in/once-more", {}),
 }
-"""What leads to the sign-in page: in which words, and with which parameters."""
+"""What leads to signing in: in which words, to which page, and with which parameters."""
 
 
 def error_page(
@@ -72,11 +73,11 @@ def error_page(
 def page_of_refusal(request: Request, error: RequestRefused) -> Response:
     """Show a person why a request was refused."""
     if error.code in SIGN_IN:
-        words, more = SIGN_IN[error.code]
+        words, page, more = SIGN_IN[error.code]
         if request.method == "POST":
             return resend_page(request, *words, 401)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return redirect(request, f"/sign-in?{urlencode({'continue': path, **more})}")
+        return redirect(request, f"{page}?{urlencode({'continue': path, **more})}")
     if error.status == 503:
         return resend_page(request, *UNAVAILABLE, 503)
     title, text = WORDS.get(error.code) or WORDS.get(error.status) or ("This can't be done", "")

@@ -18,11 +18,12 @@ from carnet.server.pages.app_setup import (
     read_setup,
     setup_context,
 )
-from carnet.server.pages.forms import Form
+from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.signed_in import require_recent, require_session
 from carnet.server.service import Service
+from carnet.server.user_agents import device_name
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
 from carnet.server.web.passkey_sign_in import add_passkey as keep_passkey
@@ -31,10 +32,13 @@ from carnet.server.web.passkey_sign_in import ask_for_passkey
 __all__ = [
     "add_app",
     "add_passkey",
+    "ask_name",
     "ask_recovery_codes",
     "ask_removal",
+    "forget_browser",
     "make_recovery_codes",
     "remove_factor",
+    "rename_factor",
     "show_factors",
     "show_new_app",
     "show_new_passkey",
@@ -45,6 +49,8 @@ _log = structlog.get_logger()
 HOME: Final = "/me/factors"
 DONE: Final = {
     "added": "It is added: you are asked for it from the next sign-in on.",
+    "forgotten": "It is forgotten: there you are asked for your second factor again.",
+    "renamed": "It has its new name.",
     "removed": "It is removed, and all your other sessions have ended.",
 }
 
@@ -62,6 +68,8 @@ async def show_factors(request: Request) -> Response:
         passkeys=service.factors.passkeys.available,
         kept=await _kept(service, session.account),
         codes_left=await service.factors.recovery_codes_left(session.account.id),
+        browsers=await service.remembered_browsers.of_account(session.account.id),
+        device_name=device_name,
         done=DONE.get(request.query_params.get("done", ""), ""),
     )
 
@@ -113,9 +121,11 @@ async def add_passkey(request: Request) -> Response:
     except FactorRefused as error:
         field = "name" if error.code == "name_invalid" else "notice"
         return await _passkey_page(request, session, 422, form["name"], **{field: in_words(error)})
+    # Somebody who was on the way elsewhere goes on from there.
+    following = local_path(form["continue"], HOME)
     if not codes:
-        return redirect(request, "/me/factors?done=added")
-    return _codes_page(request, session, codes, added=True)
+        return redirect(request, following if form["continue"] else "/me/factors?done=added")
+    return _codes_page(request, session, codes, added=True, following=following)
 
 
 async def ask_recovery_codes(request: Request) -> Response:
@@ -172,6 +182,60 @@ async def remove_factor(request: Request) -> Response:
     return redirect(request, "/me/factors?done=removed")
 
 
+async def ask_name(request: Request) -> Response:
+    """Ask what a factor is to be called."""
+    service: Service = request.app.state.service
+    session = await require_session(request)
+    factor_id = request.query_params.get("id", "")
+    for factor in await service.factors.of_account(session.account.id):
+        if factor.id == factor_id:
+            return _name_page(request, session, factor.id, factor.name)
+    raise HTTPException(404)
+
+
+async def rename_factor(request: Request) -> Response:
+    """Call a factor something else."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await require_session(request)
+    origin = origin_of(request, session.account.id)
+    try:
+        if not await service.factors.rename(session.account.id, form["id"], form["name"], origin):
+            raise HTTPException(404)
+    except FactorRefused as error:
+        return _name_page(request, session, form["id"], form["name"], 422, in_words(error))
+    return redirect(request, "/me/factors?done=renamed")
+
+
+def _name_page(
+    request: Request,
+    session: BrowserSession,
+    factor_id: str,
+    name: str,
+    status: int = 200,
+    error: str = "",
+) -> Response:
+    return render(
+        request,
+        "factor_name.html",
+        status,
+        session=session,
+        factor_id=factor_id,
+        typed_name=name,
+        error=error,
+    )
+
+
+async def forget_browser(request: Request) -> Response:
+    """Forget a browser; one that is forgotten already is answered alike."""
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    session = await require_session(request)
+    origin = origin_of(request, session.account.id)
+    await service.remembered_browsers.forget(session.account.id, form["id"], origin)
+    return redirect(request, "/me/factors?done=forgotten")
+
+
 async def _passkey_page(
     request: Request,
     session: BrowserSession,
@@ -203,7 +267,12 @@ async def _kept(service: Service, account: Account) -> str:
 
 
 def _codes_page(
-    request: Request, session: BrowserSession, codes: list[str], *, added: bool
+    request: Request,
+    session: BrowserSession,
+    codes: list[str],
+    *,
+    added: bool,
+    following: str = HOME,
 ) -> Response:
     return render(
         request,
@@ -212,7 +281,7 @@ def _codes_page(
         username=session.account.username,
         codes=codes,
         added=added,
-        following=HOME,
+        following=following,
     )
 
 

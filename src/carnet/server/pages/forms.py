@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.requests import Request
 
 from carnet.server.web.browser_session import check_same_origin
 from carnet.server.web.requests import read_form
 
-__all__ = ["Form", "local_path", "typed"]
+__all__ = ["HOME", "Form", "local_path", "typed"]
+
+HOME: Final = "/me"
+"""Where somebody is led who was on the way to nowhere."""
 
 
 class Form:

@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from carnet.server.accounts.throttle import Delayed
 from carnet.server.log import log_failure
-from carnet.server.pages.forms import Form, local_path
+from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import HOME, ask_second_step, duration, enter, in_words
+from carnet.server.pages.sign_in import ask_second_step, duration, enter, in_words
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.mailed_code_sign_in import sign_in_with_code

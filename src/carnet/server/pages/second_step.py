@@ -20,9 +20,9 @@ from carnet.server.pages.app_setup import (
     read_setup,
     setup_context,
 )
-from carnet.server.pages.forms import Form, local_path
+from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import HOME, ask_second_step, duration, enter, in_words
+from carnet.server.pages.sign_in import ask_second_step, duration, enter, in_words
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
@@ -34,6 +34,7 @@ from carnet.server.web.password_sign_in import (
     SignInRefused,
     complete,
 )
+from carnet.server.web.remembered_browser import may_be_remembered, remember_browser
 from carnet.server.web.second_step import end_second_step, first_step
 
 __all__ = ["set_app_up", "show_second_step", "take_code", "take_passkey"]
@@ -63,6 +64,8 @@ async def take_code(request: Request) -> Response:
     try:
         signed_in = await complete(service, proved, origin_of(request), device, form["code"])
         response = await enter(request, signed_in, following)
+        if form["remember"]:
+            await remember_browser(request, response, signed_in.account)
     except SecondFactorNeeded as needed:
         if not needed.kinds:
             return ask_second_step(request, needed, following)
@@ -90,6 +93,8 @@ async def take_passkey(request: Request) -> Response:
             service, form["state"], form["answer"], origin_of(request, proved.account.id), proved
         )
         response = await enter(request, signed_in, following)
+        if form["remember"]:
+            await remember_browser(request, response, signed_in.account)
     except SignInRefused as error:
         return await _refused(request, error, following, proved)
     end_second_step(request, response)
@@ -186,6 +191,10 @@ async def _page(
         by_password=proved.amr == PASSWORD,
         has_app="totp" in await service.factors.kinds(proved.account.id),
         ceremony=await ask_for_passkey(service, "second factor", proved.account),
+        # A part of a day counts as one.
+        remember_days=-(-service.remembered_browsers.seconds // 86_400)
+        if may_be_remembered(service, proved.account)
+        else 0,
         error=error,
         notice_text=notice,
     )

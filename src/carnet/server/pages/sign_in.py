@@ -12,9 +12,10 @@ from starlette.responses import Response
 from carnet.errors import CarnetError
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
-from carnet.server.pages.forms import Form, local_path
+from carnet.server.pages.forms import HOME, Form, local_path
+from carnet.server.pages.passkey_offer import leading_to_offer
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.signed_in import is_recent
+from carnet.server.pages.signed_in import is_recent, require_session
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
@@ -27,18 +28,14 @@ from carnet.server.web.browser_session import (
 )
 from carnet.server.web.known_devices import known_device, remember_device
 from carnet.server.web.passkey_sign_in import ask_for_passkey, sign_in_with_passkey
-from carnet.server.web.password_sign_in import (
-    SecondFactorNeeded,
-    SignedIn,
-    SignInRefused,
-    account_changing,
-)
+from carnet.server.web.password_sign_in import SecondFactorNeeded, SignedIn, SignInRefused
 from carnet.server.web.password_sign_in import sign_in as prove
+from carnet.server.web.remembered_browser import remembered_secret
 from carnet.server.web.second_step import begin_second_step
 
 __all__ = [
-    "HOME",
     "NO_ERRORS",
+    "ask_once_more",
     "ask_second_step",
     "duration",
     "enter",
@@ -50,10 +47,9 @@ __all__ = [
     "step_up",
 ]
 
-HOME = "/me"
 NO_ERRORS: Final[Mapping[str, str]] = {}
 WHY: Final = {
-    "again": "What follows changes how you sign in. Sign in once more to go on.",
+    "again": "What follows needs a sign-in of the last ten minutes. Sign in once more to go on.",
     "late": "That took too long. Sign in again.",
     "password": "Your password is set. Sign in with it now.",
 }
@@ -89,8 +85,12 @@ async def sign_in(request: Request) -> Response:
     try:
         name = await service.addresses.username_of(username)
         device = known_device(request, name)
-        signed_in = await prove(service, name, password, origin_of(request), device)
-        return await enter(request, signed_in, following)
+        remembered = remembered_secret(request)
+        signed_in = await prove(
+            service, name, password, origin_of(request), device, remembered=remembered
+        )
+        next_page = await leading_to_offer(request, form, signed_in, following)
+        return await enter(request, signed_in, next_page)
     except SecondFactorNeeded as needed:
         return ask_second_step(request, needed, following)
     except SignInRefused as error:
@@ -148,6 +148,13 @@ async def step_up(request: Request, session: BrowserSession, following: str) -> 
     return ask_second_step(request, SecondFactorNeeded(proved, ()), following)
 
 
+async def ask_once_more(request: Request) -> Response:
+    """Ask for the second factor of somebody who has signed in without it."""
+    session = await require_session(request)
+    following = local_path(request.query_params.get("continue", ""), HOME)
+    return await step_up(request, session, following)
+
+
 async def enter(
     request: Request, signed_in: SignedIn, following: str, response: Response | None = None
 ) -> Response:
@@ -158,8 +165,7 @@ async def enter(
     """
     response = response or redirect(request, following)
     is_new = not known_device(request, signed_in.account.username)
-    if await begin(request, signed_in, response, is_new_device=is_new) is None:
-        raise account_changing()
+    await begin(request, signed_in, response, is_new_device=is_new)
     remember_device(request, response, signed_in.account.username)
     SIGN_INS.labels("accepted").inc()
     return response

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.log import log_failure
-from carnet.server.pages.forms import Form, local_path
+from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.rendering import render
-from carnet.server.pages.sign_in import HOME, NO_ERRORS, ask_second_step, enter, in_words
+from carnet.server.pages.sign_in import NO_ERRORS, ask_second_step, enter, in_words
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of

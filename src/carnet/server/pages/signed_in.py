@@ -7,7 +7,7 @@ from typing import Final
 from starlette.requests import Request
 
 from carnet.server.clock import SECOND
-from carnet.server.factors.levels import acr_of, demanded_of, reaches
+from carnet.server.factors.levels import PASSWORD, acr_of, demanded_of, reaches
 from carnet.server.service import Service
 from carnet.server.web.browser_session import BrowserSession, current
 from carnet.server.web.requests import RequestRefused
@@ -30,15 +30,21 @@ async def require_session(request: Request) -> BrowserSession:
 
 
 async def require_recent(request: Request) -> BrowserSession:
-    """Give the session of somebody who has signed in some minutes ago.
+    """Give the session of somebody who has signed in some minutes ago, with all that there is.
 
     Raises:
-        RequestRefused: as ``require_session``, and ``recent_sign_in_needed``, which is answered by
-            the sign-in page, too.
+        RequestRefused: as ``require_session``; ``recent_sign_in_needed``, which is answered by the
+            sign-in page, too; and ``second_factor_needed``, by the page that asks for that alone.
     """
+    service: Service = request.app.state.service
     session = await require_session(request)
     if not is_recent(request, session):
         raise RequestRefused("recent_sign_in_needed", "sign in again first", 401)
+    if acr_of(session.amr) == acr_of(PASSWORD):
+        factors = await service.factors.of_account(session.account.id)
+        # It was there at the sign-in, and was not asked for: the browser is remembered.
+        if any(one.created_at < session.authenticated_at for one in factors):
+            raise RequestRefused("second_factor_needed", "use your second factor first", 401)
     return session
 
 

@@ -51,7 +51,8 @@ class SessionEnding:
     async def end_all(self, account_id: str, reason: str, origin: Origin, *, keep: str = "") -> int:
         """End every session of an account, or every one but ``keep``, and give their number.
 
-        What was allowed to begin one, such as a device whose code was typed, begins none any more.
+        What was allowed to begin one, such as a device whose code was typed, begins none any more,
+        and no browser is remembered.
         """
         now = self._clock()
 
@@ -60,6 +61,7 @@ class SessionEnding:
             # and then finds another version of the account.
             versions = yield sql.RAISE_VERSION, (account_id,)
             ended = yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, keep)
+            yield sql.FORGET_BROWSERS, (account_id,)
             for (version,) in versions:
                 # One entry for the account instead of one for each session.
                 yield from self._revocations.revoke_older_versions(account_id, version, now)

@@ -19,10 +19,10 @@ from carnet.browser.origin import comes_from_own_pages
 from carnet.server.accounts.accounts import Account
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import BROWSER, NewSession
-from carnet.server.store import Transaction
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.password_sign_in import SignedIn
 from carnet.server.web.requests import RequestRefused, header_values
+from carnet.server.web.session_begin import begin_session_of
 
 __all__ = ["BrowserSession", "begin", "check_same_origin", "current", "end", "forget"]
 
@@ -55,7 +55,7 @@ async def current(request: Request) -> BrowserSession | None:
 
 async def begin(
     request: Request, signed_in: SignedIn, response: Response, *, is_new_device: bool = False
-) -> BrowserSession | None:
+) -> BrowserSession:
     """Sign an account in with this browser, by a cookie in the response.
 
     An account that was signed in with it already keeps its session, and so the applications that
@@ -68,8 +68,8 @@ async def begin(
         response: which gets the cookie.
         is_new_device: whether its owner is told by mail.
 
-    Returns:
-        The session, or None where the account has changed since it was read.
+    Raises:
+        SignInRefused: ``account_changing``, where the account has changed since it was read.
     """
     service: Service = request.app.state.service
     origin = origin_of(request)
@@ -78,20 +78,13 @@ async def begin(
     if renewed is not None:
         _set_cookie(service, response, renewed.token)
         return BrowserSession(renewed.session_id, account, renewed.authenticated_at, amr)
-    new_session = NewSession(
-        BROWSER, service.settings.audiences[0], authenticated_at=authenticated_at, amr=amr
+    new_session = NewSession(BROWSER, service.settings.audiences[0])
+    grant = await begin_session_of(
+        service, signed_in, new_session, origin, is_new_device=is_new_device
     )
-
-    def tell(_session_id: str) -> Transaction[bool]:
-        return service.notices.of_new_device(account.id, service.clock(), origin)
-
-    told = tell if is_new_device else None
-    grant = await service.sessions.begin(account, new_session, origin, told)
-    if grant is None or grant.authenticated_at is None:
-        return None
     await service.sessions.end_by_refresh_token(before, "signed_in_again", origin, BROWSER)
     _set_cookie(service, response, grant.refresh_token)
-    return BrowserSession(grant.session_id, account, grant.authenticated_at, amr)
+    return BrowserSession(grant.session_id, account, authenticated_at, amr)
 
 
 def _set_cookie(service: Service, response: Response, token: str) -> None:

@@ -98,6 +98,7 @@ async def sign_in(
     origin: Origin,
     device: str = "",
     code: str = "",
+    remembered: bytes = b"",
 ) -> SignedIn:
     """Sign somebody in with a username and a password.
 
@@ -108,19 +109,24 @@ async def sign_in(
         origin: who asks.
         device: names the browser, if the account is known to have signed in with it; else "".
         code: of the second factor, as it was typed, or "".
+        remembered: what the browser shows to be one that is remembered.
 
     Raises:
         SignInRefused: a failure counts against the address and the account.
         SecondFactorNeeded: as ``complete``.
     """
     account = await _check_password(service, username, password, origin, device)
-    return await complete(
-        service, SignedIn(account, PASSWORD, service.clock()), origin, device, code
-    )
+    proved = SignedIn(account, PASSWORD, service.clock())
+    return await complete(service, proved, origin, device, code, remembered)
 
 
 async def complete(
-    service: Service, proved: SignedIn, origin: Origin, device: str = "", code: str = ""
+    service: Service,
+    proved: SignedIn,
+    origin: Origin,
+    device: str = "",
+    code: str = "",
+    remembered: bytes = b"",
 ) -> SignedIn:
     """Decide whether what somebody has proved is enough, and take the code where there is one.
 
@@ -130,6 +136,8 @@ async def complete(
         origin: who asks.
         device: names the browser, if the account is known to have signed in with it; else "".
         code: of the second factor, as it was typed, or "".
+        remembered: what the browser shows to be one that is remembered; it stands for the second
+            factor where none is demanded, and proves none.
 
     Raises:
         SignInRefused: a wrong code counts against the account.
@@ -137,9 +145,12 @@ async def complete(
     """
     account, reached = proved.account, acr_of(proved.amr)
     kinds = await service.factors.kinds(account.id)
-    if not kinds and reaches(reached, demanded_of(account.roles, service.settings)):
+    enough = reaches(reached, demanded_of(account.roles, service.settings))
+    if not kinds and enough:
         return proved
     if not kinds or not code:
+        if enough and await service.remembered_browsers.knows(account.id, remembered):
+            return proved
         raise SecondFactorNeeded(proved, kinds)
     async with in_turn(service.throttle.second_factor(account.id, device)) as attempt:
         amr = await service.factors.check_code(account, code, origin)

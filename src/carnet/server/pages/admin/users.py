@@ -43,11 +43,13 @@ CHANGED: Final = {
     "claims": "The claims are changed; older tokens are refused from now on.",
     "disable": "The account is disabled and signed out everywhere.",
     "enable": "The account may sign in again.",
+    "keep": "The account is kept; it may sign in again.",
     "end": "The session has ended.",
     "link": "The account is linked: what that issuer says of the subject counts for it.",
     "unlink": "The account is not linked any more, and what began with that has ended.",
     "stop": "The program is stopped; it gets nothing more until the user signs in again.",
     "sign-out": "All sessions of the account have ended.",
+    "remove-factor": "The second factor is removed, and all sessions of the account have ended.",
     "reset-factors": "The second factors are removed, and all sessions of the account have ended.",
 }
 DONE: Final = {
@@ -63,10 +65,22 @@ QUESTIONS: Final = {
         "it is enabled again.",
         "Disable the account",
     ),
+    "delete": (
+        "Delete {}?",
+        "All sessions of the account end at once, and everything that is kept about the person is "
+        "deleted. That can't be undone.",
+        "Delete the account",
+    ),
     "sign-out": (
         "Sign {} out everywhere?",
         "All sessions of the account end at once and can't be brought back.",
         "End all sessions",
+    ),
+    "remove-factor": (
+        "Remove a second factor of {}?",
+        "All sessions of the account end at once. Without another factor the password alone lets "
+        "in from then on.",
+        "Remove the factor",
     ),
     "reset-factors": (
         "Remove the second factors of {}?",
@@ -92,6 +106,7 @@ async def list_users(request: Request) -> Response:
         search=search,
         first=not after,
         users=found[:PAGE],
+        done="The account is deleted." if request.query_params.get("done") == "deleted" else "",
         following=found[PAGE - 1].username if len(found) > PAGE else "",
     )
 
@@ -155,7 +170,7 @@ async def ask_about_user(request: Request) -> Response:
         title=title.format(account.username),
         text=text,
         button=button,
-        values={},
+        values={"id": request.query_params.get("id", "")},
         back=f"/admin/users/{account.id}",
         action=f"/admin/users/{account.id}/{change}",
     )
@@ -169,6 +184,8 @@ async def change_user(request: Request) -> Response:
     account = await account_of_address(request)
     origin = origin_of(request, session.account.id)
     change = request.path_params["change"]
+    if change == "delete":
+        return await _delete(request, session, account)
     if change not in CHANGED:
         raise HTTPException(404)
     try:
@@ -183,6 +200,8 @@ async def change_user(request: Request) -> Response:
             await service.accounts.disable(account.id, origin)
         elif change == "enable":
             await service.accounts.enable(account.id, origin)
+        elif change == "keep":
+            await service.deletions.keep(account.id, origin)
         elif change == "end":
             await service.sessions.end_of_account(account.id, form["id"], REASON, origin)
         elif change == "link":
@@ -191,6 +210,8 @@ async def change_user(request: Request) -> Response:
             await service.identities.unlink(account.id, form["issuer"], form["subject"], origin)
         elif change == "stop":
             await service.agents.stop(account.id, form["id"], origin)
+        elif change == "remove-factor":
+            await service.factors.remove(account, form["id"], None, origin)
         elif change == "reset-factors":
             await service.factors.reset(account.id, origin)
         else:
@@ -199,6 +220,16 @@ async def change_user(request: Request) -> Response:
         errors = {_field(error): in_words(error)}
         return await user_page(request, session, account, 422, form.values, errors)
     return redirect(request, f"/admin/users/{quote(account.id)}?done={change}")
+
+
+async def _delete(request: Request, session: BrowserSession, account: Account) -> Response:
+    service: Service = request.app.state.service
+    try:
+        _keep_own_account(session, account)
+    except AccountRefused as error:
+        return await user_page(request, session, account, 422, errors={"account": in_words(error)})
+    await service.deletions.delete(account.id, origin_of(request, session.account.id))
+    return redirect(request, "/admin/users?done=deleted")
 
 
 def _keep_own_role(
@@ -217,7 +248,7 @@ def _keep_own_role(
 def _keep_own_account(session: BrowserSession, account: Account) -> None:
     if account.id == session.account.id:
         raise AccountRefused(
-            "you can't disable the account that you are signed in with", code="account_own"
+            "you can't do that to the account that you are signed in with", code="account_own"
         )
 
 

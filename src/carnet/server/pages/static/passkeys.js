@@ -53,6 +53,12 @@ if (known?.parseRequestOptionsFromJSON) {
   if (form) fillIn(form);
 }
 
+// Whoever signs in with a password where a passkey can be made is offered one after it.
+const able = document.querySelector("input[name=passkeys]");
+if (able && known?.parseCreationOptionsFromJSON) {
+  known.isUserVerifyingPlatformAuthenticatorAvailable().then((is) => (able.value = is ? "1" : ""));
+}
+
 // Passkeys that were removed here vanish from the provider's list, where the browser can tell it.
 const kept = document.querySelector("[data-kept]");
 if (kept && known?.signalAllAcceptedCredentials) {

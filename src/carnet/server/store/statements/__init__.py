@@ -8,6 +8,7 @@ from carnet.server.store.statements.agents import *
 from carnet.server.store.statements.audit import *
 from carnet.server.store.statements.clients import *
 from carnet.server.store.statements.codes import *
+from carnet.server.store.statements.deletion import *
 from carnet.server.store.statements.email_addresses import *
 from carnet.server.store.statements.factors import *
 from carnet.server.store.statements.identities import *

@@ -1,11 +1,51 @@
 """Statements on accounts and on failed sign-ins."""
 
+from __future__ import annotations
+
+from typing import NamedTuple
+
 ADD_ACCOUNT = """
 INSERT INTO account (id, username, password_hash, roles, claims, version, created_at, skeleton)
 VALUES ($1, $2, $3, $4, $5, 1, $6, $7)
 ON CONFLICT DO NOTHING
 RETURNING id
 """
+
+IMPORT_ACCOUNT = """
+INSERT INTO account (id, username, password_hash, roles, claims, version, created_at, skeleton,
+                     disabled_at)
+VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8)
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+
+class ImportAccount(NamedTuple):
+    """The parameters of IMPORT_ACCOUNT."""
+
+    id: str
+    username: str
+    password_hash: str
+    roles: str
+    claims: str
+    now: int
+    skeleton: str
+    disabled_at: int | None
+
+
+# What an account that is to be imported is in the way of, or in whose way it is.
+ACCOUNTS_LIKE = """
+SELECT id, username, created_at FROM account WHERE id = $1 OR username = $2 OR skeleton = $3
+"""
+
+
+class AccountLikeRow(NamedTuple):
+    """What ACCOUNTS_LIKE gives."""
+
+    id: str
+    username: str
+    created_at: int
+
 
 ACCOUNTS_WITHOUT_SKELETON = """
 SELECT id, username FROM account WHERE skeleton IS NULL ORDER BY id LIMIT $1
@@ -19,32 +59,34 @@ UPDATE account SET skeleton =
 WHERE id = $2 AND skeleton IS NULL
 """
 
+# One that is deleted may be there for a while, with nothing in it: delete_at is 0.
 ACCOUNT_BY_USERNAME = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash
-FROM account WHERE username = $1
+  password_hash, delete_at
+FROM account WHERE username = $1 AND COALESCE(delete_at, 1) > 0
 """
 
 ACCOUNT_BY_ID = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash
-FROM account WHERE id = $1
+  password_hash, delete_at
+FROM account WHERE id = $1 AND COALESCE(delete_at, 1) > 0
 """
 
 ACCOUNTS = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash
-FROM account WHERE username > $1 ORDER BY username LIMIT $2
+  password_hash, delete_at
+FROM account WHERE username > $1 AND COALESCE(delete_at, 1) > 0 ORDER BY username LIMIT $2
 """
 
 SEARCH_ACCOUNTS = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash
-FROM account WHERE username > $1 AND username LIKE $2 ESCAPE '!' ORDER BY username LIMIT $3
+  password_hash, delete_at
+FROM account WHERE username > $1 AND username LIKE $2 ESCAPE '!' AND COALESCE(delete_at, 1) > 0
+ORDER BY username LIMIT $3
 """
 
 # Everything that makes older tokens stale also takes the next version.
@@ -96,9 +138,11 @@ RETURNING id
 """
 
 # An account that a session is begun for can't change until the session is there: PostgreSQL would
-# read it as it was, and the change would not see the session.
+# read it as it was, and the change would not see the session. One that its owner wants deleted has
+# to be kept first (KEEP_ACCOUNT).
 HOLD_ACCOUNT = """
-UPDATE account SET version = version WHERE id = $1 AND version = $2 AND disabled_at IS NULL
+UPDATE account SET version = version
+WHERE id = $1 AND version = $2 AND disabled_at IS NULL AND delete_at IS NULL
 RETURNING id
 """
 

@@ -26,6 +26,11 @@ WHERE at > $1 OR (at = $1 AND id > $2)
 ORDER BY at, id LIMIT $3
 """
 
+AUDIT_OF_ACCOUNT = """
+SELECT at, event, account_id, session_id, actor, address, reason
+FROM audit WHERE account_id = $1 ORDER BY at DESC, id LIMIT $2
+"""
+
 SWEEP_AUDIT = """
 DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)
 RETURNING id

@@ -61,6 +61,11 @@ WHERE id = $4 AND (counter < $1 OR (counter = 0 AND $1 = 0))
 RETURNING id
 """
 
+RENAME_FACTOR = """
+UPDATE factor SET name = $1 WHERE id = $2 AND account_id = $3
+RETURNING kind
+"""
+
 REMOVE_FACTOR = """
 DELETE FROM factor WHERE id = $1 AND account_id = $2
 RETURNING kind
@@ -92,4 +97,54 @@ RETURNING account_id
 
 RECOVERY_CODES_LEFT = """
 SELECT COUNT(*) FROM recovery_code WHERE account_id = $1
+"""
+
+ADD_REMEMBERED_BROWSER = """
+INSERT INTO remembered_browser (id, account_id, secret_hash, user_agent, created_at, expires_at)
+SELECT $1, account.id, $2, $3, $4, $5 FROM account WHERE account.id = $6
+"""
+
+
+class AddRememberedBrowser(NamedTuple):
+    """The parameters of ADD_REMEMBERED_BROWSER."""
+
+    id: str
+    secret_hash: bytes
+    user_agent: str
+    now: int
+    expires_at: int
+    account_id: str
+
+
+REMEMBERED_BROWSERS = """
+SELECT id, user_agent, created_at, used_at, expires_at FROM remembered_browser
+WHERE account_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id
+"""
+
+USE_REMEMBERED_BROWSER = """
+UPDATE remembered_browser SET used_at = $1
+WHERE secret_hash = $2 AND account_id = $3 AND expires_at > $1
+RETURNING id
+"""
+
+FORGET_OLD_BROWSERS = """
+DELETE FROM remembered_browser WHERE account_id = $1 AND id NOT IN (
+  SELECT id FROM remembered_browser WHERE account_id = $1 ORDER BY created_at DESC, id LIMIT $2
+)
+"""
+
+FORGET_BROWSER = """
+DELETE FROM remembered_browser WHERE id = $1 AND account_id = $2
+RETURNING id
+"""
+
+FORGET_BROWSERS = """
+DELETE FROM remembered_browser WHERE account_id = $1
+"""
+
+SWEEP_REMEMBERED_BROWSERS = """
+DELETE FROM remembered_browser WHERE id IN (
+  SELECT id FROM remembered_browser WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+)
+RETURNING id
 """
