@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar
 import msgspec
 
 from carnet.server.clients.clients import Client, ClientMetadata, ClientRefused, Secrets
+from carnet.server.clients.profiles import contradicted
 from carnet.server.clients.resources import Resource, ResourceMetadata
 
 __all__ = [
