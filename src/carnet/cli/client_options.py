@@ -10,6 +10,7 @@ import msgspec
 from carnet.cli.members import Members, read_json_file
 from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.server.clients.clients import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE, ClientMetadata
+from carnet.server.clients.profiles import PROFILES
 from carnet.server.factors.levels import ACR_VALUES
 from carnet.server.settings import Algorithm
 
@@ -91,6 +92,61 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "metavar": "ALG",
             "help": "What its ID tokens are signed with: RS256 and the like; by default the first "
             "of the setting signing_algorithms.",
+        },
+    ),
+    "userinfo_signed_response_alg": (
+        "--userinfo-alg",
+        {
+            "type": click.Choice(get_args(Algorithm)),
+            "metavar": "ALG",
+            "help": "Sign the answers of UserInfo with this; they are plain JSON by default.",
+        },
+    ),
+    "subject_type": (
+        "--subject-type",
+        {
+            "type": click.Choice(("public", "pairwise")),
+            "help": "pairwise: it is told another sub of each person than clients elsewhere, so "
+            "that they can't find out together who it is. Stays what it was for those who have "
+            "signed in before.",
+        },
+    ),
+    "sector_identifier_uri": (
+        "--sector-identifier-uri",
+        {
+            "metavar": "URL",
+            "help": "With --subject-type pairwise: clients whose redirect URIs are listed there "
+            "are told the same sub. It is fetched now.",
+        },
+    ),
+    "client_uri": ("--client-uri", {"metavar": "URL", "help": "Its home page."}),
+    "logo_uri": (
+        "--logo-uri",
+        {"metavar": "URL", "help": "Its picture. Kept, and shown to nobody."},
+    ),
+    "policy_uri": (
+        "--policy-uri",
+        {"metavar": "URL", "help": "Its privacy policy; linked where people are asked."},
+    ),
+    "tos_uri": (
+        "--tos-uri",
+        {"metavar": "URL", "help": "Its terms of service; linked where people are asked."},
+    ),
+    "authorization_signed_response_alg": (
+        "--answer-alg",
+        {
+            "type": click.Choice(get_args(Algorithm)),
+            "metavar": "ALG",
+            "help": "What answers of the authorization endpoint are signed with where it asks for "
+            "that (JARM); by default as its ID tokens.",
+        },
+    ),
+    "introspection_signed_response_alg": (
+        "--introspection-alg",
+        {
+            "type": click.Choice(get_args(Algorithm)),
+            "metavar": "ALG",
+            "help": "What answers about tokens are signed with where it asks for that (RFC 9701).",
         },
     ),
     "id_token_encrypted_response_alg": (
@@ -178,6 +234,14 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "type": click.Choice(ACR_VALUES),
             "help": "What a sign-in for it has to amount to; aal2 is two factors.",
+        },
+    ),
+    "profile": (
+        "--profile",
+        {
+            "type": click.Choice(tuple(PROFILES)),
+            "help": "Hold it to a profile of FAPI 2.0: it signs with a key of its own, pushes its "
+            "requests and gets key-bound tokens only.",
         },
     ),
     "dpop_bound_access_tokens": (

@@ -24,6 +24,7 @@ from carnet.server.clients.consents import Consents
 from carnet.server.clients.fetched_keys import FetchedKeys
 from carnet.server.clients.registrations import Registrations
 from carnet.server.clients.registry import Registry
+from carnet.server.clients.subjects import Subjects
 from carnet.server.clock import Clock, now
 from carnet.server.factors.factors import Factors
 from carnet.server.factors.passkeys import Passkeys
@@ -82,6 +83,7 @@ class Service:
         agents: which programs act for them.
         identities: who they are at other issuers.
         registry: the clients, and what tokens may be for.
+        subjects: what accounts are called for clients.
         registrations: the clients that register themselves.
         fetched_keys: those that clients and issuers publish whom administrators have named.
         strangers_keys: those that clients publish that no administrator has registered, apart, so
@@ -121,6 +123,7 @@ class Service:
     agents: Agents
     identities: Identities
     registry: Registry
+    subjects: Subjects
     registrations: Registrations
     fetched_keys: FetchedKeys
     strangers_keys: FetchedKeys
@@ -193,7 +196,7 @@ async def open_service(
         if not reading:
             await accounts.prepare()
         deletions = Deletions(store, revocations, settings, clock)
-        id_tokens = IdTokens(keys, settings)
+        id_tokens, subjects = IdTokens(keys, settings), Subjects(keys)
         throttle = Throttle(store, keys, clock)
         addresses = EmailAddresses(store, outbox, links, notices, throttle, clock)
         recovery = Recovery(store, accounts, addresses, links, outbox, throttle, clock)
@@ -227,6 +230,7 @@ async def open_service(
             agents=Agents(store, sessions, settings, clock),
             identities=Identities(store, sessions, settings, clock),
             registry=registry,
+            subjects=subjects,
             registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
             fetched_keys=fetched_keys,
             strangers_keys=strangers_keys,
@@ -235,7 +239,7 @@ async def open_service(
             access_tokens=AccessTokens(keys, registry, settings),
             id_tokens=id_tokens,
             identity_assertions=IdentityAssertions(keys, settings),
-            codes=AuthorizationCodes(store, sessions, clock),
+            codes=AuthorizationCodes(store, sessions, subjects, clock),
             documents=documents,
             device_codes=DeviceCodes(store, keys, sessions, clock),
             pushed_requests=PushedRequests(keys, clock),

@@ -29,7 +29,7 @@ LARGEST = 2**63 - 1
 
 def new_session(secret_hash):
     """Give the values of ADD_SESSION."""
-    granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, "pwd", None)
+    granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, "pwd", None, None)
     return statements.AddSession("s1", secret_hash, *granted, *(ACCOUNT[0], 1))
 
 
@@ -140,6 +140,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ADD_SESSION": new_session(b"h"),
         "SESSION_BY_SECRET": (b"h",),
         "ROTATE": (1, "", b"h", 1, 1, "c", ""),
+        "USE_REFRESH_TOKEN": (1, "", b"h", 1, 1, "c", ""),
         "HEAL": (1, 1, b"h"),
         "ADD_ACCOUNT": ACCOUNT,
         "ACCOUNTS": ("", 1),
@@ -166,6 +167,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "DISABLE_ACCOUNT": (1, "a"),
         "REHASH_PASSWORD": ("h", "a", "h"),
         "SESSIONS_OF_ACCOUNT": ("a", 1, 1),
+        "SUBJECTS_OF_ACCOUNT": ("a", 1),
         "END_SESSION": (1, "r", "s"),
         "END_SESSION_OF_ACCOUNT": (1, "r", "s", "a"),
         "END_SESSIONS_OF_LOGIN": (1, "r", "s"),
@@ -222,6 +224,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "REPLACE_DYNAMIC_CLIENT": (None, "{}", 1, "dynamic.c"),
         "ADD_REGISTRATION_TOKEN": ("t", b"h", 1, None, None),
         "USE_REGISTRATION_TOKEN": (b"h", 1),
+        "GOOD_REGISTRATION_TOKEN": (b"h", 1),
         "SWEEP_REGISTRATION_TOKENS": (1, 1),
         "END_SESSIONS_OF_ACCOUNT": (1, "r", "a", "s"),
         "SWEEP_SESSIONS": (1, 1),
@@ -294,7 +297,7 @@ def test_of_two_hundred_rotations_of_one_generation_one_is_done(play):
         return [rows for rows in outcomes if rows]
 
     assert play(scene) == [
-        [(b"hash", "s1", "a1", "client", "orders", "", "", 1, "pwd", 1, '[1,["ADMIN"],{}]')]
+        [(b"hash", "s1", "a1", "client", "orders", "", "", 1, "pwd", 1, None, '[1,["ADMIN"],{}]')]
     ]
 
 
@@ -633,7 +636,7 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
             await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:6], number)
         for session, account, client, login in sessions:
             given = (session, session.encode(), client, "orders", "", "", 1, 9)
-            more = ("", "", login, 1, "pwd", None, account, 1)
+            more = ("", "", login, 1, "pwd", None, None, account, 1)
             assert await store.write(statements.ADD_SESSION, *given, *more)
         await store.write("UPDATE session SET ended_at = 2, ended_reason = 'x' WHERE id = 'over'")
         await store.write(getattr(statements, name), 5, "why", *values)
@@ -648,8 +651,8 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
 def test_a_login_of_an_account_that_may_not_sign_in_is_none(play):
     async def scene(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
-        given = ("s1", b"h", "app", "orders", "", "", 1, 9, "", "", None, 1, "pwd", None, "a1", 1)
-        await store.write(statements.ADD_SESSION, *given)
+        given = ("s1", b"h", "app", "orders", "", "", 1, 9, "", "", None, 1, "pwd", None, None)
+        await store.write(statements.ADD_SESSION, *given, "a1", 1)
         look = (statements.LOGIN_BY_SECRET, b"h", 0, "app", 2, 0)
         found = [len(await store.read(*look))]
         await store.write(statements.DISABLE_ACCOUNT, 1, "a1")

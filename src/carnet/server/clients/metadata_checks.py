@@ -23,6 +23,9 @@ from carnet.server.clients.clients import (
 )
 from carnet.server.clients.federated_credentials import BadCredential, check_credential
 from carnet.server.clients.identity_policy import wrong_in_identity_policy
+from carnet.server.clients.own_pages import PAGES
+from carnet.server.clients.profiles import wrong_in_profile
+from carnet.server.clients.subjects import hosts_of
 from carnet.server.resource_urls import canonical_resource
 
 __all__ = ["check_metadata"]
@@ -64,12 +67,20 @@ def check_metadata(metadata: ClientMetadata) -> None:
         raise ClientRefused(
             "introspects needs a token_endpoint_auth_method other than none", member="introspects"
         )
+    for name in PAGES:
+        address = getattr(metadata, name)
+        if address is not None:
+            _check_address(name, address, web)
     _check_code_protection(metadata)
+    _check_subjects(metadata)
     _check_exchange(metadata)
     for member, text in wrong_in_identity_policy(metadata, (TOKEN_EXCHANGE, JWT_BEARER)):
         raise ClientRefused(text, member=member)
     _check_federation(metadata)
     _check_keys(metadata)
+    for member, text in wrong_in_profile(metadata, keys_of(metadata)):
+        code = "invalid_redirect_uri" if member == "redirect_uris" else None
+        raise ClientRefused(text, code=code, member=member)
 
 
 def _check_code_protection(metadata: ClientMetadata) -> None:
@@ -82,6 +93,35 @@ def _check_code_protection(metadata: ClientMetadata) -> None:
     if metadata.require_pkce and not metadata.require_nonce:
         raise ClientRefused(
             "require_nonce is for a client with require_pkce false", member="require_nonce"
+        )
+
+
+def _check_subjects(metadata: ClientMetadata) -> None:
+    sector = metadata.sector_identifier_uri
+    if sector is not None:
+        if metadata.subject_type != "pairwise":
+            raise ClientRefused(
+                "sector_identifier_uri is for the subject_type pairwise",
+                member="sector_identifier_uri",
+            )
+        if not sector.startswith("https://"):
+            text = "sector_identifier_uri is an https URL"
+            raise ClientRefused(text, member="sector_identifier_uri")
+        _check_address("sector_identifier_uri", sector, check_web_address)
+    if metadata.subject_type != "pairwise":
+        return
+    if sector is None and len(hosts_of(metadata)) > 1:
+        raise ClientRefused(
+            "the subject_type pairwise with redirect_uris of several hosts needs a "
+            "sector_identifier_uri, which says that they belong together",
+            member="sector_identifier_uri",
+        )
+    # What such a client carries elsewhere names people by the ids of their accounts.
+    beyond = [grant for grant in metadata.grant_types if grant in (TOKEN_EXCHANGE, JWT_BEARER)]
+    if beyond:
+        raise ClientRefused(
+            f"the subject_type pairwise does not go with the grant {beyond[0]}",
+            member="subject_type",
         )
 
 
@@ -162,9 +202,13 @@ def _check_keys(metadata: ClientMetadata) -> None:
             "private_key_jwt needs jwks with a public key that verifies signatures, or jwks_uri",
             member="jwks",
         )
-    if metadata.require_signed_request_object and not signs:
+    # Keys that are published are fetched for whoever has proved to be the client, and so for what
+    # it pushes alone.
+    published = metadata.jwks_uri is not None and metadata.require_pushed_authorization_requests
+    if metadata.require_signed_request_object and not (signs or published):
         raise ClientRefused(
-            "require_signed_request_object needs jwks with a public key that verifies signatures",
+            "require_signed_request_object needs jwks with a public key that verifies signatures, "
+            "or jwks_uri with require_pushed_authorization_requests",
             member="require_signed_request_object",
         )
     alg = metadata.id_token_encrypted_response_alg

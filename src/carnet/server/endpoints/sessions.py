@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.passwords import MAX_PASSWORD
+from carnet.server.clients.clients import FIRST_PARTY_CLIENT
 from carnet.server.clock import SECOND
 from carnet.server.endpoints.token.answer import first_audience, token_answer
 from carnet.server.metrics import SIGN_INS
@@ -65,7 +66,7 @@ async def begin_session(request: Request) -> Response:
     in_cookies = cookie_mode(request)
     given = await read_json(request, SignIn)
     audience = first_audience(service, given.resource)
-    proof = prove_at_token_endpoint(request)
+    proof = prove_at_token_endpoint(request, FIRST_PARTY_CLIENT)
     origin = origin_of(request)
     name = await service.addresses.username_of(given.username)
     device = known_device(request, name)
@@ -138,7 +139,9 @@ async def end_current_session(request: Request) -> Response:
     # Whichever service the token is for: it can end nothing but its own session, and who signs out
     # does it with the token at hand.
     claims = await token_claims(request, any_audience=True)
-    await service.sessions.end(claims["sid"], "signed_out", origin_of(request, claims["sub"]))
+    about = claims["sid"], claims["sub_ver"], claims["jti"]
+    actor = await service.sessions.account_of_token(*about) or claims["sub"]
+    await service.sessions.end(claims["sid"], "signed_out", origin_of(request, actor))
     return Response(status_code=204, headers=NO_STORE)
 
 

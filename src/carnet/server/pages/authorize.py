@@ -21,6 +21,7 @@ from carnet.jose.encoding import b64url_encode, json_encode
 from carnet.server.accounts.throttle import Delayed
 from carnet.server.clients.acting import programs_that_may_act
 from carnet.server.clients.clients import Client
+from carnet.server.clients.own_pages import own_pages
 from carnet.server.clients.unregistered import UnregisteredKind, shown_name, unregistered_kind
 from carnet.server.clock import SECOND
 from carnet.server.factors.levels import ACR_VALUES, acr_of, demanded_of, highest, reaches
@@ -87,10 +88,10 @@ class _Asked(NamedTuple):
         return AuthorizationRefused(
             error,
             description,
+            self.client,
             self.request.redirect_uri,
             self.request.state,
             self.request.response_mode,
-            unregistered=self.client.unregistered,
         )
 
 
@@ -143,7 +144,9 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
             text = f"the program at {host} has asked for what it can't have: {error}"
             return _tell_person(request, text, 400)
         content = {"error": error.code, "error_description": str(error), "state": error.state}
-        return answer_client(request, error.redirect_uri, error.response_mode, content)
+        return await answer_client(
+            request, error.client, error.redirect_uri, error.response_mode, content
+        )
 
 
 async def _read(request: Request, query: str, *, decided: bool) -> _Asked:
@@ -239,6 +242,7 @@ async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
     if not _is_strong(asked, session):
         return await _step_up(request, asked, session)
     if decision["decision"] != "allow":
+        await _use_up(asked)
         raise asked.refusal("access_denied", "the person did not allow it")
     await asked.service.consents.grant(
         *(session.account.id, asked.client.id, asked.request.audience, asked.request.scope),
@@ -278,15 +282,18 @@ def _is_strong(asked: _Asked, session: BrowserSession) -> bool:
 
 def _is_expected(asked: _Asked, account_id: str) -> bool:
     """Tell whether it is whom the client expects, if it expects anybody."""
-    request = asked.request
+    service, request = asked.service, asked.request
+    own = service.subjects.of(asked.client, account_id)
     if request.id_token_hint is not None:
         try:
-            expected = asked.service.id_tokens.read_hint(request.id_token_hint).subject
+            hint = service.id_tokens.read_hint(request.id_token_hint)
         except InvalidToken:
             raise asked.refusal("invalid_request", "the id_token_hint is not good") from None
-        if expected != account_id:
+        # Each client has its own name for somebody, where it has not the same as all.
+        other = None if hint["aud"] == asked.client.id else service.registry.client(hint["aud"])
+        if hint.subject != (own if other is None else service.subjects.of(other, account_id)):
             return False
-    return not request.subjects or account_id in request.subjects
+    return not request.subjects or own in request.subjects
 
 
 async def _needs_consent(asked: _Asked, session: BrowserSession) -> bool:
@@ -388,16 +395,13 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
         audience=audience,
         scopes=registry.scopes.describe(asked.request.scopes, registry.resource(audience)),
         programs=programs_that_may_act(registry, audience, asked.request.scopes),
+        own_pages=own_pages(client),
         query=asked.query,
     )
 
 
 async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -> Response:
-    pushed = pushed_uri(asked.given)
-    if pushed is not None and not await asked.service.used_once.first_use(
-        "pushed", asked.client.id, pushed, microseconds=USED_KEPT
-    ):
-        raise asked.refusal("invalid_request_uri", "the request_uri was used before")
+    await _use_up(asked)
     if asked.client.unregistered:
         await asked.service.registry.unregistered.note_use(asked.client)
     code = await asked.service.codes.issue(
@@ -405,9 +409,19 @@ async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -
         *(session.authenticated_at, session.amr),
     )
     parameters = {"code": code, "state": asked.request.state}
-    return answer_client(
-        request, asked.request.redirect_uri, asked.request.response_mode, parameters
+    return await answer_client(
+        *(request, asked.client, asked.request.redirect_uri, asked.request.response_mode),
+        parameters,
     )
+
+
+async def _use_up(asked: _Asked) -> None:
+    """Use up what the client has pushed, once the person has decided (RFC 9126 section 7.3)."""
+    pushed = pushed_uri(asked.given)
+    if pushed is not None and not await asked.service.used_once.first_use(
+        "pushed", asked.client.id, pushed, microseconds=USED_KEPT
+    ):
+        raise asked.refusal("invalid_request_uri", "the request_uri was used before")
 
 
 def _tell_person(

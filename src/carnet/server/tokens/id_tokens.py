@@ -1,16 +1,18 @@
 """ID tokens, which tell a client who has signed in, and logout tokens, which tell that it is over.
 
-OpenID Connect Core section 2, and OpenID Connect Back-Channel Logout section 2.4.
+OpenID Connect Core section 2, and OpenID Connect Back-Channel Logout section 2.4; and the answers
+of the authorization endpoint (JARM section 2.1) and of UserInfo where a client wants them signed.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 from carnet.errors import InvalidToken
 from carnet.jose import jws
-from carnet.jose.encoding import b64url_encode, json_decode
+from carnet.jose.encoding import b64url_encode, json_decode, json_encode
 from carnet.jose.key import Key
 from carnet.jwt.claims import Claims
 from carnet.jwt.signer import Signer
@@ -28,6 +30,7 @@ __all__ = ["LOGOUT_EVENT", "IdTokens"]
 
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_TOKEN_LIFETIME: Final = 120
+ANSWER_LIFETIME: Final = 120
 MAX_HINT: Final = 16 * 1024
 
 
@@ -66,7 +69,7 @@ class IdTokens:
         key = await self._key(client)
         claims: dict[str, Any] = {
             **self._scopes.released(account, grant.scope.split(), "id_token"),
-            "sub": grant.account_id,
+            "sub": grant.sub,
             "aud": client.id,
             "azp": client.id,
             "sid": grant.session_id,
@@ -77,10 +80,10 @@ class IdTokens:
             claims["nonce"] = nonce
         return self._signer(client, key, "JWT", self._lifetime).sign(claims)
 
-    async def logout(self, client: Client, account_id: str, session_id: str) -> str:
-        """Make the token that tells a client that a session has ended."""
+    async def logout(self, client: Client, subject: str, session_id: str) -> str:
+        """Make the token that tells a client that a session of somebody has ended."""
         claims = {
-            "sub": account_id,
+            "sub": subject,
             "aud": client.id,
             "sid": session_id,
             "jti": new_identifier(),
@@ -88,6 +91,22 @@ class IdTokens:
         }
         key = await self._key(client)
         return self._signer(client, key, "logout+jwt", LOGOUT_TOKEN_LIFETIME).sign(claims)
+
+    async def userinfo(self, client: Client, claims: Mapping[str, Any]) -> str | None:
+        """Sign an answer of UserInfo, where the client wants it signed; else None."""
+        alg = client.metadata.userinfo_signed_response_alg
+        if alg is None:
+            return None
+        key = await self._key(client, alg)
+        said = {**claims, "iss": self._issuer, "aud": client.id}
+        # Of a type of its own: it says who somebody is, and not that they have signed in.
+        return jws.sign(json_encode(said), key, {"typ": "userinfo+jwt"})
+
+    async def answer(self, client: Client, parameters: Mapping[str, str]) -> str:
+        """Sign an answer of the authorization endpoint."""
+        key = await self._key(client, client.metadata.authorization_signed_response_alg)
+        signer = Signer(key, issuer=self._issuer, lifetime=ANSWER_LIFETIME, type="JWT")
+        return signer.sign({**parameters, "aud": client.id})
 
     def verify(self, token: str, client: Client) -> Claims:
         """Check an ID token that a client was given and that is still good.
@@ -121,8 +140,8 @@ class IdTokens:
             raise _no_hint()
         return Claims(claims)
 
-    async def _key(self, client: Client) -> Key:
-        alg = client.metadata.id_token_signed_response_alg
+    async def _key(self, client: Client, alg: str | None = None) -> Key:
+        alg = alg or client.metadata.id_token_signed_response_alg
         return await self._keys.signing_with(alg or self._alg)
 
     def _signer(self, client: Client, key: Key, type: str, lifetime: int) -> Signer:
