@@ -16,6 +16,7 @@ from tests.server.conftest import PASSWORD
 from carnet.server.app import ROUTES, build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import DEVICE_CODE, ClientMetadata
+from carnet.server.provider_settings import ProviderSettings
 from carnet.server.service import open_service
 from carnet.server.settings import Settings
 
@@ -26,7 +27,12 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
 JSON = (b"content-type", b"application/json")
 # What is off unless it is switched on.
-EVERYTHING = {"sign_up": True, "client_registration": "open"}
+EVERYTHING = {
+    "sign_up": True,
+    "client_registration": "open",
+    # At an address that nobody is let connect to.
+    "providers": {"x": ProviderSettings(client_id="x", issuer="https://192.0.2.1")},
+}
 # What a browser sends with a form of one of the service's own pages.
 OWN_PAGE = [
     (b"accept", b"text/html"),
@@ -269,6 +275,12 @@ GOOD_FORMS = {
         }
     ],
     "/sign-in": [{"username": "alice", "password": "x", "continue": "/me", "login_hint": "x"}],
+    "/sign-in/with": [{"provider": "x", "continue": "/me"}],
+    "/sign-in/with/{name}/callback": [{"state": "x", "code": "x", "iss": "x", "error": "x"}],
+    "/sign-in/with/{name}/logout": [{"logout_token": "e30.e30.x"}],
+    "/sign-in/new-account": [{"username": "carol"}],
+    "/me/providers/connect": [{"provider": "x"}],
+    "/me/providers/disconnect": [{"issuer": "x", "subject": "x"}],
     "/sign-up": [{"username": "carol", "new_password": "x", "continue": "/me"}],
     "/me": [{"done": "x"}],
     "/me/password": [{"current_password": "x", "new_password": "x"}],

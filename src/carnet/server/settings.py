@@ -12,6 +12,7 @@ from msgspec import Meta
 from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
 from carnet.server.networks import Networks
+from carnet.server.provider_settings import ProviderName, ProviderSettings
 from carnet.server.resource_urls import canonical_resource
 
 __all__ = [
@@ -86,8 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             has none adds it at the sign-in.
         revocation_heartbeat: how often the revocation stream says that it is alive.
         private_hosts: the hosts that may stand at addresses which are not public, where the service
-            fetches what others publish: metadata documents of clients, and keys of clients and of
-            trusted issuers.
+            asks others: for metadata documents of clients, for keys of clients and of trusted
+            issuers, and for who has signed in with a provider.
         trusted_proxies: addresses and networks of proxies whose X-Forwarded-For is believed.
         stop_delay: how long the service takes new requests once it was told to stop, while
             ``/readyz`` says 503: until those who send them have noticed.
@@ -100,6 +101,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             the one that says that the service is ready, and the one that says why it can't start.
         audit_retention: how long entries of the audit log are kept; 0 is for ever.
         sign_up: whether people may make accounts for themselves.
+        providers: the services that people may sign in with instead of a password, by a name of
+            one's own.
         client_registration: who may register a client without an administrator (RFC 7591): nobody
             (``off``), whoever holds an initial access token (``token``), or anybody (``open``).
         brand_name: what the pages call the service.
@@ -141,6 +144,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     json_log: bool = False
     audit_retention: Annotated[int, Meta(ge=0, le=100 * 365 * DAY)] = 0
     sign_up: bool = False
+    providers: dict[ProviderName, ProviderSettings] = {}
     client_registration: Literal["off", "token", "open"] = "off"
     brand_name: Annotated[str, Meta(min_length=1, max_length=60)] = "Carnet"
     brand_logo: str = ""

@@ -180,7 +180,9 @@ def _explain(problem: str, found: Mapping[str, _Given]) -> str:
     if not name:
         return f"a setting is wrong: {problem}"
     expected = f"{expected[:1].lower()}{expected[1:]}"
-    return f"the setting {name} is wrong{_place(name, found)}: {expected}"
+    inside = place.removeprefix(name).removesuffix("`").replace("[...]", "").lstrip(".")
+    where = f" {inside}:" if inside else ""
+    return f"the setting {name} is wrong{_place(name, found)}:{where} {expected}"
 
 
 def _place(name: str, found: Mapping[str, _Given]) -> str:

@@ -31,7 +31,23 @@ LARGEST = 2**63 - 1
 
 def new_session(secret_hash):
     """Give the values of ADD_SESSION."""
-    granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, "pwd", None)
+    granted = (
+        "client",
+        "orders",
+        "",
+        "",
+        1,
+        LARGEST,
+        "",
+        "",
+        None,
+        1,
+        "pwd",
+        None,
+        None,
+        None,
+        None,
+    )
     return statements.AddSession("s1", secret_hash, *granted, *(ACCOUNT[0], 1))
 
 
@@ -181,7 +197,9 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "SIGN_IN_ELSEWHERE": ("c", "https://idp.example", 1, "x"),
         "ADD_IDENTITY_SESSION": ("s", b"h", "c", "", "", 1, 1, 1, "https://idp.example", "a"),
         "CARRY_IDENTITY_SESSION_ON": (1, "", 1, "s"),
-        "END_SESSIONS_OF_IDENTITY": (1, "r", "a", "https://idp.example"),
+        "END_SESSIONS_OF_IDENTITY": (1, "r", "a", "https://idp.example", "s"),
+        "END_SESSIONS_OF_PROVIDER": (1, "r", "https://idp.example", None, None),
+        "USE_IDENTITY": ("n", 1, "https://idp.example", "x"),
         "SIGNED_IN": ("s", "c", 1, 1),
         "ADD_FACTOR": ("f", "totp", "n", None, b"s", 1, "", 1, "a"),
         "FACTORS_OF_ACCOUNT": ("a",),
@@ -194,7 +212,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "REMOVE_RECOVERY_CODES": ("a",),
         "RECOVERY_CODES_LEFT": ("a",),
         "ADD_CONSENT": ("c", "orders", "openid", 1, "a"),
-        "RENEW_LOGIN": (0, 2, "pwd", 2, "", 3, b"h", "c", "a", 1),
+        "RENEW_LOGIN": (0, 2, "pwd", 2, "", 3, None, None, None, b"h", "c", "a", 1),
         "LOGOUTS_DUE": (1,),
         "LEASE_LOGOUTS": (2, 1, 1),
         "NOTE_LOGOUT_FAILURE": ("c", 1, "it did not answer"),

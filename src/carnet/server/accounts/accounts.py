@@ -41,6 +41,8 @@ from carnet.server.store import statements as sql
 __all__ = ["Account", "AccountRefused", "Accounts", "Refusal", "account_of"]
 
 SKELETONS_AT_ONCE: Final = 500
+NO_PASSWORD: Final = ""
+"""Stands instead of a hash where no password lets in."""
 
 _log = structlog.get_logger()
 
@@ -85,14 +87,7 @@ class Accounts:
             AccountRefused: saying what was expected.
             TooBusy: if too many passwords are being hashed.
         """
-        name = canonical_username(username)
-        if not is_acceptable(name):
-            raise AccountRefused(
-                f"a username has 1 to {MAX_USERNAME} letters, digits and signs such as . _ - @, "
-                "without spaces, and letters of one script only",
-                code="username_invalid",
-                member="username",
-            )
+        name = _chosen(username)
         check_password(password, name)
         row = AccountRow(
             id=new_identifier(),
@@ -104,23 +99,24 @@ class Accounts:
             password_hash=await self._passwords.hash(password),
         )
         now = self._clock()
+        await self._store.transact(lambda: self._adding(row, now, origin))
+        return account_of(row)
 
-        def add() -> Transaction[None]:
-            values = (
-                row.id,
-                row.username,
-                row.password_hash,
-                row.roles,
-                row.claims,
-                now,
-                skeleton(name),
-            )
-            if not (yield sql.ADD_ACCOUNT, values):
-                is_same = bool((yield sql.ACCOUNT_BY_USERNAME, (name,)))
-                raise _username_taken(name, is_same=is_same)
-            yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
+    def adding_without_password(
+        self, username: str, now: int, origin: Origin
+    ) -> Transaction[Account]:
+        """Make an account that no password lets into, in somebody's transaction.
 
-        await self._store.transact(add)
+        Args:
+            username: as for ``create``.
+            now: microseconds since 1970.
+            origin: who asked.
+
+        Raises:
+            AccountRefused: saying what was expected.
+        """
+        row = AccountRow(new_identifier(), _chosen(username), "[]", "{}", 1, None, NO_PASSWORD)
+        yield from self._adding(row, now, origin)
         return account_of(row)
 
     async def authenticate(self, username: str, password: str) -> Account | None:
@@ -142,7 +138,8 @@ class Accounts:
             TooBusy: if too many sign in at this moment.
         """
         row = await self._by_username(username)
-        encoded = None if row is None else row.password_hash
+        # An account without a password is as good as none.
+        encoded = (row.password_hash or None) if row is not None else None
         right = await self._passwords.check(password[: MAX_PASSWORD + 1], encoded)
         if row is None:
             return Refusal("unknown_username", None)
@@ -289,9 +286,33 @@ class Accounts:
         """
         check_password(new, account.username)
         row = await self._by_id(account.id)
-        before = None if row is None else row.password_hash
-        if not await self._passwords.check(current, before):
+        before = (row.password_hash or None) if row is not None else None
+        if before is None or not await self._passwords.check(current, before):
             return False
+        await self._replace_password(account, before, new, session_id, origin)
+        return True
+
+    async def add_password(
+        self, account: Account, new: str, session_id: str, origin: Origin
+    ) -> None:
+        """Give an account its first password; every session but the one that asked ends.
+
+        Raises:
+            AccountRefused: if the password can't be taken, or ``account_changed``, where there is
+                one by now, too.
+            TooBusy: if too many passwords are being hashed.
+        """
+        check_password(new, account.username)
+        await self._replace_password(account, NO_PASSWORD, new, session_id, origin)
+
+    async def has_password(self, account_id: str) -> bool:
+        """Tell whether a password lets into an account."""
+        row = await self._by_id(account_id)
+        return row is not None and row.password_hash != NO_PASSWORD
+
+    async def _replace_password(
+        self, account: Account, before: str, new: str, session_id: str, origin: Origin
+    ) -> None:
         after = await self._passwords.hash(new)
         now = self._clock()
 
@@ -311,7 +332,6 @@ class Accounts:
                 "password was not changed; sign in again, then try again",
                 code="account_changed",
             )
-        return True
 
     async def set_password(self, account_id: str, new: str, origin: Origin) -> None:
         """Give an account another password without knowing the old one, and end its sessions.
@@ -331,6 +351,21 @@ class Accounts:
                 yield from self._password_changed(account_id, version, "", now, origin)
 
         await self._store.transact(work)
+
+    def _adding(self, row: AccountRow, now: int, origin: Origin) -> Transaction[None]:
+        values = (
+            row.id,
+            row.username,
+            row.password_hash,
+            row.roles,
+            row.claims,
+            now,
+            skeleton(row.username),
+        )
+        if not (yield sql.ADD_ACCOUNT, values):
+            is_same = bool((yield sql.ACCOUNT_BY_USERNAME, (row.username,)))
+            raise _username_taken(row.username, is_same=is_same)
+        yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
 
     async def _by_username(self, username: str) -> AccountRow | None:
         name = canonical_username(username)
@@ -354,6 +389,19 @@ class Accounts:
             yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")
             yield from self._revocations.revoke_older_versions(account_id, version, now)
             yield from record(now, Event.ACCOUNT_DISABLED, origin, account_id=account_id)
+
+
+def _chosen(username: str) -> str:
+    """Give the canonical form of a username that may be chosen."""
+    name = canonical_username(username)
+    if not is_acceptable(name):
+        raise AccountRefused(
+            f"a username has 1 to {MAX_USERNAME} letters, digits and signs such as . _ - @, "
+            "without spaces, and letters of one script only",
+            code="username_invalid",
+            member="username",
+        )
+    return name
 
 
 def _unknown() -> AccountRefused:

@@ -270,6 +270,9 @@ class Factors:
 
         Returns:
             Whether it was there.
+
+        Raises:
+            FactorRefused: ``account_changed``, or ``last_way_in``.
         """
         now = self._clock()
 
@@ -282,6 +285,13 @@ class Factors:
                 about = {"account_id": account.id, "reason": kind}
                 yield from record(now, Event.FACTOR_REMOVED, origin, **about)
                 yield from self._gone(account.id, session_id, now)
+                for ways in (yield sql.WAYS_IN, (account.id,)):
+                    if not any(ways):
+                        raise FactorRefused(
+                            "it is the only way into your account: set a password, or connect "
+                            "another account first",
+                            code="last_way_in",
+                        )
                 return True
             return False
 

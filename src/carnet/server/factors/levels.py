@@ -12,6 +12,8 @@ from carnet.server.settings import Settings
 
 __all__ = [
     "ACR_VALUES",
+    "AT_A_PROVIDER",
+    "AT_A_PROVIDER_WITH_SECOND_FACTOR",
     "PASSKEY",
     "PASSWORD",
     "WITH_CODE",
@@ -19,7 +21,9 @@ __all__ = [
     "WITH_RECOVERY_CODE",
     "acr_of",
     "demanded_of",
+    "first_factor_of",
     "highest",
+    "on_top_of",
     "reaches",
 ]
 
@@ -31,6 +35,10 @@ WITH_CODE: Final = f"{PASSWORD} otp mfa"
 WITH_PASSKEY: Final = f"{PASSWORD} pop user mfa"
 WITH_RECOVERY_CODE: Final = f"{PASSWORD} mfa"
 
+AT_A_PROVIDER: Final = "fed"
+"""Of whom a provider has signed in. RFC 8176 has no name for that; this is Microsoft's."""
+AT_A_PROVIDER_WITH_SECOND_FACTOR: Final = f"{AT_A_PROVIDER} mfa"
+
 ACR_VALUES: Final = ("aal1", "aal2")
 """The levels, the lowest first."""
 
@@ -38,6 +46,16 @@ ACR_VALUES: Final = ("aal1", "aal2")
 def acr_of(amr: str) -> str:
     """Give the level that ways of signing in reach together, names of RFC 8176."""
     return ACR_VALUES["mfa" in amr.split()]
+
+
+def first_factor_of(amr: str) -> str:
+    """Give what somebody has proved first: a password, or that a provider knows them."""
+    return AT_A_PROVIDER if AT_A_PROVIDER in amr.split() else PASSWORD
+
+
+def on_top_of(first: str, amr: str) -> str:
+    """Give ways of signing in that begin with a password, for somebody who began otherwise."""
+    return " ".join([first_factor_of(first), *(one for one in amr.split() if one != PASSWORD)])
 
 
 def reaches(acr: str | None, demanded: str) -> bool:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.factors.factors import FactorRefused
-from carnet.server.factors.levels import WITH_CODE
+from carnet.server.factors.levels import WITH_CODE, on_top_of
 from carnet.server.log import log_failure
 from carnet.server.pages.app_setup import (
     AppSetup,
@@ -117,7 +117,8 @@ async def set_app_up(request: Request) -> Response:
         following=following,
     )
     try:
-        response = await enter(request, proved._replace(amr=WITH_CODE), following, page)
+        with_code = proved._replace(amr=on_top_of(proved.amr, WITH_CODE))
+        response = await enter(request, with_code, following, page)
     except SignInRefused:
         return _begin_again(request, following)
     end_second_step(request, response)
@@ -182,8 +183,15 @@ async def _page(
         headers,
         following=following,
         username=proved.account.username,
+        known_by=_known_by(service, proved),
         has_app="totp" in await service.factors.kinds(proved.account.id),
         ceremony=await ask_for_passkey(service, "second factor", proved.account),
         error=error,
         notice_text=notice,
     )
+
+
+def _known_by(service: Service, proved: SignedIn) -> str:
+    """Give what people call the provider that has said who they are, or "" for a password."""
+    provider = service.upstream.by_issuer(proved.identified.issuer or "")
+    return "" if provider is None else provider.label

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.errors import CarnetError
-from carnet.server.factors.levels import PASSWORD
+from carnet.server.factors.levels import first_factor_of
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import Form, local_path
@@ -143,7 +143,8 @@ async def step_up(request: Request, session: BrowserSession, following: str) -> 
     has_one = bool(await service.factors.kinds(session.account.id))
     if not has_one and not is_recent(request, session):
         return redirect(request, f"/sign-in?{urlencode({'continue': following, 'why': 'again'})}")
-    proved = SignedIn(session.account, PASSWORD, session.authenticated_at)
+    first = first_factor_of(session.amr)
+    proved = SignedIn(session.account, first, session.authenticated_at, session.identified)
     return ask_second_step(request, SecondFactorNeeded(proved, ()), following)
 
 
@@ -207,6 +208,7 @@ async def _page(
         signed_out="signed-out" in request.query_params,
         already=already,
         ceremony=await ask_for_passkey(service, "sign in"),
+        providers=list(service.upstream.providers.values()),
         username_error=errors.get("username", ""),
         password_error=errors.get("password", ""),
     )

@@ -17,7 +17,7 @@ from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.server.accounts.account_record import Account
 from carnet.server.audit import Event, Origin
 from carnet.server.clock import SECOND
-from carnet.server.factors.levels import PASSKEY, WITH_PASSKEY
+from carnet.server.factors.levels import PASSKEY, WITH_PASSKEY, on_top_of
 from carnet.server.factors.passkeys import PasskeyRefused
 from carnet.server.service import Service
 from carnet.server.web.password_sign_in import SignedIn, SignInRefused, write_down
@@ -119,7 +119,7 @@ async def sign_in_with_passkey(
             _log.info("sign_in_refused", reason=str(error), address=origin.address)
         raise SignInRefused("the passkey was not accepted", "passkey_wrong") from None
     if proved is not None:
-        return proved._replace(amr=WITH_PASSKEY)
+        return proved._replace(amr=on_top_of(proved.amr, WITH_PASSKEY))
     return SignedIn(account, PASSKEY, service.clock())
 
 
