@@ -17,7 +17,7 @@ server.listen(Number(port), '127.0.0.1', () => {
   const provider = new Provider(issuer, {
     jwks: { keys: [jwk] },
     clients: [{
-      client_id: 'carnet',
+      client_id: 'ours',
       client_secret: 'a-secret-of-the-test',
       redirect_uris: [redirectUri],
       response_types: ['code'],
@@ -38,6 +38,8 @@ server.listen(Number(port), '127.0.0.1', () => {
       rpInitiatedLogout: { enabled: true },
     },
     pkce: { required: () => true },
+    // It connects to no private address otherwise, and the service is on loopback.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   })
   provider.on('backchannel.error', (context, error) => console.error(error.message))
   server.on('request', provider.callback())

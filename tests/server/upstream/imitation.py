@@ -200,9 +200,9 @@ class Browser(Inside):
         found = await self.client.post("/me/providers/connect", data=form)
         return found.headers["location"] if found.is_redirect else found
 
-    async def enter(self, provider, name="up", following="/me", **claims):
+    async def enter(self, provider, at="up", /, following="/me", **claims):
         """Sign in with a provider; give what the callback answers."""
-        return await self.client.get(provider.sign_in(await self.press(name, following), **claims))
+        return await self.client.get(provider.sign_in(await self.press(at, following), **claims))
 
     async def username(self):
         """Give who is signed in with this browser, or None."""

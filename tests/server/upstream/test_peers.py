@@ -35,7 +35,10 @@ class Person:
     def __init__(self, ca_file, typed):
         self.typed = typed
         context = ssl.create_default_context(cafile=ca_file)
-        self.client = httpx.Client(verify=context, headers={"Accept": "text/html"}, timeout=60)
+        # A server that stops waits for the connections that are kept open.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        headers = {"Accept": "text/html"}
+        self.client = httpx.Client(verify=context, headers=headers, timeout=60, limits=limits)
 
     def go(self, address, until):
         """Follow an address until one begins so, and give that and its page."""
@@ -61,7 +64,9 @@ class Person:
         return self.post(page, where, {**hidden(form), **more})
 
     def fill_in(self, page):
-        form = re.search(r"<form.*?</form>", page.text, re.DOTALL)
+        # Our own pages have a form before their content, to sign out.
+        text = page.text.partition("<main")[2] or page.text
+        form = re.search(r"<form.*?</form>", text, re.DOTALL)
         assert form is not None, page.text
         where = html.unescape(re.search(r'action="([^"]*)"', form[0])[1])
         return self.post(page, where, {**hidden(form[0]), **self.typed})
@@ -85,7 +90,7 @@ class Peer:
 def ours(tmp_path, monkeypatch):
     """This service, on TLS, and what trusts every authority of the test."""
     (tmp_path / "ours").mkdir()
-    service = IdentityProvider(tmp_path / "ours", tmp_path / "ours" / "data")
+    service = IdentityProvider(tmp_path / "ours", tmp_path / "ours" / "data", "Our authority")
     trusted = tmp_path / "trusted.pem"
     trusted.write_bytes(service.ca_file.read_bytes())
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
@@ -121,7 +126,7 @@ def carnet_peer(ours, tmp_path):
                 backchannel_logout_uri=f"{ours.url}/sign-in/with/peer/logout",
                 scope="openid profile roles",
             )
-            _, secret = await service.registry.add_client(metadata, OPERATOR, "carnet")
+            _, secret = await service.registry.add_client(metadata, OPERATOR, "ours")
             return account, secret
 
         account, secret = peer.call(fill())
@@ -191,7 +196,7 @@ def node_peer(ours, node, tmp_path, root):
 def test_somebody_signs_in_by_another_issuer_and_out_there(ours, request, name):
     peer = request.getfixturevalue(name)
     given = ProviderSettings(
-        client_id="carnet", issuer=peer.issuer, provision="create", **peer.settings
+        client_id="ours", issuer=peer.issuer, provision="create", **peer.settings
     )
     more = {"providers": {"peer": given}, "private_hosts": ("localhost",)}
     ours._settings = msgspec.structs.replace(ours._settings, **more)
@@ -209,6 +214,7 @@ def test_somebody_signs_in_by_another_issuer_and_out_there(ours, request, name):
         ours.call(fill())
         typed = {"username": "ada", "login": "ada", "password": PASSWORD, "decision": "allow"}
         person = Person(ours.trusted, typed)
+        request.addfinalizer(person.client.close)
         page = person.client.get(f"{ours.url}/sign-in")
         answer = person.press(page, "/sign-in/with", provider="peer")
         assert answer.headers["location"].startswith(peer.issuer)

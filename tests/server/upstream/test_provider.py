@@ -187,7 +187,7 @@ def test_apple_gets_a_secret_that_is_signed_and_answers_with_a_form(scene_of, tm
         assert await browser.username() == "alice"
         [(asked, _)] = provider.asked
         claims = Verifier(
-            key.public,
+            Key.from_pem(key.public.to_pem(), kid="ABC123DEFG"),
             issuer="ABCDE12345",
             audience="https://appleid.apple.com",
             clock=lambda: browser.clock() / 1_000_000,
