@@ -258,6 +258,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ADD_RESOURCE": ("a", "{}", 1),
         "USE_ONCE": (b"h", 1),
         "SWEEP_USED_ONCE": (1, 1),
+        "WAS_USED": (b"h",),
         "ADD_AUDIT": ("i", 1, "e", None, None, None, None, None),
     }
     wanted = len(set(re.findall(r"\$\d+", sql)))
@@ -641,7 +642,7 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
             await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:6], number)
         for session, account, client, login in sessions:
             given = (session, session.encode(), client, "orders", "", "", 1, 9)
-            more = ("", "", login, 1, "pwd", None, account, 1)
+            more = ("", "", login, 1, "pwd", None, None, None, None, account, 1)
             assert await store.write(statements.ADD_SESSION, *given, *more)
         await store.write("UPDATE session SET ended_at = 2, ended_reason = 'x' WHERE id = 'over'")
         await store.write(getattr(statements, name), 5, "why", *values)
@@ -656,7 +657,8 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
 def test_a_login_of_an_account_that_may_not_sign_in_is_none(play):
     async def scene(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
-        given = ("s1", b"h", "app", "orders", "", "", 1, 9, "", "", None, 1, "pwd", None, "a1", 1)
+        granted = ("app", "orders", "", "", 1, 9, "", "", None, 1, "pwd", None, None, None, None)
+        given = ("s1", b"h", *granted, "a1", 1)
         await store.write(statements.ADD_SESSION, *given)
         look = (statements.LOGIN_BY_SECRET, b"h", 0, "app", 2, 0)
         found = [len(await store.read(*look))]

@@ -34,7 +34,8 @@ FROM account_identity ORDER BY issuer, subject
 # With the account come its session that such assertions carry on, or NULLs, and when the last one
 # before it has ended.
 SIGN_IN_ELSEWHERE = """
-SELECT account.id, username, roles, claims, version, disabled_at, account_identity.created_at,
+SELECT account.id, username, account.roles, account.claims, version, disabled_at,
+  account_identity.created_at,
   held.id, held.authenticated_at, held.rotated_at,
   (SELECT MAX(before.ended_at) FROM session AS before
    WHERE before.account_id = account.id AND before.client_id = $1
