@@ -24,15 +24,17 @@ class IdentityProvider:
     Args:
         folder: where its files are.
         data: its data folder.
+        authority: what its authority is called; those of one test have names of their own.
 
     Attributes:
         url: its issuer.
         ca_file: the authority of its certificate.
     """
 
-    def __init__(self, folder, data):
+    def __init__(self, folder, data, authority="An authority"):
+        name = authority
         authority, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        ca = certificate("An authority", authority, None, authority, ca=True)
+        ca = certificate(name, authority, None, authority, ca=True)
         leaf = certificate("idp", key, ca.subject, authority, host="localhost")
         self.ca_file, self._file = folder / "idp-ca.pem", folder / "idp.pem"
         self.ca_file.write_bytes(ca.public_bytes(Encoding.PEM))

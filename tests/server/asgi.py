@@ -16,6 +16,7 @@ from tests.server.conftest import PASSWORD
 from carnet.server.app import ROUTES, build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import DEVICE_CODE, ClientMetadata
+from carnet.server.provider_settings import ProviderSettings
 from carnet.server.service import open_service
 from carnet.server.settings import Settings
 
@@ -34,6 +35,8 @@ EVERYTHING = {
     "smtp_port": 1,
     "smtp_security": "none",
     "mail_from": "no-reply@example.com",
+    # At an address that nobody is let connect to.
+    "providers": {"x": ProviderSettings(client_id="x", issuer="https://192.0.2.1")},
 }
 # What a browser sends with a form of one of the service's own pages.
 OWN_PAGE = [
@@ -277,6 +280,12 @@ GOOD_FORMS = {
         }
     ],
     "/sign-in": [{"username": "alice", "password": "x", "continue": "/me", "login_hint": "x"}],
+    "/sign-in/with": [{"provider": "x", "continue": "/me"}],
+    "/sign-in/with/{name}/callback": [{"state": "x", "code": "x", "iss": "x", "error": "x"}],
+    "/sign-in/with/{name}/logout": [{"logout_token": "e30.e30.x"}],
+    "/sign-in/new-account": [{"username": "carol"}],
+    "/me/providers/connect": [{"provider": "x"}],
+    "/me/providers/disconnect": [{"issuer": "x", "subject": "x"}],
     "/sign-up": [{"username": "carol", "new_password": "x", "continue": "/me"}],
     "/forgot-password": [{"username": "alice", "login_hint": "x"}],
     "/sign-in/mail": [{"username": "alice", "continue": "/me"}],

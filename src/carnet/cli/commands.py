@@ -26,6 +26,10 @@ COMMANDS: Final = {
     "resource": ("carnet.cli.resource:resource", "Make, change and list what tokens are for."),
     "apply": ("carnet.cli.apply:apply", "Make the clients and resources match a file."),
     "export": ("carnet.cli.apply:export", "Write the clients and resources to a file."),
+    "provider": (
+        "carnet.cli.provider:provider",
+        "Look at the services that people may sign in with.",
+    ),
     "session": ("carnet.cli.session:session", "List and end people's sessions."),
     "keys": ("carnet.cli.keys:keys", "Manage the signing keys and the master key."),
     "audit": ("carnet.cli.audit:audit", "Show what has happened."),

@@ -29,6 +29,7 @@ from carnet.server.endpoints.metadata import (
 )
 from carnet.server.endpoints.openapi import openapi
 from carnet.server.endpoints.operations import ALL_OPERATIONS
+from carnet.server.endpoints.provider_logout import end_at_provider
 from carnet.server.endpoints.pushed_authorization_request import push_request
 from carnet.server.endpoints.registration import manage_registration, register_client
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
@@ -116,6 +117,7 @@ ROUTES = [
         cross_origin=MANAGED_FROM_ANYWHERE,
     ),
     _open("/revocation", revoke_token, "POST"),
+    Route("/sign-in/with/{name}/logout", end_at_provider, methods=["POST"]),
     Route("/revocations", stream_revocations, methods=["GET"]),
     _open("/.well-known/jwks.json", key_set, "GET"),
     _open("/.well-known/oauth-authorization-server", metadata, "GET"),
@@ -133,10 +135,11 @@ def build_app(service: Service) -> ASGIApp:
     """Make the ASGI application of an open service.
 
     Raises:
-        ConfigurationError: if the brand of the pages can't be shown, or if the path of the issuer
-            is that of an endpoint.
+        ConfigurationError: if the brand of the pages can't be shown, if a provider's secret can't
+            be read, or if the path of the issuer is that of an endpoint.
     """
     check_brand(service.settings)
+    service.upstream.check_secrets()
     _check_path(service.settings)
     app = Starlette(
         routes=ROUTES,

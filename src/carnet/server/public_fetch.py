@@ -84,7 +84,11 @@ class PublicFetch:
         self._tls: ssl.SSLContext | None = None
 
     async def fetch(
-        self, url: str, headers: Mapping[str, str], seconds: float | None = None
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        seconds: float | None = None,
+        content: bytes | None = None,
     ) -> Fetched:
         """Fetch what stands at an https URL.
 
@@ -92,12 +96,13 @@ class PublicFetch:
             url: the URL.
             headers: of the request, besides those that it needs.
             seconds: how long it may take, where that is less than usual.
+            content: what is posted there, or None to get what is there.
 
         Raises:
             NotFetched: if that is not possible, or not allowed.
         """
         try:
-            return await within(seconds or self._seconds, self._fetch(url, headers))
+            return await within(seconds or self._seconds, self._fetch(url, headers, content))
         except TimeoutError:
             raise NotFetched("it did not answer in time", code="too_slow") from None
 
@@ -106,7 +111,7 @@ class PublicFetch:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _fetch(self, url: str, headers: Mapping[str, str]) -> Fetched:
+    async def _fetch(self, url: str, headers: Mapping[str, str], content: bytes | None) -> Fetched:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or PORT
         async with self._places:
@@ -115,11 +120,11 @@ class PublicFetch:
             wanted = {"Host": parts.netloc, "Accept-Encoding": "identity", **headers}
             for address in addresses[:-1]:
                 try:
-                    return await self._ask(address, port, host, target, wanted)
+                    return await self._ask(address, port, host, target, wanted, content)
                 except NotFetched as error:
                     if error.code != NotFetched.code:
                         raise
-            return await self._ask(addresses[-1], port, host, target, wanted)
+            return await self._ask(addresses[-1], port, host, target, wanted, content)
 
     async def _addresses(self, host: str, port: int) -> list[str]:
         try:
@@ -133,7 +138,13 @@ class PublicFetch:
         return addresses
 
     async def _ask(
-        self, address: str, port: int, host: str, target: str, headers: Mapping[str, str]
+        self,
+        address: str,
+        port: int,
+        host: str,
+        target: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
     ) -> Fetched:
         """Ask at an address that was checked; the certificate is to be the host's."""
         import httpx
@@ -148,7 +159,11 @@ class PublicFetch:
                     verify=self._tls, trust_env=False, follow_redirects=False, timeout=self._seconds
                 ) as client,
                 client.stream(
-                    "GET", url + target, headers=headers, extensions={"sni_hostname": host}
+                    "GET" if content is None else "POST",
+                    url + target,
+                    headers=headers,
+                    content=content,
+                    extensions={"sni_hostname": host},
                 ) as answer,
             ):
                 return Fetched(answer.status_code, answer.headers, await self._read(answer))

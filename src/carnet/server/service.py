@@ -51,6 +51,8 @@ from carnet.server.tokens.id_tokens import IdTokens
 from carnet.server.tokens.identity_assertions import IdentityAssertions
 from carnet.server.tokens.logout_notices import LogoutNotices
 from carnet.server.tokens.used_once import UsedOnce
+from carnet.server.upstream.people import People
+from carnet.server.upstream.upstream import Upstream
 
 __all__ = ["Service", "open_service"]
 
@@ -98,6 +100,8 @@ class Service:
         device_codes: what devices without a browser show and ask tokens with.
         pushed_requests: what clients have asked for before the browser comes.
         consents: which client may do what for whom.
+        upstream: the providers that people may sign in with.
+        people: whose accounts they are that those speak of.
         revocation_stream: tells verifiers what is refused.
         logout_notices: tells clients which sessions have ended.
         background: what the service does by itself, once it is run.
@@ -137,6 +141,8 @@ class Service:
     device_codes: DeviceCodes
     pushed_requests: PushedRequests
     consents: Consents
+    upstream: Upstream
+    people: People
     revocation_stream: RevocationStream
     logout_notices: LogoutNotices
     background: Background
@@ -209,6 +215,9 @@ async def open_service(
         strangers_keys = FetchedKeys(settings, clock, MOST_STRANGERS, MOST_STRANGERS_BYTES)
         closing.callback(fetched_keys.close)
         closing.callback(strangers_keys.close)
+        upstream = Upstream(settings, fetched_keys, clock)
+        closing.callback(upstream.close)
+        identities = Identities(store, sessions, revocations, settings, clock)
         logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
             settings=settings,
@@ -228,7 +237,7 @@ async def open_service(
             throttle=throttle,
             sessions=sessions,
             agents=Agents(store, sessions, settings, clock),
-            identities=Identities(store, sessions, settings, clock),
+            identities=identities,
             registry=registry,
             subjects=subjects,
             registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
@@ -244,6 +253,8 @@ async def open_service(
             device_codes=DeviceCodes(store, keys, sessions, clock),
             pushed_requests=PushedRequests(keys, clock),
             consents=Consents(store, sessions, clock),
+            upstream=upstream,
+            people=People(store, accounts, identities, upstream, sessions, revocations, clock),
             revocation_stream=stream,
             logout_notices=logout_notices,
             background=Background(

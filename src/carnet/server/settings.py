@@ -13,6 +13,7 @@ from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
 from carnet.server.mail_addresses import read_mail_address
 from carnet.server.networks import Networks
+from carnet.server.provider_settings import ProviderName, ProviderSettings
 from carnet.server.resource_urls import canonical_resource
 
 __all__ = [
@@ -94,8 +95,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ``/.well-known/webauthn``.
         revocation_heartbeat: how often the revocation stream says that it is alive.
         private_hosts: the hosts that may stand at addresses which are not public, where the service
-            fetches what others publish: metadata documents of clients, and keys of clients and of
-            trusted issuers.
+            asks others: for metadata documents of clients, for keys of clients and of trusted
+            issuers, and for who has signed in with a provider.
         trusted_proxies: addresses and networks of proxies whose X-Forwarded-For is believed.
         stop_delay: how long the service takes new requests once it was told to stop, while
             ``/readyz`` says 503: until those who send them have noticed.
@@ -115,6 +116,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ``carnet passwords build-filter``; by default none but the common ones that are brought.
         account_deletion_pause: how long an account that its owner wants to be deleted can still be
             kept, by signing in; 0 deletes it at once.
+        providers: the services that people may sign in with instead of a password, by a name of
+            one's own.
         client_registration: who may register a client without an administrator (RFC 7591): nobody
             (``off``), whoever holds an initial access token (``token``), or anybody (``open``).
         smtp_host: the mail server; "" is for a service that sends no mail.
@@ -173,6 +176,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sign_in_by_mail: bool = False
     breached_passwords: str = ""
     account_deletion_pause: Annotated[int, Meta(ge=0, le=365 * DAY)] = 7 * DAY
+    providers: dict[ProviderName, ProviderSettings] = {}
     client_registration: Literal["off", "token", "open"] = "off"
     smtp_host: Annotated[str, Meta(max_length=253)] = ""
     smtp_port: Annotated[int, Meta(ge=0, le=65535)] = 0

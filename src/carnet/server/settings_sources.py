@@ -175,12 +175,15 @@ def _explain(problem: str, found: Mapping[str, _Given]) -> str:
         near = get_close_matches(name, Settings.__struct_fields__, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"there is no setting {name}{_place(name, found)}{hint}"
-    expected, _, place = problem.partition(" - at `$.")
-    name = re.split(r"[\[.`]", place)[0]
-    if not name:
+    expected, _, place = problem.partition(" - at ")
+    path = re.search(r"`\$\.([^`]*)`", place)
+    if path is None:
         return f"a setting is wrong: {problem}"
+    name = re.split(r"[\[.]", path[1])[0]
     expected = f"{expected[:1].lower()}{expected[1:]}"
-    return f"the setting {name} is wrong{_place(name, found)}: {expected}"
+    inside = path[1].removeprefix(name).replace("[...]", "").lstrip(".")
+    where = f" {inside}:" if inside else ""
+    return f"the setting {name} is wrong{_place(name, found)}:{where} {expected}"
 
 
 def _place(name: str, found: Mapping[str, _Given]) -> str:

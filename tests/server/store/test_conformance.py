@@ -29,7 +29,8 @@ LARGEST = 2**63 - 1
 
 def new_session(secret_hash):
     """Give the values of ADD_SESSION."""
-    granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, "pwd", None, None)
+    granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, "pwd", None)
+    granted += (None,) * 4
     return statements.AddSession("s1", secret_hash, *granted, *(ACCOUNT[0], 1))
 
 
@@ -193,7 +194,9 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "SIGN_IN_ELSEWHERE": ("c", "https://idp.example", 1, "x"),
         "ADD_IDENTITY_SESSION": ("s", b"h", "c", "", "", 1, 1, 1, "https://idp.example", "a"),
         "CARRY_IDENTITY_SESSION_ON": (1, "", 1, "s"),
-        "END_SESSIONS_OF_IDENTITY": (1, "r", "a", "https://idp.example"),
+        "END_SESSIONS_OF_IDENTITY": (1, "r", "a", "https://idp.example", "s"),
+        "END_SESSIONS_OF_PROVIDER": (1, "r", "https://idp.example", None, None),
+        "USE_IDENTITY": ("n", 1, "https://idp.example", "x"),
         "SIGNED_IN": ("s", "c", 1, 1),
         "ADD_FACTOR": ("f", "totp", "n", None, b"s", 1, "", 1, "a"),
         "FACTORS_OF_ACCOUNT": ("a",),
@@ -206,7 +209,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "REMOVE_RECOVERY_CODES": ("a",),
         "RECOVERY_CODES_LEFT": ("a",),
         "ADD_CONSENT": ("c", "orders", "openid", 1, "a"),
-        "RENEW_LOGIN": (0, 2, "pwd", 2, "", 3, b"h", "c", "a", 1),
+        "RENEW_LOGIN": (0, 2, "pwd", 2, "", 3, None, None, None, b"h", "c", "a", 1),
         "LOGOUTS_DUE": (1,),
         "LEASE_LOGOUTS": (2, 1, 1),
         "NOTE_LOGOUT_FAILURE": ("c", 1, "it did not answer"),
@@ -253,6 +256,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ADD_RESOURCE": ("a", "{}", 1),
         "USE_ONCE": (b"h", 1),
         "SWEEP_USED_ONCE": (1, 1),
+        "WAS_USED": (b"h",),
         "ADD_AUDIT": ("i", 1, "e", None, None, None, None, None),
     }
     wanted = len(set(re.findall(r"\$\d+", sql)))
@@ -636,7 +640,7 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
             await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:6], number)
         for session, account, client, login in sessions:
             given = (session, session.encode(), client, "orders", "", "", 1, 9)
-            more = ("", "", login, 1, "pwd", None, None, account, 1)
+            more = ("", "", login, 1, "pwd", None, None, None, None, None, account, 1)
             assert await store.write(statements.ADD_SESSION, *given, *more)
         await store.write("UPDATE session SET ended_at = 2, ended_reason = 'x' WHERE id = 'over'")
         await store.write(getattr(statements, name), 5, "why", *values)
@@ -651,8 +655,9 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
 def test_a_login_of_an_account_that_may_not_sign_in_is_none(play):
     async def scene(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
-        given = ("s1", b"h", "app", "orders", "", "", 1, 9, "", "", None, 1, "pwd", None, None)
-        await store.write(statements.ADD_SESSION, *given, "a1", 1)
+        granted = ("app", "orders", "", "", 1, 9, "", "", None, 1, "pwd", None)
+        given = ("s1", b"h", *granted, None, None, None, None, "a1", 1)
+        await store.write(statements.ADD_SESSION, *given)
         look = (statements.LOGIN_BY_SECRET, b"h", 0, "app", 2, 0)
         found = [len(await store.read(*look))]
         await store.write(statements.DISABLE_ACCOUNT, 1, "a1")

@@ -40,7 +40,7 @@ __all__ = ["Account", "AccountRefused", "Accounts", "Refusal", "account_of"]
 
 SKELETONS_AT_ONCE: Final = 500
 NO_PASSWORD: Final = ""
-"""In the place of a hash, where an account has no password yet: no password belongs to it."""
+"""Stands instead of a hash, where no password lets in."""
 
 _log = structlog.get_logger()
 
@@ -106,23 +106,32 @@ class Accounts:
             password_hash=NO_PASSWORD if password is None else await self.hash(password),
         )
         now = self._clock()
+        await self._store.transact(lambda: self._adding(row, now, origin))
+        return account_of(row)
 
-        def add() -> Transaction[None]:
-            values = (
-                row.id,
-                row.username,
-                row.password_hash,
-                row.roles,
-                row.claims,
-                now,
-                skeleton(name),
-            )
-            if not (yield sql.ADD_ACCOUNT, values):
-                is_same = bool((yield sql.ACCOUNT_BY_USERNAME, (name,)))
-                raise _username_taken(name, is_same=is_same)
-            yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
+    def adding_without_password(
+        self, username: str, now: int, origin: Origin
+    ) -> Transaction[Account]:
+        """Make an account that no password lets into, in somebody's transaction.
 
-        await self._store.transact(add)
+        Args:
+            username: as for ``create``.
+            now: microseconds since 1970.
+            origin: who asked.
+
+        Raises:
+            AccountRefused: saying what was expected.
+        """
+        row = AccountRow(
+            id=new_identifier(),
+            username=chosen_username(username),
+            roles="[]",
+            claims="{}",
+            version=1,
+            disabled_at=None,
+            password_hash=NO_PASSWORD,
+        )
+        yield from self._adding(row, now, origin)
         return account_of(row)
 
     async def authenticate(self, username: str, password: str) -> Account | None:
@@ -144,7 +153,8 @@ class Accounts:
             TooBusy: if too many sign in at this moment.
         """
         row = await self._by_username(username)
-        encoded = None if row is None else row.password_hash
+        # An account without a password is as good as none.
+        encoded = (row.password_hash or None) if row is not None else None
         typed = password[: MAX_PASSWORD + 1]
         right = await self._passwords.check(typed, encoded)
         if row is None:
@@ -292,9 +302,33 @@ class Accounts:
         """
         self.check_new_password(new, account.username)
         row = await self._by_id(account.id)
-        before = None if row is None else row.password_hash
-        if not await self._passwords.check(current, before):
+        before = (row.password_hash or None) if row is not None else None
+        if before is None or not await self._passwords.check(current, before):
             return False
+        await self._replace_password(account, before, new, session_id, origin)
+        return True
+
+    async def add_password(
+        self, account: Account, new: str, session_id: str, origin: Origin
+    ) -> None:
+        """Give an account its first password; every session but the one that asked ends.
+
+        Raises:
+            AccountRefused: if the password can't be taken, or ``account_changed``, where there is
+                one by now, too.
+            TooBusy: if too many passwords are being hashed.
+        """
+        self.check_new_password(new, account.username)
+        await self._replace_password(account, NO_PASSWORD, new, session_id, origin)
+
+    async def has_password(self, account_id: str) -> bool:
+        """Tell whether a password lets into an account."""
+        row = await self._by_id(account_id)
+        return row is not None and row.password_hash != NO_PASSWORD
+
+    async def _replace_password(
+        self, account: Account, before: str, new: str, session_id: str, origin: Origin
+    ) -> None:
         after = await self._passwords.hash(new)
         now = self._clock()
 
@@ -314,7 +348,6 @@ class Accounts:
                 "password was not changed; sign in again, then try again",
                 code="account_changed",
             )
-        return True
 
     async def set_password(self, account_id: str, new: str, origin: Origin) -> None:
         """Give an account another password without knowing the old one, and end its sessions.
@@ -359,6 +392,21 @@ class Accounts:
         """
         for (version,) in (yield sql.SET_PASSWORD, (encoded, account_id)):
             yield from self._password_changed(account_id, version, "", now, origin, tell=tell)
+
+    def _adding(self, row: AccountRow, now: int, origin: Origin) -> Transaction[None]:
+        values = (
+            row.id,
+            row.username,
+            row.password_hash,
+            row.roles,
+            row.claims,
+            now,
+            skeleton(row.username),
+        )
+        if not (yield sql.ADD_ACCOUNT, values):
+            is_same = bool((yield sql.ACCOUNT_BY_USERNAME, (row.username,)))
+            raise _username_taken(row.username, is_same=is_same)
+        yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
 
     async def _by_username(self, username: str) -> AccountRow | None:
         name = canonical_username(username)

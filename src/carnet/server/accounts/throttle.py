@@ -13,6 +13,7 @@ slots back. What counts depends on who asks:
     with, by its cookie
     whoever is signed in, changing the password   account, apart from others
     whoever makes an account                      address
+    whoever comes back from a provider            address, apart from others
     a client that registers or changes itself     address; all of them
     the same, with an initial access token        address
     whoever is signed in, with an unknown client  account, and address, apart from others; a slot is
@@ -230,6 +231,16 @@ class Throttle:
         """
         slot = self._slot("address", network_of(address))
         async with self._attempt({slot: ADDRESS}) as attempt:
+            yield attempt
+
+    @asynccontextmanager
+    async def provider(self, address: str) -> AsyncIterator[Attempt]:
+        """Ask a provider what an answer of its means that a browser has brought.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        async with self._attempt({self._slot("provider", network_of(address)): ADDRESS}) as attempt:
             yield attempt
 
     @asynccontextmanager

@@ -16,7 +16,8 @@ MOST_FACTORS: Final = 20
 class FactorRefused(CarnetError):
     """A factor can't be added or removed as asked.
 
-    Codes: ``code_wrong``, ``too_many_factors``, ``name_invalid``, ``account_changed``.
+    Codes: ``code_wrong``, ``too_many_factors``, ``name_invalid``, ``account_changed``,
+    ``last_way_in``.
     """
 
     code = "factor_refused"

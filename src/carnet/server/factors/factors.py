@@ -293,6 +293,9 @@ class Factors:
 
         Returns:
             Whether it was there.
+
+        Raises:
+            FactorRefused: ``account_changed``, or ``last_way_in``.
         """
         now = self._clock()
 
@@ -305,6 +308,13 @@ class Factors:
                 about = {"account_id": account.id, "reason": kind}
                 yield from record(now, Event.FACTOR_REMOVED, origin, **about)
                 yield from self._gone(account.id, session_id or "", now)
+                for ways in (yield sql.WAYS_IN, (account.id,)):
+                    if not any(ways):
+                        raise FactorRefused(
+                            "it is the only way into your account: set a password, or connect "
+                            "another account first",
+                            code="last_way_in",
+                        )
                 told = "factor_removed", now, origin, KIND_NAMES.get(kind) or str(kind)
                 yield from self._notices.tell(account.id, *told)
                 return True

@@ -12,6 +12,8 @@ from carnet.server.settings import Settings
 
 __all__ = [
     "ACR_VALUES",
+    "AT_A_PROVIDER",
+    "AT_A_PROVIDER_WITH_SECOND_FACTOR",
     "MAILED_CODE",
     "PASSKEY",
     "PASSWORD",
@@ -33,6 +35,10 @@ MAILED_CODE: Final = "otp"
 WITH_CODE: Final = f"{PASSWORD} otp mfa"
 WITH_PASSKEY: Final = f"{PASSWORD} pop user mfa"
 WITH_RECOVERY_CODE: Final = f"{PASSWORD} mfa"
+
+AT_A_PROVIDER: Final = "fed"
+"""Of whom a provider has signed in. RFC 8176 has no name for that; this is Microsoft's."""
+AT_A_PROVIDER_WITH_SECOND_FACTOR: Final = f"{AT_A_PROVIDER} mfa"
 
 ACR_VALUES: Final = ("aal1", "aal2")
 """The levels, the lowest first."""

@@ -14,7 +14,7 @@ from carnet.server.clients.unregistered import shown_name, unregistered_kind
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import in_words
-from carnet.server.pages.signed_in import require_session
+from carnet.server.pages.signed_in import require_recent, require_session
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Session
 from carnet.server.user_agents import device_name
@@ -56,7 +56,11 @@ async def show_account(request: Request) -> Response:
 
 async def show_password(request: Request) -> Response:
     """Ask for the password until now and the one from now on."""
+    service: Service = request.app.state.service
     session = await require_session(request)
+    if not await service.accounts.has_password(session.account.id):
+        await require_recent(request)
+        return _password_page(request, session, has_one=False)
     return _password_page(request, session)
 
 
@@ -70,20 +74,23 @@ async def change_password(request: Request) -> Response:
     service: Service = request.app.state.service
     form = await Form.read(request)
     session = await require_session(request)
-    passwords = form["current_password"], form["new_password"]
-    origin = origin_of(request, session.account.id)
+    current, new = form["current_password"], form["new_password"]
+    about = session.session_id, origin_of(request, session.account.id)
+    has_one = await service.accounts.has_password(session.account.id)
     try:
-        await signing_in.change_password(
-            service, session.account, passwords, session.session_id, origin
-        )
+        if has_one:
+            await signing_in.change_password(service, session.account, (current, new), *about)
+        else:
+            await require_recent(request)
+            await signing_in.add_password(service, session.account, new, *about)
     except AccountRefused as error:
         if error.code == "account_changed":
-            return _password_page(request, session, 409, notice=in_words(error))
-        return _password_page(request, session, 422, new=in_words(error))
+            return _password_page(request, session, 409, notice=in_words(error), has_one=has_one)
+        return _password_page(request, session, 422, new=in_words(error), has_one=has_one)
     except SignInRefused as error:
         if error.code == "credentials_wrong":
             return _password_page(request, session, 403, current=in_words(error))
-        return _password_page(request, session, 429, notice=in_words(error))
+        return _password_page(request, session, 429, notice=in_words(error), has_one=has_one)
     return redirect(request, "/me?done=password")
 
 
@@ -192,6 +199,7 @@ def _password_page(
     current: str = "",
     new: str = "",
     notice: str = "",
+    has_one: bool = True,
 ) -> Response:
     return render(
         request,
@@ -201,4 +209,5 @@ def _password_page(
         current_error=current,
         new_error=new,
         notice_text=notice,
+        has_one=has_one,
     )

@@ -48,6 +48,7 @@ from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import step_up
 from carnet.server.service import Service
+from carnet.server.sessions.session_record import HERE
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession, current
 from carnet.server.web.requests import read_form
@@ -263,7 +264,9 @@ def _is_recent(asked: _Asked, session: BrowserSession) -> bool:
         return False
     if is_new:
         return True
-    if request.prompts & SIGN_IN_AGAIN or since is not None:
+    # Of a provider's people, when they signed in there counts: that may be before they were sent.
+    is_old = since is not None and session.identified == HERE
+    if request.prompts & SIGN_IN_AGAIN or is_old:
         return False
     return request.max_age is None or signed_in_at + request.max_age * SECOND >= service.clock()
 

@@ -18,6 +18,7 @@ from carnet.server.pages.app_setup import (
     read_setup,
     setup_context,
 )
+from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import in_words
@@ -48,6 +49,8 @@ _log = structlog.get_logger()
 
 HOME: Final = "/me/factors"
 DONE: Final = {
+    "connected": "It is connected: you can sign in with it from now on.",
+    "disconnected": "It is disconnected, and your other sessions that began with it have ended.",
     "added": "It is added: you are asked for it from the next sign-in on.",
     "forgotten": "It is forgotten: there you are asked for your second factor again.",
     "renamed": "It has its new name.",
@@ -59,10 +62,22 @@ async def show_factors(request: Request) -> Response:
     """Show what one signs in with."""
     service: Service = request.app.state.service
     session = await require_session(request)
+    upstream = service.upstream.providers.values()
+    identities = await service.identities.of_account(session.account.id)
+    labels = {one.issuer: one.label for one in upstream}
+    connected = {one.issuer for one in identities}
+    by_password = await service.accounts.has_password(session.account.id)
     return render(
         request,
         "factors.html",
         session=session,
+        identities=identities,
+        labels=labels,
+        providers=[one for one in upstream if one.issuer not in connected],
+        ways=[
+            *(["your password"] if by_password else []),
+            *(label for issuer, label in labels.items() if issuer in connected),
+        ],
         factors=await service.factors.of_account(session.account.id),
         kinds=KIND_NAMES,
         passkeys=service.factors.passkeys.available,
@@ -166,7 +181,9 @@ async def ask_removal(request: Request) -> Response:
         if factor.id == factor_id:
             text = "All your other sessions end with it; you stay signed in here."
             if len(factors) == 1:
-                text += " From then on your password alone lets you in, and your recovery codes go."
+                by_password = await service.accounts.has_password(session.account.id)
+                alone = "your password" if by_password else "your connected account"
+                text += f" From then on {alone} alone lets you in, and your recovery codes go."
             title = f"Remove “{factor.name}”?"
             return _ask(request, session, title, text, "Remove it", "remove", factor.id)
     raise HTTPException(404)
@@ -178,7 +195,10 @@ async def remove_factor(request: Request) -> Response:
     form = await Form.read(request)
     session = await require_recent(request)
     origin = origin_of(request, session.account.id)
-    await service.factors.remove(session.account, form["id"], session.session_id, origin)
+    try:
+        await service.factors.remove(session.account, form["id"], session.session_id, origin)
+    except FactorRefused as error:
+        return error_page(request, "It is not removed", in_words(error), 409)
     return redirect(request, "/me/factors?done=removed")
 
 

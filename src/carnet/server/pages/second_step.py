@@ -189,6 +189,7 @@ async def _page(
         following=following,
         username=proved.account.username,
         by_password=proved.amr == PASSWORD,
+        known_by=_known_by(service, proved),
         has_app="totp" in await service.factors.kinds(proved.account.id),
         ceremony=await ask_for_passkey(service, "second factor", proved.account),
         # A part of a day counts as one.
@@ -198,3 +199,9 @@ async def _page(
         error=error,
         notice_text=notice,
     )
+
+
+def _known_by(service: Service, proved: SignedIn) -> str:
+    """Give what people call the provider that has said who they are, or "" for a password."""
+    provider = service.upstream.by_issuer(proved.identified.issuer or "")
+    return "" if provider is None else provider.label

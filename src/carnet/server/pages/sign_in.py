@@ -144,7 +144,7 @@ async def step_up(request: Request, session: BrowserSession, following: str) -> 
     has_one = bool(await service.factors.kinds(session.account.id))
     if not has_one and not is_recent(request, session):
         return redirect(request, f"/sign-in?{urlencode({'continue': following, 'why': 'again'})}")
-    proved = SignedIn(session.account, session.amr, session.authenticated_at)
+    proved = SignedIn(session.account, session.amr, session.authenticated_at, session.identified)
     return ask_second_step(request, SecondFactorNeeded(proved, ()), following)
 
 
@@ -216,6 +216,7 @@ async def _page(
         already=already,
         by_mail=service.settings.sign_in_by_mail,
         ceremony=await ask_for_passkey(service, "sign in"),
+        providers=list(service.upstream.providers.values()),
         username_error=errors.get("username", ""),
         password_error=errors.get("password", ""),
     )

@@ -16,6 +16,7 @@ linked.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from carnet.errors import CarnetError
@@ -23,7 +24,9 @@ from carnet.server.accounts.account_record import Account, AccountRefused, accou
 from carnet.server.audit import Event, Origin, record
 from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
+from carnet.server.revocations.revocations import Revocations
 from carnet.server.sessions import refresh_token
+from carnet.server.sessions.identity_rights import NO_RIGHTS, replace_rights
 from carnet.server.sessions.refresh_token import RefreshToken
 from carnet.server.sessions.session_ending import SessionEnding
 from carnet.server.sessions.session_record import ELSEWHERE
@@ -41,19 +44,23 @@ _ISSUER = re.compile(r"https?://[\x21\x23-\x5b\x5d-\x7e]{1,2040}")
 
 
 class Identity(NamedTuple):
-    """Whom another issuer knows an account as.
+    """Whom another issuer knows an account as; times in microseconds since 1970.
 
     Attributes:
         issuer: the issuer.
         subject: its ``sub``.
-        created_at: when the account was linked, in microseconds since 1970.
+        created_at: when the account was linked.
         account_id: which account.
+        name: what a provider calls the person, for the person alone, or "".
+        used_at: when the person has signed in with it last, or None.
     """
 
     issuer: str
     subject: str
     created_at: int
     account_id: str
+    name: str = ""
+    used_at: int | None = None
 
 
 class SignedIn(NamedTuple):
@@ -89,15 +96,22 @@ class Identities:
     Args:
         store: where they are kept.
         ending: ends sessions.
+        revocations: makes older tokens stale where roles go with an identity.
         settings: the issuer and the lifetimes.
         clock: gives the microseconds since 1970.
     """
 
     def __init__(
-        self, store: Store, ending: SessionEnding, settings: Settings, clock: Clock
+        self,
+        store: Store,
+        ending: SessionEnding,
+        revocations: Revocations,
+        settings: Settings,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._ending = ending
+        self._revocations = revocations
         self._clock = clock
         self._issuer = settings.own_url
         self._idle = settings.session_idle_lifetime * SECOND
@@ -144,20 +158,43 @@ class Identities:
 
         await self._store.transact(work)
 
-    async def unlink(self, account_id: str, issuer: str, subject: str, origin: Origin) -> bool:
-        """Take an identity from an account, end what began with it, and tell whether it had it."""
+    async def unlink(
+        self,
+        account_id: str,
+        issuer: str,
+        subject: str,
+        origin: Origin,
+        *,
+        keep: str = "",
+        allowed: Callable[[], Transaction[None]] | None = None,
+    ) -> bool:
+        """Take an identity from an account, end what began with it, and tell whether it had it.
+
+        Args:
+            account_id: the account.
+            issuer: who knows it.
+            subject: as whom.
+            origin: who asked.
+            keep: a session that lives on, or "".
+            allowed: is asked in the same transaction, once it is gone, and raises an error where
+                it has to stay.
+        """
         now = self._clock()
 
         def work() -> Transaction[bool]:
             # Whoever presents an assertion at this moment is done, and is found here, or waits, and
             # then finds that nobody is linked.
             yield sql.SETTLE_ACCOUNT, (account_id,)
-            if not (yield sql.REMOVE_IDENTITY, (issuer, subject, account_id)):
+            if [(account_id,)] != (yield sql.ACCOUNT_OF_IDENTITY, (issuer, subject)):
                 return False
+            yield from replace_rights(self._revocations, issuer, subject, NO_RIGHTS, now, origin)
+            yield sql.REMOVE_IDENTITY, (issuer, subject, account_id)
+            if allowed is not None:
+                yield from allowed()
             reason = "identity_unlinked"
-            ended = yield sql.END_SESSIONS_OF_IDENTITY, (now, reason, account_id, issuer)
-            for (session_id,) in ended:
-                yield from self._ending.revoking(session_id, account_id, reason, now, origin)
+            rows = yield sql.END_SESSIONS_OF_IDENTITY, (now, reason, account_id, issuer, keep)
+            for ended in [sql.EndedWholeRow(*row) for row in rows]:
+                yield from self._ending.revoking_with_granted(ended, reason, now, origin)
             about = {"account_id": account_id, "reason": f"{issuer} {subject}"}
             yield from record(now, Event.IDENTITY_UNLINKED, origin, **about)
             return True

@@ -115,12 +115,20 @@ class SessionEnding:
         if not rows:
             yield sql.SETTLE_SESSION, (session_id,)
         for ended in [sql.EndedSessionRow(*row) for row in rows]:
-            yield from self.revoking(session_id, ended.account_id, reason, now, origin)
-            if ended.client_id == BROWSER:
-                granted_in_it = yield sql.END_SESSIONS_OF_LOGIN, (now, reason, session_id)
-                for (granted_id,) in granted_in_it:
-                    yield from self.revoking(granted_id, ended.account_id, reason, now, origin)
+            row = sql.EndedWholeRow(session_id, ended.account_id, ended.client_id)
+            yield from self.revoking_with_granted(row, reason, now, origin)
         return bool(rows)
+
+    def revoking_with_granted(
+        self, ended: sql.EndedWholeRow, reason: str, now: int, origin: Origin
+    ) -> Transaction[None]:
+        """Revoke what a session gave that was ended, and end what was granted in it."""
+        session_id, account_id, client_id = ended
+        yield from self.revoking(session_id, account_id, reason, now, origin)
+        if client_id == BROWSER:
+            granted_in_it = yield sql.END_SESSIONS_OF_LOGIN, (now, reason, session_id)
+            for (granted_id,) in granted_in_it:
+                yield from self.revoking(granted_id, account_id, reason, now, origin)
 
     def revoking(
         self, session_id: str, account_id: str, reason: str, now: int, origin: Origin

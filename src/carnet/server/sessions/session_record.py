@@ -10,8 +10,10 @@ __all__ = [
     "BROWSER",
     "ELSEWHERE",
     "FIRST_PARTY",
+    "HERE",
     "AudienceAndScope",
     "Grant",
+    "Identified",
     "Login",
     "NewSession",
     "Renewed",
@@ -26,6 +28,24 @@ BROWSER: Final = "carnet:browser"
 
 ELSEWHERE: Final = "carnet:elsewhere"
 """The ``client_id`` of what another issuer has signed people in for (``identities``)."""
+
+
+class Identified(NamedTuple):
+    """Who has said whose a session is, where it is a provider.
+
+    Attributes:
+        issuer: the provider's issuer, or None.
+        subject: whom it calls so.
+        session_id: its ``sid``, or None.
+    """
+
+    issuer: str | None = None
+    subject: str | None = None
+    session_id: str | None = None
+
+
+HERE: Final = Identified()
+"""No provider has said it."""
 
 
 class Grant(NamedTuple):
@@ -80,6 +100,7 @@ class NewSession(NamedTuple):
         amr: how the person has signed in, names of RFC 8176 with spaces between them.
         logout_uri: whom to tell when it has ended, or None.
         subject: what its tokens call the account, where that is not its id, or None.
+        identified: which provider has said whose it is.
     """
 
     client_id: str
@@ -91,6 +112,7 @@ class NewSession(NamedTuple):
     amr: str = "pwd"
     logout_uri: str | None = None
     subject: str | None = None
+    identified: Identified = HERE
 
 
 class Renewed(NamedTuple):
@@ -139,12 +161,14 @@ class Login(NamedTuple):
         account: whose, as it is now.
         authenticated_at: when the password was given, in microseconds since 1970.
         amr: how that one has signed in, names of RFC 8176 with spaces between them.
+        identified: which provider has said whose it is.
     """
 
     session_id: str
     account: Account
     authenticated_at: int
     amr: str
+    identified: Identified = HERE
 
 
 class AudienceAndScope(NamedTuple):

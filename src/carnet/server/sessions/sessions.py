@@ -31,8 +31,10 @@ from carnet.server.sessions.session_ending import SessionEnding
 from carnet.server.sessions.session_record import (
     BROWSER,
     FIRST_PARTY,
+    HERE,
     AudienceAndScope,
     Grant,
+    Identified,
     Login,
     NewSession,
     Renewed,
@@ -131,6 +133,9 @@ class Sessions(SessionEnding):
                 amr=new.amr,
                 logout_uri=new.logout_uri,
                 subject=new.subject,
+                identity_issuer=new.identified.issuer,
+                identity_subject=new.identified.subject,
+                identity_session=new.identified.session_id,
                 account_id=account.id,
                 account_version=account.version,
             )
@@ -178,10 +183,11 @@ class Sessions(SessionEnding):
         )
         if not rows:
             return None
-        session_id, authenticated_at, amr, used_at, *account = rows[0]
+        session_id, authenticated_at, amr, used_at, *more = rows[0]
+        identified, account = Identified(*more[:3]), more[3:]
         if used_at < now - TOUCH_AFTER:
             await self._store.write(sql.TOUCH_SESSION, now, address, session_id)
-        return Login(session_id, account_of(account), authenticated_at, amr)
+        return Login(session_id, account_of(account), authenticated_at, amr, identified)
 
     async def renew(
         self,
@@ -191,6 +197,7 @@ class Sessions(SessionEnding):
         origin: Origin,
         amr: str = "pwd",
         authenticated_at: int | None = None,
+        identified: Identified = HERE,
     ) -> Renewed | None:
         """Carry a session on for the account that has just proved again that it is its own.
 
@@ -204,6 +211,7 @@ class Sessions(SessionEnding):
             origin: from where.
             amr: how, names of RFC 8176 with spaces between them.
             authenticated_at: when the password was given, in microseconds since 1970; None is now.
+            identified: which provider has said whose it is.
 
         Returns:
             What it is now; None where there is no such session of this account, or where the
@@ -222,6 +230,9 @@ class Sessions(SessionEnding):
             now=now,
             address=origin.address,
             expires_at=now + self._lifetime,
+            identity_issuer=identified.issuer,
+            identity_subject=identified.subject,
+            identity_session=identified.session_id,
             secret_hash=token.secret_hash,
             client_id=client_id,
             account_id=account.id,

@@ -30,9 +30,17 @@ class UsedOnce:
             names: what it is, whose, and its identifier.
             microseconds: after which nobody would take it any more.
         """
-        digest = hashlib.sha256()
-        for name in names:
-            text = name.encode("utf-8", "surrogatepass")
-            digest.update(len(text).to_bytes(4, "big") + text)
         expires_at = self._clock() + microseconds
-        return bool(await self._store.write(sql.USE_ONCE, digest.digest(), expires_at))
+        return bool(await self._store.write(sql.USE_ONCE, _hash(names), expires_at))
+
+    async def was_used(self, *names: str) -> bool:
+        """Tell whether something has been used, by the names that were given for it then."""
+        return bool(await self._store.read(sql.WAS_USED, _hash(names)))
+
+
+def _hash(names: tuple[str, ...]) -> bytes:
+    digest = hashlib.sha256()
+    for name in names:
+        text = name.encode("utf-8", "surrogatepass")
+        digest.update(len(text).to_bytes(4, "big") + text)
+    return digest.digest()

@@ -7,7 +7,7 @@ script can read it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -18,13 +18,25 @@ from carnet.browser.headers import joined
 from carnet.browser.origin import comes_from_own_pages
 from carnet.server.accounts.accounts import Account
 from carnet.server.service import Service
+from carnet.server.sessions.session_record import HERE, Identified
 from carnet.server.sessions.sessions import BROWSER, NewSession
 from carnet.server.web.bearer import origin_of
-from carnet.server.web.password_sign_in import SignedIn
+from carnet.server.web.password_sign_in import SignedIn, account_changing
 from carnet.server.web.requests import RequestRefused, header_values
 from carnet.server.web.session_begin import begin_session_of
 
-__all__ = ["BrowserSession", "begin", "check_same_origin", "current", "end", "forget"]
+__all__ = [
+    "PROVIDER_SESSION_OVER",
+    "BrowserSession",
+    "begin",
+    "check_same_origin",
+    "current",
+    "end",
+    "forget",
+]
+
+PROVIDER_SESSION_OVER: Final = "provider session over"
+"""Under this, with the issuer and its ``sid``, is written down what a provider has ended."""
 
 
 class BrowserSession(NamedTuple):
@@ -35,12 +47,14 @@ class BrowserSession(NamedTuple):
         account: who it is.
         authenticated_at: when the password was given, in microseconds since 1970.
         amr: how that one has signed in, names of RFC 8176 with spaces between them.
+        identified: which provider has said who it is.
     """
 
     session_id: str
     account: Account
     authenticated_at: int
     amr: str
+    identified: Identified = HERE
 
 
 async def current(request: Request) -> BrowserSession | None:
@@ -69,22 +83,31 @@ async def begin(
         is_new_device: whether its owner is told by mail.
 
     Raises:
-        SignInRefused: ``account_changing``, where the account has changed since it was read.
+        SignInRefused: ``account_changing``, where the account has changed since it was read, or
+            where the session at the provider that has named it is over.
     """
     service: Service = request.app.state.service
     origin = origin_of(request)
-    before, (account, amr, authenticated_at) = _held(request), signed_in
-    renewed = await service.sessions.renew(before, account, BROWSER, origin, amr, authenticated_at)
+    before, (account, amr, authenticated_at, identified) = _held(request), signed_in
+    if identified.issuer is not None and identified.session_id is not None:
+        over = (PROVIDER_SESSION_OVER, identified.issuer, identified.session_id)
+        if await service.used_once.was_used(*over):
+            raise account_changing()
+    renewed = await service.sessions.renew(
+        before, account, BROWSER, origin, amr, authenticated_at, identified
+    )
     if renewed is not None:
         _set_cookie(service, response, renewed.token)
-        return BrowserSession(renewed.session_id, account, renewed.authenticated_at, amr)
+        return BrowserSession(
+            renewed.session_id, account, renewed.authenticated_at, amr, identified
+        )
     new_session = NewSession(BROWSER, service.settings.audiences[0])
     grant = await begin_session_of(
         service, signed_in, new_session, origin, is_new_device=is_new_device
     )
     await service.sessions.end_by_refresh_token(before, "signed_in_again", origin, BROWSER)
     _set_cookie(service, response, grant.refresh_token)
-    return BrowserSession(grant.session_id, account, authenticated_at, amr)
+    return BrowserSession(grant.session_id, account, authenticated_at, amr, identified)
 
 
 def _set_cookie(service: Service, response: Response, token: str) -> None:

@@ -1,8 +1,9 @@
 """Signing in with a username and a password, for programs and pages alike.
 
 Attempts are throttled and written down. Whoever has a second factor is asked for it: ``sign_in``
-and ``complete`` are the only ways to a ``SignedIn``, and no session of a password begins without
-one. Until the password was right, nothing tells whether there is a second factor, or an account.
+and ``complete`` are the only ways to a ``SignedIn``, and no session of a password, or of what a
+provider says, begins without one. Until the password was right, nothing tells whether there is a
+second factor, or an account.
 """
 
 from __future__ import annotations
@@ -18,9 +19,18 @@ from carnet.server.accounts.accounts import Account, AccountRefused, Refusal
 from carnet.server.accounts.passwords import TooBusy
 from carnet.server.accounts.throttle import Attempt, Delayed
 from carnet.server.audit import Event, Origin, record
-from carnet.server.factors.levels import PASSWORD, acr_of, demanded_of, reaches, with_second
+from carnet.server.factors.levels import (
+    ACR_VALUES,
+    PASSWORD,
+    acr_of,
+    demanded_of,
+    highest,
+    reaches,
+    with_second,
+)
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
+from carnet.server.sessions.session_record import HERE, Identified
 from carnet.server.store import Transaction
 
 __all__ = [
@@ -28,6 +38,7 @@ __all__ = [
     "SignInRefused",
     "SignedIn",
     "account_changing",
+    "add_password",
     "ask_for_account",
     "change_password",
     "complete",
@@ -64,15 +75,17 @@ class SignedIn(NamedTuple):
         account: who it is.
         amr: how, names of RFC 8176 with spaces between them.
         authenticated_at: when the first factor was proved, in microseconds since 1970.
+        identified: which provider has said who it is.
     """
 
     account: Account
     amr: str
     authenticated_at: int
+    identified: Identified = HERE
 
 
 class SecondFactorNeeded(CarnetError):
-    """The password was right, and is not enough.
+    """The password was right, or a provider knows who it is, and that is not enough.
 
     Args:
         proved: what is proved so far.
@@ -145,11 +158,13 @@ async def complete(
     """
     account, reached = proved.account, acr_of(proved.amr)
     kinds = await service.factors.kinds(account.id)
-    enough = reaches(reached, demanded_of(account.roles, service.settings))
-    if not kinds and enough:
+    least = demanded_of(account.roles, service.settings)
+    # Whoever has a second factor is asked for it, whatever else is demanded.
+    if reaches(reached, highest(least, ACR_VALUES[bool(kinds)])):
         return proved
     if not kinds or not code:
-        if enough and await service.remembered_browsers.knows(account.id, remembered):
+        remembered_here = service.remembered_browsers.knows
+        if reaches(reached, least) and await remembered_here(account.id, remembered):
             return proved
         raise SecondFactorNeeded(proved, kinds)
     async with in_turn(service.throttle.second_factor(account.id, device)) as attempt:
@@ -257,6 +272,20 @@ async def change_password(
     if not right:
         _log.info("password_change_refused", account=account.id, address=origin.address)
         raise SignInRefused("the current password is wrong", "credentials_wrong")
+
+
+async def add_password(
+    service: Service, account: Account, new: str, session_id: str, origin: Origin
+) -> None:
+    """Add a password for somebody who is signed in and has none; their other sessions end.
+
+    Raises:
+        AccountRefused: as ``Accounts.add_password``.
+        SignInRefused: ``too_many_failures`` or ``too_busy``.
+    """
+    async with in_turn(service.throttle.password_change(account.id)) as attempt:
+        attempt.forgive()
+        await service.accounts.add_password(account, new, session_id, origin)
 
 
 def account_changing() -> SignInRefused:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from carnet.browser.cookies import read_cookie
 from carnet.server.service import Service
+from carnet.server.sessions.session_record import Identified
 from carnet.server.web.password_sign_in import SignedIn
 from carnet.server.web.requests import header_values
 from carnet.server.web.signed_state import read_state, write_state
@@ -31,13 +32,16 @@ class _FirstStep(msgspec.Struct, frozen=True, array_like=True):
     version: int
     amr: str
     authenticated_at: int
+    identified: Identified
 
 
 def begin_second_step(request: Request, response: Response, proved: SignedIn) -> None:
     """Keep with the browser what was proved, until the second factor is."""
     service: Service = request.app.state.service
     account = proved.account
-    kept = _FirstStep(account.id, account.version, proved.amr, proved.authenticated_at)
+    kept = _FirstStep(
+        account.id, account.version, proved.amr, proved.authenticated_at, proved.identified
+    )
     response.set_cookie(
         _cookie(service),
         write_state(service, kept, LIFETIME_SECONDS),
@@ -59,7 +63,7 @@ async def first_step(request: Request) -> SignedIn | None:
     # Disabling an account raises its version, too.
     if kept is None or account is None or account.version != kept.version:
         return None
-    return SignedIn(account, kept.amr, kept.authenticated_at)
+    return SignedIn(account, kept.amr, kept.authenticated_at, kept.identified)
 
 
 def end_second_step(request: Request, response: Response) -> None:

@@ -36,7 +36,11 @@ async def begin_session_of(
         SignInRefused: ``account_changing``.
     """
     account = signed_in.account
-    new = new._replace(authenticated_at=signed_in.authenticated_at, amr=signed_in.amr)
+    new = new._replace(
+        authenticated_at=signed_in.authenticated_at,
+        amr=signed_in.amr,
+        identified=signed_in.identified,
+    )
 
     def tell(_session_id: str) -> Transaction[bool]:
         return service.notices.of_new_device(account.id, service.clock(), origin)

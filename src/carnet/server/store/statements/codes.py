@@ -11,6 +11,10 @@ ON CONFLICT (name) DO NOTHING
 RETURNING expires_at
 """
 
+WAS_USED = """
+SELECT expires_at FROM spent WHERE name = $1
+"""
+
 SWEEP_USED_ONCE = """
 DELETE FROM spent WHERE name IN (
   SELECT name FROM spent WHERE expires_at < $1 ORDER BY expires_at LIMIT $2

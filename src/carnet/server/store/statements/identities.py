@@ -21,18 +21,21 @@ RETURNING account_id
 """
 
 IDENTITIES_OF_ACCOUNT = """
-SELECT issuer, subject, created_at, account_id FROM account_identity WHERE account_id = $1
+SELECT issuer, subject, created_at, account_id, name, used_at
+FROM account_identity WHERE account_id = $1
 ORDER BY issuer, subject
 """
 
 IDENTITIES = """
-SELECT issuer, subject, created_at, account_id FROM account_identity ORDER BY issuer, subject
+SELECT issuer, subject, created_at, account_id, name, used_at
+FROM account_identity ORDER BY issuer, subject
 """
 
 # With the account come its session that such assertions carry on, or NULLs, and when the last one
 # before it has ended.
 SIGN_IN_ELSEWHERE = """
-SELECT account.id, username, roles, claims, version, disabled_at, account_identity.created_at,
+SELECT account.id, username, account.roles, account.claims, version, disabled_at,
+  account_identity.created_at,
   held.id, held.authenticated_at, held.rotated_at,
   (SELECT MAX(before.ended_at) FROM session AS before
    WHERE before.account_id = account.id AND before.client_id = $1
@@ -105,9 +108,87 @@ WHERE id = $4 AND ended_at IS NULL
 
 END_SESSIONS_OF_IDENTITY = """
 UPDATE session SET ended_at = $1, ended_reason = $2
-WHERE account_id = $3 AND identity_issuer = $4 AND ended_at IS NULL
-RETURNING id
+WHERE account_id = $3 AND identity_issuer = $4 AND id <> $5 AND ended_at IS NULL
+RETURNING id, account_id, client_id
 """
+
+
+class EndedWholeRow(NamedTuple):
+    """What END_SESSIONS_OF_IDENTITY and END_SESSIONS_OF_PROVIDER give."""
+
+    session_id: str
+    account_id: str
+    client_id: str
+
+
+# What a provider ends: a session there, or all that somebody has there.
+END_SESSIONS_OF_PROVIDER = """
+UPDATE session SET ended_at = $1, ended_reason = $2
+WHERE identity_issuer = $3 AND identity_subject IS NOT NULL
+  AND (CAST($4 AS TEXT) IS NULL OR identity_subject = $4)
+  AND (CAST($5 AS TEXT) IS NULL OR identity_session = $5) AND ended_at IS NULL
+RETURNING id, account_id, client_id
+"""
+
+
+class EndSessionsOfProvider(NamedTuple):
+    """The parameters of END_SESSIONS_OF_PROVIDER."""
+
+    now: int
+    reason: str
+    issuer: str
+    subject: str | None
+    session: str | None
+
+
+# Whom a provider knows under a subject, with what the account has of it.
+UPSTREAM_IDENTITY = """
+SELECT account.id, username, account.roles, account.claims, version, disabled_at,
+  account_identity.roles, account_identity.claims
+FROM account_identity JOIN account ON account.id = account_identity.account_id
+WHERE issuer = $1 AND subject = $2
+"""
+
+
+class UpstreamIdentityRow(NamedTuple):
+    """What UPSTREAM_IDENTITY gives, the account's columns first."""
+
+    account_id: str
+    username: str
+    roles: str
+    claims: str
+    version: int
+    disabled_at: int | None
+    given_roles: str
+    given_claims: str
+
+
+SET_IDENTITY_RIGHTS = """
+UPDATE account_identity SET roles = $1, claims = $2 WHERE issuer = $3 AND subject = $4
+RETURNING account_id
+"""
+
+USE_IDENTITY = """
+UPDATE account_identity SET name = $1, used_at = $2 WHERE issuer = $3 AND subject = $4
+RETURNING account_id
+"""
+
+# By which an account may be entered on the pages: a password, passkeys, identities.
+WAYS_IN = """
+SELECT CASE WHEN password_hash = '' THEN 0 ELSE 1 END,
+  (SELECT COUNT(*) FROM factor WHERE factor.account_id = account.id AND kind = 'passkey'),
+  (SELECT COUNT(*) FROM account_identity WHERE account_identity.account_id = account.id)
+FROM account WHERE account.id = $1
+"""
+
+
+class WaysInRow(NamedTuple):
+    """What WAYS_IN gives."""
+
+    passwords: int
+    passkeys: int
+    identities: int
+
 
 # What a client may still say of somebody's sign-in to it.
 SIGNED_IN = """

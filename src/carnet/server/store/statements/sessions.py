@@ -9,9 +9,10 @@ ADD_SESSION = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
                      generation, created_at, rotated_at, expires_at,
                      scope, key_thumbprint, login_id, authenticated_at, amr, logout_uri,
-                     pairwise_subject)
-SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8, $9, $10, $11, $12, $13, $14, $15
-FROM account WHERE account.id = $16 AND disabled_at IS NULL AND version = $17
+                     pairwise_subject, identity_issuer, identity_subject, identity_session)
+SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+  $17, $18
+FROM account WHERE account.id = $19 AND disabled_at IS NULL AND version = $20
 RETURNING id
 """
 
@@ -34,6 +35,9 @@ class AddSession(NamedTuple):
     amr: str
     logout_uri: str | None
     subject: str | None
+    identity_issuer: str | None
+    identity_subject: str | None
+    identity_session: str | None
     account_id: str
     account_version: int
 
@@ -112,6 +116,7 @@ class SessionRow(NamedTuple):
 
 LOGIN_BY_SECRET = """
 SELECT session.id, authenticated_at, amr, rotated_at,
+       identity_issuer, identity_subject, identity_session,
        account.id, username, roles, claims, version, disabled_at
 FROM session JOIN account ON account.id = session.account_id
 WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NULL
@@ -123,9 +128,10 @@ WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NU
 # the database has lost writes, the session heals.
 RENEW_LOGIN = """
 UPDATE session SET generation = CASE WHEN generation <= $1 THEN $1 + 1 ELSE generation END,
-  authenticated_at = $2, amr = $3, rotated_at = $4, address = $5, expires_at = $6
-WHERE secret_hash = $7 AND client_id = $8 AND account_id = $9
-  AND ended_at IS NULL AND expires_at > $4 AND rotated_at > $10
+  authenticated_at = $2, amr = $3, rotated_at = $4, address = $5, expires_at = $6,
+  identity_issuer = $7, identity_subject = $8, identity_session = $9
+WHERE secret_hash = $10 AND client_id = $11 AND account_id = $12
+  AND ended_at IS NULL AND expires_at > $4 AND rotated_at > $13
 RETURNING id, generation
 """
 
@@ -139,6 +145,9 @@ class RenewLogin(NamedTuple):
     now: int
     address: str
     expires_at: int
+    identity_issuer: str | None
+    identity_subject: str | None
+    identity_session: str | None
     secret_hash: bytes
     client_id: str
     account_id: str

@@ -1,0 +1,115 @@
+"""``carnet provider``: the services that people may sign in with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from carnet.cli.files import read_input
+from carnet.cli.options import data_options, echo_json, json_option, settings_from
+from carnet.errors import ConfigurationError
+from carnet.jwt.inspection import inspect
+from carnet.server.upstream.mapping import (
+    is_let_in,
+    map_claims,
+    proves_second_factor,
+    username_of,
+)
+from carnet.server.upstream.provider import read_providers
+
+__all__ = ["provider"]
+
+
+@click.group()
+def provider() -> None:
+    """Look at the services that people may sign in with."""
+
+
+@provider.command("list")
+@json_option
+@data_options
+def list_providers(as_json: bool, config: Path | None, **given: Any) -> None:
+    """List the providers of the settings, with the addresses to register there."""
+    settings = settings_from(config, **given)
+    found = [
+        {
+            "name": one.name,
+            "label": one.label,
+            "issuer": one.issuer,
+            "client_id": one.settings.client_id,
+            "provision": one.settings.provision,
+            "redirect_uri": f"{settings.own_url}/sign-in/with/{one.name}/callback",
+            "backchannel_logout_uri": f"{settings.own_url}/sign-in/with/{one.name}/logout",
+        }
+        for one in read_providers(settings).values()
+    ]
+    if as_json:
+        echo_json(found)
+        return
+    if not found:
+        click.echo("There is no provider: see docs/how-to/sign-in-with-google.md.")
+    for told in found:
+        click.echo(f"{told['name']}: {told['label']}, {told['issuer']}")
+        click.echo(f"  redirect URI            {told['redirect_uri']}")
+        click.echo(f"  back-channel logout URI {told['backchannel_logout_uri']}")
+
+
+@provider.command("try")
+@click.argument("name")
+@click.argument("sample", metavar="FILE")
+@json_option
+@data_options
+def try_claims(name: str, sample: str, as_json: bool, config: Path | None, **given: Any) -> None:
+    """Say what a provider's claims come to: who is let in, with which roles and claims.
+
+    FILE holds an ID token of the provider's, or its claims as a JSON object, or is - for a pipe.
+    Nothing is asked of the provider, nothing of the token is verified, and nothing is changed.
+
+    \b
+    Example:
+      carnet provider try google claims.json --config carnet.toml
+
+    \b
+    Exit status: 0 such a person is let in, 1 they are not; 2 wrong use.
+    """
+    settings = settings_from(config, **given)
+    known = read_providers(settings)
+    if name not in known:
+        there = ", ".join(known) or "none"
+        raise ConfigurationError(f"the settings have no provider {name}; there is: {there}")
+    claims = _claims(read_input(sample, "claims"), sample)
+    found = known[name]
+    mapped = map_claims(found.settings, found.kind, claims, settings.admin_role)
+    told = {
+        "let_in": is_let_in(found.settings, claims),
+        "username": username_of(found.kind, claims),
+        "roles": list(mapped.roles),
+        "claims": mapped.claims,
+        "second_factor": proves_second_factor(found.settings, claims),
+    }
+    if as_json:
+        echo_json(told)
+    else:
+        click.echo(f"let in         {'yes' if told['let_in'] else 'no: see `required`'}")
+        click.echo(f"username       {told['username'] or 'none: the person is asked'}")
+        click.echo(f"roles          {', '.join(mapped.roles) or 'none'}")
+        click.echo(f"claims         {msgspec.json.encode(mapped.claims).decode()}")
+        click.echo(f"second factor  {'counts' if told['second_factor'] else 'is asked for here'}")
+    if not told["let_in"]:
+        raise click.exceptions.Exit(1)
+
+
+def _claims(data: bytes, name: str) -> dict[str, Any]:
+    text = data.decode("utf-8", "replace").strip()
+    try:
+        if text.startswith("{"):
+            return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        pass
+    else:
+        if (claims := inspect(text).claims) is not None:
+            return dict(claims)
+    raise ConfigurationError(f"{name} holds no ID token, and no JSON object of claims")

@@ -1,0 +1,76 @@
+"""The providers that people may sign in with, and what they say of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from carnet.server.clients.fetched_keys import FetchedKeys
+from carnet.server.clock import Clock
+from carnet.server.public_fetch import Resolve
+from carnet.server.settings import Settings
+from carnet.server.upstream.calls import Calls
+from carnet.server.upstream.github import GitHubProvider
+from carnet.server.upstream.openid import OpenIdProvider
+from carnet.server.upstream.provider import Provider, read_providers
+
+__all__ = ["Speaks", "Upstream"]
+
+Speaks = OpenIdProvider | GitHubProvider
+"""How one of them is spoken to."""
+
+
+class Upstream:
+    """The providers.
+
+    Args:
+        settings: which there are.
+        fetched_keys: gives the keys of those that sign ID tokens.
+        clock: gives the microseconds since 1970.
+        resolve: gives the addresses of a name; by default as the system does.
+
+    Attributes:
+        providers: by the names that the settings give them, in their order.
+
+    Raises:
+        ConfigurationError: naming the provider, the member and what was expected.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        fetched_keys: FetchedKeys,
+        clock: Clock,
+        resolve: Resolve | None = None,
+    ) -> None:
+        self.providers: Mapping[str, Provider] = read_providers(settings)
+        self._speaking: dict[str, Speaks] = {}
+        for name, provider in self.providers.items():
+            calls = Calls(settings, resolve)
+            self._speaking[name] = (
+                GitHubProvider(provider, calls)
+                if provider.kind.adapter == "github"
+                else OpenIdProvider(provider, calls, fetched_keys, clock)
+            )
+
+    def speaking(self, provider: Provider) -> Speaks:
+        """Give what speaks to a provider."""
+        return self._speaking[provider.name]
+
+    def by_issuer(self, issuer: str) -> Provider | None:
+        """Give the provider whose issuer this is, or None."""
+        return next((one for one in self.providers.values() if one.issuer == issuer), None)
+
+    def check_secrets(self) -> None:
+        """Read what this service proves itself with.
+
+        Raises:
+            ConfigurationError: naming the provider and the file that can't be used.
+        """
+        for provider in self.providers.values():
+            if not provider.secret:
+                _ = provider.key
+
+    def close(self) -> None:
+        """End what is under way."""
+        for one in self._speaking.values():
+            one.close()
