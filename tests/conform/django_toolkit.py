@@ -1,7 +1,4 @@
-"""django-oauth-toolkit as an issuer: prints its address, and serves until standard input closes.
-
-Argument: a folder for its database.
-"""
+"""django-oauth-toolkit as an issuer: prints its address, and serves until standard input closes."""
 
 from __future__ import annotations
 
@@ -18,10 +15,12 @@ from django.urls import include, path
 
 from carnet import Key
 
+# In memory, for all threads.
+DATABASE = "file:conform?mode=memory&cache=shared"
 SECRET = "a-secret-of-the-test"
 CALLBACK = "https://app.example/callback"
 
-urlpatterns = [path("", include("oauth2_provider.urls", namespace="oauth2_provider"))]
+urlpatterns = []
 
 
 class Server(socketserver.ThreadingMixIn, WSGIServer):
@@ -33,7 +32,7 @@ class Handler(WSGIRequestHandler):
         """Say nothing."""
 
 
-def configure(folder):
+def configure():
     apps = ("contenttypes", "auth", "sessions", "messages")
     layers = (
         "django.contrib.sessions.middleware.SessionMiddleware",
@@ -42,15 +41,17 @@ def configure(folder):
     )
     settings.configure(
         ALLOWED_HOSTS=["127.0.0.1"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/db"}},
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE}},
         INSTALLED_APPS=[*(f"django.contrib.{app}" for app in apps), "oauth2_provider"],
         LOGGING_CONFIG=None,
         LOGIN_URL="/login/",
         MIDDLEWARE=layers,
+        # The tables as they are now, without the way there.
+        MIGRATION_MODULES=dict.fromkeys((*apps, "oauth2_provider")),
         OAUTH2_PROVIDER={
             "OIDC_ENABLED": True,
             "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
-            "OIDC_RSA_PRIVATE_KEY": Key.generate("RS256").to_pem(private=True).decode(),
+            "OIDC_RSA_PRIVATE_KEY": Key.generate("RS256", size=2048).to_pem(private=True).decode(),
             "SCOPES": {"openid": "OpenID Connect", "orders:read": "Read orders"},
         },
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
@@ -67,7 +68,9 @@ def configure(folder):
 def prepare():
     from oauth2_provider.models import Application
 
-    call_command("migrate", verbosity=0)
+    # Its views can't be imported before Django is set up.
+    urlpatterns.append(path("", include("oauth2_provider.urls", namespace="oauth2_provider")))
+    call_command("migrate", verbosity=0, run_syncdb=True)
     for name, grant in (
         ("conform", Application.GRANT_AUTHORIZATION_CODE),
         ("job", Application.GRANT_CLIENT_CREDENTIALS),
@@ -83,7 +86,7 @@ def prepare():
 
 
 def main():
-    configure(sys.argv[1])
+    configure()
     prepare()
     app = get_wsgi_application()
     with make_server("127.0.0.1", 0, app, Server, Handler) as server:

@@ -191,7 +191,10 @@ def rows(clients):
         (
             "no grant",
             None,
-            said_to({"error": "invalid_scope"}, lambda asked: "grant_type" not in dict(asked.form)),
+            said_to(
+                {"error": "invalid_scope"},
+                lambda asked: asked.method == "POST" and "grant_type" not in dict(asked.form),
+            ),
             {"token.missing"},
         ),
         ("errors in words", None, headed(TOKEN, content_type="text/html"), {"token.form"}),
@@ -201,7 +204,12 @@ def rows(clients):
         (
             "a stranger",
             None,
-            said_to({"error": "invalid_grant"}, lambda asked: "no-such-client" in str(asked.form)),
+            said_to(
+                {"error": "invalid_grant"},
+                lambda asked: (
+                    "no-such-client" in str(asked.form) and grants("client_credentials", asked)
+                ),
+            ),
             {"token.unknown_client"},
         ),
         ("no challenge", None, headed(TOKEN, www_authenticate=None), {"token.challenge"}),
@@ -317,7 +325,7 @@ def rows(clients):
         ),
         ("307", "public", said_status("/authorize", 307), {"authorization.redirect"}),
         ("any address", "public", any_address, None),
-        ("tidied addresses", "public", normalized, None),
+        ("tidied addresses", "public", normalized, {"redirect.traversal"}),
         (
             "any registration",
             None,

@@ -20,9 +20,10 @@ server.listen(0, '127.0.0.1', () => {
       redirect_uris: ['https://app.example/callback'],
       response_types: ['code'],
     }],
+    rotateRefreshToken: true,
+    issueRefreshToken: (context, client) => client.grantTypeAllowed('refresh_token'),
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
       introspection: { enabled: true },
       registration: { enabled: true, initialAccessToken: 'an-initial-access-token' },
       resourceIndicators: {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
 import click
@@ -174,8 +173,7 @@ def _progress(check: Check | None) -> None:
 
 def _show(report: Report, verbose: bool) -> None:
     click.echo(ink.strong(report.issuer))
-    for group, outcomes in groupby(report.outcomes, key=lambda outcome: outcome.check.group):
-        several = list(outcomes)
+    for group, several in report.groups.items():
         good = sum(outcome.status == "holds" for outcome in several)
         bad = [outcome for outcome in several if outcome.status in ("found", "unfinished")]
         shown = several if verbose else bad

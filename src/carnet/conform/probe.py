@@ -67,6 +67,11 @@ class Probe:
         client: the client to test with, if there is one.
         visit: has a person sign in, if there is one.
         registration_token: what lets register clients, or None.
+
+    Attributes:
+        is_registered_here: whether the client has registered itself for this run.
+        documents: the answers with metadata, by their addresses.
+        metadata: what all of them say; where they differ, what the first says.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Probe:
         self.client = client
         self.visit = visit
         self.registration_token = registration_token
+        self.is_registered_here = False
         self.documents: dict[str, Reply] = {}
         self.metadata: dict[str, Any] = {}
         self._posts_secret = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -39,8 +38,7 @@ def as_mapping(report: Report) -> dict[str, Any]:
 def as_junit(report: Report) -> bytes:
     """Give a report as JUnit's XML: a group is a suite, a check a case; a note fails nothing."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>"]
-    for group, outcomes in groupby(report.outcomes, key=lambda outcome: outcome.check.group):
-        several = list(outcomes)
+    for group, several in report.groups.items():
         failed = sum(bool(_failures(one)) for one in several)
         skipped = sum(one.status == "skipped" for one in several)
         errors = sum(one.status == "unfinished" for one in several)

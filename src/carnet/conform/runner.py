@@ -54,6 +54,14 @@ class Report:
         """Everything that was found."""
         return [finding for outcome in self.outcomes for finding in outcome.findings]
 
+    @property
+    def groups(self) -> dict[str, list[Outcome]]:
+        """The outcomes by their groups, in which not all run one after the other."""
+        found: dict[str, list[Outcome]] = {}
+        for outcome in self.outcomes:
+            found.setdefault(outcome.check.group, []).append(outcome)
+        return found
+
     def count(self, status: str) -> int:
         """Count the checks that ended so."""
         return sum(outcome.status == status for outcome in self.outcomes)

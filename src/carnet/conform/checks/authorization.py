@@ -76,16 +76,18 @@ def is_framed(reply: Reply) -> bool:
 async def frames(probe: Probe) -> AsyncIterator[Seen]:
     """Look whether the pages can be shown in a frame."""
     address = probe.endpoint(AUTHORIZE)
-    replies = [await probe.wire.page(address, _strangers_request({}))]
+    # On the page that tells a stranger of an error there is nothing to click on.
+    pages: list[tuple[dict[str, str], Severity | None]] = [(_strangers_request({}), "should")]
     if probe.client is not None and probe.client.redirect_uri is not None:
-        replies.append(await probe.wire.page(address, probe.request({"prompt": None})))
-    for reply in replies:
-        # An empty answer, or one that leads elsewhere, shows nothing to click on.
+        pages.append((probe.request({"prompt": None}), None))
+    for query, severity in pages:
+        reply = await probe.wire.page(address, query)
         if reply.media_type == "text/html" and not reply.location and is_framed(reply):
             yield Seen(
                 f"the page at {reply.url.partition('?')[0]} may be framed",
                 "Content-Security-Policy: frame-ancestors 'none'",
                 "send that header, and X-Frame-Options: DENY, with every page",
+                severity,
             )
 
 
@@ -169,7 +171,7 @@ async def silent(probe: Probe) -> AsyncIterator[Seen]:
     if not probe.offers_openid:
         raise NotApplicable("it is no OpenID provider, or the client does not ask for openid")
     landing = await probe.authorize()
-    if probe.registration_token is not None and not landing.target:
+    if probe.is_registered_here and not landing.target:
         raise NotApplicable(
             "nobody need be led to where a client leads that has registered itself (RFC 9700 "
             "section 4.11.2)"

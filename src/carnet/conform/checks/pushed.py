@@ -87,7 +87,7 @@ async def address(probe: Probe) -> AsyncIterator[Seen]:
 
 async def _used(probe: Probe, client_id: str, request_uri: str, change: str) -> AsyncIterator[Seen]:
     """Use an address that is not the client's."""
-    if probe.registration_token is not None:
+    if probe.is_registered_here:
         raise NotApplicable("a client that has registered itself may be looked at after a sign-in")
     query = {"client_id": client_id, "request_uri": request_uri}
     landing = landing_of(await probe.wire.get(probe.endpoint("authorization_endpoint"), query))

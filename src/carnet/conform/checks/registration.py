@@ -56,6 +56,7 @@ async def register(probe: Probe, redirect_uri: str, scope: str | None) -> None:
     await probe.once("registered", made)
     client_id, secret = reply.document.get("client_id"), reply.document.get("client_secret")
     if reply.status == 201 and isinstance(client_id, str):
+        probe.is_registered_here = True
         probe.client = KnownClient(
             client_id,
             secret if isinstance(secret, str) else None,
