@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from tests.conform.fault_table import rows
+from tests.conform.faults import SECOND, WELL_KNOWN, said, with_key
 
 from carnet.conform.checks.redirects import TRICKS
-from carnet.conform.runner import chosen
+from carnet.conform.runner import OWN_FAULT, chosen
 from carnet.conform.table import CHECKS
 
 ALL_TRICKS = {f"redirect.{name}" for name, _, _ in TRICKS}
@@ -55,3 +58,34 @@ def test_a_name_with_a_query_is_no_name(carnet_issuer):
 def test_ids_are_unique_and_every_row_says_where_it_is_demanded():
     assert len({check.id for check in CHECKS}) == len(CHECKS)
     assert all(check.title and check.specification and check.section for check in CHECKS)
+
+
+ODD = (None, True, 1, -1.5, "x", "https://auth.example.com/token", [], [1, None], ["x", "x"], {})
+
+
+@pytest.mark.parametrize(("client", "values"), [(None, ODD), ("secret", (None, "x", {}))])
+def test_whatever_an_issuer_publishes_no_check_breaks(carnet_issuer, client, values):
+    broken = {}
+    for odd in values:
+        for name, fault in odd_answers(odd).items():
+            report = carnet_issuer.check(CHECKS, client, fault, person=client is not None)
+            broken |= {
+                (name, str(odd), one.check.id): one.reason
+                for one in report.outcomes
+                if OWN_FAULT in one.reason
+            }
+    assert not broken
+
+
+def odd_answers(odd):
+    keys = [odd, *({**SECOND, name: odd} for name in SECOND)]
+    change = partial(strange, odd)
+    return {
+        "metadata": said(f"{WELL_KNOWN}o.*", change),
+        "keys": with_key(lambda _: keys),
+        "answers": said("/(token|par|introspection|userinfo)", change),
+    }
+
+
+def strange(odd, document):
+    return {**dict.fromkeys(document, odd), "issuer": document.get("issuer", odd)}

@@ -118,16 +118,19 @@ class Probe:
             raise ConfigurationError(f"there are no metadata: {'; '.join(reasons)}")
         await self.find_way()
 
+    def names(self, endpoint: str) -> bool:
+        """Tell whether the metadata name an endpoint."""
+        return isinstance(self.metadata.get(endpoint), str)
+
     def endpoint(self, name: str) -> str:
         """Give the address of an endpoint.
 
         Raises:
             NotApplicable: if the metadata name none.
         """
-        address = self.metadata.get(name)
-        if not isinstance(address, str):
+        if not self.names(name):
             raise NotApplicable(f"the metadata name no {name}")
-        return address
+        return str(self.metadata[name])
 
     def listed(self, name: str) -> list[str]:
         """Give a member that is a list of texts; [] where it is none."""
@@ -299,7 +302,7 @@ class Probe:
             ConfigurationError: if the issuer takes none.
         """
         client = self.client
-        if client is None or not client.is_confidential:
+        if client is None or not client.is_confidential or not self.names("token_endpoint"):
             return
         for posts in (False, True) if client.secret is not None else (False,):
             self._posts_secret = posts
@@ -309,7 +312,11 @@ class Probe:
                 "redirect_uri": client.redirect_uri or "https://conform.example/callback",
                 "code_verifier": PkcePair.make().verifier,
             }
-            reply = await self.ask("token_endpoint", form)
+            try:
+                reply = await self.ask("token_endpoint", form)
+            except Unfinished:
+                # Each check that needs it tells why.
+                return
             if reply.error != "invalid_client":
                 return
         raise ConfigurationError(

@@ -111,7 +111,7 @@ async def distinct(probe: Probe) -> AsyncIterator[Seen]:
 async def use(probe: Probe) -> AsyncIterator[Seen]:
     """Look whether keys for two purposes can be told apart."""
     keys = await _keys(probe)
-    uses = {jwk.get("use") for jwk in keys}
+    uses = [jwk.get("use") for jwk in keys]
     if "enc" in uses and None in uses:
         yield Seen(
             "there are keys for encryption, and keys without use",

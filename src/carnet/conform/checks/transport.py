@@ -49,8 +49,8 @@ async def hsts(probe: Probe) -> AsyncIterator[Seen]:
 
 async def redirects(probe: Probe) -> AsyncIterator[Seen]:
     """Look whether programs are sent elsewhere."""
-    replies = [await key_set(probe)] if "jwks_uri" in probe.metadata else []
-    if "token_endpoint" in probe.metadata:
+    replies = [await key_set(probe)] if probe.names("jwks_uri") else []
+    if probe.names("token_endpoint"):
         replies.append(await probe.ask_nameless("token_endpoint", {"grant_type": "none"}))
     for reply in replies:
         if reply.location:
