@@ -123,7 +123,7 @@ def test_somebody_pastes_the_address_at_which_the_browser_ends(server):
         client = ["--client-id", "app", "--redirect-uri", CALLBACK, "--only", "code.answer"]
         done = call(server.url, *client, "--sign-in")
     assert done.exit_code == 0, done.output
-    assert "1 checks hold" in done.output
+    assert "1 checks: 1 hold; found: nothing" in done.output
 
 
 def _path_of(address):

@@ -1,6 +1,7 @@
 """Nothing is found at Carnet, with whichever client, and no secret is ever told."""
 
 import json
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -58,18 +59,24 @@ def test_no_report_holds_a_secret_or_a_token_whatever_the_issuer_quotes(carnet_i
     secret, given = carnet_issuer.clients["secret"].secret, []
 
     async def quoting(asked, forward):
-        given.extend(text for name, text in asked.form if name in ("code", "code_verifier"))
         reply = await forward(asked)
+        query = parse_qsl(urlsplit(reply.headers.get("location", "")).query)
+        given.extend(text for name, text in query if name == "code")
         if reply.headers.get("content-type") == "application/json":
             said = json.loads(reply.body)
-            names = ("access_token", "refresh_token", "id_token")
-            given.extend(said[name] for name in names if name in said)
+            tokens = ("access_token", "refresh_token", "id_token", "request_uri")
+            given.extend(said[name] for name in tokens if name in said)
             if "error" in said:
-                reply.body = json.dumps({**said, "error": f"{given[-1:]} {secret}"}).encode()
+                quoted = next((text for text in reversed(given) if len(text) < 64), secret)
+                reply.body = json.dumps({**said, "error": quoted}).encode()
+            # What is quoted of an answer, too.
+            quoted = given[-1] if "access_token" in said else secret
+            reply.headers["cache-control"] = reply.headers["www-authenticate"] = quoted
         return reply
 
     report = carnet_issuer.check(CHECKS, "secret", quoting, person=True)
-    text = json.dumps(as_mapping(report)) + as_junit(report).decode()
+    text = json.dumps(as_mapping(report), ensure_ascii=False) + as_junit(report).decode()
     assert len(report.findings) > 5
-    assert len(given) > 20
-    assert not [value for value in (*given, secret) if value in text]
+    assert text.count("…") > 5
+    # Of what is long, the beginning would be shown.
+    assert not [value for value in (*given, secret) if value[:40] in text]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
@@ -14,7 +14,7 @@ from carnet.cli import ink
 from carnet.cli.files import read_input, write_output
 from carnet.cli.key_files import load_key
 from carnet.cli.options import echo_json, json_option
-from carnet.conform.findings import SEVERITIES, Check, Finding
+from carnet.conform.findings import SEVERITIES, Check, Outcome
 from carnet.conform.person import ByListener, ByPaste
 from carnet.conform.probe import KnownClient, Probe
 from carnet.conform.report import as_junit, as_mapping
@@ -24,6 +24,8 @@ from carnet.errors import ConfigurationError
 from carnet.verifier.access import Access
 
 __all__ = ["conform"]
+
+WIDTH: Final = 15
 
 
 @click.command()
@@ -172,33 +174,32 @@ def _progress(check: Check | None) -> None:
 
 
 def _show(report: Report, verbose: bool) -> None:
-    click.echo(ink.strong(report.issuer))
-    for group, several in report.groups.items():
-        good = sum(outcome.status == "holds" for outcome in several)
-        bad = [outcome for outcome in several if outcome.status in ("found", "unfinished")]
-        shown = several if verbose else bad
-        if not shown and not good:
-            continue
-        click.echo(f"\n{ink.strong(group)}  {ink.faint(f'{good} hold' if good else '')}".rstrip())
+    click.echo(f"{ink.strong(report.issuer)}\n")
+    for group, outcomes in report.groups.items():
+        good = sum(outcome.status == "holds" for outcome in outcomes)
+        shown = [one for one in outcomes if verbose or one.status in ("found", "unfinished")]
+        if shown or good:
+            number = ink.faint(f"{good:3} {'holds' if good == 1 else 'hold'}")
+            click.echo(f"{ink.strong(group.ljust(WIDTH))}{number}")
         for outcome in shown:
-            if outcome.status == "found":
-                for finding in outcome.findings:
-                    _show_finding(finding)
-                continue
-            mark = {"holds": ink.accepted("ok    "), "skipped": "--    "}.get(outcome.status)
-            name = f"{outcome.check.id}  {outcome.check.title}"
-            click.echo(f"  {mark or ink.refused('??    ')}  {name}")
-            if outcome.reason:
-                click.echo(f"          {ink.faint(outcome.reason)}")
+            _show_outcome(outcome)
     _summary(report)
 
 
-def _show_finding(finding: Finding) -> None:
-    colour = ink.faint if finding.severity == "note" else ink.refused
-    check = finding.check
-    click.echo(f"  {colour(finding.severity.ljust(6))}  {check.id}  {check.title} ({check.place})")
-    for name in ("seen", "expected", "change"):
-        click.echo(f"          {ink.faint(name.ljust(8))}  {getattr(finding, name)}")
+def _show_outcome(outcome: Outcome) -> None:
+    check = outcome.check
+    for finding in outcome.findings:
+        colour = ink.faint if finding.severity == "note" else ink.refused
+        severity = colour(finding.severity.ljust(6))
+        click.echo(f"  {severity}  {check.id}  {check.title} ({check.place})")
+        for name in ("seen", "expected", "change"):
+            click.echo(f"          {ink.faint(name.ljust(8))}  {getattr(finding, name)}")
+    if outcome.status != "found":
+        marks = {"holds": ink.accepted("ok    "), "skipped": "--    "}
+        mark = marks.get(outcome.status, ink.refused("??    "))
+        click.echo(f"  {mark}  {check.id}  {check.title}")
+    if outcome.reason:
+        click.echo(f"          {ink.faint(outcome.reason)}")
 
 
 def _summary(report: Report) -> None:
@@ -208,7 +209,8 @@ def _summary(report: Report) -> None:
     }
     told = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
     click.echo(
-        f"\n{report.count('holds')} checks hold; found: {told or 'nothing'}; "
+        f"\n{len(report.outcomes)} checks: {report.count('holds')} hold; "
+        f"found: {told or 'nothing'}; "
         f"{report.count('skipped')} skipped, {report.count('unfinished')} not finished; "
         f"{report.requests} requests"
     )

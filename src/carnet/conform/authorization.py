@@ -68,7 +68,9 @@ class Landing(NamedTuple):
         if not self.target:
             return f"a page, {self.reply.told}"
         error = self.answer.get("error")
-        where = re.split(r"[?#]", self.target)[0]
+        # What stands in the paths of an issuer's own pages can name a session.
+        is_own = origin(self.target) == origin(self.reply.url)
+        where = "a page of the issuer's" if is_own else re.split(r"[?#]", self.target)[0]
         return f"a redirect to {where}{f' with {error}' if error else ''}"
 
 

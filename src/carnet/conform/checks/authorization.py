@@ -77,14 +77,16 @@ async def frames(probe: Probe) -> AsyncIterator[Seen]:
     """Look whether the pages can be shown in a frame."""
     address = probe.endpoint(AUTHORIZE)
     # On the page that tells a stranger of an error there is nothing to click on.
-    pages: list[tuple[dict[str, str], Severity | None]] = [(_strangers_request({}), "should")]
+    pages: list[tuple[str, dict[str, str], Severity | None]] = [
+        ("tells an error", _strangers_request({}), "should")
+    ]
     if probe.client is not None and probe.client.redirect_uri is not None:
-        pages.append((probe.request({"prompt": None}), None))
-    for query, severity in pages:
+        pages.append(("signs people in", probe.request({"prompt": None}), None))
+    for purpose, query, severity in pages:
         reply = await probe.wire.page(address, query)
         if reply.media_type == "text/html" and not reply.location and is_framed(reply):
             yield Seen(
-                f"the page at {reply.url.partition('?')[0]} may be framed",
+                f"the page that {purpose}, to which {address} leads, may be framed",
                 "Content-Security-Policy: frame-ancestors 'none'",
                 "send that header, and X-Frame-Options: DENY, with every page",
                 severity,

@@ -41,10 +41,11 @@ async def takes_both(probe: Probe) -> AsyncIterator[Seen]:
 
 async def frames(probe: Probe) -> AsyncIterator[Seen]:
     """Look whether the page can be shown in a frame."""
-    reply = await probe.wire.page(probe.endpoint(LOGOUT))
+    address = probe.endpoint(LOGOUT)
+    reply = await probe.wire.page(address)
     if reply.media_type == "text/html" and not reply.location and is_framed(reply):
         yield Seen(
-            f"the page at {reply.url.partition('?')[0]} may be framed",
+            f"the page that {address} leads to may be framed",
             "Content-Security-Policy: frame-ancestors 'none'",
             "send that header, and X-Frame-Options: DENY, with every page",
         )

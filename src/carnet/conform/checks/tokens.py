@@ -62,8 +62,8 @@ async def answer(probe: Probe) -> AsyncIterator[Seen]:
 
 async def cache(probe: Probe) -> AsyncIterator[Seen]:
     """Look whether an answer with a token may be kept."""
-    said = (await probe.own_token()).header("cache-control").lower()
-    if "no-store" not in said:
+    said = (await probe.own_token()).header("cache-control")
+    if "no-store" not in said.lower():
         yield Seen(
             f"Cache-Control: {said or '(none)'}",
             "no-store",
