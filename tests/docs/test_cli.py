@@ -18,7 +18,7 @@ SHELL = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash: THE PAGE WAS NOT TRIED")
 def test_the_keys_and_tokens_of_the_page(tmp_path):
-    keys, tokens, _, _, encrypted, _, completion = SHELL
+    keys, tokens, _, _, encrypted, _, _, completion = SHELL
     # One line asks for a passphrase at the terminal.
     kept = [line for line in keys.splitlines() if " --encrypt " not in line]
     (tmp_path / "notes.txt").write_text("lunch at noon", "utf-8")

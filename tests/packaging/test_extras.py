@@ -156,7 +156,9 @@ def modules_of(names, extra):
     }
     with_server = tuple(f"carnet.cli.{name}" for name in WITH_SERVER)
     parts = {
-        "verifier": lambda name: name.startswith(("carnet.verifier", "carnet.login")),
+        "verifier": lambda name: name.startswith(
+            ("carnet.verifier", "carnet.login", "carnet.conform")
+        ),
         # The connections that the service and the gate share are uvicorn's.
         "server": lambda name: name.startswith(("carnet.server", "carnet.http_connections")),
         "demo": lambda name: name.startswith(("carnet.cli.demo", *with_server)),
@@ -167,7 +169,7 @@ def modules_of(names, extra):
             not name.startswith(
                 (
                     *("carnet.verifier", "carnet.server", "carnet.cli", "carnet.testing"),
-                    "carnet.login",
+                    *("carnet.login", "carnet.conform"),
                     "carnet.http_connections",
                 )
             )

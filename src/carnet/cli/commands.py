@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "decrypt": ("carnet.cli.encrypt:decrypt", "Decrypt what was encrypted for a key."),
     "key": ("carnet.cli.key:key", "Make, convert and name keys."),
     "issuer": ("carnet.cli.issuer:issuer", "Say what a service needs to trust an issuer."),
+    "conform": ("carnet.cli.conform:conform", "Check how any issuer behaves."),
     "revocations": ("carnet.cli.revocations:revocations", "Watch what an issuer revokes."),
     "completion": ("carnet.cli.completion:completion", "Print a shell's completions."),
     "demo": ("carnet.cli.demo.command:demo", "Run the whole system, with a narrated walk."),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REFRESH_SECONDS",
     "check_address",
+    "content_of",
     "load",
     "on_loopback",
     "refresh",
@@ -41,6 +42,7 @@ __all__ = [
     "run",
     "run_async",
     "tls_context",
+    "unreachable",
 ]
 
 T = TypeVar("T")
@@ -132,7 +134,7 @@ def _send(call: Call, access: Access, until: float | None) -> Answer:
     except Exception as error:
         if connections.ended:
             raise _too_slow(address, seconds) from None
-        raise _unreachable(address, error) from None
+        raise unreachable(address, error) from None
 
 
 async def _send_async(call: Call, access: Access, until: float | None) -> Answer:
@@ -162,7 +164,7 @@ async def _send_async(call: Call, access: Access, until: float | None) -> Answer
     except TimeoutError:
         raise _too_slow(address, seconds) from None
     except Exception as error:
-        raise _unreachable(address, error) from None
+        raise unreachable(address, error) from None
 
 
 def load() -> None:
@@ -255,14 +257,18 @@ def _answer(response: httpx.Response, body: bytearray, address: str) -> Answer:
     return Answer(
         response.status_code,
         headers.get("cache-control", ""),
-        _content(bytes(body), headers.get("content-encoding", "identity").lower(), address),
+        content_of(bytes(body), headers.get("content-encoding", "identity").lower(), address),
         headers.get("retry-after", ""),
         headers.get("date", ""),
     )
 
 
-def _content(body: bytes, encoding: str, address: str) -> bytes:
-    """Give what an answer holds, decompressed within the size limit."""
+def content_of(body: bytes, encoding: str, address: str) -> bytes:
+    """Give what an answer holds, decompressed within the size limit.
+
+    Raises:
+        IssuerUnavailable: if it is compressed in another way than gzip, or too large.
+    """
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip"):
@@ -279,7 +285,8 @@ def _content(body: bytes, encoding: str, address: str) -> bytes:
     return content
 
 
-def _unreachable(address: str, error: Exception) -> IssuerUnavailable:
+def unreachable(address: str, error: Exception) -> IssuerUnavailable:
+    """Say why an address can't be reached, by what a request there has raised."""
     cause: BaseException | None = error
     while cause is not None:
         for kind, explain in CAUSES.items():

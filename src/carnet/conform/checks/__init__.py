@@ -1,0 +1,1 @@
+"""The checks, one file for each subject; ``carnet.conform.table`` puts them together."""
