@@ -10,7 +10,9 @@ import click
 import msgspec
 
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
+from carnet.cli.passwords import ask_password
 from carnet.cli.running import with_service
+from carnet.cli.tables import show_table
 from carnet.cli.times import when
 from carnet.errors import ConfigurationError
 from carnet.server.accounts.accounts import Account
@@ -86,9 +88,13 @@ def list_accounts(as_json: bool, config: Path | None, **given: Any) -> None:
         return
     if not accounts:
         click.echo("There is no account yet: make one with `carnet user add NAME`.")
-    for account in accounts:
-        state = "  disabled" if account.disabled else ""
-        click.echo(f"{account.username:24} {', '.join(account.roles) or '-'}{state}")
+    show_table(
+        ("account", "roles", ""),
+        [
+            (one.username, ", ".join(one.roles) or "-", "disabled" if one.disabled else "")
+            for one in accounts
+        ],
+    )
 
 
 @user.command()
@@ -160,9 +166,16 @@ def factors(username: str, as_json: bool, config: Path | None, **given: Any) -> 
     if not found:
         click.echo(f"{username} signs in with the password alone")
         return
-    for one in found:
-        used = when(one.used_at) if one.used_at is not None else "never"
-        click.echo(f"{one.kind:8} {one.name}  added {when(one.created_at)}  used {used}")
+    show_table(
+        ("kind", "name", "added", "used"),
+        [
+            (
+                *(one.kind, one.name, when(one.created_at)),
+                "never" if one.used_at is None else when(one.used_at),
+            )
+            for one in found
+        ],
+    )
     click.echo(f"recovery codes left: {codes_left}")
 
 
@@ -272,4 +285,4 @@ def _read_password(file: IO[str] | None) -> str:
         return file.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask for the password: use --password-file")
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt="Once more"))
+    return ask_password()
