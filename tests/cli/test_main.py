@@ -20,10 +20,10 @@ def test_help_names_every_command(carnet):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nothing",), "No such command 'nothing'"),
+        (("nothing",), "no such command 'nothing'"),
         (("serve", "--port", "x"), "'x' is not a valid integer"),
         (("demo", "--port", "80"), "'--port'"),
-        (("user", "add"), "Missing argument 'USERNAME'"),
+        (("user", "add"), "missing argument 'USERNAME'"),
     ],
 )
 def test_wrong_use_is_told_without_a_traceback_and_ends_with_2(carnet, arguments, said):

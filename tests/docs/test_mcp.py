@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from tests import processes
 from tests.mcp_proxy.conftest import PASSWORD, Ada
+from tests.mcp_proxy.upstream import Upstream
 from tests.ports import free_ports
 
 PAGE = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text("utf-8")
@@ -93,9 +97,73 @@ def test_from_an_empty_folder_to_a_tool_call(tmp_path, ports, environment):
         processes.wait_until(lambda: processes.has_ended(int(number)))
 
 
+# What stands behind two of the commands is reached through a reverse proxy, by these names.
+PUBLIC = ("https://mcp.example.com/mcp", "https://auth.example.com")
+
+
+@pytest.mark.parametrize(
+    ("number", "resource", "issuer", "starts_one"),
+    [
+        (2, "http://127.0.0.1:8000/mcp", "http://127.0.0.1:8400", True),
+        (4, *PUBLIC, True),
+        (5, *PUBLIC, False),
+    ],
+)
+def test_a_command_for_a_server_over_http_leads_clients_to_where_the_page_says(
+    tmp_path, ports, number, resource, issuer, starts_one
+):
+    server = Upstream()
+    words = shlex.split(SHELL[number].replace("\\\n", " "))
+    assert words[:4] == ["carnet", "mcp", "protect", "http://127.0.0.1:9000/mcp"]
+    words[3] = server.url
+    own = ("--auth-listen", "127.0.0.1:8400") if starts_one else ()
+    places = [with_ports(one, ports) for one in ("--listen", "127.0.0.1:8000", *own)]
+    resource, issuer = with_ports(resource, ports), with_ports(issuer, ports)
+    process = processes.start(
+        [sys.executable, "-m", *words, *places],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        said = []
+        while not said or "to stop" not in said[-1]:
+            said.append(process.stdout.readline())
+            assert said[-1], said
+        assert any(f"{resource} is ready" in line for line in said)
+        with httpx.Client(trust_env=False, timeout=60) as client:
+
+            def get(address, method="GET"):
+                """Ask as the reverse proxy does, which hands the name on."""
+                parts = urlsplit(address)
+                port = ports["8400" if parts.netloc == urlsplit(issuer).netloc else "8000"]
+                local = parts._replace(scheme="http", netloc=f"127.0.0.1:{port}").geturl()
+                return client.request(method, local, headers={"Host": parts.netloc})
+
+            refused = get(resource, "POST")
+            assert refused.status_code == 401
+            [where] = re.findall(
+                r'resource_metadata="([^"]+)"', refused.headers["www-authenticate"]
+            )
+            document = get(where).json()
+            assert document["resource"] == resource
+            assert document["authorization_servers"] == [issuer]
+            if starts_one:
+                metadata = get(f"{issuer}/.well-known/oauth-authorization-server").json()
+                assert metadata["issuer"] == issuer
+                assert metadata["authorization_endpoint"].startswith(f"{issuer}/")
+        # It was asked whether it is there, and nobody without a token has come to it.
+        assert all(asked.method != "POST" for asked in server.asked)
+    finally:
+        process.terminate()
+        process.communicate(timeout=processes.PATIENCE)
+        server.close()
+
+
 def go_back_to(address):
     """Follow the way back to the client, which may be about to listen."""
-    import httpx
 
     def answered():
         try:

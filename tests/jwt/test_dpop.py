@@ -3,12 +3,14 @@
 import hashlib
 from pathlib import Path
 
+import jwt as pyjwt
 import pytest
 
-from carnet import Claims, InvalidToken, Key
+from carnet import Claims, InvalidToken, Key, inspect
 from carnet.jose import jws
 from carnet.jose.encoding import b64url_encode, json_encode
-from carnet.jwt.dpop import ALGORITHMS_ACCEPTED, bound_key, read_proof
+from carnet.jose.key_types import PRIVATE_MEMBERS
+from carnet.jwt.dpop import ALGORITHMS_ACCEPTED, bound_key, make_proof, read_proof
 
 NOW = 1_800_000_000
 URL = "https://auth.example.com/token"
@@ -16,6 +18,8 @@ TOKEN = "an-access-token"
 HASH = b64url_encode(hashlib.sha256(TOKEN.encode()).digest())
 
 KEY = Key.generate("ES256")
+# The moment of these proofs is not now.
+LENIENT = {"verify_iat": False}
 
 
 def proof(key=KEY, header=None, payload=None, **claims):
@@ -169,3 +173,23 @@ def test_the_size_of_a_proof_is_bounded():
     with pytest.raises(InvalidToken) as refused:
         read(proof(more="x" * 16_384))
     assert refused.value.code == "too_large"
+
+
+@pytest.mark.parametrize("alg", ["ES256", "Ed25519", "EdDSA", "PS256", "ML-DSA-44"])
+def test_a_proof_that_is_made_is_read_and_shows_the_public_key_alone(alg):
+    key = Key.generate(alg)
+    text = make_proof(key, "POST", f"{URL}?a=1#f", NOW + 0.5, TOKEN, "n")
+    assert read(text, access_token=TOKEN) == (key.thumbprint(), inspect(text).claims["jti"], "n")
+    assert PRIVATE_MEMBERS.isdisjoint(inspect(text).header["jwk"])
+    assert inspect(text).claims["iat"] == NOW
+    again = make_proof(key, "POST", URL, NOW)
+    assert {"ath", "nonce"}.isdisjoint(inspect(again).claims)
+    assert read(again).token_id != read(text, access_token=TOKEN).token_id
+
+
+def test_a_proof_that_is_made_is_read_by_another_library():
+    text = make_proof(KEY, "GET", URL, NOW, TOKEN)
+    header = pyjwt.get_unverified_header(text)
+    assert (header["typ"], header["alg"]) == ("dpop+jwt", "ES256")
+    claims = pyjwt.decode(text, pyjwt.PyJWK(header["jwk"]).key, ["ES256"], options=LENIENT)
+    assert (claims["htm"], claims["htu"], claims["ath"]) == ("GET", URL, HASH)

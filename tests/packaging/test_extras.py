@@ -39,8 +39,10 @@ MODULES = {
     "mcp": [
         "carnet.verifier.mcp",
         "carnet.verifier.agents",
+        *("carnet.verifier.bound_flow", "carnet.verifier.browser_visit"),
         "carnet.verifier.httpx_bridge",
         "carnet.verifier.identity_assertion",
+        "carnet.verifier.kept_authorization",
         "carnet.verifier.program_auth",
         "carnet.verifier.tool_calls",
         *(f"carnet.mcp_proxy.{name}" for name in ("asgi", "forwarding", "proxy", "session_ids")),

@@ -152,9 +152,3 @@ def test_the_log_is_followed_as_json_lines_beside_a_running_server(server):
         process.wait(processes.PATIENCE)
         process.stdout.close()
         process.stderr.close()
-
-
-def test_a_moment_without_following_is_told(carnet, tmp_path):
-    done = carnet("audit", "--since", "-1h", data=tmp_path)
-    assert done.returncode == 2
-    assert "--since goes with --follow" in done.stderr

@@ -42,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         service = self.service
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        token = self.headers.get("Authorization", "").partition(" ")[2]
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         service.seen.append(token)
         refused = token in service.refused or not token
@@ -267,7 +267,7 @@ def test_the_token_of_another_issuer_is_given_by_a_function():
         )
 
 
-@pytest.mark.parametrize("way", ["secret", "key", "federated"])
+@pytest.mark.parametrize("way", ["secret", "key", "federated", "bound"])
 def test_a_program_gets_tokens_of_its_own(way, service, proxy, start, carnet, tmp_path):  # noqa: F811
     key = Key.generate("ES256")
     flags = []
@@ -279,6 +279,8 @@ def test_a_program_gets_tokens_of_its_own(way, service, proxy, start, carnet, tm
         jwks = KeySet([key.public]).to_jwks()
         given = {"issuer": "https://ci.example", "claims": {"sub": "job"}, "jwks": jwks}
         flags = ["--auth", "federated", "--federated-credential", json.dumps(given)]
+    if way == "bound":
+        flags = ["--dpop"]
     done = carnet(
         *("client", "add", "Nightly job", "--resource", "orders", "--json", *flags),
         data=tmp_path / "data",
@@ -300,6 +302,10 @@ def test_a_program_gets_tokens_of_its_own(way, service, proxy, start, carnet, tm
             {"assertion": token_by(key)},
             {"assertion": token_by(Key.generate("ES256"))},
         ),
+        "bound": lambda: (
+            {"client_secret": made["client_secret"], "dpop_key": key},
+            {"client_secret": "wrong", "dpop_key": key},
+        ),
     }[way]()
     auth = ClientCredentialsAuth(
         issuer.url, made["client_id"], for_origins=[service.url], resource="orders", **proof
@@ -308,7 +314,9 @@ def test_a_program_gets_tokens_of_its_own(way, service, proxy, start, carnet, tm
         assert [client.get(service.url).status_code for _ in range(2)] == [200, 200]
     claims = inspect(service.seen[0]).claims
     assert (claims["sub"], claims["aud"]) == (made["client_id"], "orders")
-    assert issuer.asked("POST /token") == 1
+    # Who has its tokens bound is told the issuer's nonce first.
+    assert issuer.asked("POST /token") == (2 if way == "bound" else 1)
+    assert claims.get("cnf") == ({"jkt": key.thumbprint()} if way == "bound" else None)
     auth = ClientCredentialsAuth(issuer.url, made["client_id"], for_origins=[service.url], **wrong)
     with client_of(auth) as client, pytest.raises(GrantRefused) as caught:
         client.get(service.url)

@@ -14,6 +14,7 @@ from carnet.cli.members import naming_options
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.registration_token import registration_token
 from carnet.cli.running import with_service
+from carnet.cli.tables import show_table
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import (
     FIRST_PARTY_CLIENT,
@@ -153,9 +154,13 @@ def list_clients(unregistered: bool, as_json: bool, config: Path | None, **given
         return
     if not clients:
         click.echo("There is no client yet: make one with `carnet client add NAME`.")
-    for one in clients:
-        grants = ", ".join(one.metadata.grant_types)
-        click.echo(f"{one.id:24} {one.metadata.client_name:24} {grants}")
+    show_table(
+        ("client_id", "name", "grants"),
+        [
+            (one.id, one.metadata.client_name, ", ".join(one.metadata.grant_types))
+            for one in clients
+        ],
+    )
 
 
 @client.command()
@@ -269,10 +274,17 @@ def _list_unregistered(settings: Settings, as_json: bool) -> None:
         return
     if not clients:
         click.echo("There is no client that no administrator has registered.")
-    for one in clients:
-        # The name is what the client calls itself: its line says first what can be relied on.
-        used = "not used yet" if one.used_at is None else f"used {utc(one.used_at):%Y-%m-%d}"
-        click.echo(f"{one.client.id}  {used}  {one.client.metadata.client_name!a}")
+    show_table(
+        ("client_id", "used", "calls itself"),
+        [
+            (
+                one.client.id,
+                "not yet" if one.used_at is None else f"{utc(one.used_at):%Y-%m-%d}",
+                ascii(one.client.metadata.client_name),
+            )
+            for one in clients
+        ],
+    )
 
 
 def _show_made(made: Client, secret: str | None, as_json: bool, told: str | None = None) -> None:

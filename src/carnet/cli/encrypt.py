@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from carnet.cli.files import read_input, read_text, write_output
+from carnet.cli.files import read_input, read_token, write_output
 from carnet.cli.key_files import load_key, passphrase_option
+from carnet.cli.nearest import algorithm_refused
 from carnet.errors import ConfigurationError, InvalidToken
 from carnet.jose import jwe
 from carnet.jose.algorithms import ENCRYPTIONS, EncryptionName
@@ -35,7 +36,7 @@ def encrypt(
         | carnet encrypt - --key orders.jwk --cty JWT
     """
     if enc not in ENCRYPTIONS:
-        raise ConfigurationError(f"--enc is one of {', '.join(ENCRYPTIONS)}")
+        raise ConfigurationError(algorithm_refused(enc, ENCRYPTIONS, "cipher"))
     key = load_key(key_file, alg)
     plaintext = read_input(file, "what is to be encrypted")
     if cty is not None and cty.upper() == "JWT":
@@ -71,7 +72,7 @@ def decrypt(
     """
     key = load_key(key_file, alg, passphrase_file)
     try:
-        opened = jwe.decrypt(read_text(token, "an encrypted token"), KeySet((key,)))
+        opened = jwe.decrypt(read_token(token, "an encrypted token"), KeySet((key,)))
     except InvalidToken as error:
         raise ConfigurationError(f"it can't be decrypted: {error}") from None
     write_output(out, opened.plaintext, secret=True, force=force)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,11 +13,16 @@ from typing import BinaryIO
 
 import click
 
+from carnet.cli.nearest import file_like
 from carnet.errors import ConfigurationError
 
-__all__ = ["ask_passphrase", "output_file", "read_input", "read_text", "write_output"]
+__all__ = ["ask_passphrase", "output_file", "read_input", "read_token", "write_output"]
 
 MAX_INPUT = 16 * 1024 * 1024
+PARTS = 2
+
+# As it is copied: "Bearer …" or "Authorization: DPoP …".
+_HEADER = re.compile(rb"(?:authorization:)?\s*(?:bearer|dpop)\s+", re.IGNORECASE)
 
 
 def read_input(path: str, what: str) -> bytes:
@@ -36,21 +42,45 @@ def read_input(path: str, what: str) -> bytes:
             with Path(path).open("rb") as file:
                 data = file.read(MAX_INPUT + 1)
     except OSError as error:
+        near = file_like(path) if isinstance(error, FileNotFoundError) else ""
         raise ConfigurationError(
-            f"can't read {what} from {path}: {error.strerror}; name a file, or - for a pipe"
+            f"can't read {what} from {path}: {error.strerror}"
+            f"{near or '; name a file, or - for a pipe'}"
         ) from None
     if len(data) > MAX_INPUT:
         raise ConfigurationError(f"{path} is larger than {MAX_INPUT} bytes: that is not {what}")
     return data
 
 
-def read_text(given: str, what: str) -> bytes:
-    """Read a token: the argument itself, or with ``-`` standard input, without white space."""
-    return read_input("-", what).strip() if given == "-" else given.encode()
+def read_token(given: str, what: str) -> bytes:
+    """Read a token: the argument itself, a file that it names, or with ``-`` standard input.
+
+    White space around it, and what stands before it in a header, are left out.
+
+    Raises:
+        ConfigurationError: if the file can't be read, or there is none of a name like a file's.
+    """
+    if given == "-" or _is_file(given):
+        data = read_input(given, what)
+    elif given.count(".") < PARTS and (near := file_like(given)):
+        raise ConfigurationError(f"{given} is neither a token nor a file{near}")
+    else:
+        data = given.encode()
+    data = data.strip()
+    prefix = _HEADER.match(data)
+    return data[prefix.end() :] if prefix else data
+
+
+def _is_file(given: str) -> bool:
+    try:
+        return Path(given).is_file()
+    except (OSError, ValueError):
+        # A token is too long for a name.
+        return False
 
 
 def write_output(path: str, data: bytes, *, secret: bool = False, force: bool = False) -> None:
-    """Write a file whole or not at all, or write to standard output.
+    """Write a file whole or not at all, and say so, or write to standard output.
 
     Args:
         path: the file's path, or ``-``.
@@ -67,7 +97,7 @@ def write_output(path: str, data: bytes, *, secret: bool = False, force: bool = 
 
 @contextmanager
 def output_file(path: str, *, secret: bool = False, force: bool = False) -> Iterator[BinaryIO]:
-    """Open what a file's content is written to: it is there once all is written, or not at all.
+    """Open what a file's content is written to: it is there once all is, and said so, or not at all.
 
     Args:
         path: the file's path, or ``-`` for standard output.
@@ -103,6 +133,8 @@ def output_file(path: str, *, secret: bool = False, force: bool = False) -> Iter
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+    alone = ", which only you may read" if secret else ""
+    click.echo(f"wrote {path}{alone}", err=True)
 
 
 def ask_passphrase(file: str | None, prompt: str, *, confirm: bool = False) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,31 +9,30 @@ import click
 import msgspec
 
 from carnet.cli import ink
+from carnet.cli.files import read_token
 from carnet.jose.encoding import b64url_encode
 from carnet.jwt.inspection import Inspection, inspect
 
 __all__ = ["inspect_token", "show_claims"]
 
-MAX_INPUT = 1024 * 1024
 DATES = ("exp", "iat", "nbf", "auth_time")
 
 
 @click.command("inspect")
-@click.argument("token", default="-")
+@click.argument("token", default="-", metavar="[TOKEN]")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def inspect_token(token: str, as_json: bool) -> None:
     """Show what a token says. Nothing is verified: it proves nothing.
 
-    TOKEN is the token's text, or - to read it from standard input, which keeps it out of the
-    shell's history.
+    TOKEN is a file, or - for standard input, or the token's text, which the shell's history then
+    keeps. `Bearer ` may stand before it.
 
     \b
     Examples:
-      carnet inspect < token.txt
+      carnet inspect token.txt
       curl -s … | jq -r .access_token | carnet inspect --json
     """
-    text = sys.stdin.buffer.read(MAX_INPUT) if token == "-" else token
-    seen = inspect(text)
+    seen = inspect(read_token(token, "a token"))
     if as_json:
         click.echo(msgspec.json.encode(_document(seen)))
     else:

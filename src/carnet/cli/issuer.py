@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from carnet.cli import ink
-from carnet.cli.files import read_text
+from carnet.cli.files import read_token
 from carnet.errors import CarnetError, IssuerUnavailable
 from carnet.jose.header import media_type
 from carnet.jose.key_set import KeySet
@@ -54,11 +54,12 @@ def issuer() -> None:
 @issuer.command()
 @click.argument("url")
 @click.argument("token", required=False)
-@click.option("--audience", metavar="NAME", help="What its tokens are for.")
+@click.option("--audience", "--aud", "audience", metavar="NAME", help="What its tokens are for.")
 def check(url: str, token: str | None, audience: str | None) -> None:
     """Go through an issuer's metadata, its keys, its clock and a token, and say what to configure.
 
-    URL is the issuer as it stands in its tokens, TOKEN one of its access tokens, or - for a pipe.
+    URL is the issuer as it stands in its tokens, TOKEN one of its access tokens: a file, its
+    text, or - for a pipe.
 
     \b
     Examples:
@@ -69,7 +70,7 @@ def check(url: str, token: str | None, audience: str | None) -> None:
     Exit status: 0 a service can trust it, 1 it can't, or the token is refused; 2 wrong use.
     """
     check_address(url)
-    text = None if token is None else read_text(token, "a token")
+    text = None if token is None else read_token(token, "a token")
     options: dict[str, Any] = {}
     try:
         found = _metadata(url)

@@ -9,6 +9,7 @@ import msgspec
 
 from carnet.cli.files import ask_passphrase, write_output
 from carnet.cli.key_files import load_key, passphrase_option
+from carnet.cli.nearest import algorithm_refused
 from carnet.cli.options import echo_json, json_option
 from carnet.errors import ConfigurationError
 from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
@@ -59,7 +60,7 @@ def generate(
       carnet key generate ES256 | carnet key public -
     """
     if alg not in ALGORITHMS:
-        raise ConfigurationError(f"the algorithm is one of {', '.join(ALGORITHMS)}")
+        raise ConfigurationError(algorithm_refused(alg, ALGORITHMS))
     made = Key.generate(cast("AlgorithmName", alg), kid=kid, size=size)
     _write(made, form, True, out, force, passphrase_file if encrypt else None, encrypt=encrypt)
 

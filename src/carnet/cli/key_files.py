@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Generator
+from typing import Final, cast
 
 import click
 import msgspec
 
 from carnet.cli.files import ask_passphrase, read_input
-from carnet.errors import ConfigurationError, InvalidKey
+from carnet.cli.nearest import algorithm_refused
+from carnet.errors import ConfigurationError, InvalidKey, IssuerUnavailable
 from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
 from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
+from carnet.jwt.key_source import Answer, Call
 
 __all__ = ["load_key", "load_keys", "passphrase_option"]
+
+ADDRESSES: Final = ("https://", "http://")
+OK: Final = 200
 
 passphrase_option = click.option(
     "--passphrase-file",
@@ -36,16 +42,16 @@ def load_key(path: str, alg: str | None, passphrase_file: str | None = None) -> 
 
 
 def load_keys(path: str, alg: str | None, passphrase_file: str | None = None) -> KeySet:
-    """Read a key, or all usable keys of a JWK Set.
+    """Read a key, or all usable keys of a JWK Set, from a file, a pipe or an https:// address.
 
     Raises:
-        ConfigurationError: if the file can't be read.
+        ConfigurationError: if it can't be read.
         InvalidKey: if it holds no usable key.
     """
     if alg is not None and alg not in ALGORITHMS:
-        raise ConfigurationError(f"--alg is one of {', '.join(ALGORITHMS)}")
+        raise ConfigurationError(algorithm_refused(alg, ALGORITHMS))
     named = cast("AlgorithmName | None", alg)
-    data = read_input(path, "a key")
+    data = _fetched(path) if path.startswith(ADDRESSES) else read_input(path, "a key")
     if data.lstrip().startswith(b"{"):
         return _of_json(data, path, named)
     if b"-----BEGIN" in data:
@@ -62,6 +68,21 @@ def load_keys(path: str, alg: str | None, passphrase_file: str | None = None) ->
         f"{path} holds no key: expected a JWK, a JWK Set, PEM or DER, or with --alg HS256 the "
         "bytes of a secret"
     )
+
+
+def _fetched(address: str) -> bytes:
+    from carnet.verifier.fetch import run
+
+    def steps() -> Generator[str | Call, Answer, Answer]:
+        return (yield address)
+
+    try:
+        answer = run(steps())
+    except IssuerUnavailable as error:
+        raise ConfigurationError(str(error)) from None
+    if answer.status != OK:
+        raise ConfigurationError(f"{address} answered {answer.status} instead of 200")
+    return answer.body
 
 
 def _of_json(data: bytes, path: str, alg: AlgorithmName | None) -> KeySet:

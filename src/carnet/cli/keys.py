@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from carnet.cli.nearest import did_you_mean
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
+from carnet.cli.tables import show_table
 from carnet.cli.times import when
 from carnet.errors import ConfigurationError
 from carnet.server.audit import OPERATOR
+from carnet.server.keys.stages import KeyDates
 from carnet.server.service import Service
+from carnet.server.settings import Settings
 
 __all__ = ["keys"]
+
+NOT_IN_USE: Final = "there is no such key in use"
 
 
 @click.group()
@@ -40,9 +46,10 @@ def list_keys(as_json: bool, config: Path | None, **given: Any) -> None:
     if as_json:
         echo_json(rows)
         return
-    for row in rows:
-        since = f"signs from {when(row['signs_from'])}"
-        click.echo(f"{row['stage']:10} {row['alg']:8} {row['kid']}  {since}")
+    show_table(
+        ("stage", "alg", "kid", "signs from"),
+        [(row["stage"], row["alg"], row["kid"], when(row["signs_from"])) for row in rows],
+    )
 
 
 @keys.command()
@@ -62,7 +69,8 @@ def rotate(alg: str | None, at_once: bool, config: Path | None, **given: Any) ->
     async def work(service: Service) -> None:
         if chosen not in service.keys.algorithms:
             raise ConfigurationError(
-                f"the service signs with {', '.join(service.keys.algorithms)}; the setting "
+                f"the service signs with {', '.join(service.keys.algorithms)}, not {chosen[:40]!r}"
+                f"{did_you_mean(chosen, service.keys.algorithms)}; the setting "
                 "signing_algorithms says which, and clients may choose others"
             )
         await service.keys.rotate(chosen, OPERATOR, at_once=at_once)
@@ -80,12 +88,25 @@ def retire(kid: str, yes: bool, config: Path | None, **given: Any) -> None:
 
     Every token that it signed is refused as soon as verifiers fetch the key set again.
     """
-    if not yes:
-        click.confirm("Every token that this key signed will be refused. Go on?", abort=True)
     settings = settings_from(config, **given)
+    if not yes:
+        _check_in_use(settings, kid)
+        click.confirm("Every token that this key signed will be refused. Go on?", abort=True)
     if not with_service(settings, lambda service: service.keys.retire(kid, OPERATOR)):
-        raise ConfigurationError("there is no such key in use; `carnet keys list` shows them")
+        raise ConfigurationError(f"{NOT_IN_USE}; `carnet keys list` shows them")
     click.echo("the key is out of use")
+
+
+def _check_in_use(settings: Settings, kid: str) -> None:
+    """Refuse a key that can't be retired, before anybody thinks about whether it should be."""
+
+    async def work(service: Service) -> list[KeyDates]:
+        return [dates for dates, _ in service.keys.overview() if dates.retired_at is None]
+
+    in_use = [dates.kid for dates in with_service(settings, work, reading=True)]
+    if kid not in in_use:
+        near = did_you_mean(kid, in_use) or "; `carnet keys list` shows them"
+        raise ConfigurationError(f"{NOT_IN_USE}{near}")
 
 
 @keys.command("change-master-key")

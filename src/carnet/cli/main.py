@@ -6,11 +6,16 @@ a setting, file or port that can't be used; 70 a fault of Carnet's own; 130 inte
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from carnet.errors import CarnetError
+
+if TYPE_CHECKING:
+    from click.exceptions import ClickException
 
 __all__ = ["main"]
 
@@ -31,6 +36,8 @@ EXTRAS = {
     "asyncpg": "postgres",
     "mcp": "mcp",
 }
+
+_NO_COMMAND: Final = re.compile(r"No such command '(.+)'")
 
 
 def main() -> None:
@@ -69,8 +76,7 @@ def _click_status(error: Exception) -> int:
     if isinstance(error, Abort):
         return 130
     if isinstance(error, ClickException):
-        error.show()
-        return 2
+        return _fail(*_in_our_words(error))
     # Its message may hold what was typed: only its kind and its place are told.
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
@@ -79,6 +85,28 @@ def _click_status(error: Exception) -> int:
     return 70
 
 
-def _fail(message: str) -> int:
-    print(f"carnet: {message}", file=sys.stderr)
+def _in_our_words(error: ClickException) -> list[str]:
+    """Give what click says of wrong use as our own errors are written, and where to look."""
+    from click import Group
+    from click.exceptions import UsageError
+
+    from carnet.cli.nearest import did_you_mean
+
+    near = getattr(error, "possibilities", None)
+    text = (error.message if near else error.format_message()).rstrip(".")
+    context = error.ctx if isinstance(error, UsageError) else None
+    if context is None:
+        return [text]
+    unknown = _NO_COMMAND.match(text)
+    if unknown and isinstance(context.command, Group):
+        text += did_you_mean(unknown[1], context.command.list_commands(context))
+    elif near:
+        text += f"; did you mean {near[0]}?"
+    # Ours begin in the midst of a sentence.
+    return [text[:1].lower() + text[1:], f"`{context.command_path} --help` says what it takes"]
+
+
+def _fail(*lines: str) -> int:
+    for line in lines:
+        print(f"carnet: {line}", file=sys.stderr)
     return 2

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from carnet.cli.nearest import file_like
+from carnet.errors import ConfigurationError
 from carnet.server.settings import Settings
 from carnet.server.settings_sources import load_settings
 
@@ -49,6 +51,8 @@ def settings_from(
     config: Path | None, warn: Callable[[str], None] = warn_people, **given: Any
 ) -> Settings:
     """Put the settings together from the file, the environment and the flags."""
+    if config is not None and not config.exists() and (near := file_like(str(config))):
+        raise ConfigurationError(f"there is no file {config}{near}")
     return load_settings(config, os.environ, given, warn)
 
 

@@ -10,6 +10,7 @@ import click
 from carnet.cli.durations import parse_duration
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
+from carnet.cli.tables import show_table
 from carnet.cli.times import when
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.registration_tokens import RegistrationToken
@@ -90,9 +91,17 @@ def list_tokens(as_json: bool, config: Path | None, **given: Any) -> None:
         click.echo(
             "There is no token yet: make one with `carnet client registration-token create`."
         )
-    for one in tokens:
-        most = "any number" if one.most_uses is None else one.most_uses
-        click.echo(f"{one.id}  used {one.uses} times of {most}  {_end(one)}")
+    show_table(
+        ("id", "used", "of", "until"),
+        [
+            (
+                *(one.id, str(one.uses)),
+                "any number" if one.most_uses is None else str(one.most_uses),
+                _end(one),
+            )
+            for one in tokens
+        ],
+    )
 
 
 @registration_token.command()
@@ -120,6 +129,6 @@ def _document(token: RegistrationToken) -> dict[str, Any]:
 
 def _end(token: RegistrationToken) -> str:
     if token.expires_at is None:
-        return "good until it is revoked"
-    said = "has expired" if token.expires_at <= now() else "good until"
-    return f"{said} {when(token.expires_at)}"
+        return "it is revoked"
+    over = " (over)" if token.expires_at <= now() else ""
+    return f"{when(token.expires_at)}{over}"

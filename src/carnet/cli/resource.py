@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import msgspec
 from carnet.cli.members import Members, naming_options, read_json_file
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
+from carnet.cli.tables import show_table
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.configuration import with_members
 from carnet.server.clients.resources import Resource, ResourceMetadata
@@ -168,15 +170,13 @@ def list_resources(as_json: bool, config: Path | None, **given: Any) -> None:
     if as_json:
         echo_json([_document(one) for one in resources])
         return
-    for one in resources:
-        known = one.metadata
-        told = [f"{name}={','.join(names)}" for name, names in known.scope_claims.items()]
-        released = f"  releases {' '.join(told)}" if told else ""
-        narrowed = "" if known.claims is None else f"  claims {','.join(known.claims) or 'none'}"
-        encrypted = "" if one.key is None else f"  encrypted with {one.key.alg}"
-        is_open = "  open to unregistered clients" if known.unregistered_clients else ""
-        scopes = " ".join(known.scopes) or "-"
-        click.echo(f"{one.audience:32} {scopes}{released}{narrowed}{encrypted}{is_open}")
+    show_table(
+        ("resource", "scopes", "besides"),
+        [
+            (one.audience, " ".join(one.metadata.scopes) or "-", "; ".join(_besides(one)))
+            for one in resources
+        ],
+    )
 
 
 @resource.command()
@@ -189,6 +189,19 @@ def remove(audience: str, config: Path | None, **given: Any) -> None:
         lambda service: service.registry.remove_resource(audience, OPERATOR),
     )
     click.echo(f"{audience} is removed")
+
+
+def _besides(resource: Resource) -> Iterator[str]:
+    known = resource.metadata
+    released = [f"{name}={','.join(names)}" for name, names in known.scope_claims.items()]
+    if released:
+        yield f"releases {' '.join(released)}"
+    if known.claims is not None:
+        yield f"claims {','.join(known.claims) or 'none'}"
+    if resource.key is not None:
+        yield f"encrypted with {resource.key.alg}"
+    if known.unregistered_clients:
+        yield "open to unregistered clients"
 
 
 def _document(resource: Resource) -> dict[str, Any]:

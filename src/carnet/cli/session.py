@@ -9,6 +9,7 @@ import click
 
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
+from carnet.cli.tables import show_table
 from carnet.cli.times import when
 from carnet.errors import ConfigurationError
 from carnet.server.audit import OPERATOR
@@ -46,13 +47,22 @@ def list_sessions(username: str, as_json: bool, config: Path | None, **given: An
         return
     if not sessions:
         click.echo(f"{username} is not signed in anywhere")
-    for one in sessions:
-        place = one.address or "-"
-        click.echo(f"{one.id}  used {when(one.rotated_at)}  {place}  {one.user_agent[:40]}")
-    for agent in agents:
-        place = agent.address or "-"
-        at = f"acts as {agent.client_id} at {agent.resource}"
-        click.echo(f"{agent.id}  used {when(agent.used_at)}  {place}  {at}")
+    show_table(
+        ("session", "used", "from", "with"),
+        [
+            *(
+                (one.id, when(one.rotated_at), one.address or "-", one.user_agent[:40])
+                for one in sessions
+            ),
+            *(
+                (
+                    *(one.id, when(one.used_at), one.address or "-"),
+                    f"acts as {one.client_id} at {one.resource}",
+                )
+                for one in agents
+            ),
+        ],
+    )
 
 
 @session.command()

@@ -25,8 +25,15 @@ MOMENTS = ("exp", "nbf", "iat")
 @click.argument("claims", default="", metavar="[FILE]")
 @click.option("--key", "key_file", required=True, metavar="FILE", help="A private key or a secret.")
 @click.option("--alg", metavar="ALG", help="The algorithm, where the key names none.")
-@click.option("--iss", required=True, metavar="TEXT", help="The issuer.")
-@click.option("--aud", multiple=True, metavar="TEXT", help="An audience; may be repeated.")
+@click.option("--iss", "--issuer", "iss", required=True, metavar="TEXT", help="The issuer.")
+@click.option(
+    "--aud",
+    "--audience",
+    "aud",
+    multiple=True,
+    metavar="TEXT",
+    help="An audience; may be repeated.",
+)
 @click.option("--no-audience", is_flag=True, help="Make a token without one.")
 @click.option("--sub", metavar="TEXT", help="The subject.")
 @click.option(

@@ -9,8 +9,10 @@ from typing import IO, Any
 import click
 import msgspec
 
+from carnet.cli.new_password import ask_password
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
+from carnet.cli.tables import show_table
 from carnet.cli.times import when
 from carnet.cli.user_recovery import email, invite, recover, reset_link
 from carnet.cli.user_transfer import export_accounts, import_accounts
@@ -94,10 +96,10 @@ def list_accounts(as_json: bool, config: Path | None, **given: Any) -> None:
         return
     if not accounts:
         click.echo("There is no account yet: make one with `carnet user add NAME`.")
-    for account in accounts:
-        state = "  disabled" if account.disabled else ""
-        state += f"  deleted on {when(account.delete_at)}" if account.delete_at else ""
-        click.echo(f"{account.username:24} {', '.join(account.roles) or '-'}{state}")
+    show_table(
+        ("account", "roles", ""),
+        [(one.username, ", ".join(one.roles) or "-", _state(one)) for one in accounts],
+    )
 
 
 @user.command()
@@ -169,9 +171,17 @@ def factors(username: str, as_json: bool, config: Path | None, **given: Any) -> 
     if not found:
         click.echo(f"{username} signs in with the password alone")
         return
-    for one in found:
-        used = when(one.used_at) if one.used_at is not None else "never"
-        click.echo(f"{one.kind:8} {one.name}  added {when(one.created_at)}  used {used}  {one.id}")
+    show_table(
+        ("kind", "name", "added", "used", "id"),
+        [
+            (
+                *(one.kind, one.name, when(one.created_at)),
+                "never" if one.used_at is None else when(one.used_at),
+                one.id,
+            )
+            for one in found
+        ],
+    )
     click.echo(f"recovery codes left: {codes_left}")
 
 
@@ -316,4 +326,11 @@ def _read_password(file: IO[str] | None) -> str:
         return file.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask for the password: use --password-file")
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt="Once more"))
+    return ask_password()
+
+
+def _state(account: Account) -> str:
+    told = ["disabled"] if account.disabled else []
+    if account.delete_at:
+        told.append(f"deleted on {when(account.delete_at)}")
+    return ", ".join(told)

@@ -8,7 +8,7 @@ import click
 
 from carnet.cli import ink
 from carnet.cli.durations import parse_duration
-from carnet.cli.files import read_text
+from carnet.cli.files import read_token
 from carnet.cli.inspect import show_claims
 from carnet.cli.key_files import load_key, load_keys
 from carnet.cli.options import echo_json, json_option
@@ -41,13 +41,19 @@ ADVICE = {
 
 
 @click.command()
-@click.argument("token", default="-")
+@click.argument("token", default="-", metavar="[TOKEN]")
 @click.option("--key", "key_file", metavar="FILE", help="A public key or a secret.")
-@click.option("--jwks", metavar="FILE", help="A JWK Set in a file.")
+@click.option("--jwks", metavar="FILE|URL", help="A JWK Set, in a file or at an https:// address.")
 @click.option("--alg", metavar="ALG", help="The algorithm, where the key names none.")
-@click.option("--issuer", metavar="URL", help="Who must have made it; without a key, its keys too.")
+@click.option(
+    *("--issuer", "--iss", "issuer"),
+    metavar="URL",
+    help="Who must have made it; without a key, its keys too.",
+)
 @click.option("--any-issuer", is_flag=True, help="Don't check who made it.")
-@click.option("--audience", "audiences", multiple=True, metavar="NAME", help="Whom it is for.")
+@click.option(
+    "--audience", "--aud", "audiences", multiple=True, metavar="NAME", help="Whom it is for."
+)
 @click.option("--any-audience", is_flag=True, help="Don't check whom it is for.")
 @click.option("--leeway", default="0", metavar="TIME", help="How much clocks may differ: 30s.")
 @verifier_options
@@ -67,14 +73,16 @@ def verify(
 ) -> None:
     """Check a token as a service would, and say which check failed.
 
-    TOKEN is the token's text, or - for a pipe. Its keys come from --key, from --jwks, or from the
-    issuer itself, whose metadata is found by its URL. An issuer may be one that Carnet knows, such
-    as auth0:acme.eu.auth0.com.
+    TOKEN is a file, or - for a pipe, or the token's text; `Bearer ` may stand before it. Its keys
+    come from --key, from --jwks, or from the issuer itself, whose metadata is found by its URL. An
+    issuer may be one that Carnet knows, such as auth0:acme.eu.auth0.com.
 
     \b
     Examples:
       carnet verify --issuer https://auth.example.com --audience orders < token.txt
-      carnet verify --issuer okta:acme.okta.com --audience api://default < token.txt
+      carnet verify --issuer okta:acme.okta.com --audience api://default token.txt
+      carnet verify --jwks https://auth.example.com/jwks.json --iss https://auth.example.com \\
+        --aud orders token.txt
       carnet verify --key public.jwk --issuer https://auth.example.com --audience orders -
       carnet verify --key public.pem --alg RS256 --any-issuer --any-audience -
 
@@ -89,7 +97,7 @@ def verify(
         raise ConfigurationError("name the audience with --audience, or say --any-audience")
     if key_file is not None and jwks is not None:
         raise ConfigurationError("give --key or --jwks, not both")
-    text = read_text(token, "a token")
+    text = read_token(token, "a token")
     options = options_of(given)
     options["leeway"] = parse_duration(leeway)
     if audiences or any_audience:

@@ -1,13 +1,14 @@
 """DPoP proofs: that whoever sends a request holds a key (RFC 9449 section 4).
 
-Here a proof is read and checked by itself. That it is used once, and that its nonce is right, is
-for the caller, who remembers: no clock and no I/O here.
+Here a proof is made, and read and checked by itself. That it is used once, and that its nonce is
+right, is for the caller, who remembers: no clock and no I/O here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from carnet.errors import InvalidKey, InvalidToken
 from carnet.jose import jws
 from carnet.jose.algorithms import ALGORITHMS, AlgorithmName
-from carnet.jose.encoding import b64url_encode, json_decode
+from carnet.jose.encoding import b64url_encode, json_decode, json_encode
 from carnet.jose.header import media_type
 from carnet.jose.key import Key
 from carnet.jose.key_types import PRIVATE_MEMBERS
@@ -23,7 +24,7 @@ from carnet.jose.serialization import read_header, segments, token_bytes
 from carnet.jwt.claims import Claims
 from carnet.jwt.policy import number
 
-__all__ = ["ALGORITHMS_ACCEPTED", "WINDOW", "Proof", "bound_key", "read_proof"]
+__all__ = ["ALGORITHMS_ACCEPTED", "WINDOW", "Proof", "bound_key", "make_proof", "read_proof"]
 
 MAX_PROOF: Final = 16 * 1024
 MAX_ID: Final = 256
@@ -34,6 +35,9 @@ WINDOW: Final = 60
 ALGORITHMS_ACCEPTED: Final = tuple(
     row.name for row in ALGORITHMS.values() if row.use == "sig" and row.kty != "oct"
 )
+
+# What a public key is made of; a name of it, or what it is for, says nothing here.
+_SHOWN = frozenset({"kty", "crv", "x", "y", "n", "e", "alg", "pub"})
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -50,6 +54,38 @@ class Proof(NamedTuple):
     thumbprint: str
     token_id: str
     nonce: str | None
+
+
+def make_proof(
+    key: Key,
+    method: str,
+    url: str,
+    now: float,
+    access_token: str | None = None,
+    nonce: str | None = None,
+) -> str:
+    """Make the DPoP header of a request (RFC 9449 section 4.2).
+
+    Args:
+        key: the private key that is proved.
+        method: the request's method.
+        url: the address that it is sent to.
+        now: seconds since 1970.
+        access_token: the token that goes with it, where one does.
+        nonce: the latest that this server has given, where it has given one.
+    """
+    claims: dict[str, object] = {
+        "jti": secrets.token_urlsafe(16),
+        "htm": method,
+        "htu": url.partition("#")[0].partition("?")[0],
+        "iat": int(now),
+    }
+    if access_token is not None:
+        claims["ath"] = _hash(access_token)
+    if nonce is not None:
+        claims["nonce"] = nonce
+    shown = {name: value for name, value in key.public.to_jwk().items() if name in _SHOWN}
+    return jws.sign(json_encode(claims), key, {"typ": "dpop+jwt", "jwk": shown})
 
 
 def read_proof(
@@ -88,7 +124,7 @@ def read_proof(
     claims = json_decode(verified.payload, "the payload")
     _check(claims, method, url, now)
     if access_token is not None:
-        expected = b64url_encode(hashlib.sha256(access_token.encode("utf-8")).digest())
+        expected = _hash(access_token)
         given = claims.get("ath")
         if not isinstance(given, str) or not hmac.compare_digest(given.encode(), expected.encode()):
             raise _refuse("the proof is for another token", "ath", "the hash of the access token")
@@ -118,6 +154,10 @@ def bound_key(claims: Claims) -> str | None:
             expected="a token without cnf, or one with the thumbprint jkt",
         )
     return thumbprint
+
+
+def _hash(access_token: str) -> str:
+    return b64url_encode(hashlib.sha256(access_token.encode("utf-8")).digest())
 
 
 def _key_of(header: dict[str, object]) -> Key:

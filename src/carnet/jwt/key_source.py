@@ -91,6 +91,7 @@ class Answer:
         body: the content; it may hold secrets.
         retry_after: the header, or "".
         date: the header, or "".
+        dpop_nonce: the header, or "".
     """
 
     status: int
@@ -98,6 +99,7 @@ class Answer:
     body: bytes = field(repr=False)
     retry_after: str = ""
     date: str = ""
+    dpop_nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True)

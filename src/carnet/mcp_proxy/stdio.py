@@ -3,8 +3,10 @@
 Each MCP session has a process of its own, so that nobody sees what another person's session has
 left in one. The transports are those of the ``mcp`` SDK; messages pass between them as they are.
 
-Sessions are those of the protocol's versions with a handshake, which every server on stdio speaks;
-a request of a newer version, which belongs to no session, is answered 400, and clients fall back.
+Sessions are those of the protocol's versions with a handshake, which servers on stdio speak. A
+request of a newer version, which belongs to no session, is answered 400, and clients fall back:
+without a session there is nothing that a process could belong to, but a request, which would lose
+what the server keeps in its memory, or a person, whose clients would find each other's.
 """
 
 from __future__ import annotations

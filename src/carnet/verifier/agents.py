@@ -14,6 +14,8 @@ the MCP SDK, ``mcp.client.auth``. Added here:
   nor, for a resource on this machine, on this machine;
 - PKCE by S256 must be offered, a server's scopes are not asked for where the resource names none,
   and a scope that was asked for in vain is not asked for over and over;
+- tokens are bound to a key of this program, by which nobody else can use them, where the resource
+  asks for that (DPoP, RFC 9449);
 - the browser, and the redirect back to this machine.
 """
 
@@ -21,25 +23,22 @@ from __future__ import annotations
 
 import webbrowser
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from functools import partial
-from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import AsyncGenerator, Callable
+from typing import Final
 
 import httpx
-import msgspec
 
 from carnet.errors import ConfigurationError
 from carnet.verifier.access import check_address
 from carnet.verifier.bearer import not_installed
-from carnet.verifier.httpx_bridge import AllowedAddresses, BothHttpx
+from carnet.verifier.browser_visit import BrowserVisit
+from carnet.verifier.httpx_bridge import BothHttpx
 from carnet.verifier.identity_assertion import IdentityAssertionAuth
+from carnet.verifier.kept_authorization import keep, take_up
 from carnet.verifier.program_auth import ClientCredentialsAuth, WorkloadAuth
-from carnet.verifier.redirect_listener import RedirectListener
 from carnet.verifier.token_store import FileStore, TokenStore
 
 try:
-    import anyio
     import httpx2
     from mcp.client.auth import OAuthClientProvider, OAuthFlowError, OAuthRegistrationError
     from mcp.client.auth.utils import (
@@ -54,9 +53,7 @@ try:
         AuthorizationCodeResult,
         OAuthClientInformationFull,
         OAuthClientMetadata,
-        OAuthMetadata,
         OAuthToken,
-        ProtectedResourceMetadata,
         TokenEndpointAuthMethod,
     )
     from pydantic import AnyUrl
@@ -98,7 +95,9 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
         client_secret: what both know, if there is one.
         issuer: the only authorization server that is good enough.
         scope: asked for besides what the resource names, names with spaces between them.
-        store: keeps what was got; a file in the person's own folder unless given.
+        dpop: whether a token that is not bound to a key is refused. Where the API asks for it and
+            its authorization server can, tokens are bound in any case (RFC 9449).
+        store: keeps what was got, keys too; a file in the person's own folder unless given.
         open_browser: shows the person an address, in their browser unless given.
         redirect_port: the port at which the browser comes back; any that is free unless given.
         timeout: seconds that the person may take.
@@ -119,6 +118,7 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
         client_secret: str | None = None,
         issuer: str | None = None,
         scope: str | None = None,
+        dpop: bool = False,
         store: TokenStore | None = None,
         open_browser: Callable[[str], object] = webbrowser.open,
         redirect_port: int = 0,
@@ -145,20 +145,20 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
                 self._show,
                 self._come_back,
                 client_metadata_url,
+                dpop=dpop,
             )
         except ValueError:
             raise ConfigurationError(
                 "client_metadata_url is an https:// address with a path, at which a document about "
                 "this program is found"
             ) from None
-        self._allowed = AllowedAddresses(resource)
         self._issuer = issuer
         self._scope = scope
         self._store = FileStore.for_resource(resource) if store is None else store
         self._open = open_browser
         self._port = redirect_port
         self._timeout = timeout
-        self._listener: RedirectListener | None = None
+        self._visit: BrowserVisit | None = None
         self._challenged: str | None = None
         self._steps_up: Counter[str] = Counter()
         self._known: OAuthClientInformationFull | None = None
@@ -173,9 +173,6 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
     async def _auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        if not self._allowed.is_ours(request.url):
-            yield request
-            return
         flow = super()._auth_flow(request)
         asked = False
         try:
@@ -186,7 +183,7 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
                 response = yield outgoing
                 if outgoing is request and not asked:
                     asked = True
-                    if response.status_code == 401 and self._can_refresh(request):
+                    if response.status_code == 401 and self._can_refresh(request, response):
                         refresh = await self._refresh_token()
                         self._allowed.check(str(refresh.url))
                         if await self._handle_refresh_response((yield refresh)):
@@ -199,13 +196,15 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
             return
         finally:
             await flow.aclose()
-            if self._listener is not None:
-                self._listener.close()
-                self._listener = None
+            if self._visit is not None:
+                self._visit.close()
+                self._visit = None
 
-    def _can_refresh(self, request: httpx2.Request) -> bool:
+    def _can_refresh(self, request: httpx2.Request, response: httpx2.Response) -> bool:
         return (
             _can_be_sent_again(request)
+            # A redirect's other host was not sent the token, and can't refuse it.
+            and self._allowed.is_ours(response.request.url)
             and "authorization" in request.headers
             and self.context.can_refresh_token()
             and self.context.oauth_metadata is not None
@@ -230,8 +229,8 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
             self._steps_up[wanted] += 1
             if self._steps_up[wanted] > STEP_UPS:
                 return False
-        self._listener = RedirectListener(self._port)
-        self.context.client_metadata.redirect_uris = [AnyUrl(self._listener.url)]
+        self._visit = BrowserVisit(self._open, self._port, self._timeout)
+        self.context.client_metadata.redirect_uris = [AnyUrl(self._visit.redirect_uri)]
         return True
 
     def _amended(self, outgoing: httpx2.Request) -> httpx2.Request:
@@ -282,26 +281,14 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
 
     async def _show(self, address: str) -> None:
         self._allowed.check(address)
-        if self._listener is None:
-            raise OAuthFlowError("nothing waits for the answer")
-        self._listener.expect(parse_qs(urlsplit(address).query)["state"][-1])
-        shown = await anyio.to_thread.run_sync(self._open, address)
-        if isinstance(shown, Awaitable):
-            shown = await shown
-        if shown is False:
-            raise OAuthFlowError(
-                "no browser can be opened here: give open_browser, which shows the person the "
-                "address in some other way"
-            )
+        prover = self._binding.begin()
+        if prover is not None:
+            # RFC 9449 section 10: the code is no good without the key, either.
+            address = f"{address}&dpop_jkt={prover.thumbprint}"
+        await self._visited().show(address)
 
     async def _come_back(self) -> AuthorizationCodeResult:
-        listener = self._listener
-        if listener is None:
-            raise OAuthFlowError("nothing waits for the answer")
-        wait = partial(listener.wait, self._timeout)
-        answer = await anyio.to_thread.run_sync(wait, abandon_on_cancel=True)
-        if answer is None:
-            raise OAuthFlowError(f"nobody has answered in the browser in {self._timeout:g} seconds")
+        answer = await self._visited().come_back()
         if "code" not in answer:
             # RFC 9207 section 2.4: an error of another server is none of this one's.
             validate_authorization_response_iss(answer.get("iss"), self.context.oauth_metadata)
@@ -314,30 +301,24 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
             code=answer["code"], state=answer["state"], iss=answer.get("iss")
         )
 
+    def _visited(self) -> BrowserVisit:
+        if self._visit is None:
+            raise OAuthFlowError("nothing waits for the answer")
+        return self._visit
+
     async def _initialize(self) -> None:
         context = self.context
-        kept = _Kept()
-        text = await anyio.to_thread.run_sync(self._store.load)
-        if text is not None:
-            try:
-                kept = msgspec.json.decode(text, type=_Kept)
-                context.current_tokens = _model(OAuthToken, kept.tokens)
-                context.client_info = _model(OAuthClientInformationFull, kept.client)
-                context.oauth_metadata = _model(OAuthMetadata, kept.issuer)
-                context.protected_resource_metadata = _model(
-                    ProtectedResourceMetadata, kept.resource
-                )
-            except (msgspec.MsgspecError, ValueError):
-                raise OAuthFlowError(
-                    "what the store holds is none of this program's: remove it, or use another"
-                ) from None
-            context.token_expiry_time = kept.expires_at
+        prover = await take_up(self._store, context)
+        if self._binding.demanded and prover is None:
+            context.clear_tokens()
+        tokens = context.current_tokens
+        self._binding.hold(prover, None if tokens is None else tokens.access_token)
         if context.protected_resource_metadata is not None:
             servers = context.protected_resource_metadata.authorization_servers
             context.auth_server_url = self._select_authorization_server(list(map(str, servers)))
-        if context.oauth_metadata is None and context.current_tokens is not None:
+        if context.oauth_metadata is None and tokens is not None:
             # Without the issuer's addresses it would be sent to the resource.
-            context.current_tokens.refresh_token = None
+            tokens.refresh_token = None
         if self._known is not None:
             context.client_info = self._known
         self._initialized = True
@@ -350,25 +331,8 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
         return good
 
     async def _keep(self) -> None:
-        context = self.context
-        kept = _Kept(
-            _plain(context.current_tokens),
-            context.token_expiry_time,
-            None if self._known else _plain(context.client_info),
-            _plain(context.oauth_metadata),
-            _plain(context.protected_resource_metadata),
-        )
-        await anyio.to_thread.run_sync(self._store.save, msgspec.json.encode(kept).decode())
-
-
-class _Kept(msgspec.Struct, omit_defaults=True):
-    """What outlives the program."""
-
-    tokens: dict[str, Any] | None = None
-    expires_at: float | None = None
-    client: dict[str, Any] | None = None
-    issuer: dict[str, Any] | None = None
-    resource: dict[str, Any] | None = None
+        client = None if self._known else self.context.client_info
+        await keep(self._store, self.context, client, self._binding.held)
 
 
 class _Memory:
@@ -388,14 +352,6 @@ class _Memory:
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
         await self._auth._keep()
-
-
-def _model(kind: Any, value: dict[str, Any] | None) -> Any:
-    return None if value is None else kind.model_validate(value)
-
-
-def _plain(model: Any) -> dict[str, Any] | None:
-    return None if model is None else model.model_dump(mode="json", exclude_none=True)
 
 
 def _can_be_sent_again(request: httpx2.Request) -> bool:

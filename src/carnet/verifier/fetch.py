@@ -260,6 +260,7 @@ def _answer(response: httpx.Response, body: bytearray, address: str) -> Answer:
         content_of(bytes(body), headers.get("content-encoding", "identity").lower(), address),
         headers.get("retry-after", ""),
         headers.get("date", ""),
+        headers.get("dpop-nonce", ""),
     )
 
 

@@ -23,6 +23,7 @@ from carnet.errors import ConfigurationError, IssuerUnavailable
 from carnet.jose.key import Key
 from carnet.jwt.forks import renew_in_forks
 from carnet.verifier.fetch import check_address, run
+from carnet.verifier.prover import Prover
 from carnet.verifier.token_endpoint import Client, Steps, TokenEndpoint, Tokens
 
 __all__ = ["ClientCredentialsAuth", "SessionAuth"]
@@ -40,8 +41,10 @@ class _Auth(httpx.Auth):
         client: Client | None,
         for_origins: Collection[str],
         clock: Callable[[], float],
+        dpop_key: Key | None,
     ) -> None:
-        self._endpoint = TokenEndpoint(issuer, client)
+        self._prover = None if dpop_key is None else Prover(dpop_key)
+        self._endpoint = TokenEndpoint(issuer, client, self._prover)
         self._origins = _origins(for_origins)
         self._clock = clock
         self._lock = threading.Lock()
@@ -63,9 +66,11 @@ class _Auth(httpx.Auth):
             yield request
             return
         token = self._held() or self._get(None).result()
-        response = yield _bearing(request, token)
+        response = yield self._bearing(request, token)
+        if self._wants_nonce(request, response, token):
+            response = yield self._bearing(request, token)
         if self._is_stale(request, response):
-            yield _bearing(request, self._get(token).result())
+            yield self._bearing(request, self._get(token).result())
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -77,9 +82,11 @@ class _Auth(httpx.Auth):
         token = self._held()
         if token is None:
             token = await asyncio.wrap_future(self._get(None))
-        response = yield _bearing(request, token)
+        response = yield self._bearing(request, token)
+        if self._wants_nonce(request, response, token):
+            response = yield self._bearing(request, token)
         if self._is_stale(request, response):
-            yield _bearing(request, await asyncio.wrap_future(self._get(token)))
+            yield self._bearing(request, await asyncio.wrap_future(self._get(token)))
 
     def _exchange(self) -> Steps:
         """Ask the issuer for tokens."""
@@ -144,11 +151,30 @@ class _Auth(httpx.Auth):
         self._due_at = self._ends_at - min(AHEAD, tokens.lifetime / 5)
         return tokens.access
 
+    def _bearing(self, request: httpx.Request, token: str) -> httpx.Request:
+        """Put the token into a request, with a proof for this one where it is bound to a key."""
+        if self._prover is None:
+            request.headers["Authorization"] = f"Bearer {token}"
+        else:
+            request.headers["Authorization"] = f"DPoP {token}"
+            request.headers["DPoP"] = self._prover.prove(request.method, str(request.url), token)
+        return request
+
+    def _wants_nonce(self, request: httpx.Request, response: httpx.Response, token: str) -> bool:
+        """Take a service's nonce, and tell whether it was missed (RFC 9449 section 9)."""
+        if self._prover is None or _origin(response.request.url) != _origin(request.url):
+            return False
+        nonce = response.headers.get("dpop-nonce")
+        is_new = self._prover.hear(str(request.url), token, nonce)
+        return is_new and self._is_refused(request, response, "use_dpop_nonce")
+
     def _is_stale(self, request: httpx.Request, response: httpx.Response) -> bool:
-        challenge = response.headers.get("www-authenticate", "")
+        return self._is_refused(request, response, "invalid_token")
+
+    def _is_refused(self, request: httpx.Request, response: httpx.Response, code: str) -> bool:
         return (
             response.status_code == 401
-            and "invalid_token" in challenge
+            and code in response.headers.get("www-authenticate", "")
             # A redirect's other host was not sent the token, and can't make it stale.
             and _origin(response.request.url) in self._origins
             # What was streamed can't be sent again.
@@ -168,6 +194,8 @@ class SessionAuth(_Auth):
         resource: the service that the tokens are for (RFC 8707).
         client_id: the client that the session was begun with, unless by a password.
         client_secret: the client's, if it has one.
+        dpop_key: the private key that the session's tokens are bound to, if they are (RFC 9449); it
+            is kept with the refresh token.
         clock: gives seconds that only go on.
 
     Raises:
@@ -187,10 +215,11 @@ class SessionAuth(_Auth):
         resource: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
+        dpop_key: Key | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         client = None if client_id is None else Client(client_id, client_secret)
-        super().__init__(issuer, client, for_origins, clock)
+        super().__init__(issuer, client, for_origins, clock, dpop_key)
         if not isinstance(refresh_token, str) or not refresh_token:
             raise ConfigurationError("refresh_token is the text that the issuer gave")
         self._refresh_token = refresh_token
@@ -221,6 +250,8 @@ class ClientCredentialsAuth(_Auth):
             to other addresses go without it.
         scope: what is asked for, names with spaces between them.
         resource: the service that the tokens are for (RFC 8707).
+        dpop_key: a private key that the tokens are to be bound to (RFC 9449), such as a new one:
+            ``Key.generate("ES256")``.
         clock: gives seconds that only go on.
 
     Raises:
@@ -242,21 +273,17 @@ class ClientCredentialsAuth(_Auth):
         for_origins: Collection[str],
         scope: str | None = None,
         resource: str | None = None,
+        dpop_key: Key | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if client_secret is None and key is None and assertion is None:
             raise ConfigurationError("give exactly one of client_secret, key and assertion")
         client = Client(client_id, client_secret, key, assertion)
-        super().__init__(issuer, client, for_origins, clock)
+        super().__init__(issuer, client, for_origins, clock, dpop_key)
         self._wanted = {"scope": scope, "resource": resource}
 
     def _exchange(self) -> Steps:
         return self._endpoint.client_credentials(**self._wanted)
-
-
-def _bearing(request: httpx.Request, token: str) -> httpx.Request:
-    request.headers["Authorization"] = f"Bearer {token}"
-    return request
 
 
 def _origins(given: Collection[str]) -> frozenset[tuple[str, str, int | None]]:

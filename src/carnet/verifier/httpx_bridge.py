@@ -18,6 +18,7 @@ import httpx
 from carnet.errors import ConfigurationError
 from carnet.verifier.access import check_address, on_loopback
 from carnet.verifier.bearer import not_installed
+from carnet.verifier.bound_flow import BoundFlow
 
 try:
     import httpx2
@@ -31,22 +32,40 @@ _OF_THE_BODY: Final = frozenset({"content-encoding", "content-length", "transfer
 
 
 class BothHttpx:
-    """Makes an auth of the MCP SDK's one of httpx, too; it comes before the SDK's class."""
+    """Makes an auth of the MCP SDK's one of httpx, too; it comes before the SDK's class.
 
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
+    What it gets is sent to the origin of its resource alone, and is bound to a key of this program
+    where the resource asks for that.
+
+    Args:
+        resource: the address of the API or MCP server.
+        arguments: more for the SDK's class.
+        dpop: whether a token that is not bound is refused.
+    """
+
+    def __init__(self, resource: str, *arguments: Any, dpop: bool) -> None:
+        super().__init__(resource, *arguments)  # type: ignore[call-arg]  # the SDK's class has it
         self._turn = threading.Lock()
+        self._allowed = AllowedAddresses(resource)
+        self._binding = BoundFlow(dpop)
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Send a request with a token; the flow runs in a thread that has an event loop."""
+        if not self._allowed.is_ours(request.url):
+            yield request
+            return
         with self._turn:
             yield from in_a_thread(self.async_auth_flow(request), request)
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Send a request with a token, of httpx or httpx2."""
+        if not self._allowed.is_ours(request.url):
+            yield request
+            return
         of_httpx = isinstance(request, httpx.Request)
         given = known_of(request) if of_httpx else request
-        flow = super().async_auth_flow(given)  # type: ignore[misc]  # the SDK's class has it
+        unbound = super().async_auth_flow(given)  # type: ignore[misc]  # the SDK's class has it
+        flow = self._binding.through(unbound, given)
         try:
             outgoing = await anext(flow)
             while True:
@@ -73,7 +92,7 @@ class AllowedAddresses:
         self._origin = httpx2.URL(resource)
         self._local = on_loopback(resource)
 
-    def is_ours(self, url: httpx2.URL) -> bool:
+    def is_ours(self, url: httpx.URL | httpx2.URL) -> bool:
         """Tell whether an address is of the origin that the token is for."""
         own = self._origin
         return (url.scheme, url.host, url.port) == (own.scheme, own.host, own.port)
@@ -154,8 +173,11 @@ def known_of(request: httpx.Request) -> httpx2.Request:
 def sent(outgoing: httpx2.Request, given: httpx2.Request, request: httpx.Request) -> httpx.Request:
     """Give what httpx sends: the API's own request with its token, or one of the flow's."""
     if outgoing is given:
-        if "authorization" in given.headers:
-            request.headers["authorization"] = given.headers["authorization"]
+        for name in ("authorization", "dpop"):
+            if name in given.headers:
+                request.headers[name] = given.headers[name]
+            else:
+                request.headers.pop(name, None)
         return request
     return httpx.Request(
         outgoing.method,

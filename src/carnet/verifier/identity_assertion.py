@@ -24,7 +24,7 @@ from carnet.jose.key import Key
 from carnet.verifier.access import check_address
 from carnet.verifier.bearer import not_installed
 from carnet.verifier.fetch import run
-from carnet.verifier.httpx_bridge import AllowedAddresses, BothHttpx
+from carnet.verifier.httpx_bridge import BothHttpx
 from carnet.verifier.token_endpoint import Client, TokenEndpoint
 
 try:
@@ -57,6 +57,8 @@ class IdentityAssertionAuth(BothHttpx, IdentityAssertionOAuthProvider, httpx.Aut
         id_token: gives the person's ID token that is good now, or
         refresh_token: gives their refresh token there, which stays as it is.
         scope: what is asked for, names with spaces between them.
+        dpop: whether a token that is not bound to a key is refused, as for
+            ``AuthorizationCodeAuth``.
 
     Raises:
         ConfigurationError: if an argument is not of its kind, or the MCP SDK is not installed.
@@ -83,6 +85,7 @@ class IdentityAssertionAuth(BothHttpx, IdentityAssertionOAuthProvider, httpx.Aut
         id_token: Callable[[], str] | None = None,
         refresh_token: Callable[[], str] | None = None,
         scope: str | None = None,
+        dpop: bool = False,
     ) -> None:
         for address in (resource, issuer):
             check_address(address)
@@ -101,8 +104,8 @@ class IdentityAssertionAuth(BothHttpx, IdentityAssertionOAuthProvider, httpx.Aut
             self._vouched_for,
             scope,
             "client_secret_basic",
+            dpop=dpop,
         )
-        self._allowed = AllowedAddresses(resource)
         client = Client(identity_client_id, identity_client_secret, identity_client_key)
         self._provider = TokenEndpoint(identity_provider, client)
         self._kind, self._give = shown[0]
@@ -111,9 +114,6 @@ class IdentityAssertionAuth(BothHttpx, IdentityAssertionOAuthProvider, httpx.Aut
     async def _auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        if not self._allowed.is_ours(request.url):
-            yield request
-            return
         flow = super()._auth_flow(request)
         try:
             outgoing = await anext(flow)

@@ -19,7 +19,7 @@ from carnet.errors import ConfigurationError
 from carnet.jose.key import Key
 from carnet.verifier.access import check_address
 from carnet.verifier.bearer import not_installed
-from carnet.verifier.httpx_bridge import AllowedAddresses, BothHttpx
+from carnet.verifier.httpx_bridge import BothHttpx
 from carnet.verifier.token_endpoint import Client
 
 try:
@@ -41,12 +41,18 @@ class _ProgramAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type: ignore[
     """The access tokens of a program itself."""
 
     def __init__(
-        self, resource: str, issuer: str, client_id: str | None, grant: str, scope: str | None
+        self,
+        resource: str,
+        issuer: str,
+        client_id: str | None,
+        grant: str,
+        scope: str | None,
+        dpop: bool,
     ) -> None:
         for address in (resource, issuer):
             check_address(address)
-        super().__init__(resource, OAuthClientMetadata(redirect_uris=None), _Memory(), None, None)
-        self._allowed = AllowedAddresses(resource)
+        metadata = OAuthClientMetadata(redirect_uris=None)
+        super().__init__(resource, metadata, _Memory(), None, None, dpop=dpop)
         self._issuer = issuer
         self._grant = grant
         self._scope = scope
@@ -66,9 +72,6 @@ class _ProgramAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type: ignore[
     async def _auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        if not self._allowed.is_ours(request.url):
-            yield request
-            return
         flow = super()._auth_flow(request)
         try:
             outgoing = await anext(flow)
@@ -132,6 +135,8 @@ class ClientCredentialsAuth(_ProgramAuth):
         assertion: gives a token of another issuer (a CI system, a cluster) that says who this is.
         scope: what is asked for, names with spaces between them; unless given, what the resource
             names.
+        dpop: whether a token that is not bound to a key is refused, as for
+            ``AuthorizationCodeAuth``.
 
     Raises:
         ConfigurationError: if an argument is not of its kind, or the MCP SDK is not installed.
@@ -152,11 +157,12 @@ class ClientCredentialsAuth(_ProgramAuth):
         key: Key | None = None,
         assertion: Callable[[], str] | None = None,
         scope: str | None = None,
+        dpop: bool = False,
     ) -> None:
         if client_secret is None and key is None and assertion is None:
             raise ConfigurationError("give exactly one of client_secret, key and assertion")
         self._client = Client(client_id, client_secret, key, assertion)
-        super().__init__(resource, issuer, client_id, "client_credentials", scope)
+        super().__init__(resource, issuer, client_id, "client_credentials", scope, dpop)
 
     def _prove(self) -> Proof:
         return self._client.authenticate(self._issuer)
@@ -174,6 +180,7 @@ class WorkloadAuth(_ProgramAuth):
         assertion: gives the workload's token, which is for the issuer alone.
         client_id: the name under which the issuer knows it, where it needs that.
         scope: as for ``ClientCredentialsAuth``.
+        dpop: as there.
 
     Raises:
         ConfigurationError: if an argument is not of its kind, or the MCP SDK is not installed.
@@ -191,12 +198,13 @@ class WorkloadAuth(_ProgramAuth):
         assertion: Callable[[], str],
         client_id: str | None = None,
         scope: str | None = None,
+        dpop: bool = False,
     ) -> None:
         if not callable(assertion):
             raise ConfigurationError("assertion is a function that gives the token")
         self._assertion = assertion
         self._name = {} if client_id is None else {"client_id": client_id}
-        super().__init__(resource, issuer, client_id, JWT_BEARER, scope)
+        super().__init__(resource, issuer, client_id, JWT_BEARER, scope, dpop)
 
     def _prove(self) -> Proof:
         return {}, {**self._name, "assertion": self._assertion().strip()}

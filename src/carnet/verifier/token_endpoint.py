@@ -1,4 +1,6 @@
-"""Getting tokens from an issuer: a protocol without I/O (RFC 6749, RFC 7009, RFC 8628, RFC 8707).
+"""Getting tokens from an issuer: a protocol without I/O.
+
+RFC 6749, RFC 7009, RFC 8628, RFC 8707, RFC 9449.
 
 Each method is a generator that yields what to send and is sent what came back; ``fetch`` runs it.
 The endpoints are found by the issuer's metadata, once. A request whose answer is lost is sent once
@@ -28,6 +30,7 @@ from carnet.jose.key import Key
 from carnet.jwt.key_source import Answer, Call, discover
 from carnet.jwt.signer import Signer
 from carnet.verifier.fetch import check_address
+from carnet.verifier.prover import Prover
 
 __all__ = ["Client", "DeviceAuthorization", "Steps", "TokenEndpoint", "Tokens"]
 
@@ -153,15 +156,19 @@ class TokenEndpoint:
     Args:
         issuer: exactly as it stands in its metadata.
         client: who asks; None is what people sign in with by their password.
+        prover: has the key that the tokens are to be bound to; None where they are not.
 
     Raises:
         ConfigurationError: if the issuer is no address of a secure connection.
     """
 
-    def __init__(self, issuer: str, client: Client | None = None) -> None:
+    def __init__(
+        self, issuer: str, client: Client | None = None, prover: Prover | None = None
+    ) -> None:
         check_address(issuer)
         self.issuer = issuer
         self._client = client
+        self._prover = prover
         self._metadata: Mapping[str, Any] | None = None
 
     def refresh(self, refresh_token: str, **more: str | None) -> Steps:
@@ -289,21 +296,35 @@ class TokenEndpoint:
         address = yield from self._endpoint("token_endpoint")
         for left in reversed(range(attempts)):
             try:
-                answer = yield self._post(address, form)
+                answer = yield from self._answered(address, form)
             except IssuerUnavailable:
                 if not left:
                     raise
             else:
                 break
-        return _tokens(answer, address)
+        return _tokens(answer, address, "bearer" if self._prover is None else "dpop")
+
+    def _answered(
+        self, address: str, form: Mapping[str, str | None]
+    ) -> Generator[str | Call, Answer, Answer]:
+        """Send a form, once more if the issuer wants a nonce in the proof (RFC 9449 section 8)."""
+        answer = yield self._post(address, form)
+        if self._prover is not None and self._prover.hear(address, None, answer.dpop_nonce):
+            refused = answer.status in (400, 401) and b"use_dpop_nonce" in answer.body
+            if refused:
+                answer = yield self._post(address, form)
+                self._prover.hear(address, None, answer.dpop_nonce)
+        return answer
 
     def _post(self, address: str, form: Mapping[str, str | None]) -> Call:
         headers, proof = (
             ({}, {}) if self._client is None else self._client.authenticate(self.issuer)
         )
         given = {name: value for name, value in {**form, **proof}.items() if value is not None}
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return Call(address, "POST", {**headers, **kind}, urlencode(given).encode())
+        headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+        if self._prover is not None:
+            headers["DPoP"] = self._prover.prove("POST", address)
+        return Call(address, "POST", headers, urlencode(given).encode())
 
     def _endpoint(self, name: str) -> Generator[str | Call, Answer, str]:
         if self._metadata is None:
@@ -315,7 +336,7 @@ class TokenEndpoint:
         return address
 
 
-def _tokens(answer: Answer, address: str) -> Tokens:
+def _tokens(answer: Answer, address: str, kind: str = "bearer") -> Tokens:
     """Read the answer of a token endpoint (RFC 6749 sections 5.1 and 5.2)."""
     document = _document(answer, address)
     access, lifetime = document.get("access_token"), document.get("expires_in", DEFAULT_LIFETIME)
@@ -323,12 +344,15 @@ def _tokens(answer: Answer, address: str) -> Tokens:
     if (
         answer.status not in (200, 201)
         or not isinstance(access, str)
-        or str(document.get("token_type")).lower() != "bearer"
+        or str(document.get("token_type")).lower() != kind
         or lifetime.__class__ not in (int, float)
         or not isinstance(refresh, str | None)
     ):
         redirect = "; a redirect is not followed" if 300 <= answer.status < 400 else ""
-        raise IssuerUnavailable(f"{address} answered {answer.status} without tokens{redirect}")
+        bound = " that are bound to a key" if kind == "dpop" else ""
+        raise IssuerUnavailable(
+            f"{address} answered {answer.status} without tokens{bound}{redirect}"
+        )
     return Tokens(access, lifetime, refresh)
 
 

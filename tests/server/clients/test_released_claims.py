@@ -409,7 +409,7 @@ def test_a_resource_is_told_what_to_release_at_the_command_line(carnet, tmp_path
     assert document["claims"] == ["roles"]
     assert carnet("resource", "add", "lean", "--no-claims", data=tmp_path).returncode == 0
     listed = carnet("resource", "list", data=tmp_path).stdout
-    assert "hr:read  releases hr:read=department,cost_centre  claims roles" in listed
+    assert "hr:read  releases hr:read=department,cost_centre; claims roles" in listed
     assert "claims none" in listed
     for wrong in (
         ("--release", "hr:read"),

@@ -16,12 +16,13 @@ from carnet.cli import ink
 from carnet.cli.demo.walk import Addresses, walk
 from carnet.cli.processes import Processes, check_ports
 from carnet.server.accounts.accounts import AccountRefused
+from carnet.server.audit import OPERATOR
 from carnet.server.service import open_service
 from carnet.server.settings import Settings
 
 __all__ = ["demo"]
 
-ACCOUNTS = {"alice": ("ADMIN",), "bob": ()}
+ACCOUNTS = {"alice": ("ADMIN", "carnet:admin"), "bob": ()}
 PASSWORD = "paper-boat-harbour"
 GRACE_SECONDS = 2
 
@@ -109,6 +110,9 @@ async def _make_accounts(settings: Settings) -> None:
             except AccountRefused as error:
                 if error.code != "username_taken":
                     raise
+                account = await service.accounts.find(username)
+                if not set(roles) <= set(account.roles):
+                    await service.accounts.set_roles(account.id, roles, OPERATOR)
 
 
 def _stay_up(at: Addresses, processes: Processes) -> NoReturn:
@@ -117,10 +121,12 @@ def _stay_up(at: Addresses, processes: Processes) -> NoReturn:
 {ink.strong("Now it is yours.")} Everything keeps running until Ctrl-C.
 
   server   {at.server}   key set: {at.server}/.well-known/jwks.json
+           {at.server}/me  your account; {at.server}/admin  everybody's, for alice;
+           {at.server}/debugger  tokens, taken apart and checked
   orders   {at.orders}   GET /orders, DELETE /orders (needs the role ADMIN), docs: {at.orders}/docs
   billing  {at.billing}   GET /invoices
 
-  accounts: alice (ADMIN) and bob (no role), both with the password {PASSWORD}
+  accounts: alice (ADMIN; runs the server) and bob (no role), both with the password {PASSWORD}
 
 {ink.faint("# sign in, keep the token, use it")}
 TOKEN=$(curl -s {at.server}/sessions -H 'Content-Type: application/json' \\

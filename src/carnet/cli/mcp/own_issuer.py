@@ -10,6 +10,7 @@ from typing import IO, Final
 import click
 import msgspec
 
+from carnet.cli.new_password import ask_password
 from carnet.cli.processes import Processes
 from carnet.cli.running import with_service
 from carnet.server.accounts.accounts import Account
@@ -65,9 +66,7 @@ def make_first_account(settings: Settings, username: str | None, file: IO[str] |
             click.echo("Nobody has an account yet. Make yours:", err=True)
             username = str(click.prompt("Username", default=username, err=True))
     if asks:
-        password = str(
-            click.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
-        )
+        password = ask_password()
     elif file is not None:
         password = file.readline().rstrip("\r\n")
     else:
