@@ -9,7 +9,8 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "Carnet"
-html_static_path = []
+# The live tokens of explanations/json-web-tokens.md are those of the server's page.
+html_static_path = ["../src/carnet/server/pages/static/debugger"]
 html_show_sourcelink = False
 napoleon_use_ivar = True
 autodoc_member_order = "bysource"

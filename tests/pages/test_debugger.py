@@ -408,6 +408,33 @@ def test_the_saved_page_works_without_a_network(service, browser, tmp_path):
     context.close()
 
 
+def test_the_tokens_of_the_explanation_are_alive(visit):
+    page = visit(viewport={"width": 360, "height": 780})
+    page.goto("/debugger")
+    page.get_by_role("link", name="JSON Web Tokens explained").click()
+    parts = page.locator("[data-live=parts]")
+    parts.get_by_text("Accepted").wait_for()
+    payload = parts.get_by_role("textbox")
+    payload.fill(payload.input_value().replace("reader", "admin"))
+    parts.get_by_text("Refused: the signature").wait_for()
+    parts.get_by_role("button", name="Sign again").click()
+    parts.get_by_text("Accepted").wait_for()
+    services = page.locator("[data-live=audience]")
+    services.get_by_role("combobox").select_option("billing")
+    services.locator("li", has_text="billing").get_by_text("Accepted").wait_for()
+    assert services.get_by_text("Refused: the token is for another audience").count() == 2
+    stream = page.locator("[data-live=revocation]")
+    assert stream.locator("li").get_by_text("Accepted").count() == 3
+    stream.get_by_role("button", name="End the session").click()
+    stream.locator("li").last.get_by_text("its session has ended").wait_for()
+    assert stream.get_by_text("its session has ended").count() == 3
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.get_by_role("main").get_by_role("link", name="debugger", exact=True).click()
+    page.wait_for_url("**/debugger")
+
+
 def test_without_javascript_the_page_says_why_it_needs_it(visit):
     page = visit(java_script_enabled=False)
     page.goto("/debugger")

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from carnet.server.pages.rendering import render
 from carnet.server.service import Service
 
-__all__ = ["save_debugger", "show_debugger"]
+__all__ = ["explain_tokens", "save_debugger", "show_debugger"]
 
 START = 'import "debugger/view.js";'
 
@@ -37,6 +37,11 @@ async def show_debugger(request: Request) -> Response:
     issuer = service.settings.own_url
     keys_address = f"{urlsplit(issuer).path}/.well-known/jwks.json"
     return render(request, "debugger.html", issuer=issuer, keys_address=keys_address)
+
+
+async def explain_tokens(request: Request) -> Response:
+    """Show what JSON Web Tokens are, with tokens to try."""
+    return render(request, "explained.html")
 
 
 async def save_debugger(request: Request) -> Response:

@@ -87,6 +87,7 @@ PAGES = [
     PageRoute("/me/applications/disconnect", account.disconnect, methods=["POST"]),
     PageRoute("/me/agents/stop", account.stop_agent, methods=["POST"]),
     PageRoute("/debugger", debugger.show_debugger, methods=["GET"]),
+    PageRoute("/debugger/explained", debugger.explain_tokens, methods=["GET"]),
     PageRoute("/debugger/offline", debugger.save_debugger, methods=["GET"]),
     PageRoute("/admin", admin.show_overview, methods=["GET"]),
     PageRoute("/admin/revocations", admin.follow_revocations, methods=["GET"]),
