@@ -22,6 +22,11 @@ SOURCES = ROOT / "src" / "carnet"
 PAGE = ROOT / "docs" / "troubleshooting.md"
 TEXTS = ROOT / "docs" / "error_codes.toml"
 SHOWN = 2
+# Codes that are put together, or stand in a table, and where.
+ELSEWHERE = {
+    "unknown_resource": "server/clients/records.py",
+    "unsupported_response_type": "server/oauth/authorization_request.py",
+}
 NAMES = ("code", "error")
 FORM = re.compile(r"[a-z]+(_[a-z]+)*")
 
@@ -41,6 +46,9 @@ def codes_of(folder: Path = SOURCES) -> dict[str, set[str]]:
         for place in (*public, *private):
             places[place.name, place.is_method].add(place.at)
         for code in _codes(tree, places):
+            found[code].add(file)
+    if folder == SOURCES:
+        for code, file in ELSEWHERE.items():
             found[code].add(file)
     return dict(found)
 

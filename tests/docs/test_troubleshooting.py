@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import tomllib
 
 import pytest
@@ -22,6 +23,17 @@ def test_every_code_is_explained_and_no_other(error_codes):
     explained = [code for codes in groups.values() for code in codes]
     assert len(explained) == len(set(explained))
     assert set(explained) == set(error_codes.codes_of())
+
+
+def test_every_code_that_the_sources_ask_for_is_explained(error_codes):
+    known, asked = set(error_codes.codes_of()), set()
+    for path in error_codes.SOURCES.rglob("*.py"):
+        text = path.read_text("utf-8")
+        asked |= set(re.findall(r'\.code (?:==|!=) "(\w+)"', text))
+        for several in re.findall(r"\.code (?:not )?in \(([^)]*)\)", text):
+            asked |= set(re.findall(r'"(\w+)"', several))
+    assert len(asked) >= 20
+    assert asked <= known
 
 
 def test_every_way_of_giving_a_code_is_seen(error_codes, tmp_path):
