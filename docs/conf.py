@@ -5,11 +5,12 @@ from carnet import __version__
 project = "Carnet"
 release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "Carnet"
-html_static_path = []
+# The live tokens of explanations/json-web-tokens.md are those of the server's page.
+html_static_path = ["../src/carnet/server/pages/static/debugger"]
 html_show_sourcelink = False
 napoleon_use_ivar = True
 autodoc_member_order = "bysource"

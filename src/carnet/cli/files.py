@@ -97,7 +97,7 @@ def write_output(path: str, data: bytes, *, secret: bool = False, force: bool = 
 
 @contextmanager
 def output_file(path: str, *, secret: bool = False, force: bool = False) -> Iterator[BinaryIO]:
-    """Open what a file's content is written to: it is there once all is, and said so, or not at all.
+    """Open what a file's content is written to: it is there once all is written, or not at all.
 
     Args:
         path: the file's path, or ``-`` for standard output.

@@ -33,7 +33,7 @@ function ofEnc(enc) {
 // Sentences about an encrypted token.
 export function describeEncryption(header) {
   return [
-    "This token is encrypted (JWE): who has no key sees its header only.",
+    "This token is encrypted (JWE): without the key only its header can be read.",
     `alg ${header.alg}: ${ofAlg(String(header.alg))}.`,
     `enc ${header.enc}: ${ofEnc(header.enc)}.`,
     "Decrypting proves nothing about who wrote it: a signed token must be inside.",

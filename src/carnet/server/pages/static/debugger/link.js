@@ -4,7 +4,7 @@
 const NAME = "#token=";
 
 export function linkFor(token) {
-  return `${location.origin}${location.pathname}${NAME}${encodeURIComponent(token)}`;
+  return `${location.href.split("#")[0]}${NAME}${encodeURIComponent(token)}`;
 }
 
 // Take the token out of the address, and the address bar.

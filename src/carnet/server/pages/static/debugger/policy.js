@@ -73,12 +73,7 @@ function checkAccessToken(claims, floats) {
   if ("roles" in claims && !isTextList(claims.roles)) throw wrongType("roles", "a list of texts");
 }
 
-// `issuers` and `audiences` are lists, or null where any will do; `floats` names the members that
-// are written as fractions.
-export function checkClaims({ value: claims, floats }, policy) {
-  checkIssuer(claims, policy.issuers);
-  checkAudience(claims, policy.audiences);
-  checkDates(claims, policy);
+function checkOthers(claims, policy, floats) {
   for (const name of ["sub", "jti"]) {
     if (name in claims && typeof claims[name] !== "string") throw wrongType(name, "a text");
   }
@@ -87,5 +82,29 @@ export function checkClaims({ value: claims, floats }, policy) {
   }
   if (mediaType(policy.type) === "at+jwt") checkAccessToken(claims, floats);
 }
+
+const named = (value, wanted) => `${value ?? "not named"}${wanted === null ? " (any is accepted)" : ""}`;
+
+// `[name, check]`, in a verifier's order; a check gets the claims, the policy, and the names of the
+// members that are written as fractions. In the policy, `issuers` and `audiences` are lists, or null
+// where any will do.
+export const CLAIM_CHECKS = [
+  ["Issuer", (claims, { issuers }) => {
+    checkIssuer(claims, issuers);
+    return named(claims.iss, issuers);
+  }],
+  ["Audience", (claims, { audiences }) => {
+    checkAudience(claims, audiences);
+    return named([claims.aud ?? []].flat().join(", ") || null, audiences);
+  }],
+  ["Time", (claims, policy) => {
+    checkDates(claims, policy);
+    return "it is valid at this moment";
+  }],
+  ["Claims", (claims, policy, floats) => {
+    checkOthers(claims, policy, floats);
+    return policy.required.length > 0 ? `${policy.required.join(", ")} there` : "each has its type";
+  }],
+];
 
 export const mediaType = (value) => value.toLowerCase().replace(/^application\//, "");

@@ -4,7 +4,7 @@
 import { adviceFor } from "./advice.js";
 import { decodeStrict } from "./base64url.js";
 import { decodeObject } from "./json.js";
-import { checkClaims, mediaType } from "./policy.js";
+import { CLAIM_CHECKS, mediaType } from "./policy.js";
 import { Refusal } from "./refusal.js";
 import { holds } from "./verify.js";
 
@@ -25,52 +25,99 @@ export const DEFAULTS = {
   issuers: null, audiences: null, type: "JWT", leeway: 0, maxAge: null, required: [], now: 0,
 };
 
-// Give `{accepted, code, claim, expected, message, change}`; `accepted` is null where this browser
-// can't tell, because it has no such algorithm.
+// What a refusal for another reason is told after: an expired token is expired whatever else is
+// wrong with it, unless its date can't be believed.
+const BEFORE_EXPIRED = new Set(["malformed", "too_large", "signature_invalid"]);
+
+class Untold extends Error {
+  constructor(key) {
+    super(`this browser has no ${key.alg}, so it can't check the signature`);
+  }
+}
+
+// The checks in a verifier's order: `[name, what it needs, the check]`. A check adds to `state` what
+// later ones need, throws a Refusal, or gives words on what it found.
+const STEPS = [
+  ["Form", [], (state) => {
+    if ([...state.token].length > MAX_TOKEN) {
+      throw new Refusal("the token is too large", {
+        code: "too_large", expected: `at most ${MAX_TOKEN} characters`,
+      });
+    }
+    state.parts = segments(state.token);
+    return "three parts";
+  }],
+  ["Header", ["parts"], (state) => {
+    const header = readHeader(state.parts[0]);
+    state.header = header;
+    checkCrit(header);
+    if ("b64" in header && header.b64 !== true) {
+      throw invalid("b64", "no 'b64': a JWT's payload is always encoded (RFC 7797 section 7)");
+    }
+    return header.kid === undefined ? header.alg : `${header.alg}, kid ${header.kid}`;
+  }],
+  ["Type", ["header"], ({ header, policy }) => {
+    checkType(header, policy.type);
+    return header.typ ?? "not named";
+  }],
+  ["Signature", ["header"], async ({ header, keys, parts: [head, body, signature] }) => {
+    const found = candidates(keys, header);
+    const able = found.filter((key) => key.verifying);
+    if (!(await anyHolds(able, `${head}.${body}`, signature))) {
+      if (able.length < found.length) throw new Untold(found.find((key) => !key.verifying));
+      throw new Refusal("the signature does not belong to this header, payload and key", {
+        code: "signature_invalid", expected: "a signature by a key of the set",
+      });
+    }
+    return "belongs to this header and payload";
+  }],
+  ["Payload", ["parts"], (state) => {
+    state.claims = decodeObject(decodeStrict(state.parts[1], "the payload"), "the payload");
+    return "strict JSON";
+  }],
+  ...CLAIM_CHECKS.map(([name, check]) => [
+    name, ["claims"], ({ claims, policy }) => check(claims.value, policy, claims.floats),
+  ]),
+];
+
+// Give `{accepted, code, claim, expected, message, change, steps, expired}`: the first refusal, in a
+// verifier's order. `accepted` is null where this browser can't tell, because it has no such
+// algorithm; `steps` is every check as `{name, state, text}`, whose state is "good", "bad" or "open";
+// `expired` is the refusal to tell first although another check comes before it, or null.
 export async function verdict(token, keys, policy) {
-  try {
-    return await judge(token, keys, { ...DEFAULTS, ...policy });
-  } catch (refusal) {
-    if (!(refusal instanceof Refusal)) throw refusal;
-    const { code, claim, expected, message } = refusal;
-    return { accepted: false, code, claim, expected, message, change: adviceFor(refusal) };
+  const state = { token, keys, policy: { ...DEFAULTS, ...policy } };
+  const steps = [];
+  let first = null;
+  let expired = null;
+  for (const [name, needs, check] of STEPS) {
+    const step = { name, state: "open", text: "not checked" };
+    steps.push(step);
+    if (needs.some((part) => state[part] === undefined)) continue;
+    try {
+      Object.assign(step, { text: await check(state), state: "good" });
+    } catch (problem) {
+      if (!(problem instanceof Refusal || problem instanceof Untold)) throw problem;
+      Object.assign(step, { text: problem.message, state: problem instanceof Untold ? "open" : "bad" });
+      if (problem.code === "expired" && first !== null && !BEFORE_EXPIRED.has(first.code)) {
+        expired = told(problem);
+      }
+      first ??= problem;
+    }
   }
+  return { ...told(first), steps, expired };
 }
 
-async function judge(token, keys, policy) {
-  if ([...token].length > MAX_TOKEN) {
-    throw new Refusal("the token is too large", {
-      code: "too_large", expected: `at most ${MAX_TOKEN} characters`,
-    });
+function told(problem) {
+  if (problem === null) {
+    return { accepted: true, code: null, claim: null, expected: null, message: "every check holds", change: "" };
   }
-  const [head, body, signature] = segments(token);
-  const header = readHeader(head);
-  checkCrit(header);
-  if ("b64" in header && header.b64 !== true) {
-    throw invalid("b64", "no 'b64': a JWT's payload is always encoded (RFC 7797 section 7)");
+  const { message, code = null, claim = null, expected = null } = problem;
+  if (problem instanceof Untold) {
+    const change = "Check this token with “carnet verify”, or a Verifier in Python.";
+    return { accepted: null, code, claim: "alg", expected, message, change };
   }
-  checkType(header, policy.type);
-  const found = candidates(keys, header);
-  const able = found.filter((key) => key.verifying);
-  if (!(await anyHolds(able, `${head}.${body}`, signature))) {
-    if (able.length < found.length) return untold(found.find((key) => !key.verifying));
-    throw new Refusal("the signature does not belong to this header, payload and key", {
-      code: "signature_invalid", expected: "a signature by a key of the set",
-    });
-  }
-  const claims = decodeObject(decodeStrict(body, "the payload"), "the payload");
-  checkClaims(claims, policy);
-  return { accepted: true, code: null, claim: null, expected: null, message: "every check holds", change: "" };
+  return { accepted: false, code, claim, expected, message, change: adviceFor(problem) };
 }
-
-const untold = (key) => ({
-  accepted: null,
-  code: null,
-  claim: "alg",
-  expected: null,
-  message: `this browser has no ${key.alg}, so it can't check the signature`,
-  change: "Check this token with “carnet inspect” or a Verifier in Python.",
-});
 
 async function anyHolds(keys, data, signature) {
   for (const key of keys) if (await holds(key, data, signature)) return true;

@@ -1,30 +1,32 @@
 // The page: what is typed goes through decode, keys and verdict, and what comes out is shown.
-// Nothing here speaks to a server but the button that finds this server's own keys.
+// Nothing here speaks to a server but what fetches this server's own keys.
 
-import { DATES, MEANINGS, dateOf } from "./claims.js";
+import { copies, kindOfKey } from "./copies.js";
 import { decode, packed, withParts } from "./decode.js";
+import { showDiff } from "./diff.js";
 import { metadataOf, ownKeys } from "./discovery.js";
+import { $, element, outward } from "./dom.js";
+import { example } from "./examples.js";
+import { showInk } from "./ink.js";
 import { decrypt } from "./jwe.js";
-import { ALGORITHMS, SIGNING, generate, readKeys } from "./keys.js";
+import { isOwnIssuer, keysNow, sayOfKey } from "./key_panel.js";
+import { SIGNING, generate } from "./keys.js";
 import { linkFor, takeFromAddress } from "./link.js";
 import { KeyProblem } from "./refusal.js";
-import { sample } from "./sample.js";
+import { showClaims } from "./show_claims.js";
+import { showVerdict } from "./show_verdict.js";
 import { sign } from "./sign.js";
+import "./tabs.js";
+import { moments, showTimeline } from "./timeline.js";
 import { verdict } from "./verdict.js";
 
-const $ = (id) => document.getElementById(id);
-const INKS = { header: "part-header", payload: "part-payload", signature: "part-signature" };
 const KINDS = { signed: "signed (JWS)", encrypted: "encrypted (JWE)", unknown: "not a whole token" };
+const NEEDS_OPEN = new Set(["issuer_mismatch", "audience_mismatch", "type_mismatch", "too_old"]);
 
 let decoded = decode("");
 let turn = 0;
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
+let came = "";
+let seen = Date.now() / 1000;
 
 const names = (text) => {
   const found = text.trim().split(/\s+/).filter(Boolean);
@@ -32,11 +34,18 @@ const names = (text) => {
 };
 const clock = () => ($("now").value ? Date.parse(`${$("now").value}Z`) / 1000 : Date.now() / 1000);
 
+// The type to judge by: the one chosen, else what the token says that it is.
+function type() {
+  if ($("type").value) return $("type").value;
+  const { typ } = decoded.header?.value ?? {};
+  return typeof typ === "string" ? typ : "JWT";
+}
+
 function policy() {
   return {
     issuers: names($("issuer").value),
     audiences: names($("audience").value),
-    type: $("type").value,
+    type: type(),
     leeway: Math.max(0, Number($("leeway").value) || 0),
     maxAge: $("max-age").value === "" ? null : Math.max(0, Number($("max-age").value)),
     required: names($("required").value) ?? [],
@@ -44,69 +53,21 @@ function policy() {
   };
 }
 
-// A key that leaves its algorithm open is bound to the one chosen, else to the header's: fit for
-// looking at a token, never for a service.
-async function readGivenKeys() {
-  const form = $("form").value;
-  const chosen = $("alg").value || null;
-  const said = decoded.header?.value.alg;
-  const guess = typeof said === "string" && Object.hasOwn(ALGORITHMS, said) ? said : null;
-  if (chosen) return readKeys($("key").value, { alg: chosen, form });
-  try {
-    return await readKeys($("key").value, { alg: guess, form });
-  } catch (problem) {
-    if (guess === null) throw problem;
-    return readKeys($("key").value, { form });
-  }
+function list(id, texts) {
+  $(id).hidden = texts.length === 0;
+  const into = $(id).querySelector("ul") ?? $(id);
+  into.replaceChildren(...texts.map((text) => element("li", text)));
 }
 
-function sayOfKey(text, bad = false) {
-  $("key-said").textContent = text;
-  $("key-said").classList.toggle("bad", bad);
-}
-
-async function keysNow() {
-  if (!crypto.subtle) {
-    sayOfKey("The browser offers its cryptography only to pages opened over https, or on this machine.", true);
-    return [];
-  }
-  if (decoded.kind === "encrypted") {
-    const given = $("key").value.trim() !== "";
-    sayOfKey(given ? "“Decrypt” opens the token with this key." : "To open the token, give a private key or a secret as a JWK.");
-    return [];
-  }
-  try {
-    const { keys, skipped } = await readGivenKeys();
-    const told = keys.map((key) =>
-      [key.alg, key.signing && "can sign", key.kid && `kid ${key.kid}`].filter(Boolean).join(", "),
-    );
-    const count = keys.length > 1 ? `${keys.length} keys: ` : "";
-    const useless = keys.length === 0 && skipped.length > 0;
-    sayOfKey([count + told.join("; "), ...skipped].filter(Boolean).join(" "), useless);
-    return keys;
-  } catch (problem) {
-    if (!(problem instanceof KeyProblem)) throw problem;
-    sayOfKey(problem.message, true);
-    return [];
-  }
-}
-
-function showParts() {
+function showForm() {
   $("kind").hidden = decoded.kind === "empty";
   $("kind").textContent = KINDS[decoded.kind] ?? "";
-  $("parts").hidden = decoded.parts.length === 0;
-  $("parts").replaceChildren(
-    ...decoded.parts.map(({ name, text }) => {
-      const part = element("div", undefined, `part ${INKS[name] ?? ""}`);
-      part.append(element("b", name), element("code", text || "(empty)"));
-      return part;
-    }),
-  );
-  $("problems").hidden = decoded.problems.length === 0;
-  $("problems").querySelector("ul").replaceChildren(...decoded.problems.map((text) => element("li", text)));
-  $("about").hidden = decoded.about.length === 0;
-  $("about").replaceChildren(...decoded.about.map((text) => element("li", text)));
+  list("problems", decoded.problems);
+  list("about", came && came === decoded.token
+    ? [...decoded.about, "This token came in a link. Whoever has the link, or your browser's history, has the token."]
+    : decoded.about);
   $("decrypt").hidden = decoded.kind !== "encrypted";
+  $("sign").hidden = $("generate").hidden = decoded.kind === "encrypted";
 }
 
 function showEditors(except) {
@@ -115,67 +76,49 @@ function showEditors(except) {
   }
 }
 
-function showClaims() {
-  const rows = [];
-  const now = clock();
-  for (const [part, ink] of [["header", "part-header"], ["payload", "part-payload"]]) {
-    for (const [name, value] of Object.entries(decoded[part]?.value ?? {})) {
-      const row = element("tr");
-      const title = element("th", undefined);
-      title.scope = "row";
-      title.append(element("code", name, ink), element("span", ` (${part})`, "visually-hidden"));
-      const cell = element("td");
-      cell.append(element("code", typeof value === "string" ? value : JSON.stringify(value)));
-      if (DATES.has(name)) {
-        const date = dateOf(value, now);
-        cell.append(element("span", date.problem ?? `${date.absolute} · ${date.relative}`, "date"));
-      }
-      row.append(title, cell, element("td", MEANINGS[name] ?? "", "faint"));
-      rows.push(row);
-    }
-  }
-  $("claims-section").hidden = rows.length === 0;
-  $("claims").replaceChildren(...rows);
+function showExpected({ issuers, audiences, type: wanted }) {
+  const said = (found, any) => (found === null ? any : found.join(" or "));
+  $("expected").textContent = `${said(issuers, "any issuer")}, ${said(audiences, "any audience")}, ${wanted}`;
 }
 
-function showVerdict(result) {
-  if (result === null) {
-    $("verdict").replaceChildren(element("p", "Paste a token, and the verdict stands here.", "empty"));
-    return;
-  }
-  const { accepted, code, claim, expected, message, change } = result;
-  const stamps = { true: ["Accepted", "accepted"], false: ["Refused", "refused"], null: ["Can't tell", "untold"] };
-  const [word, look] = stamps[accepted];
-  const facts = element("dl", undefined, "facts");
-  const fact = (name, text, mono) => {
-    if (!text) return;
-    const told = element("dd");
-    told.append(mono ? element("code", text) : text);
-    facts.append(element("dt", name), told);
-  };
-  fact("Why", message);
-  fact("Code", code, true);
-  fact("Where", claim, true);
-  fact("Expected", expected);
-  fact("To change", change);
-  $("verdict").replaceChildren(element("p", word, `stamp ${look}`), facts);
+// The same policy, but for a service: the issuer and the audience are named.
+function showCopies(asked, key) {
+  const { iss, aud } = decoded.payload?.value ?? {};
+  const texts = copies({
+    policy: {
+      ...asked,
+      issuers: asked.issuers ?? (typeof iss === "string" ? [iss] : null),
+      audiences: asked.audiences ?? names([aud ?? []].flat().filter((name) => typeof name === "string").join(" ")),
+    },
+    alg: key?.alg ?? "ES256",
+    kind: kindOfKey($("key").value),
+    isOwn: isOwnIssuer(iss),
+  });
+  for (const [name, text] of Object.entries(texts)) $(`copy-${name}`).textContent = text;
+  $("copies").hidden = decoded.kind !== "signed";
 }
 
 async function judge() {
   turn += 1;
   const mine = turn;
-  const keys = await keysNow();
-  const result = decoded.kind === "empty" ? null : await verdict(decoded.token, keys, policy());
+  const asked = policy();
+  const keys = await keysNow(decoded);
+  const result = decoded.kind === "empty" ? null : await verdict(decoded.token, keys, asked);
   // A later keystroke has asked again meanwhile: its answer counts.
   if (mine !== turn) return;
-  const sealed = "Decrypt it: a service with the decryption key then judges the signed token inside.";
-  showVerdict(decoded.kind === "encrypted" ? { ...result, change: sealed } : result);
+  showVerdict(result && { ...result, kind: decoded.kind, type: asked.type, hasKey: keys.length > 0 || (decoded.kind === "encrypted" && kindOfKey($("key").value) !== null) });
+  showTimeline(decoded.payload?.value, asked.now);
+  showExpected(asked);
+  showCopies(asked, keys.find((key) => key.accepts.includes(decoded.header?.value.alg)) ?? keys[0]);
+  if (NEEDS_OPEN.has(result?.code)) $("expects").open = true;
 }
 
 function show(except) {
-  showParts();
+  showForm();
   showEditors(except);
-  showClaims();
+  showInk(decoded);
+  showClaims(decoded, clock());
+  showDiff(decoded);
   return judge();
 }
 
@@ -193,9 +136,9 @@ function edited(name) {
 }
 
 async function signAgain() {
-  const keys = await keysNow();
+  const keys = await keysNow(decoded);
   const key = keys.find((one) => one.signing) ?? keys[0];
-  if (!key) {
+  if (!key || $("key").value.trim() === "") {
     if ($("key").value.trim() === "") sayOfKey("Give a private key or a secret, or generate one.", true);
     return;
   }
@@ -267,43 +210,31 @@ async function findKeys() {
     $("found").replaceChildren(element("p", "An issuer is an address that begins with https://.", "error"));
     return;
   }
-  if (found.own) {
-    try {
-      const { text } = await ownKeys(found.addresses);
-      if (text !== null) {
-        $("key").value = text;
-        $("found").replaceChildren(element("p", "The keys of this server stand above."));
-        await judge();
-        return;
-      }
-    } catch {
-      // The addresses are shown below, as for any other issuer.
+  if (isOwnIssuer($("find").value.trim())) {
+    const text = await ownKeys($("desk").dataset.keys);
+    if (text !== "") {
+      $("key").value = text;
+      $("found").replaceChildren(element("p", "The keys of this server are above."));
+      await judge();
+      return;
     }
   }
-  const list = element("ul");
+  const addresses = element("ul");
   for (const address of found.addresses) {
-    const link = element("a", address, "mono");
-    link.href = address;
-    link.target = "_blank";
-    link.rel = "noopener noreferrer";
     const item = element("li");
-    item.append(link);
-    list.append(item);
+    item.append(outward(address));
+    addresses.append(item);
   }
   const steps = "Open one of these, then the address that it gives as “jwks_uri”, and paste the key set above:";
-  $("found").replaceChildren(element("p", steps), list);
+  $("found").replaceChildren(element("p", steps), addresses);
 }
 
-async function showSample() {
-  if (!crypto.subtle) return;
-  const made = await sample(Math.floor(Date.now() / 1000));
-  $("token").value = made.token;
-  $("key").value = made.key;
-  $("issuer").value = made.issuer;
-  $("audience").value = made.audience;
-  $("type").value = made.type;
-  for (const id of ["alg", "required", "max-age", "now"]) $(id).value = "";
-  await read();
+async function loadExample() {
+  if (!globalThis.crypto?.subtle) return judge();
+  const made = await example($("examples").value, Math.floor(Date.now() / 1000));
+  for (const [id, value] of Object.entries(made)) $(id).value = value;
+  for (const id of ["alg", "type", "required", "max-age", "now"]) $(id).value = "";
+  return read();
 }
 
 function clear() {
@@ -312,24 +243,51 @@ function clear() {
   return read();
 }
 
+async function copy(event) {
+  const from = $(event.currentTarget.dataset.copies);
+  getSelection().selectAllChildren(from);
+  await navigator.clipboard?.writeText(from.textContent).catch(() => null);
+  $("copied").textContent = "Copied. If not, the text is selected: copy it with your keyboard.";
+}
+
+function compareWithThis() {
+  $("other").value = decoded.token;
+  showDiff(decoded);
+}
+
 $("alg").append(...SIGNING.map((alg) => new Option(alg, alg)));
 $("token").addEventListener("input", read);
+$("other").addEventListener("input", () => showDiff(decoded));
 for (const name of ["header", "payload"]) $(name).addEventListener("input", () => edited(name));
 for (const id of ["key", "alg", "form", "issuer", "audience", "type", "required", "leeway", "max-age"]) {
   $(id).addEventListener("input", judge);
 }
 $("now").addEventListener("input", () => show());
 for (const [id, action] of Object.entries({
-  sample: showSample, clear, link: askForLink, "link-make": makeLink,
+  load: loadExample, clear, link: askForLink, "link-make": makeLink, keep: compareWithThis,
   sign: signAgain, generate: generateKey, decrypt: decryptToken, "find-keys": findKeys,
 })) {
   $(id).addEventListener("click", action);
 }
+for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", copy);
 addEventListener("hashchange", open);
 open();
 
+// Time goes on while the page is open: the timeline moves, and a token expires when it does.
+setInterval(() => {
+  if (document.hidden || $("now").value !== "") return;
+  const [before, now] = [seen, clock()];
+  seen = now;
+  const claims = decoded.payload?.value;
+  showTimeline(claims, now);
+  if (moments(claims, now).some(([name, moment]) => name !== "now" && moment > before && moment <= now)) judge();
+}, 1000);
+
 function open() {
   const token = takeFromAddress();
-  if (token !== null) $("token").value = token;
+  if (token !== null) {
+    $("token").value = token;
+    came = decode(token).token;
+  }
   read();
 }
