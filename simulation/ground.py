@@ -42,6 +42,7 @@ SETTINGS: Final = Settings(
     session_idle_lifetime=1000,
     session_lifetime=5000,
     # The cheapest to sign and to verify: each event of the stream is.
+    revocation_heartbeat=20,
     signing_algorithms=("Ed25519",),
 )
 CALLBACK: Final = "https://app.example.com/callback"
@@ -170,9 +171,9 @@ class Ground:
         self, engine: str, choices: Choices, told: list[str] | None = None
     ) -> tuple[Violation | None, World]:
         """Run one history, within `governed`."""
-        from simulation.people import ACTIONS, FAULTS, People
+        from simulation.people import People
 
         self._secrets.random.seed(1)
-        world = World(self, engine, choices, ACTIONS, FAULTS, told)
+        world = World(self, engine, choices, told)
         world.people = People(world)
         return world.run(), world

@@ -101,11 +101,19 @@ class People:
 
     def begin(self) -> None:
         """Begin with one verifier and one person's sign-in."""
+        self.actions, self.faults = self.world.choices.weighted(SUBJECTS)
         self.world.facts.verifiers.append(Verifier(self.world, "the verifier"))
-        self.act(People.sign_in)
+        self._start(People.sign_in_browser if self.actions is GRANTS else People.sign_in)
 
-    def act(self, action: Callable[[People], Any]) -> None:
+    def act(self) -> None:
         """Let somebody begin something, where that is possible now."""
+        self._start(self.world.choices.weighted(self.actions))
+
+    def go_wrong(self) -> None:
+        """Let something go wrong."""
+        self.world.choices.weighted(self.faults)(self.world)
+
+    def _start(self, action: Callable[[People], Any]) -> None:
         work = action(self)
         if work is not None:
             self.world.start(work)
@@ -313,27 +321,6 @@ class People:
             self.world.choices.one_of(self.world.processes).poll()
 
 
-ACTIONS: Final = (
-    (9, People.refresh),
-    (6, People.refresh_in_tabs),
-    (8, People.poll),
-    (4, People.sign_in),
-    (3, People.steal),
-    (5, People.refresh_stolen),
-    (2, People.sign_out),
-    (2, People.end),
-    (2, People.end_all),
-    (2, People.disable),
-    (2, People.enable),
-    (2, People.set_roles),
-    (2, People.set_password),
-    (2, People.change_password),
-    (3, People.sign_in_browser),
-    (4, People.authorize),
-    (6, People.exchange),
-)
-
-
 def kill(world: World) -> None:
     """Kill a process; another begins in its place."""
     world.kill(world.choices.one_of(world.processes))
@@ -388,4 +375,75 @@ def step_clock(world: World) -> None:
     world.facts.clock_steps += 1
 
 
-FAULTS: Final = ((3, cut), (3, kill), (3, fail_over), (2, step_clock))
+# Each history has one subject, so that what belongs together comes together; the first has all.
+ALL: Final = (
+    (9, People.refresh),
+    (6, People.refresh_in_tabs),
+    (8, People.poll),
+    (4, People.sign_in),
+    (3, People.steal),
+    (5, People.refresh_stolen),
+    (2, People.sign_out),
+    (2, People.end),
+    (2, People.end_all),
+    (2, People.disable),
+    (2, People.enable),
+    (2, People.set_roles),
+    (2, People.set_password),
+    (2, People.change_password),
+    (3, People.sign_in_browser),
+    (4, People.authorize),
+    (6, People.exchange),
+)
+THEFT: Final = (
+    (8, People.refresh),
+    (4, People.refresh_in_tabs),
+    (6, People.steal),
+    (8, People.refresh_stolen),
+    (1, People.end),
+    (1, People.sign_out),
+    (1, People.poll),
+)
+GRANTS: Final = (
+    (9, People.exchange),
+    (7, People.authorize),
+    (5, People.sign_in_browser),
+    (4, People.sign_out),
+    (3, People.end),
+    (2, People.end_all),
+    (2, People.set_roles),
+    (1, People.disable),
+    (1, People.enable),
+    (2, People.refresh),
+)
+ACCOUNTS: Final = (
+    (8, People.sign_in),
+    (5, People.change_password),
+    (5, People.set_password),
+    (4, People.disable),
+    (4, People.enable),
+    (5, People.end_all),
+    (2, People.set_roles),
+    (3, People.end),
+    (3, People.refresh),
+)
+FOLLOWED: Final = (
+    (8, People.poll),
+    (6, People.refresh),
+    (4, People.sign_in),
+    (6, People.end),
+    (5, People.set_roles),
+    (2, People.end_all),
+)
+FAULTS: Final = ((3, cut), (3, kill), (2, fail_over), (2, step_clock))
+FAILOVERS: Final = ((6, fail_over), (1, cut), (1, kill))
+ROTATIONS: Final = ((9, People.refresh), (5, People.refresh_in_tabs), (2, People.end))
+
+SUBJECTS: Final = (
+    (3, (ALL, FAULTS)),
+    (3, (THEFT, FAULTS)),
+    (3, (GRANTS, FAULTS)),
+    (3, (ACCOUNTS, FAULTS)),
+    (2, (FOLLOWED, FAULTS)),
+    (2, (ROTATIONS, FAILOVERS)),
+)

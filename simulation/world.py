@@ -25,7 +25,7 @@ BEGINNING: Final = 1_800_000_000
 MICROSECONDS: Final = 1_000_000
 PATIENCE: Final = 20.0
 """Seconds that may pass while somebody waits who does nothing wrong: less than the grace."""
-SHORTEST, LONGEST = 4, 16
+SHORTEST, LONGEST = 4, 20
 """What people begin in a history."""
 ENDLESS: Final = 4000
 """Steps after which a history is taken for one without an end."""
@@ -80,8 +80,6 @@ class World:
         ground: what every history begins with.
         engine: ``sqlite`` or ``postgres``.
         choices: what happens.
-        actions: what people may begin, with weights.
-        faults: what may go wrong besides what is lost on the way, with weights.
         told: takes what happens, in words; None where nobody wants to know.
 
     Attributes:
@@ -95,8 +93,6 @@ class World:
         ground: Ground,
         engine: str,
         choices: Choices,
-        actions: Any,
-        faults: Any,
         told: list[str] | None = None,
     ) -> None:
         from simulation.facts import Facts
@@ -112,8 +108,6 @@ class World:
         self.steps = 0
         self.honest = 0
         self._hurried = 0.0
-        self._actions = actions
-        self._faults = faults
         self._pending: list[_Point] = []
         self._numbers = 0
         self._make = Process
@@ -272,7 +266,7 @@ class World:
         elif kind < 19 or not self.with_faults:
             self._pass_time(self.choices.one_of(SMALL), "")
         else:
-            self._fault()
+            self.people.go_wrong()
         return True
 
     def _idle(self) -> bool:
@@ -292,15 +286,12 @@ class World:
             large = not self.honest
             self._pass_time(self.choices.one_of(LARGE if large else SMALL), "")
         else:
-            self._fault()
+            self.people.go_wrong()
         return True
 
     def _act(self) -> None:
         self._left -= 1
-        self.people.act(self.choices.weighted(self._actions))
-
-    def _fault(self) -> None:
-        self.choices.weighted(self._faults)(self)
+        self.people.act()
 
     def _pass_time(self, seconds: float, _: str) -> None:
         if self.honest:
