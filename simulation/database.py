@@ -62,9 +62,7 @@ class Table:
         marks = ", ".join("?" * len(names))
         others = [f"{one} = excluded.{one}" for one in names if one not in keys]
         do = f"UPDATE SET {', '.join(others)}" if others else "NOTHING"
-        self.put = (
-            f"INSERT INTO {name} VALUES ({marks}) ON CONFLICT ({', '.join(keys)}) DO {do}"
-        )
+        self.put = f"INSERT INTO {name} VALUES ({marks}) ON CONFLICT ({', '.join(keys)}) DO {do}"
         self.remove = f"DELETE FROM {name} WHERE {' AND '.join(f'{one} = ?' for one in keys)}"
 
     def key_of(self, row: Row) -> Key:

@@ -43,8 +43,8 @@ INVARIANTS: Final = {
     ONE_SUCCESSOR: "a generation of a session has one refresh token, the one after the presented "
     "one, and the row never goes back or skips one, unless the database had lost it",
     ENDED_STAYS: "its row is not changed any more, and no request that comes after brings a token",
-    NOT_SIGNED_OUT: "a session ends only where its token was stolen, a code was presented twice, or "
-    "somebody who may has asked for it, and expires only when its time is over",
+    NOT_SIGNED_OUT: "a session ends only where its token was stolen, a code was presented twice, "
+    "or somebody who may has asked for it, and expires only when its time is over",
     REUSE_ENDS: "a refresh token older than the one before the current one, or that one after the "
     "grace, is refused, and the session is over by then",
     REVOKED_WITH: "a session that ends, and an account that changes, is told to the verifiers by "
@@ -113,6 +113,7 @@ class Facts:
         self.world = world
         self.stolen: set[str] = set()
         self.may_end: set[str] = set()
+        self.kept: set[str] = set()
         self.revoked: list[Revoked] = []
         self.tokens: list[dict[str, Any]] = []
         self.verifiers: list[Verifier] = []
@@ -127,6 +128,8 @@ class Facts:
         """Remember what the piece of work that runs now is about."""
         known = self._of_task.setdefault(asyncio.current_task(), {"since": self._version()})
         known.update(what)
+        if "leaves" in what:
+            self.kept.add(what["leaves"][1])
 
     def session(self, session_id: str) -> dict[str, Any] | None:
         """Give a session's row as it is committed."""
@@ -156,9 +159,11 @@ class Facts:
         if not about_sessions:
             return
         for name, (_, sql) in NEVER.items():
-            found = self.world.database.read(sql, ())
+            # "Sign out everywhere else" keeps the session that asks, also where it was granted in a
+            # browser's session, which ends.
+            found = [one for (one,) in self.world.database.read(sql, ()) if one not in self.kept]
             if found:
-                self.violate(name, f"session {found[0][0]}")
+                self.violate(name, f"session {found[0]}")
 
     def _session_changed(
         self, key: str, old: Any, new: Any, changes: dict[Key, Change], task: dict[str, Any]
@@ -199,9 +204,7 @@ class Facts:
         changed = any(old[name] != new[name] for name in members) or (
             new["disabled_at"] is not None and old["disabled_at"] is None
         )
-        if changed and not (
-            new["version"] > old["version"] and self._has_entry(changes, "", key)
-        ):
+        if changed and not (new["version"] > old["version"] and self._has_entry(changes, "", key)):
             self.violate(REVOKED_WITH, "the account has changed, and its tokens are good")
         if task.get("leaves", ("",))[0] == key and new["version"] > old["version"]:
             left = self.world.database.read(LIVING, task["leaves"])
@@ -228,9 +231,7 @@ class Facts:
         newest = self.revoked[-1].seq if self.revoked else 0
         if new["seq"] != newest + 1:
             self.violate(NO_GAPS, f"{new['seq']} comes after {newest}")
-        entry = Revoked(
-            new["seq"], new["kind"], new["value"], new["version"], self.world.unix()
-        )
+        entry = Revoked(new["seq"], new["kind"], new["value"], new["version"], self.world.unix())
         self.revoked.append(entry)
 
     def _code_changed(
@@ -338,9 +339,9 @@ class Facts:
 
     def presented_code(self, code: str) -> None:
         """Take down that a code came to some process."""
-        self._presented_codes[hash_of_code(code)] = self._presented_codes.get(
-            hash_of_code(code), 0
-        ) + 1
+        self._presented_codes[hash_of_code(code)] = (
+            self._presented_codes.get(hash_of_code(code), 0) + 1
+        )
 
     def code_refused(self, code: str, reason: str) -> None:
         """Look at what became of the session of a code that was used before."""

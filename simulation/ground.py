@@ -50,9 +50,7 @@ VERIFIER: Final = "v" * 43
 CLIENT: Final = Client(
     "app",
     Secrets(),
-    ClientMetadata(
-        redirect_uris=(CALLBACK,), token_endpoint_auth_method="none", first_party=True
-    ),
+    ClientMetadata(redirect_uris=(CALLBACK,), token_endpoint_auth_method="none", first_party=True),
 )
 REQUEST: Final = AuthorizationRequest(
     client_id=CLIENT.id,
@@ -126,7 +124,9 @@ class Ground:
     def __init__(self) -> None:
         self.database = Database()
         self.names = {
-            text: name for name, text in vars(sql).items() if isinstance(text, str) and name.isupper()
+            text: name
+            for name, text in vars(sql).items()
+            if isinstance(text, str) and name.isupper()
         }
         alone: Any = _Alone()
         store: Any = SimulatedSqlite(alone, self.database)

@@ -95,7 +95,9 @@ def shrink(ground: Ground, history: History, name: str) -> History:
     return History(history.engine, draws)
 
 
-def _without_stretches(draws: list[int], still_breaks: Callable[[Sequence[int]], bool]) -> list[int]:
+def _without_stretches(
+    draws: list[int], still_breaks: Callable[[Sequence[int]], bool]
+) -> list[int]:
     length = len(draws) // 2
     while length:
         start = 0

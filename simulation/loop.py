@@ -11,7 +11,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context, copy_context
+from contextvars import Context
 from typing import Any
 
 
@@ -25,7 +25,7 @@ class _Call:
     ) -> None:
         self.callback = callback
         self.arguments = arguments
-        self.context = context or copy_context()
+        self.context = context
         self.is_cancelled = False
 
     def cancel(self) -> None:
@@ -95,7 +95,11 @@ class Loop(asyncio.AbstractEventLoop):
         ready = self._ready
         while ready:
             call = ready.popleft()
-            if not call.is_cancelled:
+            if call.is_cancelled:
+                continue
+            if call.context is None:
+                call.callback(*call.arguments)
+            else:
                 call.context.run(call.callback, *call.arguments)
 
     def next_timer(self) -> float | None:

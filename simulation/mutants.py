@@ -120,7 +120,10 @@ MUTANTS: Final = (
     ),
     # Ending.
     Mutant(
-        "a session that has ended ends again", "END_SESSION", "id = $3 AND ended_at IS NULL", "id = $3"
+        "a session that has ended ends again",
+        "END_SESSION",
+        "id = $3 AND ended_at IS NULL",
+        "id = $3",
     ),
     Mutant(
         "an end that no verifier hears of",
@@ -318,7 +321,7 @@ MUTANTS: Final = (
         STREAM,
         "if began < self._read_began:",
         "if False:",
-        survives="the position goes back, which is taken for a restored database: every reader gets "
+        survives="the position goes back, which is taken for a restored database: each reader gets "
         "a snapshot, and knows all",
     ),
     Mutant(
@@ -377,9 +380,7 @@ def applied(mutant: Mutant) -> Iterator[None]:
     Raises:
         LookupError: if the text is not there, or more than once: the table is to be mended.
     """
-    undo = (
-        _change_statement(mutant) if mutant.where.isupper() else _change_module(mutant)
-    )
+    undo = _change_statement(mutant) if mutant.where.isupper() else _change_module(mutant)
     try:
         yield
     finally:
@@ -388,8 +389,9 @@ def applied(mutant: Mutant) -> Iterator[None]:
 
 
 def _replaced(mutant: Mutant, text: str) -> str:
-    if text.count(mutant.old) != 1:
-        raise LookupError(f"{mutant.where}: {mutant.name}: the text is there {text.count(mutant.old)} times")
+    count = text.count(mutant.old)
+    if count != 1:
+        raise LookupError(f"{mutant.where}: {mutant.name}: its text is there {count} times")
     return text.replace(mutant.old, mutant.new)
 
 

@@ -191,7 +191,9 @@ class People:
             self.world.tell("A thief copies the token of {}.", device.name)
 
     def refresh_stolen(self) -> Any:
-        return self._refresh_stolen(self.world.choices.one_of(self.thieves)) if self.thieves else None
+        return (
+            self._refresh_stolen(self.world.choices.one_of(self.thieves)) if self.thieves else None
+        )
 
     async def _refresh_stolen(self, thief: Thief) -> None:
         presented = thief.token
@@ -445,5 +447,5 @@ SUBJECTS: Final = (
     (3, (GRANTS, FAULTS)),
     (3, (ACCOUNTS, FAULTS)),
     (2, (FOLLOWED, FAULTS)),
-    (2, (ROTATIONS, FAILOVERS)),
+    (3, (ROTATIONS, FAILOVERS)),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from carnet.errors import CarnetError
 from carnet.server.accounts.accounts import Accounts
@@ -164,9 +164,7 @@ class Process:
         facts = self.world.facts
         before = facts.before_refresh(self, text)
         try:
-            answer: Grant | RefreshRefused = await self.sessions.refresh(
-                text, ORIGIN, client_id
-            )
+            answer: Grant | RefreshRefused = await self.sessions.refresh(text, ORIGIN, client_id)
         except RefreshRefused as refused:
             answer = refused
         facts.refreshed(self, before, answer)
@@ -203,7 +201,9 @@ class Process:
     ) -> bool | CarnetError:
         try:
             account = await self.accounts.find(name)
-            self.world.facts.of_task(changes=(account.id, session_id), leaves=(account.id, session_id))
+            self.world.facts.of_task(
+                changes=(account.id, session_id), leaves=(account.id, session_id)
+            )
             return await self.accounts.change_password(account, current, new, session_id, ORIGIN)
         except StoreUnavailable:
             raise

@@ -1,4 +1,4 @@
-"""Run histories: ``python -m simulation.run [--seeds N] [--minutes N] [--seed N] [--history FILE]``.
+"""Run histories: ``python -m simulation.run [--seeds N] [--minutes N]``, or one of them again.
 
 Without anything it goes on after the last seed of the last time, for a minute.
 """
@@ -117,7 +117,9 @@ def _many(ground: Ground, seeds: int | None, minutes: float | None) -> int:
         print("\nStopped; the next run goes on from here.")
     _write_progress(progress, seed)
     _report(seed - first, steps, time.monotonic() - began)
-    print(f"Everything holds in seeds {first} to {seed - 1}." if seed > first else "No seed was done.")
+    print(
+        f"Everything holds in seeds {first} to {seed - 1}." if seed > first else "No seed was done."
+    )
     return 0
 
 

@@ -29,12 +29,11 @@ T = TypeVar("T")
 class _Record(tuple[Any, ...]):
     """A row of which a column can be asked for by its name, as asyncpg's can."""
 
-    names: tuple[str, ...]
+    __slots__ = ()
 
     def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, str):
-            place = self.names.index(place)
-        return tuple.__getitem__(self, place)
+        # The one statement that is grouped begins with the column that tells its rows apart.
+        return tuple.__getitem__(self, 0 if place == "secret_hash" else place)
 
 
 class Connection:
@@ -54,7 +53,7 @@ class Connection:
         if self._transaction is not None:
             self._database.roll_back(self._transaction)
 
-    async def fetch(self, sql: str, *values: Any, timeout: float | None = None) -> Rows:
+    async def fetch(self, sql: str, *values: Any, timeout: float | None = None) -> Rows:  # noqa: ASYNC109 - asyncpg's
         answered = await self._arrives(sql)
         if self._transaction is not None:
             rows = await self._run(self._transaction, sql, values)
@@ -84,11 +83,7 @@ class Connection:
             self._database.roll_back(transaction)
             self._transaction = None
         self._answer(answered)
-        records = [_Record(row) for row in rows]
-        for record in records:
-            # The one statement that is grouped begins with the column that tells its rows apart.
-            record.names = ("secret_hash",)
-        return records
+        return [_Record(row) for row in rows]
 
     async def execute(self, sql: str) -> None:
         if sql == "ROLLBACK":

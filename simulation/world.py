@@ -264,7 +264,7 @@ class World:
         elif kind < 17:
             self._act()
         elif kind < 19 or not self.with_faults:
-            self._pass_time(self.choices.one_of(SMALL), "")
+            self._pass_time(self.choices.one_of(SMALL))
         else:
             self.people.go_wrong()
         return True
@@ -278,13 +278,13 @@ class World:
             if not self.honest or when is None:
                 return False
             self.loop.advance(when)
-        elif kind < 15:
+        elif kind < 13:
             if not self._left:
                 return False
             self._act()
-        elif kind < 22 or not self.with_faults:
+        elif kind < 19 or not self.with_faults:
             large = not self.honest
-            self._pass_time(self.choices.one_of(LARGE if large else SMALL), "")
+            self._pass_time(self.choices.one_of(LARGE if large else SMALL))
         else:
             self.people.go_wrong()
         return True
@@ -293,7 +293,7 @@ class World:
         self._left -= 1
         self.people.act()
 
-    def _pass_time(self, seconds: float, _: str) -> None:
+    def _pass_time(self, seconds: float) -> None:
         if self.honest:
             if self._hurried + seconds > PATIENCE:
                 return
@@ -326,8 +326,8 @@ class World:
 
     def _settle(self) -> None:
         """Let everything that is under way end, without another fault, and look at what is left."""
-        for round_number in range(3):
-            for process in self.processes:
+        for is_last in (False, False, True):
+            for process in self.processes if is_last else ():
                 process.poll()
             for _ in range(ENDLESS):
                 self.loop.run_ready()
@@ -340,7 +340,8 @@ class World:
                     break
                 if self.violation is not None:
                     return
-            if round_number == 0:
+            if not is_last:
+                # Whoever pauses before the next attempt goes on.
                 self.loop.advance(self.loop.now + 0.5)
         self.facts.settled()
         for trouble in self.loop.troubles:
