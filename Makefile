@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo example test check format bench serverbench docs lock dist clean
+.PHONY: help demo example test check format bench serverbench simulate mutate docs lock dist clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,14 @@ serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers and servic
 	$(BIN)/python -m benchmarks.sessions
 	$(BIN)/python -m benchmarks.revocation
 	$(BIN)/python -m benchmarks.services
+
+simulate: .venv/dev ## Search histories that break a promise (SEEDS=, MINUTES=; SEED=, HISTORY= again)
+	@$(BIN)/python -m simulation.run $(if $(SEEDS),--seeds "$(SEEDS)") \
+	  $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(SEED),--seed "$(SEED)") \
+	  $(if $(HISTORY),--history "$(HISTORY)")
+
+mutate: .venv/dev ## Put faults into the service for a while, and see the simulation find them
+	@$(BIN)/python -m simulation.mutate $(ARGS)
 
 docs: .venv/dev ## Build the site into build/docs, and the manual pages into build/man
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs

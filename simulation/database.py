@@ -1,0 +1,353 @@
+"""A database in memory that runs the real statements, with the locks and snapshots of PostgreSQL.
+
+SQLite holds what is committed, and computes what each statement does. What an open transaction has
+changed is kept beside it, row by row: it is put in before each of its statements, and taken out
+after. So each transaction sees what is committed, and its own changes, and nobody else's.
+
+READ COMMITTED, as PostgreSQL has it:
+
+- A statement sees what was committed when it began.
+- A row that a transaction changes, or sets to what it was, is locked until the transaction ends.
+- A statement that finds such a row locked by another waits. Then it looks again at the newest
+  version of *that row*, and decides by its condition anew; of everything else, such as the rows of
+  its subqueries, it still sees what it saw at its beginning, and rows that were added meanwhile it
+  does not see.
+- Of transactions that wait for each other in a circle, one is undone.
+
+A unique value is locked like a row. SQLite's own way, one writer at a time, is `run_whole`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import apsw
+import asyncpg
+
+from carnet.server.store.base import Rows
+from carnet.server.store.base import Transaction as Statements
+from carnet.server.store.migrations import migrate
+
+T = TypeVar("T")
+
+Row = tuple[Any, ...]
+Key = tuple[Any, ...]
+"""A table's name and the values of its primary key."""
+
+
+class Change(NamedTuple):
+    """A row before and after; None where it was not there."""
+
+    old: Row | None
+    new: Row | None
+
+
+class Table:
+    """What must be known of a table to write its rows."""
+
+    def __init__(self, connection: apsw.Connection, name: str) -> None:
+        columns = list(connection.execute(f"PRAGMA table_info({name})"))
+        self.name = name
+        self.places = {column[1]: column[0] for column in columns}
+        names = list(self.places)
+        by_rank = sorted((column for column in columns if column[5]), key=lambda one: one[5])
+        self.key_places = tuple(column[0] for column in by_rank)
+        keys = [names[place] for place in self.key_places]
+        self.unique = [
+            tuple(self.places[part[2]] for part in connection.execute(f"PRAGMA index_info({one})"))
+            for (_, one, is_unique, origin, _) in connection.execute(f"PRAGMA index_list({name})")
+            if is_unique and origin != "pk"
+        ]
+        marks = ", ".join("?" * len(names))
+        others = [f"{one} = excluded.{one}" for one in names if one not in keys]
+        do = f"UPDATE SET {', '.join(others)}" if others else "NOTHING"
+        self.put = f"INSERT INTO {name} VALUES ({marks}) ON CONFLICT ({', '.join(keys)}) DO {do}"
+        self.remove = f"DELETE FROM {name} WHERE {' AND '.join(f'{one} = ?' for one in keys)}"
+
+    def key_of(self, row: Row) -> Key:
+        return (self.name, *[row[place] for place in self.key_places])
+
+
+class Transaction:
+    """An open transaction.
+
+    Attributes:
+        writes: the rows as it has left them.
+        olds: the same rows as they were before it.
+        locks: what nobody else may change until it ends.
+        waits_for: the transaction that it waits for, or None.
+        on_end: what to call when it has ended.
+    """
+
+    def __init__(self) -> None:
+        self.writes: dict[Key, Row | None] = {}
+        self.olds: dict[Key, Row | None] = {}
+        self.locks: set[Key] = set()
+        self.waits_for: Transaction | None = None
+        self.on_end: list[Callable[[], None]] = []
+        self.is_open = True
+
+
+class View:
+    """What a statement that has waited sees.
+
+    Attributes:
+        version: the commit at which it began.
+        newest: the rows of which it sees the newest version.
+    """
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.newest: set[Key] = set()
+
+
+class Blocked(NamedTuple):
+    """A statement has to wait for another transaction, and then goes on with this view."""
+
+    by: Transaction
+    view: View
+
+
+class Database:
+    """One database; `reset` brings it back to what `keep` was called at.
+
+    Attributes:
+        connection: of SQLite.
+        version: how many commits there were.
+        commits: what each has changed.
+        on_commit: is told of each commit, when it is done.
+    """
+
+    def __init__(self) -> None:
+        self.connection = apsw.Connection(":memory:")
+        self.connection.execute("BEGIN")
+        statements = migrate()
+        rows = self._run(next(statements))
+        while True:
+            try:
+                rows = self._run(statements.send(rows))
+            except StopIteration:
+                break
+        names = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        self.tables = {
+            name: Table(self.connection, name) for (name,) in list(self.connection.execute(names))
+        }
+        self.connection.preupdate_hook(self._see)
+        self._seen: dict[Key, Change] | None = None
+        self.on_commit: Callable[[dict[Key, Change]], None] | None = None
+        self.keep()
+
+    def keep(self) -> None:
+        """Let everything that is there be the beginning of every history."""
+        self.connection.execute("COMMIT; BEGIN")
+        self._forget()
+
+    def reset(self) -> None:
+        """Go back to the beginning."""
+        self.connection.execute("ROLLBACK; BEGIN")
+        self._forget()
+
+    def _forget(self) -> None:
+        self.version = 0
+        self.commits: list[dict[Key, Change]] = []
+        self._changed_at: dict[Key, int] = {}
+        self._locks: dict[Key, Transaction] = {}
+        self.open: set[Transaction] = set()
+
+    def begin(self) -> Transaction:
+        """Open a transaction."""
+        transaction = Transaction()
+        self.open.add(transaction)
+        return transaction
+
+    def read(self, sql: str, values: Sequence[Any]) -> Rows:
+        """Run a statement on what is committed; it changes nothing."""
+        return list(self.connection.execute(sql, values))
+
+    def execute(
+        self,
+        transaction: Transaction,
+        sql: str,
+        values: Sequence[Any],
+        view: View | None = None,
+    ) -> Rows | Blocked:
+        """Run a statement of a transaction, or tell what it has to wait for.
+
+        Args:
+            transaction: which.
+            sql: the statement.
+            values: its parameters.
+            view: what `Blocked` held, where it has waited.
+
+        Raises:
+            asyncpg.DeadlockDetectedError: if the others wait for this one.
+            asyncpg.UniqueViolationError: if a value is there already.
+        """
+        transaction.waits_for = None
+        while True:
+            rows, seen = self._compute(transaction, sql, values, view)
+            claimed = [(key, change) for key, change in seen.items()]
+            again = False
+            for key, change in claimed:
+                changed_at = self._changed_at.get(key, 0)
+                if view is not None and changed_at > view.version and key not in view.newest:
+                    view.newest.add(key)
+                    again = True
+                    continue
+                for lock in (key, *self._unique_values(key, change)):
+                    holder = self._locks.get(lock)
+                    if holder is not None and holder is not transaction:
+                        return self._blocked(transaction, holder, view, key, lock)
+                    self._locks[lock] = transaction
+                    transaction.locks.add(lock)
+            if not again:
+                break
+        for key, change in claimed:
+            transaction.olds.setdefault(key, change.old)
+            transaction.writes[key] = change.new
+        return rows
+
+    def _blocked(
+        self, transaction: Transaction, holder: Transaction, view: View | None, key: Key, lock: Key
+    ) -> Blocked:
+        one: Transaction | None = holder
+        while one is not None:
+            if one is transaction:
+                raise asyncpg.DeadlockDetectedError("deadlock detected")
+            one = one.waits_for
+        view = view or View(self.version)
+        view.newest.add(key)
+        if lock != key:
+            # Which row will have the value is not known: it sees everything anew.
+            view.version = 2**62
+        transaction.waits_for = holder
+        return Blocked(holder, view)
+
+    def commit(self, transaction: Transaction) -> None:
+        """Make what a transaction has done visible to everybody, and give back its locks."""
+        changes = {
+            key: Change(transaction.olds[key], row) for key, row in transaction.writes.items()
+        }
+        for key, row in transaction.writes.items():
+            self._put(key, row)
+        self._committed(changes)
+        self._end(transaction)
+
+    def roll_back(self, transaction: Transaction) -> None:
+        """Undo what a transaction has done, and give back its locks."""
+        if transaction.is_open:
+            self._end(transaction)
+
+    def run_whole(self, statements: Statements[T]) -> T:
+        """Run a transaction while nobody else does anything, as SQLite has it."""
+        self.connection.execute("SAVEPOINT whole")
+        self._seen = {}
+        try:
+            try:
+                rows = self._run(next(statements))
+                while True:
+                    rows = self._run(statements.send(rows))
+            except StopIteration as done:
+                result: T = done.value
+            except BaseException:
+                self._seen = None
+                self.connection.execute("ROLLBACK TO whole")
+                raise
+            changes = self._seen
+        finally:
+            self._seen = None
+            self.connection.execute("RELEASE whole")
+        self._committed(changes or {})
+        return result
+
+    def lose(self, count: int) -> list[dict[Key, Change]]:
+        """Forget the newest commits, as a failover does to what no standby had, and give them."""
+        assert not self._locks, "a failover ends every connection first"
+        lost = [self.commits.pop() for _ in range(count)]
+        self.version = len(self.commits)
+        for changes in lost:
+            for key, change in changes.items():
+                self._put(key, change.old)
+                self._changed_at[key] = self.version
+        return lost
+
+    def _end(self, transaction: Transaction) -> None:
+        transaction.is_open = False
+        transaction.waits_for = None
+        self.open.discard(transaction)
+        for key in transaction.locks:
+            del self._locks[key]
+        for call in transaction.on_end:
+            call()
+
+    def _committed(self, changes: dict[Key, Change]) -> None:
+        if not changes:
+            return
+        self.version += 1
+        self.commits.append(changes)
+        for key in changes:
+            self._changed_at[key] = self.version
+        if self.on_commit is not None:
+            self.on_commit(changes)
+
+    def _compute(
+        self, transaction: Transaction, sql: str, values: Sequence[Any], view: View | None
+    ) -> tuple[Rows, dict[Key, Change]]:
+        """Compute what a statement gives and changes, and leave everything as it is."""
+        self.connection.execute("SAVEPOINT statement")
+        try:
+            if view is not None:
+                self._go_back(view)
+            for key, row in transaction.writes.items():
+                self._put(key, row)
+            self._seen = {}
+            rows = list(self.connection.execute(sql, values))
+            return rows, self._seen
+        except apsw.ConstraintError as error:
+            raise asyncpg.UniqueViolationError(str(error)) from None
+        finally:
+            self._seen = None
+            self.connection.execute("ROLLBACK TO statement; RELEASE statement")
+
+    def _go_back(self, view: View) -> None:
+        """Put back what was committed after a view began, but for the rows that it sees anew."""
+        for changes in reversed(self.commits[view.version :]):
+            for key, change in changes.items():
+                if key not in view.newest:
+                    self._put(key, change.old)
+
+    def _put(self, key: Key, row: Row | None) -> None:
+        table = self.tables[key[0]]
+        if row is None:
+            self.connection.execute(table.remove, key[1:])
+        else:
+            self.connection.execute(table.put, row)
+
+    def _unique_values(self, key: Key, change: Change) -> list[Key]:
+        """Give the unique values that a row has now, and had not before."""
+        if change.new is None:
+            return []
+        found = []
+        for places in self.tables[key[0]].unique:
+            new = tuple(change.new[place] for place in places)
+            old = None if change.old is None else tuple(change.old[place] for place in places)
+            if new != old and None not in new:
+                found.append((key[0], places, *new))
+        return found
+
+    def _run(self, statement: tuple[str, Sequence[Any]]) -> Rows:
+        return list(self.connection.execute(*statement))
+
+    def _see(self, update: Any) -> None:
+        """Take down what SQLite changes."""
+        if self._seen is None:
+            return
+        table = self.tables[update.table_name]
+        old, new = update.old, update.new
+        if old is not None and new is not None:
+            pairs = zip(old, new, strict=True)
+            new = tuple(before if after is apsw.no_change else after for before, after in pairs)
+        key = table.key_of(old if new is None else new)
+        before = self._seen.get(key)
+        self._seen[key] = Change(old if before is None else before.old, new)

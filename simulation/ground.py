@@ -1,0 +1,179 @@
+"""What every history begins with: a database with keys and accounts, made once a process.
+
+Here also are the few places where the service asks the machine for time or chance, which the
+simulation gives it instead: the same seed is the same history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from carnet.jose.encoding import b64url_encode
+from carnet.server.accounts.accounts import Accounts
+from carnet.server.audit import OPERATOR
+from carnet.server.clients.clients import Client, ClientMetadata, Secrets
+from carnet.server.keys.master_key import MasterKey
+from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.oauth import authorization_codes
+from carnet.server.oauth.authorization_request import AuthorizationRequest
+from carnet.server.revocations import stream
+from carnet.server.revocations.revocations import Revocations
+from carnet.server.settings import Settings
+from carnet.server.store import postgres
+from carnet.server.store import statements as sql
+from simulation.choices import Choices
+from simulation.database import Database
+from simulation.stores import SimulatedSqlite
+from simulation.world import BEGINNING, MICROSECONDS, Violation, World
+
+__all__ = ["CLIENT", "NAMES", "PASSWORD", "REQUEST", "SETTINGS", "VERIFIER", "Ground"]
+
+T = TypeVar("T")
+
+NAMES: Final = ("alice", "bob")
+PASSWORD: Final = "paper-boat-harbour"
+SETTINGS: Final = Settings(
+    issuer="https://auth.example.com",
+    session_idle_lifetime=1000,
+    session_lifetime=5000,
+    # The cheapest to sign and to verify: each event of the stream is.
+    revocation_heartbeat=20,
+    signing_algorithms=("Ed25519",),
+)
+CALLBACK: Final = "https://app.example.com/callback"
+VERIFIER: Final = "v" * 43
+CLIENT: Final = Client(
+    "app",
+    Secrets(),
+    ClientMetadata(redirect_uris=(CALLBACK,), token_endpoint_auth_method="none", first_party=True),
+)
+REQUEST: Final = AuthorizationRequest(
+    client_id=CLIENT.id,
+    redirect_uri=CALLBACK,
+    redirect_given=True,
+    challenge=authorization_codes._challenge(VERIFIER),
+    scope="",
+    audience="default",
+)
+
+
+class _Secrets:
+    """The service's `secrets`, from a seed."""
+
+    compare_digest = staticmethod(secrets.compare_digest)
+
+    def __init__(self) -> None:
+        self.random = random.Random(1)
+
+    def token_bytes(self, size: int = 32) -> bytes:
+        return self.random.randbytes(size)
+
+    def token_urlsafe(self, size: int = 32) -> str:
+        return b64url_encode(self.token_bytes(size))
+
+    def token_hex(self, size: int = 32) -> str:
+        return self.token_bytes(size).hex()
+
+
+class _Time:
+    """The clock that never jumps."""
+
+    def monotonic(self) -> float:
+        loop = asyncio._get_running_loop()
+        return 0.0 if loop is None else loop.time()
+
+
+class _Alone:
+    """The process that makes what every history begins with; nobody else is there."""
+
+    def __init__(self) -> None:
+        self.world = self
+
+    async def statement(self, sql: str) -> str:
+        return "goes on"
+
+    async def hash(self, password: str) -> str:
+        return f"hash of {password}"
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run what waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise AssertionError("it waits for something")
+
+
+class Ground:
+    """Made once, and used by every history of this process.
+
+    Attributes:
+        database: the simulated one.
+        keys: the service's.
+        accounts: the ids of the accounts, by their names.
+        names: what each statement is called.
+    """
+
+    def __init__(self) -> None:
+        self.database = Database()
+        self.names = {
+            text: name
+            for name, text in vars(sql).items()
+            if isinstance(text, str) and name.isupper()
+        }
+        alone: Any = _Alone()
+        store: Any = SimulatedSqlite(alone, self.database)
+
+        def clock() -> int:
+            return BEGINNING * MICROSECONDS
+
+        self.keys = SigningKeys(store, MasterKey(bytes(32)), SETTINGS, clock)
+        _run(self.keys.load())
+        revocations = Revocations(store, SETTINGS, clock)
+        accounts = Accounts(store, alone, revocations, clock)
+        self.accounts = {
+            name: _run(accounts.create(name, PASSWORD, (), {}, OPERATOR)).id for name in NAMES
+        }
+        self.database.keep()
+
+    @contextmanager
+    def governed(self) -> Iterator[None]:
+        """Give the service the world's time and chance while histories are run."""
+        from carnet.server import identifiers
+        from carnet.server.sessions import refresh_token
+
+        given = _Secrets()
+        self._secrets = given
+        places: list[tuple[Any, str, Any]] = [
+            (identifiers, "secrets", given),
+            (refresh_token, "secrets", given),
+            (authorization_codes, "secrets", given),
+            (stream, "time", _Time()),
+            (postgres, "random", given.random),
+        ]
+        before = [(place, name, getattr(place, name)) for place, name, _ in places]
+        try:
+            for place, name, value in places:
+                setattr(place, name, value)
+            yield
+        finally:
+            for place, name, value in before:
+                setattr(place, name, value)
+
+    def history(
+        self, engine: str, choices: Choices, told: list[str] | None = None
+    ) -> tuple[Violation | None, World]:
+        """Run one history, within `governed`."""
+        from simulation.people import People
+
+        self._secrets.random.seed(1)
+        world = World(self, engine, choices, told)
+        world.people = People(world)
+        return world.run(), world

@@ -1,0 +1,122 @@
+"""Histories as files: what a failing seed drew, made as short as it fails, and told in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from simulation.choices import Choices
+from simulation.ground import Ground
+from simulation.world import Violation
+
+__all__ = ["ENGINES", "History", "HistoryWrong", "read_history", "shrink"]
+
+ENGINES: Final = ("sqlite", "postgres")
+MOST_DRAWS: Final = 100_000
+MOST_ATTEMPTS: Final = 3000
+
+
+class HistoryWrong(Exception):
+    """A file holds no history; the text says what was expected."""
+
+
+class History(NamedTuple):
+    """What replays exactly.
+
+    Attributes:
+        engine: ``sqlite`` or ``postgres``.
+        draws: what happens.
+    """
+
+    engine: str
+    draws: list[int]
+
+    def play(self, ground: Ground, told: list[str] | None = None) -> Violation | None:
+        """Let it happen again, within `Ground.governed`."""
+        return ground.history(self.engine, Choices(given=self.draws), told)[0]
+
+    def write(self, path: Path) -> None:
+        """Write it into a file."""
+        path.write_text(json.dumps({"engine": self.engine, "draws": self.draws}) + "\n")
+
+
+def read_history(path: Path) -> History:
+    """Read a history's file.
+
+    Raises:
+        HistoryWrong: if it is none.
+    """
+    try:
+        content: Any = json.loads(path.read_bytes()[: 8 * MOST_DRAWS])
+    except OSError as error:
+        raise HistoryWrong(f"can't read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise HistoryWrong(f"{path} holds no history: it is no JSON") from None
+    engine = content.get("engine") if isinstance(content, dict) else None
+    draws = content.get("draws") if isinstance(content, dict) else None
+    if (
+        engine not in ENGINES
+        or not isinstance(draws, list)
+        or not all(type(draw) is int and draw >= 0 for draw in draws)
+    ):
+        raise HistoryWrong(
+            f'{path} holds no history: it has "engine", sqlite or postgres, and "draws", a list of '
+            "whole numbers"
+        )
+    return History(engine, draws)
+
+
+def shrink(ground: Ground, history: History, name: str) -> History:
+    """Make a history as short and quiet as it still breaks the same invariant.
+
+    Args:
+        ground: where it is played, within `Ground.governed`.
+        history: which.
+        name: of the invariant.
+    """
+    attempts = 0
+
+    def still_breaks(draws: Sequence[int]) -> bool:
+        nonlocal attempts
+        attempts += 1
+        if attempts > MOST_ATTEMPTS:
+            return False
+        found = History(history.engine, list(draws)).play(ground)
+        return found is not None and found.name == name
+
+    draws = list(history.draws)
+    before: list[int] = []
+    while draws != before:
+        before = draws
+        draws = _without_stretches(draws, still_breaks)
+        draws = _smaller(draws, still_breaks)
+    return History(history.engine, draws)
+
+
+def _without_stretches(
+    draws: list[int], still_breaks: Callable[[Sequence[int]], bool]
+) -> list[int]:
+    length = len(draws) // 2
+    while length:
+        start = 0
+        while start < len(draws):
+            shorter = draws[:start] + draws[start + length :]
+            if still_breaks(shorter):
+                draws = shorter
+            else:
+                start += length
+        length //= 2
+    return draws
+
+
+def _smaller(draws: list[int], still_breaks: Callable[[Sequence[int]], bool]) -> list[int]:
+    for place, number in enumerate(draws):
+        if number:
+            quieter = [*draws[:place], 0, *draws[place + 1 :]]
+            if still_breaks(quieter):
+                draws = quieter
+    while draws and draws[-1] == 0:
+        draws = draws[:-1]
+    return draws

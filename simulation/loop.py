@@ -1,0 +1,117 @@
+"""An event loop without a clock and without input: time passes when it is told to.
+
+Callbacks run in the order in which they came, as in asyncio's own loops. What may happen in another
+order, the answers of databases and networks, comes from the world, which draws it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any
+
+
+class _Call:
+    """A callback that waits; asyncio cancels it by this."""
+
+    __slots__ = ("arguments", "callback", "context", "is_cancelled")
+
+    def __init__(
+        self, callback: Callable[..., Any], arguments: tuple[Any, ...], context: Context | None
+    ) -> None:
+        self.callback = callback
+        self.arguments = arguments
+        self.context = context
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def cancelled(self) -> bool:
+        return self.is_cancelled
+
+
+class Loop(asyncio.AbstractEventLoop):
+    """The loop of one world.
+
+    Attributes:
+        now: seconds since its beginning.
+        troubles: what asyncio complains of.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.troubles: list[dict[str, Any]] = []
+        self._ready: deque[_Call] = deque()
+        self._timers: list[tuple[float, int, _Call]] = []
+        self._numbers = itertools.count()
+
+    def time(self) -> float:
+        return self.now
+
+    def call_soon(self, callback: Any, *arguments: Any, context: Context | None = None) -> Any:
+        call = _Call(callback, arguments, context)
+        self._ready.append(call)
+        return call
+
+    def call_at(
+        self, when: float, callback: Any, *arguments: Any, context: Context | None = None
+    ) -> Any:
+        call = _Call(callback, arguments, context)
+        heapq.heappush(self._timers, (when, next(self._numbers), call))
+        return call
+
+    def call_later(
+        self, delay: float, callback: Any, *arguments: Any, context: Context | None = None
+    ) -> Any:
+        return self.call_at(self.now + delay, callback, *arguments, context=context)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self, coro: Coroutine[Any, Any, Any], *, name: Any = None, context: Any = None
+    ) -> Any:
+        return asyncio.Task(coro, loop=self, name=name, context=context)
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return True
+
+    def is_closed(self) -> bool:
+        return False
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.troubles.append(context)
+
+    def run_ready(self) -> None:
+        """Run what can run without anything else happening."""
+        ready = self._ready
+        while ready:
+            call = ready.popleft()
+            if call.is_cancelled:
+                continue
+            if call.context is None:
+                call.callback(*call.arguments)
+            else:
+                call.context.run(call.callback, *call.arguments)
+
+    def next_timer(self) -> float | None:
+        """Give the moment of the next timer, or None."""
+        while self._timers and self._timers[0][2].is_cancelled:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    def advance(self, until: float) -> None:
+        """Let time pass, and everything that waits for a moment happen at it."""
+        while (when := self.next_timer()) is not None and when <= until:
+            self.now = max(self.now, when)
+            self._ready.append(heapq.heappop(self._timers)[2])
+            self.run_ready()
+        self.now = max(self.now, until)

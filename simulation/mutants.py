@@ -1,0 +1,438 @@
+"""Faults that are put into the service for a while, to see whether the simulation finds them.
+
+A mutant is one text of a statement or of a function, and what stands there instead. Many of them
+take out what was put in after a race was found by hand. The sources on the disk stay as they are:
+the changed text is compiled in this process, and its functions take the place of the real ones.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FunctionType, ModuleType
+from typing import Any, Final, NamedTuple
+
+from carnet.server.store import statements
+
+SERVER: Final = "carnet.server."
+SESSIONS: Final = SERVER + "sessions.sessions"
+ENDING: Final = SERVER + "sessions.session_ending"
+ACCOUNTS: Final = SERVER + "accounts.accounts"
+CODES: Final = SERVER + "oauth.authorization_codes"
+STREAM: Final = SERVER + "revocations.stream"
+REVOCATIONS: Final = SERVER + "revocations.revocations"
+COUNTERS: Final = SERVER + "store.counters"
+LIST: Final = "carnet.verifier.revocations"
+
+
+class Mutant(NamedTuple):
+    """A fault.
+
+    Attributes:
+        name: what is wrong with it.
+        where: a module, or a statement's name.
+        old: the text that is there.
+        new: the text that takes its place.
+        seeds: within how many seeds of an engine it is found.
+        survives: why it is not found, or "" where it must be.
+    """
+
+    name: str
+    where: str
+    old: str
+    new: str
+    seeds: int = 1000
+    survives: str = ""
+
+
+MUTANTS: Final = (
+    # Rotation.
+    Mutant(
+        "a generation rotates more than once",
+        "ROTATE",
+        "AND generation = $4 AND",
+        "AND $4 = $4 AND",
+    ),
+    Mutant(
+        "an ended session rotates",
+        "ROTATE",
+        "AND ended_at IS NULL\n  AND expires_at",
+        "AND expires_at",
+    ),
+    Mutant(
+        "an ended session gives the successor again",
+        SESSIONS,
+        "if row.ended_at is not None:",
+        "if False:",
+    ),
+    Mutant(
+        "no grace: whose answer was lost is signed out",
+        SESSIONS,
+        "retried = now - row.rotated_at <= self._grace or bool(thumbprint)",
+        "retried = bool(thumbprint)",
+    ),
+    Mutant(
+        "a grace without end",
+        SESSIONS,
+        "retried = now - row.rotated_at <= self._grace or bool(thumbprint)",
+        "retried = True",
+    ),
+    Mutant(
+        "a grace for every token of the past",
+        SESSIONS,
+        "if token.generation == row.generation - 1 and retried:",
+        "if token.generation < row.generation and retried:",
+    ),
+    Mutant(
+        "reuse is refused, and the thief stays",
+        SESSIONS,
+        'await self.end(row.session_id, "reused", origin)',
+        "pass",
+    ),
+    Mutant(
+        "a retry within the grace makes a successor of its own",
+        SESSIONS,
+        "        await self._check_retried(token, row, now, origin, key_thumbprint)\n"
+        "        return self._grant(row, token.at(row.generation))",
+        "        await self._check_retried(token, row, now, origin, key_thumbprint)\n"
+        "        return self._grant(row, token.at(row.generation + 1))",
+    ),
+    Mutant(
+        "a session whose rotation the database lost is taken for stolen",
+        SESSIONS,
+        "        if token.generation >= row.generation:\n            if not",
+        "        if token.generation > row.generation:\n"
+        '            await self.end(row.session_id, "reused", origin)\n'
+        '            raise RefreshRefused("the token is from the future", code="reused")\n'
+        "        if token.generation == row.generation:\n            if not",
+    ),
+    Mutant("healing wakes an ended session", "HEAL", " AND ended_at IS NULL", ""),
+    Mutant("healing goes back", "HEAL", "generation < $1", "generation <> $1 + 100"),
+    Mutant(
+        "healing that comes too late is not looked at again",
+        SESSIONS,
+        "if not await self._heal(token, row, now, origin):",
+        "if await self._heal(token, row, now, origin) is None:",
+        survives="whoever was faster has healed it to the same generation, and an end at this very "
+        "moment is an answer that could have been given before it",
+    ),
+    # Ending.
+    Mutant(
+        "a session that has ended ends again",
+        "END_SESSION",
+        "id = $3 AND ended_at IS NULL",
+        "id = $3",
+    ),
+    Mutant(
+        "an end that no verifier hears of",
+        ENDING,
+        "yield from self._revocations.revoke_session(session_id, now)",
+        "yield from ()",
+    ),
+    Mutant(
+        "what was granted in a browser's session lives on",
+        ENDING,
+        "if ended.client_id == BROWSER:",
+        "if False:",
+    ),
+    Mutant(
+        "signing out everywhere looks for sessions before it locks the account",
+        ENDING,
+        "            versions = yield sql.RAISE_VERSION, (account_id,)\n"
+        "            ended = yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, keep)\n",
+        "            ended = yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, keep)\n"
+        "            versions = yield sql.RAISE_VERSION, (account_id,)\n",
+    ),
+    Mutant(
+        "signing out everywhere tells no verifier",
+        ENDING,
+        "yield from self._revocations.revoke_older_versions(account_id, version, now)",
+        "yield from ()",
+    ),
+    Mutant(
+        "signing out everywhere ends the session that is kept",
+        "END_SESSIONS_OF_ACCOUNT",
+        "AND id <> $4",
+        "AND $4 = $4",
+    ),
+    # Beginning.
+    Mutant(
+        "a session begins while its account is disabled",
+        SESSIONS,
+        "            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):\n"
+        "                return False\n"
+        "            if new.login_id",
+        "            if new.login_id",
+    ),
+    Mutant(
+        "a session begins in a browser's session that ends",
+        SESSIONS,
+        "if new.login_id is not None and not (yield sql.HOLD_LOGIN, (new.login_id,)):",
+        "if False:",
+    ),
+    Mutant(
+        "a browser's session is looked at and not held",
+        "HOLD_LOGIN",
+        "UPDATE session SET login_id = login_id WHERE id = $1 AND ended_at IS NULL\nRETURNING id",
+        "SELECT id FROM session WHERE id = $1 AND ended_at IS NULL",
+    ),
+    Mutant(
+        "an account is looked at and not held",
+        "HOLD_ACCOUNT",
+        "UPDATE account SET version = version WHERE id = $1 AND version = $2 "
+        "AND disabled_at IS NULL\nRETURNING id",
+        "SELECT id FROM account WHERE id = $1 AND version = $2 AND disabled_at IS NULL",
+    ),
+    Mutant(
+        "an account is held at whatever version it is",
+        "HOLD_ACCOUNT",
+        "AND version = $2",
+        "AND $2 = $2",
+        survives="ADD_SESSION asks for the same version again, while the account is held",
+    ),
+    Mutant(
+        "a session is added whatever version the account has",
+        "ADD_SESSION",
+        " AND disabled_at IS NULL AND version = $16",
+        " AND $16 = $16",
+        survives="HOLD_ACCOUNT has asked for it in the same transaction, and holds it",
+    ),
+    Mutant(
+        "a disabled account signs in",
+        ACCOUNTS,
+        "if account.disabled:",
+        "if False:",
+        survives="HOLD_ACCOUNT refuses it too: this one is for the audit log's reason",
+    ),
+    # Accounts.
+    Mutant(
+        "disabling leaves sessions",
+        ACCOUNTS,
+        'yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")',
+        "pass",
+    ),
+    Mutant(
+        "disabling tells no verifier",
+        ACCOUNTS,
+        "            yield from self._revocations.revoke_older_versions(account_id, version, now)\n"
+        "            yield from record(now, Event.ACCOUNT_DISABLED",
+        "            yield from record(now, Event.ACCOUNT_DISABLED",
+    ),
+    Mutant(
+        "a new password leaves sessions",
+        ACCOUNTS,
+        'yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed", account_id, kept)',
+        "pass",
+    ),
+    Mutant(
+        "other roles leave older tokens good",
+        ACCOUNTS,
+        "                    yield from self._revocations.revoke_older_versions("
+        "account_id, version, now)\n"
+        "                    yield from record(now, event",
+        "                    yield from record(now, event",
+    ),
+    Mutant(
+        "other roles leave the version as it is",
+        "SET_ROLES",
+        "roles = $1, version = version + 1",
+        "roles = $1",
+    ),
+    Mutant(
+        "a change of the password undoes a reset",
+        "CHANGE_PASSWORD",
+        "AND password_hash = $3 AND version = $4",
+        "AND $3 = $3 AND $4 = $4",
+    ),
+    Mutant(
+        "a change of the password comes from a session that has ended",
+        "CHANGE_PASSWORD",
+        "AND ended_at IS NULL AND expires_at > $6",
+        "AND expires_at > $6",
+    ),
+    Mutant(
+        "a change of the password does not hold the session that asks",
+        ACCOUNTS,
+        "            yield sql.HOLD_LOGIN, (session_id,)\n",
+        "",
+    ),
+    Mutant(
+        "a change of the password does not hold the account",
+        ACCOUNTS,
+        "            yield sql.HOLD_ACCOUNT, (account.id, account.version)\n"
+        "            yield sql.HOLD_LOGIN",
+        "            yield sql.HOLD_LOGIN",
+        survives="CHANGE_PASSWORD decides by the account's own row, which it looks at again after "
+        "it has waited; holding it first keeps everybody's order of locks the same",
+    ),
+    # Codes.
+    Mutant("a code begins two sessions", "TAKE_CODE", " AND session_id IS NULL", ""),
+    Mutant(
+        "a code's second use ends nothing",
+        CODES,
+        'await self._sessions.end(session_id, "code_reused", origin)',
+        "pass",
+    ),
+    Mutant(
+        "a code's second use is judged by the code alone",
+        CODES,
+        "if presented.session_id is not None:",
+        "if False:",
+        survives="TAKE_CODE finds it taken, and what is read again then ends the session",
+    ),
+    Mutant(
+        "a browser's session that has ended grants",
+        "LOGIN_BY_SECRET",
+        " AND ended_at IS NULL",
+        "",
+        survives="the code that it brings is good for nothing: HOLD_LOGIN refuses it",
+    ),
+    # Revocations and their stream.
+    Mutant(
+        "numbers are counted, and not taken",
+        "NEXT_NUMBER",
+        "UPDATE counter SET value = value + 1 WHERE name = $1\nRETURNING value",
+        "SELECT value + 1 FROM counter WHERE name = $1",
+    ),
+    Mutant(
+        "an event claims to be as new as its signature",
+        STREAM,
+        '"iat": at // SECOND',
+        '"iat": self._clock() // SECOND',
+    ),
+    Mutant(
+        "the counters' moment is taken after they were read",
+        STREAM,
+        '        self._advance(counters["revocation"], began, at)',
+        '        self._advance(counters["revocation"], time.monotonic(), self._clock())',
+    ),
+    Mutant(
+        "a heartbeat without the database",
+        STREAM,
+        "elif loop.time() >= due and self._has_read():\n"
+        '                    yield self._event("heartbeat", position, position, [], self._read_at)',
+        "elif loop.time() >= due:\n"
+        '                    yield self._event("heartbeat", position, position, [], self._clock())',
+    ),
+    Mutant(
+        "a slow read of the counters undoes a fast one",
+        STREAM,
+        "if began < self._read_began:",
+        "if False:",
+        survives="the position goes back, which is taken for a restored database: each reader gets "
+        "a snapshot, and knows all",
+    ),
+    Mutant(
+        "the stream begins one too late",
+        STREAM,
+        "page = await self._page(position)\n        if len",
+        "page = await self._page(position + 1)\n        if len",
+    ),
+    Mutant(
+        "a snapshot says a newer position than it was read for",
+        STREAM,
+        "entries = _readable(page, seq)\n            yield",
+        "entries = _readable(page, seq - 1)\n            yield",
+    ),
+    Mutant(
+        "a verifier does not notice that it has missed an event",
+        LIST,
+        "elif self.position is None or prev != self.position:",
+        "elif self.position is None:",
+        survives="an event that is lost ends the connection, and the next one begins at the "
+        "position: the check is for a stream that is out of order, which TCP never gives",
+    ),
+    Mutant(
+        "a verifier takes the position before the entries",
+        LIST,
+        "            for entry in entries:\n"
+        "                self._parts[-1].add(entry)\n"
+        '            complete = event.get("more") is not True',
+        '            complete = event.get("more") is not True',
+    ),
+    Mutant(
+        "a verifier lets in what is older than the account",
+        LIST,
+        'if version is not None and version < part.versions.get(get("sub", ""), 0):',
+        "if False:",
+    ),
+    Mutant(
+        "a verifier forgets an account's newest version",
+        LIST,
+        "self.versions[value] = max(version, self.versions.get(value, 0))",
+        "self.versions.setdefault(value, version)",
+    ),
+    Mutant(
+        "a verifier drops what it needs too early",
+        LIST,
+        "elif now - self._turned_at >= (self._kept or KEPT):",
+        "elif now - self._turned_at >= 20:",
+    ),
+)
+
+
+@contextmanager
+def applied(mutant: Mutant) -> Iterator[None]:
+    """Let the service have a fault for a while.
+
+    Raises:
+        LookupError: if the text is not there, or more than once: the table is to be mended.
+    """
+    undo = _change_statement(mutant) if mutant.where.isupper() else _change_module(mutant)
+    try:
+        yield
+    finally:
+        for place, name, value in undo:
+            setattr(place, name, value)
+
+
+def _replaced(mutant: Mutant, text: str) -> str:
+    count = text.count(mutant.old)
+    if count != 1:
+        raise LookupError(f"{mutant.where}: {mutant.name}: its text is there {count} times")
+    return text.replace(mutant.old, mutant.new)
+
+
+def _change_statement(mutant: Mutant) -> list[tuple[Any, str, Any]]:
+    before = getattr(statements, mutant.where)
+    after = _replaced(mutant, before)
+    if before in statements.GROUPED:
+        statements.GROUPED[after] = statements.GROUPED[before]
+    from carnet.server.store import counters
+
+    places: list[Any] = [statements]
+    if hasattr(counters, mutant.where):
+        places.append(counters)
+    for place in places:
+        setattr(place, mutant.where, after)
+    return [(place, mutant.where, before) for place in places]
+
+
+def _change_module(mutant: Mutant) -> list[tuple[Any, str, Any]]:
+    """Compile a module's changed text, and put its functions in the place of the real ones."""
+    module = importlib.import_module(mutant.where)
+    changed = ModuleType(module.__name__)
+    changed.__file__ = module.__file__
+    code = compile(_replaced(mutant, inspect.getsource(module)), module.__file__ or "", "exec")
+    exec(code, changed.__dict__)
+    undo: list[tuple[Any, str, Any]] = []
+    for name, made in list(vars(changed).items()):
+        real = vars(module).get(name)
+        if isinstance(made, type) and made.__module__ == module.__name__:
+            for member, value in list(vars(made).items()):
+                # __init__ knows its own class.
+                if isinstance(value, FunctionType) and not member.startswith("__"):
+                    undo.append((real, member, vars(real)[member]))
+                    setattr(real, member, value)
+            # What the changed functions make and raise is what everybody else knows.
+            setattr(changed, name, real)
+        elif isinstance(made, FunctionType) and made.__module__ == module.__name__:
+            undo.append((module, name, real))
+            setattr(module, name, made)
+    # The world's time and chance.
+    for name in ("time", "secrets"):
+        if hasattr(module, name):
+            setattr(changed, name, getattr(module, name))
+    return undo

@@ -1,0 +1,451 @@
+"""Who is in the world: people with devices, thieves, administrators, operators and verifiers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from carnet.errors import IssuerUnavailable
+from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Grant
+from carnet.verifier.revocations import RevocationList, read_event
+from simulation.ground import CLIENT, NAMES, PASSWORD, SETTINGS
+from simulation.process import Process
+from simulation.world import World
+
+MOST_DEVICES: Final = 5
+
+
+class Device:
+    """A device on which somebody has signed in: it keeps the newest token that it was given."""
+
+    def __init__(self, name: str, owner: str, client_id: str, grant: Grant) -> None:
+        self.name = name
+        self.owner = owner
+        self.client_id = client_id
+        self.session_id = grant.session_id
+        self.token: str | None = grant.refresh_token
+        # What is on its way: tabs refresh together, and then wait for all answers. A request that
+        # is overtaken by two rotations can't be told from a thief's.
+        self.sent: list[str] = []
+
+    @property
+    def may_refresh(self) -> bool:
+        return all(text == self.token for text in self.sent)
+
+
+class Thief:
+    """Somebody who has copied a device's token; what it brings is kept."""
+
+    def __init__(self, token: str, client_id: str) -> None:
+        self.token = token
+        self.client_id = client_id
+
+
+class Verifier:
+    """A service that follows the revocations, with the verifier's own list.
+
+    The connection is simulated: `Follower` itself is a thread and HTTP, and what it does with an
+    event and with a failure stands here in the same few lines.
+    """
+
+    def __init__(self, world: World, name: str) -> None:
+        self.list = RevocationList()
+        self._world = world
+        self._name = name
+        world.start(self._follow())
+
+    async def _follow(self) -> None:
+        world = self._world
+        while True:
+            await world.point(None, "pause", f"{self._name} connects")
+            if not world.processes:
+                continue
+            process = world.choices.one_of(world.processes)
+            inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
+            reading = process.read_stream(self.list.position, inbox)
+            try:
+                while (event := await inbox.get()) is not None:
+                    if await world.point(None, "event", f"an event for {self._name}") == "lost":
+                        break
+                    self._take_in(event, process)
+            except IssuerUnavailable as error:
+                world.tell("{} ends the connection: {}", self._name, error)
+            reading.cancel()
+
+    def _take_in(self, event: bytes, process: Process) -> None:
+        world = self._world
+        text = event.decode().partition("data: ")[2].strip()
+        payload = read_event(text, world.ground.keys.published, SETTINGS.own_url)
+        signed_at = self.list.signed_at
+        try:
+            self.list.apply(payload, world.loop.now, world.unix())
+        except BaseException:
+            self.list.restart()
+            raise
+        is_proof = self.list.signed_at != signed_at
+        world.facts.heard(self, payload["iat"] - process.most_ahead if is_proof else None)
+        world.tell("{} takes in {} to {}.", self._name, payload["event"], payload["seq"])
+
+
+class People:
+    """Everybody in one history; what they begin is drawn."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.passwords = dict.fromkeys(NAMES, PASSWORD)
+        self.devices: list[Device] = []
+        self.thieves: list[Thief] = []
+        self.codes: list[str] = []
+        self._numbers = 0
+
+    def begin(self) -> None:
+        """Begin with one verifier and one person's sign-in."""
+        self.actions, self.faults = self.world.choices.weighted(SUBJECTS)
+        self.world.facts.verifiers.append(Verifier(self.world, "the verifier"))
+        self._start(People.sign_in_browser if self.actions is GRANTS else People.sign_in)
+
+    def act(self) -> None:
+        """Let somebody begin something, where that is possible now."""
+        self._start(self.world.choices.weighted(self.actions))
+
+    def go_wrong(self) -> None:
+        """Let something go wrong."""
+        self.world.choices.weighted(self.faults)(self.world)
+
+    def _start(self, action: Callable[[People], Any]) -> None:
+        work = action(self)
+        if work is not None:
+            self.world.start(work)
+
+    def _device(self, *, browser: bool = False) -> Device | None:
+        # The newest first: an old one is often signed out.
+        found = [
+            one
+            for one in reversed(self.devices)
+            if one.token and (one.client_id == BROWSER) is browser
+        ]
+        return self.world.choices.one_of(found) if found else None
+
+    def sign_in(self, client_id: str = FIRST_PARTY) -> Any:
+        if len(self.devices) >= MOST_DEVICES:
+            return None
+        owner = self.world.choices.one_of(NAMES)
+        self._numbers += 1
+        name = f"{owner.title()}'s device {self._numbers}"
+        return self._sign_in(name, owner, client_id)
+
+    async def _sign_in(self, name: str, owner: str, client_id: str) -> None:
+        self.world.tell("{} signs in.", name)
+        password = self.passwords[owner]
+        grant = await self.world.insist(name, lambda to: to.sign_in(owner, password, client_id))
+        if grant is not None:
+            self.devices.append(Device(name, owner, client_id, grant))
+            self.world.tell("{} has session {}.", name, grant.session_id)
+
+    def sign_in_browser(self) -> Any:
+        return self.sign_in(BROWSER)
+
+    def refresh(self) -> Any:
+        device = self._device()
+        return None if device is None else self._refresh(device)
+
+    def refresh_in_tabs(self) -> Any:
+        device = self._device()
+        if device is None:
+            return None
+        for _ in range(self.world.choices.draw(3)):
+            self.world.start(self._refresh(device))
+        return self._refresh(device)
+
+    async def _refresh(self, device: Device) -> None:
+        presented = device.token
+        if presented is None or not device.may_refresh:
+            return
+        facts = self.world.facts
+        if self.world.told is not None:
+            self.world.tell(
+                "A tab of {} refreshes, with generation {}.",
+                *(device.name, facts.generation(presented)),
+            )
+        device.sent.append(presented)
+        answer = await self.world.insist(
+            device.name, lambda to: to.refresh(presented, device.client_id)
+        )
+        device.sent.remove(presented)
+        if isinstance(answer, Grant):
+            current = device.token
+            new = facts.generation(answer.refresh_token)
+            if current is not None and new > facts.generation(current):
+                device.token = answer.refresh_token
+        else:
+            device.token = None
+            self.world.tell("{} is signed out ({}).", device.name, answer.code)
+            facts.refused(device.session_id, answer.code)
+
+    def steal(self) -> Any:
+        device = self._device()
+        if device is not None and device.token is not None:
+            self.world.facts.stolen.add(device.session_id)
+            self.thieves.append(Thief(device.token, device.client_id))
+            self.world.tell("A thief copies the token of {}.", device.name)
+
+    def refresh_stolen(self) -> Any:
+        return (
+            self._refresh_stolen(self.world.choices.one_of(self.thieves)) if self.thieves else None
+        )
+
+    async def _refresh_stolen(self, thief: Thief) -> None:
+        presented = thief.token
+        if self.world.told is not None:
+            generation = self.world.facts.generation(presented)
+            self.world.tell("The thief refreshes, with generation {}.", generation)
+        answer = await self.world.call(
+            "the thief", lambda to: to.refresh(presented, thief.client_id)
+        )
+        if isinstance(answer, Grant):
+            thief.token = answer.refresh_token
+
+    def sign_out(self) -> Any:
+        device = self._device(browser=self.world.choices.one_of((False, True)))
+        return None if device is None else self._sign_out(device)
+
+    async def _sign_out(self, device: Device) -> None:
+        token, device.token = device.token, None
+        if token is not None:
+            self.world.tell("{} signs out.", device.name)
+            self.world.facts.may_end.add(device.session_id)
+            await self.world.insist(device.name, lambda to: to.sign_out(token, device.client_id))
+
+    def end(self) -> Any:
+        if not self.devices:
+            return None
+        device = self.world.choices.one_of(self.devices)
+        self.world.tell("An administrator ends the session of {}.", device.name)
+        self.world.facts.may_end.add(device.session_id)
+        return self._ask("the administrator", lambda to: to.end(device.session_id))
+
+    async def _ask(self, who: str, handle: Callable[[Process], Any]) -> Any:
+        return await self.world.insist(who, handle)
+
+    def _account(self) -> tuple[str, str]:
+        name = self.world.choices.one_of(NAMES)
+        return name, self.world.ground.accounts[name]
+
+    def end_all(self) -> Any:
+        device = self._device()
+        if device is None:
+            return None
+        account_id = self.world.ground.accounts[device.owner]
+        keep = self.world.choices.one_of(("", device.session_id))
+        self.world.tell("{} signs out everywhere{}.", device.name, " else" if keep else "")
+        self.world.facts.may_end.add(account_id)
+        return self._ask(device.name, lambda to: to.end_all(account_id, keep))
+
+    def disable(self) -> Any:
+        name, account_id = self._account()
+        self.world.tell("An administrator disables {}.", name)
+        self.world.facts.may_end.add(account_id)
+        return self._ask("the administrator", lambda to: to.disable(account_id, True))
+
+    def enable(self) -> Any:
+        name, account_id = self._account()
+        self.world.tell("An administrator enables {}.", name)
+        return self._ask("the administrator", lambda to: to.disable(account_id, False))
+
+    def set_roles(self) -> Any:
+        name, account_id = self._account()
+        roles = self.world.choices.one_of(((), ("editor",), ("editor", "admin")))
+        self.world.tell("An administrator gives {} the roles {}.", name, roles)
+        return self._ask("the administrator", lambda to: to.set_roles(account_id, roles))
+
+    def set_password(self) -> Any:
+        name, account_id = self._account()
+        self._numbers += 1
+        new = f"{PASSWORD} {self._numbers}"
+        self.world.tell("An administrator resets the password of {}.", name)
+        self.world.facts.may_end.add(account_id)
+        return self._set_password(name, account_id, new)
+
+    async def _set_password(self, name: str, account_id: str, new: str) -> None:
+        await self.world.insist("the administrator", lambda to: to.set_password(account_id, new))
+        self.passwords[name] = new
+
+    def change_password(self) -> Any:
+        device = self._device()
+        if device is None:
+            return None
+        self._numbers += 1
+        new = f"{PASSWORD} {self._numbers}"
+        self.world.tell("{} changes the password.", device.name)
+        self.world.facts.may_end.add(self.world.ground.accounts[device.owner])
+        return self._change_password(device, new)
+
+    async def _change_password(self, device: Device, new: str) -> None:
+        current = self.passwords[device.owner]
+        answer = await self.world.call(
+            device.name,
+            lambda to: to.change_password(device.owner, current, new, device.session_id),
+        )
+        if answer is True:
+            self.passwords[device.owner] = new
+
+    def authorize(self) -> Any:
+        device = self._device(browser=True)
+        return None if device is None else self._authorize(device)
+
+    async def _authorize(self, device: Device) -> None:
+        cookie = device.token
+        if cookie is None:
+            return
+        self.world.tell("{} lets an application in.", device.name)
+        code = await self.world.call(device.name, lambda to: to.authorize(cookie))
+        if code is not None:
+            self.codes.append(code)
+
+    def exchange(self) -> Any:
+        return self._exchange(self.world.choices.one_of(self.codes[::-1])) if self.codes else None
+
+    async def _exchange(self, code: str) -> None:
+        self.world.tell("A code is exchanged.")
+        answer = await self.world.call("the application", lambda to: to.exchange(code))
+        if isinstance(answer, Grant):
+            self.world.tell("The application has session {}.", answer.session_id)
+            owner = next(
+                name
+                for name, account in self.world.ground.accounts.items()
+                if account == answer.account_id
+            )
+            self.devices.append(Device("the application", owner, CLIENT.id, answer))
+
+    def poll(self) -> Any:
+        if self.world.processes:
+            self.world.choices.one_of(self.world.processes).poll()
+
+
+def kill(world: World) -> None:
+    """Kill a process; another begins in its place."""
+    world.kill(world.choices.one_of(world.processes))
+    world.add_process()
+
+
+def fail_over(world: World) -> None:
+    """Replace the database by a standby that lacks the newest rotations."""
+    if world.engine != "postgres":
+        return
+    world.cut_connections()
+    database = world.database
+    most = 0
+    while most < min(3, len(database.commits)) and _is_rotation(database, -1 - most):
+        most += 1
+    count = world.choices.draw(most + 1)
+    world.tell("The database fails over, and loses {} rotations.", count)
+    if count:
+        world.facts.loses_writes = True
+        database.lose(count)
+
+
+def _is_rotation(database: Any, place: int) -> bool:
+    """Tell whether a commit has done nothing but go on with sessions."""
+    ended = database.tables["session"].places["ended_at"]
+    return all(
+        key[0] == "audit"
+        or (
+            key[0] == "session"
+            and change.old is not None
+            and change.new is not None
+            and change.old[ended] == change.new[ended]
+        )
+        for key, change in database.commits[place].items()
+    )
+
+
+def cut(world: World) -> None:
+    """Lose the connections of one process to the database."""
+    process = world.choices.one_of(world.processes)
+    world.tell("Process {} loses its connections to the database.", process.number)
+    process.store.end()
+
+
+def step_clock(world: World) -> None:
+    """Set the clock of a process by a few seconds."""
+    process = world.choices.one_of(world.processes)
+    seconds = world.choices.one_of((1.0, -1.0, 3.0, -3.0))
+    world.tell("The clock of process {} is set by {:+g} seconds.", process.number, seconds)
+    process.offset = max(-3.0, min(3.0, process.offset + seconds))
+    process.most_ahead = max(process.most_ahead, process.offset)
+    world.facts.clock_steps += 1
+
+
+# Each history has one subject, so that what belongs together comes together; the first has all.
+ALL: Final = (
+    (9, People.refresh),
+    (6, People.refresh_in_tabs),
+    (8, People.poll),
+    (4, People.sign_in),
+    (3, People.steal),
+    (5, People.refresh_stolen),
+    (2, People.sign_out),
+    (2, People.end),
+    (2, People.end_all),
+    (2, People.disable),
+    (2, People.enable),
+    (2, People.set_roles),
+    (2, People.set_password),
+    (2, People.change_password),
+    (3, People.sign_in_browser),
+    (4, People.authorize),
+    (6, People.exchange),
+)
+THEFT: Final = (
+    (8, People.refresh),
+    (4, People.refresh_in_tabs),
+    (6, People.steal),
+    (8, People.refresh_stolen),
+    (1, People.end),
+    (1, People.sign_out),
+    (1, People.poll),
+)
+GRANTS: Final = (
+    (9, People.exchange),
+    (7, People.authorize),
+    (5, People.sign_in_browser),
+    (4, People.sign_out),
+    (3, People.end),
+    (2, People.end_all),
+    (2, People.set_roles),
+    (1, People.disable),
+    (1, People.enable),
+    (2, People.refresh),
+)
+ACCOUNTS: Final = (
+    (8, People.sign_in),
+    (5, People.change_password),
+    (5, People.set_password),
+    (4, People.disable),
+    (4, People.enable),
+    (5, People.end_all),
+    (2, People.set_roles),
+    (3, People.end),
+    (3, People.refresh),
+)
+FOLLOWED: Final = (
+    (8, People.poll),
+    (6, People.refresh),
+    (4, People.sign_in),
+    (6, People.end),
+    (5, People.set_roles),
+    (2, People.end_all),
+)
+FAULTS: Final = ((3, cut), (3, kill), (2, fail_over), (2, step_clock))
+FAILOVERS: Final = ((6, fail_over), (1, cut), (1, kill))
+ROTATIONS: Final = ((9, People.refresh), (5, People.refresh_in_tabs), (2, People.end))
+
+SUBJECTS: Final = (
+    (3, (ALL, FAULTS)),
+    (3, (THEFT, FAULTS)),
+    (3, (GRANTS, FAULTS)),
+    (3, (ACCOUNTS, FAULTS)),
+    (2, (FOLLOWED, FAULTS)),
+    (3, (ROTATIONS, FAILOVERS)),
+)

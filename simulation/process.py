@@ -1,0 +1,233 @@
+"""A process of the service: the service's own parts on a simulated store, and what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from carnet.errors import CarnetError
+from carnet.server.accounts.accounts import Accounts
+from carnet.server.audit import Origin
+from carnet.server.oauth.authorization_codes import AuthorizationCodes
+from carnet.server.revocations.revocations import Revocations
+from carnet.server.revocations.stream import RevocationStream
+from carnet.server.sessions.sessions import BROWSER, Grant, NewSession, RefreshRefused, Sessions
+from carnet.server.store import StoreUnavailable
+from simulation.ground import CLIENT, REQUEST, SETTINGS, VERIFIER
+from simulation.stores import SimulatedPostgres, SimulatedSqlite
+from simulation.world import BEGINNING, MICROSECONDS, Lost, World
+
+ORIGIN = Origin("192.0.2.1", "a browser", None)
+
+
+class _Passwords:
+    """Passwords without their cost; that hashing takes a while is kept."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def hash(self, password: str) -> str:
+        await self._process.pause("hashes a password")
+        return f"hash of {password}"
+
+    async def check(self, password: str, encoded: str | None) -> bool:
+        await self._process.pause("checks a password")
+        return encoded == f"hash of {password}"
+
+    def is_outdated(self, encoded: str) -> bool:
+        return False
+
+
+class Process:
+    """One process; its clock may be wrong by a little.
+
+    Attributes:
+        number: its number in the history.
+        alive: whether it was not killed.
+        offset: seconds by which its clock is ahead.
+        most_ahead: the most that it ever was.
+    """
+
+    def __init__(self, world: World, number: int) -> None:
+        self.world = world
+        self.number = number
+        self.alive = True
+        self.offset = 0.0
+        self.most_ahead = 0.0
+        # In the order in which they came: a history is the same each time.
+        self._answers: dict[asyncio.Future[Any], None] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._inboxes: list[asyncio.Queue[bytes | None]] = []
+        made = SimulatedPostgres if world.engine == "postgres" else SimulatedSqlite
+        self.store: Any = made(self, world.database)
+        keys = world.ground.keys
+        self.revocations = Revocations(self.store, SETTINGS, self.clock)
+        self.sessions = Sessions(self.store, keys, self.revocations, SETTINGS, self.clock)
+        self.accounts = Accounts(self.store, _Passwords(self), self.revocations, self.clock)  # type: ignore[arg-type]
+        self.codes = AuthorizationCodes(self.store, self.sessions, self.clock)
+        self.stream = RevocationStream(self.store, keys, SETTINGS, self.clock)
+
+    def clock(self) -> int:
+        """Give the microseconds since 1970, as this process takes them to be."""
+        return int((BEGINNING + self.world.loop.now + self.offset) * MICROSECONDS)
+
+    async def statement(self, sql: str) -> str:
+        return await self.world.point(self, "statement", sql)
+
+    async def pause(self, text: str) -> None:
+        await self.world.point(self, "pause", text)
+
+    async def until_ended(self, transaction: Any, sql: str) -> None:
+        await self.world.until_ended(self, transaction, sql)
+
+    def serve(self, copies: list[Coroutine[Any, Any, Any]], answer: asyncio.Future[Any]) -> None:
+        """Do what a request asks for, as often as it has come; the last one is answered."""
+        self._answers[answer] = None
+        left = len(copies)
+
+        def done(task: asyncio.Task[Any]) -> None:
+            nonlocal left
+            left -= 1
+            self._tasks.discard(task)
+            if task.cancelled():
+                return
+            error = task.exception()
+            if error is not None and not isinstance(error, CarnetError):
+                self.world.violate("nothing dies in silence", f"{type(error).__name__}: {error}")
+            if not left and not answer.done():
+                self._answers.pop(answer, None)
+                answer.set_result(task.result() if error is None else error)
+
+        for work in copies:
+            task = self.world.loop.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(done)
+
+    def broken(self) -> None:
+        """Nobody who waits for this process gets an answer any more."""
+        for answer in list(self._answers):
+            if not answer.done():
+                answer.set_result(Lost())
+        self._answers.clear()
+        for inbox in self._inboxes:
+            inbox.put_nowait(None)
+
+    def poll(self) -> None:
+        """Read the counters, as every process does many times a second."""
+
+        async def reading() -> None:
+            try:
+                await self.stream.catch_up()
+            except StoreUnavailable:
+                self.world.tell("Process {} can't read the counters.", self.number)
+
+        self.serve([reading()], self.world.loop.create_future())
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has not answered somebody yet."""
+        return bool(self._tasks)
+
+    def read_stream(
+        self, position: int | None, inbox: asyncio.Queue[bytes | None]
+    ) -> asyncio.Task[None]:
+        """Send the events of the stream to a verifier; None where the connection ends."""
+
+        async def reading() -> None:
+            try:
+                async for event in self.stream.read(position):
+                    inbox.put_nowait(event)
+            except StoreUnavailable:
+                self.world.tell("Process {} ends a stream.", self.number)
+            finally:
+                inbox.put_nowait(None)
+
+        self._inboxes.append(inbox)
+        task: asyncio.Task[None] = self.world.start(reading())
+        return task
+
+    # What it answers.
+
+    async def sign_in(self, name: str, password: str, client_id: str) -> Grant | None:
+        facts = self.world.facts
+        account = await self.accounts.authenticate(name, password)
+        if account is None:
+            return None
+        facts.of_task(version_read=account.version)
+        grant = await self.sessions.begin(account, NewSession(client_id, "default"), ORIGIN)
+        if grant is not None:
+            facts.granted(self, grant)
+        return grant
+
+    async def refresh(self, text: str, client_id: str) -> Grant | RefreshRefused:
+        facts = self.world.facts
+        before = facts.before_refresh(self, text)
+        try:
+            answer: Grant | RefreshRefused = await self.sessions.refresh(text, ORIGIN, client_id)
+        except RefreshRefused as refused:
+            answer = refused
+        facts.refreshed(self, before, answer)
+        return answer
+
+    async def sign_out(self, text: str, client_id: str) -> bool:
+        done = await self.sessions.end_by_refresh_token(text, "signed_out", ORIGIN, client_id)
+        self.world.facts.signed_out(text)
+        return done
+
+    async def end(self, session_id: str) -> bool:
+        done = await self.sessions.end(session_id, "ended_by_administrator", ORIGIN)
+        self.world.facts.ended(session_id)
+        return done
+
+    async def end_all(self, account_id: str, keep: str) -> int:
+        self.world.facts.of_task(leaves=(account_id, keep))
+        return await self.sessions.end_all(account_id, "ended_everywhere", ORIGIN, keep=keep)
+
+    async def disable(self, account_id: str, disabled: bool) -> None:
+        if disabled:
+            self.world.facts.of_task(leaves=(account_id, ""))
+        await self.accounts.change(account_id, ORIGIN, disabled=disabled)
+
+    async def set_roles(self, account_id: str, roles: tuple[str, ...]) -> None:
+        await self.accounts.set_roles(account_id, roles, ORIGIN)
+
+    async def set_password(self, account_id: str, new: str) -> None:
+        self.world.facts.of_task(leaves=(account_id, ""), resets=account_id)
+        await self.accounts.set_password(account_id, new, ORIGIN)
+
+    async def change_password(
+        self, name: str, current: str, new: str, session_id: str
+    ) -> bool | CarnetError:
+        try:
+            account = await self.accounts.find(name)
+            self.world.facts.of_task(
+                changes=(account.id, session_id), leaves=(account.id, session_id)
+            )
+            return await self.accounts.change_password(account, current, new, session_id, ORIGIN)
+        except StoreUnavailable:
+            raise
+        except CarnetError as refused:
+            return refused
+
+    async def authorize(self, cookie: str) -> str | None:
+        login = await self.sessions.by_token(cookie, BROWSER, ORIGIN.address)
+        if login is None:
+            return None
+        account, at, amr = login.account, login.authenticated_at, login.amr
+        return await self.codes.issue(REQUEST, account.id, login.session_id, at, amr)
+
+    async def exchange(self, code: str) -> Grant | CarnetError:
+        self.world.facts.presented_code(code)
+        try:
+            presented = await self.codes.read(code, CLIENT)
+            await self.codes.check(presented, REQUEST.redirect_uri, VERIFIER, "", ORIGIN)
+            self.world.facts.of_task(code=code)
+            exchanged = await self.codes.exchange(presented, CLIENT, "", ORIGIN)
+        except StoreUnavailable:
+            raise
+        except CarnetError as refused:
+            self.world.facts.code_refused(code, refused.code)
+            return refused
+        self.world.facts.granted(self, exchanged.grant)
+        return exchanged.grant

@@ -1,0 +1,348 @@
+"""The world of one history: its time, its network, its processes, and who draws what happens next.
+
+Every statement of a process and every message between people, processes and verifiers waits here
+until it is drawn. Which goes on, whether it or its answer is lost, whether somebody begins
+something new, whether a process is killed or a clock is set: all of it are draws of `Choices`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from carnet.server.store import StoreUnavailable
+from simulation.choices import Choices
+from simulation.database import Transaction
+from simulation.loop import Loop
+
+if TYPE_CHECKING:
+    from simulation.ground import Ground
+    from simulation.process import Process
+
+BEGINNING: Final = 1_800_000_000
+MICROSECONDS: Final = 1_000_000
+PATIENCE: Final = 20.0
+"""Seconds that may pass while somebody waits who does nothing wrong: less than the grace."""
+SHORTEST, LONGEST = 4, 20
+"""What people begin in a history."""
+ENDLESS: Final = 4000
+"""Steps after which a history is taken for one without an end."""
+
+
+class Lost(Exception):
+    """A request or its answer did not arrive, and whoever sent it can't tell which."""
+
+
+class Violation(NamedTuple):
+    """Something that must hold and did not.
+
+    Attributes:
+        name: of the invariant.
+        what: happened.
+    """
+
+    name: str
+    what: str
+
+
+class _Point:
+    """Something that waits until it is drawn."""
+
+    __slots__ = ("future", "kind", "process", "text")
+
+    def __init__(
+        self, future: asyncio.Future[str], process: Process | None, kind: str, text: str
+    ) -> None:
+        self.future = future
+        self.process = process
+        self.kind = kind
+        self.text = text
+
+
+# What may become of what waits, in so many draws; the first is what should.
+FATES: Final = {
+    "statement": ((58, "goes on"), (1, "lost"), (1, "answer lost")),
+    "request": ((27, "goes on"), (1, "lost"), (2, "doubled")),
+    "answer": ((28, "goes on"), (2, "lost")),
+    "event": ((29, "goes on"), (1, "lost")),
+    "pause": ((1, "goes on"),),
+}
+SMALL: Final = (0.01, 0.3, 2.0)
+LARGE: Final = (8.0, 31.0, 90.0, 400.0, 1100.0)
+
+
+class World:
+    """One history.
+
+    Args:
+        ground: what every history begins with.
+        engine: ``sqlite`` or ``postgres``.
+        choices: what happens.
+        told: takes what happens, in words; None where nobody wants to know.
+
+    Attributes:
+        violation: the first thing that did not hold, or None.
+        processes: those of the service that live.
+        honest: how many wait at this moment who have done nothing wrong.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        engine: str,
+        choices: Choices,
+        told: list[str] | None = None,
+    ) -> None:
+        from simulation.facts import Facts
+        from simulation.process import Process
+
+        self.ground = ground
+        self.engine = engine
+        self.choices = choices
+        self.told = told
+        self.loop = Loop()
+        self.random = random.Random(1)
+        self.violation: Violation | None = None
+        self.steps = 0
+        self.honest = 0
+        self._hurried = 0.0
+        self._pending: list[_Point] = []
+        self._numbers = 0
+        self._make = Process
+        self._kept: list[_Point] = []
+        self._killed: list[Process] = []
+        self.processes: list[Process] = []
+        self.facts = Facts(self)
+        self.people: Any = None
+        ground.database.reset()
+        ground.database.on_commit = self.facts.committed
+
+    @property
+    def database(self) -> Any:
+        return self.ground.database
+
+    def unix(self) -> float:
+        """Give the true seconds since 1970."""
+        return BEGINNING + self.loop.now
+
+    def tell(self, words: str, *values: object) -> None:
+        """Say what happens, where somebody wants to know."""
+        if self.told is not None:
+            self.told.append(words.format(*values))
+
+    def violate(self, name: str, what: str) -> None:
+        """Take down that something did not hold."""
+        if self.violation is None:
+            self.violation = Violation(name, what)
+            self.tell("BROKEN: {}: {}", name, what)
+
+    def run(self) -> Violation | None:
+        """Let the history happen, to its end or to the first thing that does not hold."""
+        asyncio._set_running_loop(self.loop)
+        try:
+            self.with_faults = bool(self.choices.draw(2))
+            self._left = SHORTEST + self.choices.draw(LONGEST - SHORTEST)
+            for _ in range(2):
+                self.add_process()
+            self.people.begin()
+            while self.violation is None and self._step():
+                self.steps += 1
+                if self.steps > ENDLESS:
+                    self.violate("every request is answered", "the history has no end")
+            if self.violation is None:
+                self._settle()
+            return self.violation
+        finally:
+            asyncio._set_running_loop(None)
+            for process in [*self.processes, *self._killed]:
+                process.store.end()
+
+    def add_process(self) -> Process:
+        """Start a process of the service."""
+        self._numbers += 1
+        process = self._make(self, self._numbers)
+        self.processes.append(process)
+        return process
+
+    def kill(self, process: Process) -> None:
+        """End a process as SIGKILL does: what it was doing is not done, and nobody is told."""
+        self.tell("Process {} is killed.", process.number)
+        process.alive = False
+        self.processes.remove(process)
+        self._killed.append(process)
+        # Kept to the end of the history, so that nothing of it runs on when Python forgets it.
+        self._kept += [point for point in self._pending if point.process is process]
+        self._pending = [point for point in self._pending if point.process is not process]
+        process.store.end()
+        process.broken()
+
+    async def point(self, process: Process | None, kind: str, text: str) -> str:
+        """Wait to be drawn; give what becomes of it."""
+        future: asyncio.Future[str] = self.loop.create_future()
+        one = _Point(future, process, kind, text)
+        # A timer of a process that was killed may come, and nothing comes of it.
+        (self._pending if process is None or process.alive else self._kept).append(one)
+        return await future
+
+    async def until_ended(self, process: Process, transaction: Transaction, text: str) -> None:
+        """Wait until a transaction has ended, and then to be drawn."""
+        self.tell("  Process {} waits for a row: {}.", process.number, text)
+        future: asyncio.Future[str] = self.loop.create_future()
+        one = _Point(future, process, "pause", text)
+
+        def may_go_on() -> None:
+            (self._pending if process.alive else self._kept).append(one)
+
+        if transaction.is_open:
+            transaction.on_end.append(may_go_on)
+        else:
+            may_go_on()
+        await future
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Let somebody do something, who is not a process of the service."""
+        task = self.loop.create_task(work)
+        task.add_done_callback(self._look_at)
+        return task
+
+    async def call(self, who: str, handle: Callable[[Process], Coroutine[Any, Any, Any]]) -> Any:
+        """Send a request to some process, and give its answer.
+
+        Raises:
+            Lost: if one of both did not arrive.
+            StoreUnavailable: if the service says that its database is away.
+        """
+        fate = await self.point(None, "request", f"{who}'s request")
+        if fate == "lost" or not self.processes:
+            raise Lost
+        process = self.choices.one_of(self.processes)
+        answer: asyncio.Future[Any] = self.loop.create_future()
+        process.serve([handle(process) for _ in range(2 if fate == "doubled" else 1)], answer)
+        outcome = await answer
+        if await self.point(None, "answer", f"the answer to {who}") == "lost":
+            raise Lost
+        if isinstance(outcome, Lost | StoreUnavailable):
+            raise outcome
+        return outcome
+
+    async def insist(self, who: str, handle: Callable[[Process], Coroutine[Any, Any, Any]]) -> Any:
+        """Send a request again until it is answered, as whoever does nothing wrong does."""
+        if not self.honest:
+            self._hurried = 0.0
+        self.honest += 1
+        try:
+            while True:
+                try:
+                    return await self.call(who, handle)
+                except (Lost, StoreUnavailable):
+                    self.tell("{} gets no answer and tries again.", who)
+        finally:
+            self.honest -= 1
+
+    def cut_connections(self) -> None:
+        """Lose every connection to the database."""
+        for process in self.processes:
+            process.store.end()
+
+    def _look_at(self, task: asyncio.Task[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Lost | StoreUnavailable):
+            self.violate("nothing dies in silence", f"{type(error).__name__}: {error}")
+
+    def _step(self) -> bool:
+        """Let one thing happen; tell whether anything did."""
+        self.loop.run_ready()
+        draw = self.choices.draw
+        pending = self._live_points()
+        if not pending:
+            return self._idle()
+        kind = draw(20)
+        if kind < 13 or (kind < 17 and not self._left):
+            self._go_on(pending[draw(len(pending))])
+        elif kind < 17:
+            self._act()
+        elif kind < 19 or not self.with_faults:
+            self._pass_time(self.choices.one_of(SMALL))
+        else:
+            self.people.go_wrong()
+        return True
+
+    def _idle(self) -> bool:
+        """Nothing waits: somebody begins something, time passes, or the history ends."""
+        kind = self.choices.draw(24)
+        if kind == 0:
+            # Whoever waits for a moment, such as the next attempt, is not forgotten.
+            when = self.loop.next_timer()
+            if not self.honest or when is None:
+                return False
+            self.loop.advance(when)
+        elif kind < 13:
+            if not self._left:
+                return False
+            self._act()
+        elif kind < 19 or not self.with_faults:
+            large = not self.honest
+            self._pass_time(self.choices.one_of(LARGE if large else SMALL))
+        else:
+            self.people.go_wrong()
+        return True
+
+    def _act(self) -> None:
+        self._left -= 1
+        self.people.act()
+
+    def _pass_time(self, seconds: float) -> None:
+        if self.honest:
+            if self._hurried + seconds > PATIENCE:
+                return
+            self._hurried += seconds
+        self.tell("{:g} seconds pass.", seconds)
+        self.loop.advance(self.loop.now + seconds)
+
+    def _live_points(self) -> list[_Point]:
+        if any(point.future.done() for point in self._pending):
+            self._pending = [point for point in self._pending if not point.future.done()]
+        return self._pending
+
+    def _go_on(self, point: _Point, *, quietly: bool = False) -> None:
+        self._pending.remove(point)
+        fates = FATES[point.kind]
+        fate = fates[0][1]
+        if self.with_faults and len(fates) > 1 and not quietly:
+            fate = self.choices.weighted(fates)
+        if self.told is not None:
+            self._tell_of(point, fate)
+        point.future.set_result(fate)
+        self.loop.run_ready()
+
+    def _tell_of(self, point: _Point, fate: str) -> None:
+        what = point.text
+        if point.process is not None and point.kind in ("statement", "pause"):
+            name = self.ground.names.get(what, " ".join(what.split())[:60])
+            what = f"process {point.process.number}: {name}"
+        self.tell("  {}{}", what, "" if fate == "goes on" else f" ({fate})")
+
+    def _settle(self) -> None:
+        """Let everything that is under way end, without another fault, and look at what is left."""
+        for is_last in (False, False, True):
+            for process in self.processes if is_last else ():
+                process.poll()
+            for _ in range(ENDLESS):
+                self.loop.run_ready()
+                pending = self._live_points()
+                if pending:
+                    self._go_on(pending[0], quietly=True)
+                elif self.honest and (when := self.loop.next_timer()) is not None:
+                    self.loop.advance(when)
+                else:
+                    break
+                if self.violation is not None:
+                    return
+            if not is_last:
+                # Whoever pauses before the next attempt goes on.
+                self.loop.advance(self.loop.now + 0.5)
+        self.facts.settled()
+        for trouble in self.loop.troubles:
+            self.violate("nothing dies in silence", str(trouble.get("message")))

@@ -1,0 +1,26 @@
+"""The simulation stands beside ``src``, in the repository and not in the package."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+
+@pytest.fixture(scope="session")
+def made():
+    """What every history begins with; it is made once."""
+    from simulation.ground import Ground
+
+    return Ground()
+
+
+@pytest.fixture
+def ground(made):
+    """The same, with the service's time and chance in its hands."""
+    with warnings.catch_warnings(), made.governed():
+        # What is under way at the end of a history stays so.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield made

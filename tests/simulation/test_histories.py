@@ -1,0 +1,139 @@
+"""Some hundred histories of the service, and faults that the simulation has to find."""
+
+import json
+
+import pytest
+from simulation import histories, run
+from simulation.choices import Choices
+from simulation.facts import INVARIANTS, NEVER
+from simulation.histories import ENGINES, History, read_history
+from simulation.mutants import MUTANTS, applied
+from simulation.mutate import find
+
+from carnet.server.store import statements
+
+SEEDS = 60
+# Of each kind one that is found soon; `make mutate` goes through all of them.
+QUICK = (
+    "a generation rotates more than once",
+    "an ended session rotates",
+    "no grace: whose answer was lost is signed out",
+    "a session that has ended ends again",
+    "an end that no verifier hears of",
+    "a session begins while its account is disabled",
+    "disabling tells no verifier",
+)
+
+
+def by_name(name):
+    [found] = [mutant for mutant in MUTANTS if mutant.name == name]
+    return found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_everything_holds_in_every_history(ground, engine):
+    for seed in range(SEEDS):
+        violation, _ = ground.history(engine, Choices(seed))
+        assert violation is None, f"make simulate SEED={seed}"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_seed_is_one_history_and_its_draws_are_the_same_one(ground, engine):
+    for seed in range(8):
+        first, told, again = Choices(seed), [], []
+        ground.history(engine, first, told)
+        ground.history(engine, Choices(given=first.made), again)
+        assert told == again
+        assert told
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_fault_is_found(ground, name):
+    assert find(ground, by_name(name), 40) is not None
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_of_the_table_can_be_made_and_taken_back(ground, mutant):
+    before = dict(vars(statements))
+    with applied(mutant):
+        pass
+    assert dict(vars(statements)) == before
+
+
+def test_what_must_hold_is_told_in_a_sentence():
+    for name in (*INVARIANTS, *NEVER):
+        assert name == name.strip()
+        assert name[0].islower()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--seed", "x"], ["--seed", "-1"], ["--seeds", "1.5"], ["--minutes", "nan"]]
+)
+def test_a_seed_that_is_none_gets_one_line(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run.main(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"\xff",
+        b"[]",
+        b'{"engine": "oracle", "draws": []}',
+        b'{"engine": "sqlite", "draws": [1.5]}',
+        b'{"engine": "sqlite", "draws": [true]}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_file_that_holds_no_history_gets_one_line(content, tmp_path, capsys):
+    path = tmp_path / "history.json"
+    if content is not None:
+        path.write_bytes(content)
+    assert run.main(["--history", str(path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_history_in_a_file_is_told_again(tmp_path, capsys):
+    path = tmp_path / "history.json"
+    History("postgres", [0, 0, 3]).write(path)
+    assert read_history(path) == History("postgres", [0, 0, 3])
+    assert run.main(["--history", str(path)]) == 0
+    assert "Everything holds." in capsys.readouterr().out
+
+
+def test_after_ctrl_c_the_next_run_goes_on_from_there(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(run, "PLACE", tmp_path)
+    seeds = []
+
+    class Stopped(Choices):
+        def __init__(self, seed=None, given=None):
+            if seed == 3 and 3 not in seeds:
+                seeds.append(seed)
+                raise KeyboardInterrupt
+            seeds.append(seed)
+            super().__init__(seed, given)
+
+    monkeypatch.setattr(run, "Choices", Stopped)
+    assert run.main(["--seeds", "5"]) == 0
+    assert "Everything holds in seeds 0 to 2." in capsys.readouterr().out
+    assert json.loads((tmp_path / "next-seed").read_text()) == 3
+    assert run.main(["--seeds", "2"]) == 0
+    assert "Everything holds in seeds 3 to 4." in capsys.readouterr().out
+
+
+def test_a_seed_that_breaks_is_made_short_told_and_kept(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(run, "PLACE", tmp_path)
+    monkeypatch.setattr(histories, "MOST_ATTEMPTS", 150)
+    with applied(by_name("an ended session rotates")):
+        assert run.main(["--seeds", "40"]) == 1
+        out = capsys.readouterr().out
+        assert "What must hold: an ended session stays ended" in out
+        [path] = tmp_path.glob("seed-*.json")
+        assert run.main(["--history", str(path)]) == 1
+        told = capsys.readouterr().out
+        assert told in out
+    # Without the fault the same history holds.
+    assert run.main(["--history", str(path)]) == 0
