@@ -6,8 +6,8 @@ CREATE TABLE account (
     roles TEXT NOT NULL,
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL
-, claims TEXT NOT NULL DEFAULT '{}', disabled_at BIGINT, skeleton TEXT);
-INSERT INTO "account" VALUES('Eq_xSFJPV1LtzndMOZv9Ug','alice','$argon2id$v=19$m=19456,t=2,p=1$XWDNrCBmd1skk4nwx+DEUg$9/QwbFMcVqAHWw9yCMk7reUPAjClqLBXcv2sIHjAJbc','["ADMIN"]',1,1795810004337981,'{}',NULL,'alice');
+, claims TEXT NOT NULL DEFAULT '{}', disabled_at BIGINT, skeleton TEXT, delete_at BIGINT);
+INSERT INTO "account" VALUES('eDLotky_8bTunksBL468Ow','alice','$argon2id$v=19$m=19456,t=2,p=1$U0zBlf7D4ZPgg1uLE+aj5A$HHaSgK3pgAilRsDKhUFtFwmwAgMS9BTBE2up3qsmArY','["ADMIN"]',1,1795811786095975,'{}',NULL,'alice',NULL);
 CREATE TABLE account_identity (
     issuer TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -25,14 +25,14 @@ CREATE TABLE audit (
     address TEXT,
     reason TEXT
 );
-INSERT INTO "audit" VALUES('ohybodgIm9s2XOYK',1795810004156784,'key_created',NULL,NULL,'service','','UIPbofRy5osrJenZxFofqY3vpH5M1pkORj4eLw7YFpw');
-INSERT INTO "audit" VALUES('lawItllx5uo2eFna',1795810004337981,'account_created','Eq_xSFJPV1LtzndMOZv9Ug',NULL,'operator','',NULL);
-INSERT INTO "audit" VALUES('AJP0_87LdSiRLnXB',1795810004346198,'resource_created',NULL,NULL,'operator','','orders');
-INSERT INTO "audit" VALUES('RME-fqnZmOY2P4u5',1795810004356790,'client_created',NULL,NULL,'operator','','7raI4-6B8MJCppuG5I_zPA');
-INSERT INTO "audit" VALUES('5Ms8EaeOL9a_YVRo',1795810004369795,'session_begun','Eq_xSFJPV1LtzndMOZv9Ug','0tcdGw75bDp6Yrm85_B-kQ','service','','carnet');
-INSERT INTO "audit" VALUES('zQkTaNXxZ5EtoGOe',1795810004383762,'session_ended','Eq_xSFJPV1LtzndMOZv9Ug','0tcdGw75bDp6Yrm85_B-kQ','service','','signed_out');
-INSERT INTO "audit" VALUES('LrYTuP41zSbX1csC',1795810004391621,'session_begun','Eq_xSFJPV1LtzndMOZv9Ug','4C9PyhvP8Ut2qSVbBDn-ZQ','service','','carnet');
-INSERT INTO "audit" VALUES('oOfrxVyVKE45z8iQ',1795810004402823,'consent_given','Eq_xSFJPV1LtzndMOZv9Ug',NULL,'operator','','7raI4-6B8MJCppuG5I_zPA');
+INSERT INTO "audit" VALUES('0SbthOUwzUNFudCB',1795811785928800,'key_created',NULL,NULL,'service','','MtTjHGeJKbSmAcTROkZPkRJHLSgrQnrKCPFdHVADA0k');
+INSERT INTO "audit" VALUES('JZaO6Li9nDXml1BA',1795811786095975,'account_created','eDLotky_8bTunksBL468Ow',NULL,'operator','',NULL);
+INSERT INTO "audit" VALUES('X29ydJaZyNGutlBO',1795811786108551,'resource_created',NULL,NULL,'operator','','orders');
+INSERT INTO "audit" VALUES('EKe6GSNf7XRHJxFV',1795811786120685,'client_created',NULL,NULL,'operator','','fEk3707z70pGRLaoIZr8Gw');
+INSERT INTO "audit" VALUES('L3Kx8ILYVG3DuC8Q',1795811786136196,'session_begun','eDLotky_8bTunksBL468Ow','73JfnWu4qIp3h_y8KVpzcw','service','','carnet');
+INSERT INTO "audit" VALUES('rIjGVIF5cB92pksE',1795811786141232,'session_ended','eDLotky_8bTunksBL468Ow','73JfnWu4qIp3h_y8KVpzcw','service','','signed_out');
+INSERT INTO "audit" VALUES('poYd_HKTehpeC4Wd',1795811786151887,'session_begun','eDLotky_8bTunksBL468Ow','BoWoSsmSrjnY_tCqgV0Lrw','service','','carnet');
+INSERT INTO "audit" VALUES('vUjudAnAcqKwm_Rq',1795811786167694,'consent_given','eDLotky_8bTunksBL468Ow',NULL,'operator','','fEk3707z70pGRLaoIZr8Gw');
 CREATE TABLE authorization_code (
     code_hash BYTEA PRIMARY KEY,
     account_id TEXT NOT NULL REFERENCES account (id),
@@ -47,7 +47,7 @@ CREATE TABLE client (
     metadata TEXT NOT NULL,
     created_at BIGINT NOT NULL
 , previous_secret_hash BYTEA, previous_secret_until BIGINT);
-INSERT INTO "client" VALUES('7raI4-6B8MJCppuG5I_zPA',X'C745AA1AEEE282E4343D12C4CCFCAE172777F71F9BE207DD93A25B562FE2A79D','{"client_name":"","redirect_uris":["https://shop.example.com/callback"],"grant_types":["authorization_code","refresh_token"],"scope":"","token_endpoint_auth_method":"client_secret_basic","jwks":null,"jwks_uri":null,"federated_credentials":[],"post_logout_redirect_uris":[],"backchannel_logout_uri":null,"plain_http":false,"dpop_bound_access_tokens":false,"required_acr":"aal1","require_pushed_authorization_requests":false,"require_signed_request_object":false,"require_pkce":true,"require_nonce":true,"first_party":false,"resources":[],"introspects":[],"exchange_from":[],"exchange_to":[],"identity_assertions":{},"identity_issuers":[],"id_token_signed_response_alg":null,"id_token_encrypted_response_alg":null,"id_token_encrypted_response_enc":"A128CBC-HS256"}',1795810004356658,NULL,NULL);
+INSERT INTO "client" VALUES('fEk3707z70pGRLaoIZr8Gw',X'EDC5679419519C6118099D6ADDFD2EC4C828D16FD0EEEDB19BFA404AB6F16E38','{"client_name":"","redirect_uris":["https://shop.example.com/callback"],"grant_types":["authorization_code","refresh_token"],"scope":"","token_endpoint_auth_method":"client_secret_basic","jwks":null,"jwks_uri":null,"federated_credentials":[],"post_logout_redirect_uris":[],"backchannel_logout_uri":null,"plain_http":false,"dpop_bound_access_tokens":false,"required_acr":"aal1","require_pushed_authorization_requests":false,"require_signed_request_object":false,"require_pkce":true,"require_nonce":true,"first_party":false,"resources":[],"introspects":[],"exchange_from":[],"exchange_to":[],"identity_assertions":{},"identity_issuers":[],"id_token_signed_response_alg":null,"id_token_encrypted_response_alg":null,"id_token_encrypted_response_enc":"A128CBC-HS256","authorization_signed_response_alg":null,"introspection_signed_response_alg":null,"userinfo_signed_response_alg":null,"subject_type":"public","sector_identifier_uri":null,"client_uri":null,"logo_uri":null,"policy_uri":null,"tos_uri":null,"profile":null}',1795811786120564,NULL,NULL);
 CREATE TABLE "consent" (
     account_id TEXT NOT NULL REFERENCES account (id),
     client_id TEXT NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE "consent" (
     granted_at BIGINT NOT NULL,
     PRIMARY KEY (account_id, client_id, resource)
 );
-INSERT INTO "consent" VALUES('Eq_xSFJPV1LtzndMOZv9Ug','7raI4-6B8MJCppuG5I_zPA','orders','openid profile',1795810004402823);
+INSERT INTO "consent" VALUES('eDLotky_8bTunksBL468Ow','fEk3707z70pGRLaoIZr8Gw','orders','openid profile',1795811786167694);
 CREATE TABLE counter (
     name TEXT PRIMARY KEY,
     value BIGINT NOT NULL
@@ -76,6 +76,15 @@ CREATE TABLE device_code (
     authenticated_at BIGINT,
     session_id TEXT
 , amr TEXT NOT NULL DEFAULT 'pwd');
+CREATE TABLE email_address (
+    account_id TEXT NOT NULL REFERENCES account (id),
+    normalized TEXT NOT NULL,
+    address TEXT NOT NULL,
+    is_primary BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    verified_at BIGINT,
+    PRIMARY KEY (account_id, normalized)
+);
 CREATE TABLE factor (
     id TEXT PRIMARY KEY,
     account_id TEXT NOT NULL REFERENCES account (id),
@@ -98,28 +107,50 @@ CREATE TABLE logout_failure (
     failed_at BIGINT NOT NULL,
     cause TEXT NOT NULL
 );
+CREATE TABLE mail (
+    id TEXT PRIMARY KEY,
+    content BYTEA NOT NULL,
+    attempts BIGINT NOT NULL,
+    cause TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
 CREATE TABLE migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL);
-INSERT INTO "migration" VALUES(1,'6576da56634c0fad9e5455d25d46f1b5eda6a02eb9a250db00fc94ac830a9789',1795810004108328);
-INSERT INTO "migration" VALUES(2,'a590c3a8239ccbfda439b56aa3616ed78c2ef4c691fd30763a4cff36dbaadfff',1795810004112118);
-INSERT INTO "migration" VALUES(3,'520dd4f5daff75ee4718b94b1fde122b2771de0abcc13446fc1c8f60807fe93a',1795810004113263);
-INSERT INTO "migration" VALUES(4,'b081d3a49bbba7a368730a1beb73a64134777695a1e3ace89d48c0f863f22ce8',1795810004113309);
-INSERT INTO "migration" VALUES(5,'43f579572fe95ac2873c45a1fbca86df57b0f0902b08166ab03d817a656449b4',1795810004113367);
-INSERT INTO "migration" VALUES(6,'850942523a3fc5c0f755536a9c73e77e8bc3be254727f69e22d0bf921f4ee645',1795810004113628);
-INSERT INTO "migration" VALUES(7,'dffa33ddc0abc8009eb09d7bd976af87e229b96268813082417da385364a6c04',1795810004114184);
-INSERT INTO "migration" VALUES(8,'7f4998f1a2fd172048a3c1bd48ec0866fa6af37164ff3f50a7605fb401737d5a',1795810004114529);
-INSERT INTO "migration" VALUES(9,'4e1d68f8a0a4e1d3451aab2ce3fcea65c48c83b7a937cc71161508c43c440b5b',1795810004114650);
-INSERT INTO "migration" VALUES(10,'b3f86d64fcc6def9fc86b17e098547f00f7cd497c88b33b72067b68c87bf9631',1795810004114794);
-INSERT INTO "migration" VALUES(11,'1eaa63fa2d4012d9cec93d5714544968c7a0dd1cf222e47676cf83f2ba05a81b',1795810004115033);
-INSERT INTO "migration" VALUES(12,'4ee6ce3df46855a00cc5faef5a7e8b2c494a4ad1bf4954837db1d8f1a0fc9f60',1795810004115175);
-INSERT INTO "migration" VALUES(13,'38fa98168e52db174add395d40acabe598d6b75a2346c7c714a51d4004f6df94',1795810004119913);
-INSERT INTO "migration" VALUES(14,'f8101b6ddfef6dbea893666aef37a6312b2d1be6724de9652cf482a87483d27f',1795810004120701);
-INSERT INTO "migration" VALUES(18,'25e806892e08dd24dfa8b9a24a60326b0f5875f483d25f401ae2e6a6c452e97f',1795810004128256);
+INSERT INTO "migration" VALUES(1,'6576da56634c0fad9e5455d25d46f1b5eda6a02eb9a250db00fc94ac830a9789',1795811785850789);
+INSERT INTO "migration" VALUES(2,'a590c3a8239ccbfda439b56aa3616ed78c2ef4c691fd30763a4cff36dbaadfff',1795811785860082);
+INSERT INTO "migration" VALUES(3,'520dd4f5daff75ee4718b94b1fde122b2771de0abcc13446fc1c8f60807fe93a',1795811785861218);
+INSERT INTO "migration" VALUES(4,'b081d3a49bbba7a368730a1beb73a64134777695a1e3ace89d48c0f863f22ce8',1795811785861262);
+INSERT INTO "migration" VALUES(5,'43f579572fe95ac2873c45a1fbca86df57b0f0902b08166ab03d817a656449b4',1795811785861318);
+INSERT INTO "migration" VALUES(6,'850942523a3fc5c0f755536a9c73e77e8bc3be254727f69e22d0bf921f4ee645',1795811785861578);
+INSERT INTO "migration" VALUES(7,'dffa33ddc0abc8009eb09d7bd976af87e229b96268813082417da385364a6c04',1795811785862131);
+INSERT INTO "migration" VALUES(8,'7f4998f1a2fd172048a3c1bd48ec0866fa6af37164ff3f50a7605fb401737d5a',1795811785862470);
+INSERT INTO "migration" VALUES(9,'4e1d68f8a0a4e1d3451aab2ce3fcea65c48c83b7a937cc71161508c43c440b5b',1795811785862589);
+INSERT INTO "migration" VALUES(10,'b3f86d64fcc6def9fc86b17e098547f00f7cd497c88b33b72067b68c87bf9631',1795811785862733);
+INSERT INTO "migration" VALUES(11,'1eaa63fa2d4012d9cec93d5714544968c7a0dd1cf222e47676cf83f2ba05a81b',1795811785862972);
+INSERT INTO "migration" VALUES(12,'4ee6ce3df46855a00cc5faef5a7e8b2c494a4ad1bf4954837db1d8f1a0fc9f60',1795811785863145);
+INSERT INTO "migration" VALUES(13,'38fa98168e52db174add395d40acabe598d6b75a2346c7c714a51d4004f6df94',1795811785871797);
+INSERT INTO "migration" VALUES(14,'f8101b6ddfef6dbea893666aef37a6312b2d1be6724de9652cf482a87483d27f',1795811785872498);
+INSERT INTO "migration" VALUES(15,'0dec59def9c807f593969b945632eb4396ea3de14b2d7217cc398f695a1c00ae',1795811785872920);
+INSERT INTO "migration" VALUES(16,'3c33781112ff57ab9dfef2c3ce99786ddebcb9b00ce1243cc7c5ae076bb40d9c',1795811785873636);
+INSERT INTO "migration" VALUES(17,'efb199de08bc53365a1705de8244f76f01a98a7794e1011cbeb78866ec96e7e9',1795811785873943);
+INSERT INTO "migration" VALUES(18,'25e806892e08dd24dfa8b9a24a60326b0f5875f483d25f401ae2e6a6c452e97f',1795811785884058);
+CREATE TABLE one_time_link (
+    secret_hash BYTEA PRIMARY KEY,
+    purpose TEXT NOT NULL,
+    account_id TEXT NOT NULL REFERENCES account (id),
+    address TEXT NOT NULL,
+    address_since BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT
+);
 CREATE TABLE pepper (
     id BIGINT PRIMARY KEY,
     encrypted_secret TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
-INSERT INTO "pepper" VALUES(1,'eyJhbGciOiJBMjU2S1ciLCJlbmMiOiJBMjU2R0NNIn0.TBh1syn5njntJNh40r75pWgvOWjuguNnkie8MDQfwlVcD0loFYf-Hw.DaS28DuNbH77yYDR.mFYh9-3E6Y5geZyMONvhDnC5KarFBv9gCzIJFgH67kg.c5uqb-73m9xR6YnrcoDJ4Q',1795810004148972);
+INSERT INTO "pepper" VALUES(1,'eyJhbGciOiJBMjU2S1ciLCJlbmMiOiJBMjU2R0NNIn0.fyFWKIBZyJUQCX1AsGS7l14OJumFOMKiu7HipXXT-Y3Qs1wr6jJAYw.5VTz5Zs1ouqK4PzT.ti9pOo1P_kXhgh7tdsKK3cGVT_E8pEKgJar9ImGVWCA.OetapHPV9fTnR12KVrziPA',1795811785913021);
 CREATE TABLE recovery_code (
     account_id TEXT NOT NULL REFERENCES account (id),
     code_hash BYTEA NOT NULL,
@@ -133,12 +164,21 @@ CREATE TABLE registration_token (
     uses BIGINT NOT NULL DEFAULT 0,
     most_uses BIGINT
 );
+CREATE TABLE remembered_browser (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL REFERENCES account (id),
+    secret_hash BYTEA NOT NULL UNIQUE,
+    user_agent TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    used_at BIGINT,
+    expires_at BIGINT NOT NULL
+);
 CREATE TABLE resource (
     audience TEXT PRIMARY KEY,
     metadata TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
-INSERT INTO "resource" VALUES('orders','{"scopes":[],"scope_claims":{},"claims":null,"signing_alg":null,"encryption_key":null,"encryption_enc":"A256GCM","unregistered_clients":false}',1795810004346044);
+INSERT INTO "resource" VALUES('orders','{"scopes":[],"scope_claims":{},"claims":null,"signing_alg":null,"encryption_key":null,"encryption_enc":"A256GCM","unregistered_clients":false}',1795811786108406);
 CREATE TABLE revocation (
     seq BIGINT PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -146,7 +186,7 @@ CREATE TABLE revocation (
     version BIGINT,
     expires_at BIGINT NOT NULL
 );
-INSERT INTO "revocation" VALUES(1,'sid','0tcdGw75bDp6Yrm85_B-kQ',NULL,1795810364383762);
+INSERT INTO "revocation" VALUES(1,'sid','73JfnWu4qIp3h_y8KVpzcw',NULL,1795812146141232);
 CREATE TABLE session (
     id TEXT PRIMARY KEY,
     secret_hash BYTEA NOT NULL UNIQUE,
@@ -159,16 +199,16 @@ CREATE TABLE session (
     expires_at BIGINT NOT NULL,
     ended_at BIGINT,
     ended_reason TEXT
-, user_agent TEXT NOT NULL DEFAULT '', address TEXT NOT NULL DEFAULT '', scope TEXT NOT NULL DEFAULT '', key_thumbprint TEXT NOT NULL DEFAULT '', login_id TEXT, authenticated_at BIGINT, logout_uri TEXT, logout_due_at BIGINT, parent_id TEXT, identity_issuer TEXT, amr TEXT NOT NULL DEFAULT 'pwd', identity_subject TEXT, identity_session TEXT);
-INSERT INTO "session" VALUES('0tcdGw75bDp6Yrm85_B-kQ',X'F12CBBF2089204C183889EF75D32CD3575DA13092B1EF69E2A9D663C22783581','Eq_xSFJPV1LtzndMOZv9Ug','carnet','default',0,1795810004369795,1795810004369795,1803586004369795,1795810004383762,'signed_out','','','','',NULL,1795810004369795,NULL,NULL,NULL,NULL,'pwd',NULL,NULL);
-INSERT INTO "session" VALUES('4C9PyhvP8Ut2qSVbBDn-ZQ',X'052DA504C2C165424ACB31178A5EE9C767CAD3B0C7650FB64D84950FE5E727B7','Eq_xSFJPV1LtzndMOZv9Ug','carnet','default',1,1795810004391621,1795810004395614,1803586004391621,NULL,NULL,'','','','',NULL,1795810004391621,NULL,NULL,NULL,NULL,'pwd',NULL,NULL);
+, user_agent TEXT NOT NULL DEFAULT '', address TEXT NOT NULL DEFAULT '', scope TEXT NOT NULL DEFAULT '', key_thumbprint TEXT NOT NULL DEFAULT '', login_id TEXT, authenticated_at BIGINT, logout_uri TEXT, logout_due_at BIGINT, parent_id TEXT, identity_issuer TEXT, amr TEXT NOT NULL DEFAULT 'pwd', pairwise_subject TEXT, identity_subject TEXT, identity_session TEXT);
+INSERT INTO "session" VALUES('73JfnWu4qIp3h_y8KVpzcw',X'B2EBBD03561CE51E8D56D7C5E138C1727F5EFE71D597CAC966C8C1940751F42B','eDLotky_8bTunksBL468Ow','carnet','default',0,1795811786136196,1795811786136196,1803587786136196,1795811786141232,'signed_out','','','','',NULL,1795811786136196,NULL,NULL,NULL,NULL,'pwd',NULL,NULL,NULL);
+INSERT INTO "session" VALUES('BoWoSsmSrjnY_tCqgV0Lrw',X'198071711BC74806F49670E0010275AB32FCC7EA9FFA94F51240EF1027B09ADA','eDLotky_8bTunksBL468Ow','carnet','default',1,1795811786151887,1795811786161550,1803587786151887,NULL,NULL,'','','','',NULL,1795811786151887,NULL,NULL,NULL,NULL,'pwd',NULL,NULL,NULL);
 CREATE TABLE signing_key (
     kid TEXT PRIMARY KEY,
     alg TEXT NOT NULL,
     encrypted_jwk TEXT NOT NULL,
     created_at BIGINT NOT NULL
 , signs_from BIGINT NOT NULL DEFAULT 0, retired_at BIGINT);
-INSERT INTO "signing_key" VALUES('UIPbofRy5osrJenZxFofqY3vpH5M1pkORj4eLw7YFpw','ES256','eyJhbGciOiJBMjU2S1ciLCJlbmMiOiJBMjU2R0NNIn0.pN2MlyQm90co9vUdC0cfxz2BZ72jUHtrrEHQxl9Ydz0XBZA3UMlNeA.D2u4Du6N7NdR_m0f.TsYt_5_gARy5TgngOX386fck9FNwVJLTJrqeMwposgQ3DqT0IanGTahRTDU_-sWhGXpMFGfYRJ_jGgCln-AN9TT8SwcpZmQFExI-xjVBAUgTxkezQwLa6Y58TKhqcWBEFPUd4M-7UjZx2-Zb5KHbyTNuUs1owHd2Ym62UPcV9SxoJ5Ze_vq-GvVwu0CgfYXKDkg5FzDcZZbTzmK2zrk8W_BItIr2AjQec8NPw8UTIu5o4WZuS_ZBeKHxKA25B1NMMfgos0eRzHW90pD62AEGGmc2_RbsvJEWW-tliDpNhYrMRYmUsHPz1F9czRJoQzDIIS5mD6vQTVYtryD1tSc.g98qZ_HR4IuDCecjLIZqUQ',1795810004156784,1795810004156269,NULL);
+INSERT INTO "signing_key" VALUES('MtTjHGeJKbSmAcTROkZPkRJHLSgrQnrKCPFdHVADA0k','ES256','eyJhbGciOiJBMjU2S1ciLCJlbmMiOiJBMjU2R0NNIn0.j4UgefDzo8P67tyu8_C-EEkb4-bHf5Y7J9IasXmpyqZh5GwN1ujIWQ.D4rqvGtGjKbfy8iq.mzkV0GLoJq3kOXQiR3TiZGJN0R-yaHRw7dHwVvvX3DurbOSXgoB08lboRFuksOwT_WpqelxXMkbTOi1EvED0ncs_I7BmSu792BuyLABLnwQHnjbzdT27hjfBCpqdBG0bShjVZTh9XNmEiG6hKhGZF06k1NlvLRhlp40ChFJUznvIo0Ei9ssD2f-MYaTxGEYdbu8VQ0xUYl-7t8jPqh1sDciC7kIGIdFd0oV0CYr-sQKQHLTULZALgYoso-DpIZ89Vnu8TEz5K1kC1Egwv9ci6-8mDLOoqewuFKIpssWx_hXTe-TbubplW67Uz-n-5beRSZeqyXpxmPQaCmDA__o.uDY0IV1Cd0h3yYiEp5Ls7g',1795811785928800,1795811785928281,NULL);
 CREATE TABLE spent (
     name BYTEA PRIMARY KEY,
     expires_at BIGINT NOT NULL
@@ -208,6 +248,16 @@ CREATE INDEX session_of_parent ON session (parent_id) WHERE parent_id IS NOT NUL
 CREATE INDEX device_code_expiry ON device_code (expires_at);
 CREATE INDEX account_identity_of_account ON account_identity (account_id);
 CREATE INDEX factor_account ON factor (account_id);
+CREATE UNIQUE INDEX email_address_proved ON email_address (normalized) WHERE verified_at IS NOT NULL;
+CREATE UNIQUE INDEX email_address_primary ON email_address (account_id) WHERE is_primary = 1;
+CREATE INDEX one_time_link_of_account ON one_time_link (account_id);
+CREATE INDEX one_time_link_expiry ON one_time_link (expires_at);
+CREATE INDEX mail_due ON mail (due_at);
+CREATE INDEX account_deletion ON account (delete_at) WHERE delete_at IS NOT NULL;
+CREATE INDEX audit_account ON audit (account_id, at) WHERE account_id IS NOT NULL;
+CREATE INDEX audit_actor ON audit (actor, at) WHERE actor IS NOT NULL;
+CREATE INDEX remembered_browser_account ON remembered_browser (account_id);
+CREATE INDEX remembered_browser_expiry ON remembered_browser (expires_at);
 CREATE INDEX session_of_identity ON session (identity_issuer, identity_subject)
 WHERE identity_subject IS NOT NULL;
 COMMIT;
