@@ -1,12 +1,10 @@
 """The addresses of accounts: claimed by many, proved by one, signed in with, told to clients."""
 
 import pytest
-from tests.server.accounts.test_recovery import ALICE, Person, deliver
-from tests.server.accounts.test_recovery import inbox as inbox
-from tests.server.accounts.test_recovery import scene_of as scene_of
 from tests.server.conftest import PASSWORD
 from tests.server.inside import register
 from tests.server.mail.inbox import link_of
+from tests.server.mail.person import ALICE, Person, deliver, on_both_engines
 
 from carnet import inspect
 from carnet.server.accounts.account_record import AccountRefused
@@ -32,6 +30,7 @@ async def shown(person, account):
     return [(one.address, one.verified_at is not None, one.primary) for one in found]
 
 
+@on_both_engines
 def test_an_address_counts_once_its_link_was_used(scene_of, inbox):
     async def scene(person, account):
         await signed_in(person)
@@ -55,6 +54,7 @@ def test_an_address_counts_once_its_link_was_used(scene_of, inbox):
     assert after == ([(ALICE, True, True), ("Second@Example.com", True, False)], "/me")
 
 
+@on_both_engines
 def test_nobody_keeps_the_owner_of_an_address_from_proving_it(scene_of, inbox):
     async def scene(person, account):
         service = person.service
@@ -132,6 +132,7 @@ def test_all_names_of_an_account_have_the_attempts_of_one(scene_of):
     assert scene_of(scene) == [401] * 8 + [429] * 4
 
 
+@on_both_engines
 def test_clients_are_told_the_address_that_was_proved(scene_of):
     async def scene(person, account):
         service = person.service
@@ -166,6 +167,7 @@ def test_without_one_the_claims_of_the_operator_count_as_before(play):
     assert {name: told[name] for name in claims} == claims
 
 
+@on_both_engines
 def test_another_main_address_is_told_from_then_on_and_both_hear_of_it(scene_of, inbox):
     async def scene(person, account):
         await person.service.addresses.add_verified(account.id, BOB, OPERATOR)

@@ -3,13 +3,11 @@
 import re
 
 import pytest
-from tests.server.accounts.test_recovery import ALICE, deliver
-from tests.server.accounts.test_recovery import inbox as inbox
-from tests.server.accounts.test_recovery import scene_of as scene_of
 from tests.server.factors.test_factors import SECRET, code_at
 from tests.server.flows import hidden
 from tests.server.inside import register
 from tests.server.mail.inbox import text_of
+from tests.server.mail.person import ALICE, deliver
 
 from carnet import inspect
 from carnet.errors import ConfigurationError

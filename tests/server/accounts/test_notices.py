@@ -1,13 +1,11 @@
 """Notices: what people hear of by mail, once, in the transaction of what has happened."""
 
 import pytest
-from tests.server.accounts.test_recovery import ALICE, deliver
-from tests.server.accounts.test_recovery import inbox as inbox
-from tests.server.accounts.test_recovery import scene_of as scene_of
 from tests.server.conftest import PASSWORD
 from tests.server.factors.test_factors import SECRET, code_at
 from tests.server.inside import Inside
 from tests.server.mail.inbox import text_of
+from tests.server.mail.person import ALICE, deliver
 
 from carnet.server.audit import OPERATOR
 from carnet.server.store import StoreUnavailable

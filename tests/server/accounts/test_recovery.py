@@ -10,7 +10,8 @@ from tests.server.conftest import PASSWORD
 from tests.server.factors.test_factors import SECRET, code_at
 from tests.server.flows import hidden
 from tests.server.inside import Inside
-from tests.server.mail.inbox import Inbox, link_of, text_of
+from tests.server.mail.inbox import link_of, text_of
+from tests.server.mail.person import ALICE, NEW, Person, deliver, on_both_engines
 
 from carnet.server.accounts.account_record import AccountRefused
 from carnet.server.accounts.one_time_links import BY_HAND, LIFETIMES, LinkRefused
@@ -18,73 +19,7 @@ from carnet.server.accounts.throttle import MAILS_HERE, MAILS_TO
 from carnet.server.audit import OPERATOR, newest
 from carnet.server.sessions.sessions import FIRST_PARTY, NewSession
 
-NEW = "paper-boat-harbour"
-ALICE = "alice@example.com"
 EVIL = "mallory@evil.example"
-
-
-@pytest.fixture
-def inbox():
-    return Inbox()
-
-
-@pytest.fixture
-def scene_of(play, inbox):
-    """Run a scene with alice, who has proved an address, and a mail server that listens."""
-
-    def run(scene, **settings):
-        async def opened(service, clock):
-            account = await service.accounts.create("alice", PASSWORD)
-            await service.addresses.add_verified(account.id, ALICE, OPERATOR)
-            async with inbox.open():
-                await deliver(service)
-                inbox.envelopes.clear()
-                return await scene(Person(service, clock, inbox), account)
-
-        return play(opened, **{**inbox.settings, **settings})
-
-    return run
-
-
-async def deliver(service):
-    task = service.background.tasks["mail"]
-    await task.attempt()
-    assert task.failing is None
-
-
-class Person(Inside):
-    """Somebody with a browser who reads the mails."""
-
-    def __init__(self, service, clock, inbox):
-        super().__init__(service)
-        self.clock = clock
-        self.inbox = inbox
-
-    async def forget(self, name="alice"):
-        answer = await self.client.post("/forgot-password", data={"username": name})
-        await deliver(self.service)
-        return answer
-
-    async def reset_link(self, name="alice"):
-        await self.forget(name)
-        return link_of(self.inbox.mails[-1])
-
-    async def use(self, link, **form):
-        """Open a link, and press its button."""
-        page = await self.client.get(link)
-        if page.status_code != 200:
-            return page
-        form = {**hidden(page.text), **form}
-        return await self.client.post(urlsplit(link).path, data=form)
-
-    async def reset(self, link, password=NEW):
-        return await self.use(link, new_password=password)
-
-    async def signs_in(self, username="alice", password=NEW):
-        answer = await self.client.post(
-            "/sign-in", data={"username": username, "password": password, "continue": "/me"}
-        )
-        return answer.headers.get("location", "")
 
 
 async def begin(service, account):
@@ -105,6 +40,7 @@ def heading(answer):
     return html.unescape(re.search("<h1>(.*?)</h1>", answer.text)[1])
 
 
+@on_both_engines
 def test_a_forgotten_password_is_set_anew_and_every_session_ends(scene_of, inbox):
     async def scene(person, account):
         await begin(person.service, account)
@@ -140,6 +76,7 @@ def test_a_link_that_is_only_opened_is_still_good(scene_of):
     assert scene_of(scene) == 303
 
 
+@on_both_engines
 def test_a_link_does_what_it_is_for_once(scene_of):
     async def scene(person, account):
         link = await person.reset_link()
@@ -190,6 +127,7 @@ def test_a_link_is_good_for_its_purpose_alone(scene_of, purpose):
     assert scene_of(scene) == (404, 404, "/me")
 
 
+@on_both_engines
 def test_another_password_ends_all_links(scene_of, inbox):
     async def scene(person, account):
         await person.forget()
@@ -347,6 +285,7 @@ def test_an_administrator_s_link_works_without_mail_for_a_day(play):
     assert (answer.status_code, where) == (303, "/me")
 
 
+@on_both_engines
 def test_an_invited_account_is_nobody_s_until_the_link_is_used(scene_of, inbox):
     async def scene(person, account):
         _, handed = await person.service.recovery.invite(
@@ -423,7 +362,11 @@ NOTICES = (
 )
 
 
-@pytest.mark.parametrize("subject", [NOTICES[0], NOTICES[3]])
+@pytest.mark.parametrize(
+    ("engine", "subject"),
+    [("sqlite", NOTICES[0]), ("postgres", NOTICES[3])],
+    indirect=["engine"],
+)
 def test_an_account_that_was_taken_is_taken_back_by_any_of_its_notices(scene_of, inbox, subject):
     async def scene(person, account):
         thief = await hijack(person, account)
