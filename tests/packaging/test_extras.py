@@ -199,7 +199,8 @@ def test_the_modules_of_an_extra_need_nothing_else(names, python, extra):
 
 
 @pytest.mark.parametrize(
-    "extra", [extra for extra in MODULES if extra not in ("postgres", "otel", "bcrypt", "gate", "testing")]
+    "extra",
+    [extra for extra in MODULES if extra not in ("postgres", "otel", "bcrypt", "gate", "testing")],
 )
 def test_an_adapter_without_its_framework_names_the_extra(python, extra):
     done = python("-c", f"import {MODULES[extra][0]}", extras=[])
