@@ -59,7 +59,7 @@ def test_what_is_found_is_shown_counted_and_written(server, tmp_path):
     done = call(server.url, *client, "--verbose", "--junit", str(junit))
     assert done.exit_code == 0, done.output
     assert "found: nothing" in done.output
-    assert "ok      discovery.issuer  The metadata name the issuer" in done.output
+    assert "ok      discovery.issuer  The metadata names the issuer" in done.output
     assert "it needs somebody who signs in: --sign-in" in done.output
     assert server.secret.read_text().strip() not in done.output
     cases = ET.parse(junit).findall(".//testcase")
@@ -67,7 +67,7 @@ def test_what_is_found_is_shown_counted_and_written(server, tmp_path):
     assert not ET.parse(junit).findall(".//failure")
 
 
-def test_a_finding_of_the_chosen_severity_ends_with_one(server):
+def test_a_finding_of_the_chosen_severity_ends_with_one(server, tmp_path):
     # The same service, by a name that is not its own.
     other = server.url.replace("127.0.0.1", "localhost")
     done = call(other, "--only", "discovery.issuer")
@@ -75,9 +75,13 @@ def test_a_finding_of_the_chosen_severity_ends_with_one(server):
     assert "must    discovery.issuer" in done.output
     assert "RFC 8414 section 3.3" in done.output
     assert "'http://localhost" in done.output
-    done = call(other, "--only", "discovery.issuer", "--json")
+    junit = tmp_path / "conform.xml"
+    done = call(other, "--only", "discovery.issuer", "--json", "--junit", str(junit))
     said = json.loads(done.output)
     assert (done.exit_code, said["summary"]["must"]) == (1, 2)
+    [failure] = ET.parse(junit).findall("testsuite[@failures='1']/testcase/failure")
+    assert failure.get("type") == "must"
+    assert "expected: 'http://localhost" in failure.get("message")
     assert said["findings"][0]["id"] == "discovery.issuer"
     assert call(server.url, "--only", "discovery", "--fail-on", "note").exit_code == 0
 
@@ -149,7 +153,7 @@ def test_wrong_use_is_told(arguments, text):
 def test_an_issuer_that_is_not_there_ends_with_two(carnet):
     done = carnet("conform", "http://127.0.0.1:1")
     assert done.returncode == 2
-    assert done.stderr.startswith("carnet: there are no metadata: http://127.0.0.1:1/")
+    assert done.stderr.startswith("carnet: there is no metadata: http://127.0.0.1:1/")
 
 
 def test_a_client_that_the_issuer_does_not_take_is_told_before_anything_else(server, tmp_path):

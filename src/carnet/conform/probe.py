@@ -100,7 +100,7 @@ class Probe:
         """Read the metadata, and find out how the client proves itself.
 
         Raises:
-            ConfigurationError: if there are no metadata, or the client is not known.
+            ConfigurationError: if there is no metadata, or the client is not known.
         """
         reasons = []
         for address in metadata_addresses(self.issuer):
@@ -115,7 +115,7 @@ class Probe:
             else:
                 reasons.append(f"{address} answered {reply.told}")
         if not self.documents:
-            raise ConfigurationError(f"there are no metadata: {'; '.join(reasons)}")
+            raise ConfigurationError(f"there is no metadata: {'; '.join(reasons)}")
         await self.find_way()
 
     def names(self, endpoint: str) -> bool:
@@ -126,10 +126,10 @@ class Probe:
         """Give the address of an endpoint.
 
         Raises:
-            NotApplicable: if the metadata name none.
+            NotApplicable: if the metadata names none.
         """
         if not self.names(name):
-            raise NotApplicable(f"the metadata name no {name}")
+            raise NotApplicable(f"the metadata names no {name}")
         return str(self.metadata[name])
 
     def listed(self, name: str) -> list[str]:
@@ -288,7 +288,7 @@ class Probe:
         """
         names = self.listed("dpop_signing_alg_values_supported")
         if not names:
-            raise NotApplicable("the metadata name no dpop_signing_alg_values_supported")
+            raise NotApplicable("the metadata names no dpop_signing_alg_values_supported")
 
         async def make() -> Prover:
             return Prover.make(names)

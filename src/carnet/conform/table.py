@@ -16,6 +16,7 @@ from carnet.conform.checks import (
     pushed,
     redirects,
     registration,
+    signed_in,
     token_endpoint,
     tokens,
     transport,
@@ -39,5 +40,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *assertions.CHECKS,
     *dpop.CHECKS,
     *code_flow.CHECKS,
+    *signed_in.CHECKS,
+    *code_flow.SPOILING,
     *registration.LAST,
 )

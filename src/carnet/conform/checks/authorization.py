@@ -157,14 +157,14 @@ async def state(probe: Probe) -> AsyncIterator[Seen]:
 async def issuer(probe: Probe) -> AsyncIterator[Seen]:
     """Compare the issuer that an error names."""
     if probe.metadata.get("authorization_response_iss_parameter_supported") is not True:
-        raise NotApplicable("the metadata do not say that answers name the issuer")
+        raise NotApplicable("the metadata does not say that answers name the issuer")
     landing = await probe.authorize()
     _at_client(probe, landing)
     if landing.answer.get("iss") != probe.metadata.get("issuer"):
         yield Seen(
             f"an error names {landing.answer.get('iss', 'no issuer')}",
             "iss with the issuer's name, in errors as well",
-            "add iss to every answer, as the metadata say",
+            "add iss to every answer, as the metadata says",
         )
 
 

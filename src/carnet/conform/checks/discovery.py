@@ -261,11 +261,11 @@ _OIDC: Final = "OpenID Connect Discovery 1.0"
 
 CHECKS: Final = (
     Check(
-        "discovery.issuer", "The metadata name the issuer", _8414, "3.3", "must", "nothing", issuer
+        "discovery.issuer", "The metadata names the issuer", _8414, "3.3", "must", "nothing", issuer
     ),
     Check("discovery.name", "The name is an https address", _8414, "2", "must", "nothing", name),
     Check(
-        *("discovery.media_type", "The metadata are served as JSON", _8414, "3.2"),
+        *("discovery.media_type", "The metadata is served as JSON", _8414, "3.2"),
         *("must", "nothing", media_type),
     ),
     Check(
