@@ -53,8 +53,8 @@ INVARIANTS: Final = {
     "not disabled, and the browser's session that it belongs to lives",
     ALL_END: "after 'sign out everywhere', a disabling or a new password, no session lives that "
     "was there before, but the one that is kept",
-    RESET_WINS: "a password that was changed by its owner at the same moment does not undo an "
-    "operator's, nor does it come from a session that has ended",
+    RESET_WINS: "a password that was changed by its owner at the same moment does not undo another "
+    "change, nor does it come from a session that has ended",
     NO_GAPS: "each entry has the number after the one before",
     ONCE: "it begins one session, and a second use ends it",
     NEWEST: "a refresh brings at least the account's version of the moment at which it was asked",
@@ -122,7 +122,7 @@ class Facts:
         self._successors: dict[tuple[str, int], str] = {}
         self._of_task: dict[Any, dict[str, Any]] = {}
         self._presented_codes: dict[bytes, int] = {}
-        self._resets: dict[str, int] = {}
+        self._passwords: dict[str, int] = {}
 
     def of_task(self, **what: Any) -> None:
         """Remember what the piece of work that runs now is about."""
@@ -214,10 +214,10 @@ class Facts:
             self._password_changed(key, task)
 
     def _password_changed(self, key: str, task: dict[str, Any]) -> None:
+        before, self._passwords[key] = self._passwords.get(key, 0), self._version()
         if "resets" in task:
-            self._resets[key] = self._version()
             return
-        if task.get("since", 0) < self._resets.get(key, 0):
+        if task.get("since", 0) < before:
             self.violate(RESET_WINS, "the owner's password, asked for before it, came after it")
         asking = self.session(task["changes"][1]) if "changes" in task else None
         if asking is None or asking["ended_at"] is not None:

@@ -109,7 +109,14 @@ MUTANTS: Final = (
         "        if token.generation == row.generation:\n            if not",
     ),
     Mutant("healing wakes an ended session", "HEAL", " AND ended_at IS NULL", ""),
-    Mutant("healing goes back", "HEAL", "generation < $1", "generation <> $1 + 100"),
+    Mutant(
+        "healing goes back",
+        "HEAL",
+        "generation < $1",
+        "generation <> $1 + 100",
+        survives="it takes a failover, two tabs, and a thief who copies and uses the token that one "
+        "of them has healed before the other one is through: no seed so far has all of it",
+    ),
     Mutant(
         "healing that comes too late is not looked at again",
         SESSIONS,

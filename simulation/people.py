@@ -14,6 +14,7 @@ from simulation.process import Process
 from simulation.world import World
 
 MOST_DEVICES: Final = 5
+"""How many people sign in to; each history draws its own number up to it."""
 
 
 class Device:
@@ -101,6 +102,7 @@ class People:
 
     def begin(self) -> None:
         """Begin with one verifier and one person's sign-in."""
+        self._most_devices = 1 + self.world.choices.draw(MOST_DEVICES)
         self.actions, self.faults = self.world.choices.weighted(SUBJECTS)
         self.world.facts.verifiers.append(Verifier(self.world, "the verifier"))
         self._start(People.sign_in_browser if self.actions is GRANTS else People.sign_in)
@@ -128,7 +130,7 @@ class People:
         return self.world.choices.one_of(found) if found else None
 
     def sign_in(self, client_id: str = FIRST_PARTY) -> Any:
-        if len(self.devices) >= MOST_DEVICES:
+        if len(self.devices) >= self._most_devices:
             return None
         owner = self.world.choices.one_of(NAMES)
         self._numbers += 1
@@ -427,7 +429,16 @@ ACCOUNTS: Final = (
     (5, People.end_all),
     (2, People.set_roles),
     (3, People.end),
+    (3, People.sign_out),
     (3, People.refresh),
+)
+PASSWORDS: Final = (
+    (8, People.change_password),
+    (4, People.set_password),
+    (4, People.end),
+    (4, People.sign_out),
+    (3, People.sign_in),
+    (1, People.refresh),
 )
 FOLLOWED: Final = (
     (8, People.poll),
@@ -439,13 +450,20 @@ FOLLOWED: Final = (
 )
 FAULTS: Final = ((3, cut), (3, kill), (2, fail_over), (2, step_clock))
 FAILOVERS: Final = ((6, fail_over), (1, cut), (1, kill))
-ROTATIONS: Final = ((9, People.refresh), (5, People.refresh_in_tabs), (2, People.end))
+ROTATIONS: Final = (
+    (9, People.refresh),
+    (5, People.refresh_in_tabs),
+    (2, People.end),
+    (2, People.steal),
+    (3, People.refresh_stolen),
+)
 
 SUBJECTS: Final = (
     (3, (ALL, FAULTS)),
     (3, (THEFT, FAULTS)),
     (3, (GRANTS, FAULTS)),
     (3, (ACCOUNTS, FAULTS)),
+    (2, (PASSWORDS, FAULTS)),
     (2, (FOLLOWED, FAULTS)),
     (3, (ROTATIONS, FAILOVERS)),
 )

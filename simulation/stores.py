@@ -54,7 +54,7 @@ class Connection:
             self._database.roll_back(self._transaction)
 
     async def fetch(self, sql: str, *values: Any, timeout: float | None = None) -> Rows:  # noqa: ASYNC109 - asyncpg's
-        answered = await self._arrives(sql)
+        fate = await self._arrives(sql)
         if self._transaction is not None:
             rows = await self._run(self._transaction, sql, values)
         elif sql.lstrip().startswith("SELECT"):
@@ -68,11 +68,11 @@ class Connection:
             finally:
                 self._database.roll_back(transaction)
                 self._transaction = None
-        self._answer(answered)
+        await self._answer(fate)
         return rows
 
     async def fetchmany(self, sql: str, members: list[tuple[Any, ...]]) -> list[_Record]:
-        answered = await self._arrives(sql)
+        fate = await self._arrives(sql)
         transaction = self._transaction = self._database.begin()
         try:
             rows = []
@@ -82,7 +82,7 @@ class Connection:
         finally:
             self._database.roll_back(transaction)
             self._transaction = None
-        self._answer(answered)
+        await self._answer(fate)
         return [_Record(row) for row in rows]
 
     async def execute(self, sql: str) -> None:
@@ -92,32 +92,34 @@ class Connection:
                 await self._arrives(sql)
                 self._undo()
             return
-        answered = await self._arrives(sql)
+        fate = await self._arrives(sql)
         if sql == "COMMIT":
             assert self._transaction is not None
             self._database.commit(self._transaction)
             self._transaction = None
         else:
             self._transaction = self._database.begin()
-        self._answer(answered)
+        await self._answer(fate)
 
     def _undo(self) -> None:
         if self._transaction is not None:
             self._database.roll_back(self._transaction)
             self._transaction = None
 
-    async def _arrives(self, sql: str) -> bool:
-        """Wait until a statement is at the database; tell whether its answer will come back."""
+    async def _arrives(self, sql: str) -> str:
+        """Wait until a statement is at the database; tell what will become of its answer."""
         if self._is_lost:
             raise asyncpg.InterfaceError("the connection is closed")
         fate = await self._process.statement(sql)
         if self._is_lost or fate == "lost":
             self.terminate()
             raise ConnectionResetError("the connection was lost")
-        return fate != "answer lost"
+        return fate
 
-    def _answer(self, answered: bool) -> None:
-        if not answered or self._is_lost:
+    async def _answer(self, fate: str) -> None:
+        if fate == "slow":
+            await self._process.pause("an answer of the database")
+        if fate == "answer lost" or self._is_lost:
             self.terminate()
             raise ConnectionResetError("the connection was lost")
 

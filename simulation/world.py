@@ -63,13 +63,13 @@ class _Point:
 
 # What may become of what waits, in so many draws; the first is what should.
 FATES: Final = {
-    "statement": ((58, "goes on"), (1, "lost"), (1, "answer lost")),
+    "statement": ((50, "goes on"), (8, "slow"), (1, "lost"), (1, "answer lost")),
     "request": ((27, "goes on"), (1, "lost"), (2, "doubled")),
     "answer": ((28, "goes on"), (2, "lost")),
     "event": ((29, "goes on"), (1, "lost")),
     "pause": ((1, "goes on"),),
 }
-SMALL: Final = (0.01, 0.3, 2.0)
+SMALL: Final = (0.01, 0.5, 2.5)
 LARGE: Final = (8.0, 31.0, 90.0, 400.0, 1100.0)
 
 
