@@ -35,7 +35,9 @@ READING = {
     "resource list": ("--json",),
     "serve": ("--check",),
     "session list": ("alice",),
+    "user export": ("--all",),
     "user factors": ("alice",),
+    "user import": ("users.csv", "--dry-run"),
     "user list": ("--json",),
 }
 WRITING = {
@@ -61,10 +63,13 @@ WRITING = {
     "session end",
     "user add",
     "user claims",
+    "user delete",
     "user disable",
     "user enable",
+    "user import",
     "user link",
     "user password",
+    "user remove-factor",
     "user reset-factors",
     "user roles",
     "user unlink",
@@ -91,6 +96,7 @@ def run(tmp_path, monkeypatch, capsys):
     def run_one(command, *flags):
         monkeypatch.chdir(tmp_path)
         Path("clients.toml").touch()
+        Path("users.csv").write_text("username\n")
         words = (*command.split(), *READING[command], *flags)
         monkeypatch.setattr(sys, "argv", ["carnet", *words])
         with pytest.raises(SystemExit) as ended:
