@@ -36,7 +36,9 @@ READING = {
     "serve": ("--check",),
     "session list": ("alice",),
     "user email list": ("alice",),
+    "user export": ("--all",),
     "user factors": ("alice",),
+    "user import": ("users.csv", "--dry-run"),
     "user list": ("--json",),
 }
 WRITING = {
@@ -62,14 +64,17 @@ WRITING = {
     "session end",
     "user add",
     "user claims",
+    "user delete",
     "user disable",
     "user email add",
     "user email remove",
     "user enable",
+    "user import",
     "user invite",
     "user link",
     "user password",
     "user recover",
+    "user remove-factor",
     "user reset-factors",
     "user reset-link",
     "user roles",
@@ -97,6 +102,7 @@ def run(tmp_path, monkeypatch, capsys):
     def run_one(command, *flags):
         monkeypatch.chdir(tmp_path)
         Path("clients.toml").touch()
+        Path("users.csv").write_text("username\n")
         words = (*command.split(), *READING[command], *flags)
         monkeypatch.setattr(sys, "argv", ["carnet", *words])
         with pytest.raises(SystemExit) as ended:
