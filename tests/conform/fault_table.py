@@ -52,7 +52,7 @@ from tests.conform.faults import (
     with_key,
     without,
 )
-from tests.server.asgi import CALLBACK
+from tests.server.asgi import CALLBACK, ISSUER
 
 from carnet.conform.checks.authorization import ELSEWHERE
 
@@ -82,6 +82,12 @@ def rows(clients):
             "plain http",
             None,
             members(token_endpoint="http://auth.example.com/token"),
+            {"discovery.endpoints"},
+        ),
+        (
+            "a fragment",
+            None,
+            members(token_endpoint=f"{ISSUER}/token#x"),
             {"discovery.endpoints"},
         ),
         ("PKCE unsaid", None, members(code_challenge_methods_supported=None), {"discovery.pkce"}),
@@ -359,6 +365,12 @@ def rows(clients):
             answering("/logout", 405, only=lambda asked: asked.method == "POST"),
             {"logout.methods"},
         ),
+        (
+            "logout by POST",
+            None,
+            answering("/logout", 405, only=lambda asked: asked.method == "GET"),
+            {"logout.methods"},
+        ),
         ("a framed logout", None, framed("/logout"), {"logout.frames"}),
         ("tells anybody", None, answering("/userinfo", 200, {"sub": "x"}), {"userinfo.anonymous"}),
         ("no scheme", None, headed("/userinfo", www_authenticate=None), {"userinfo.anonymous"}),
@@ -463,6 +475,18 @@ def rows(clients):
                 f"assertion.{name}"
                 for name in ("audience", "expired", "endless", "subject", "signature", "replay")
             },
+        ),
+        (
+            "another client",
+            "secret",
+            forged("access_token", client_id="x"),
+            {"tokens.signature", "tokens.claims"},
+        ),
+        (
+            "bound to another key",
+            "secret",
+            forged("access_token", cnf={"jkt": "x"}),
+            {"dpop.bound"},
         ),
         (
             "not bound",

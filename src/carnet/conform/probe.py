@@ -17,6 +17,7 @@ from carnet.verifier.token_endpoint import Client
 
 __all__ = ["NO_CLIENT", "SILENT", "KnownClient", "NotApplicable", "Probe"]
 
+OF_PEOPLE: Final = frozenset(("openid", "offline_access", "profile", "email", "address", "phone"))
 NO_CLIENT: Final = "carnet-conform-no-such-client"
 SILENT: Final = frozenset(
     ("login_required", "interaction_required", "consent_required", "account_selection_required")
@@ -327,8 +328,4 @@ class Probe:
 
 def _own(scope: str | None) -> str | None:
     """Give what of a scope a client can have for itself."""
-    return scope and " ".join(
-        name
-        for name in scope.split()
-        if name not in ("openid", "offline_access", "profile", "email")
-    )
+    return scope and " ".join(name for name in scope.split() if name not in OF_PEOPLE)
