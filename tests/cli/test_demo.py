@@ -12,6 +12,8 @@ import pytest
 from tests import processes
 from tests.ports import free_ports, is_free
 
+from carnet import inspect
+
 
 def test_every_step_of_the_walk_goes_as_told_twice_on_the_same_data(carnet, tmp_path):
     port = free_ports(3)
@@ -69,6 +71,8 @@ def test_after_the_walk_all_keeps_running_and_what_it_says_to_try_works(running)
             f"http://127.0.0.1:{port + 1}/orders", headers={"Authorization": f"Bearer {token}"}
         )
     assert orders.status_code == 200
+    assert all(f"127.0.0.1:{port}{page} " in told for page in ("/me", "/admin", "/debugger"))
+    assert "carnet:admin" in inspect(token).claims["roles"]
     commands = told[told.index("TOKEN=") :]
     shell = processes.run(["sh", "-c", commands], capture_output=True, text=True)
     assert "200 OK" in shell.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -208,3 +209,51 @@ def test_the_typescript_client_calls_a_tool(over_stdio, ada, node, root):
             process.kill()
     assert said, problems
     assert json.loads(said) == {"text": "1", "refreshes": True}
+
+
+# One that is somewhere else can be tried by this variable.
+INSPECTOR = os.environ.get("MCP_INSPECTOR", HERE.parent / "node" / "node_modules")
+INSPECTOR_CLI = "@modelcontextprotocol/inspector/clients/cli/build/index.js"
+
+
+def test_the_inspector_signs_in_and_calls_a_tool(over_stdio, ada, node, tmp_path):
+    program = Path(INSPECTOR) / INSPECTOR_CLI
+    if not program.is_file():
+        pytest.skip("@modelcontextprotocol/inspector is not installed: IT WAS NOT TRIED")
+    process = processes.start(
+        [
+            *(node, str(program), "--server-url", over_stdio.url, "--transport", "http"),
+            *("--callback-url", f"http://127.0.0.1:{free_ports(1)}/oauth/callback"),
+            *("--method", "tools/call", "--tool-name", "remember", "--tool-arg", "note=milk"),
+            *("--format", "json"),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "HOME": str(tmp_path),
+            "MCP_INSPECTOR_SECRET_STORE": "memory",
+            # Without a terminal it asks nobody but by a browser, whose address it also tells.
+            "MCP_AUTO_OPEN_ENABLED": "true",
+            "BROWSER": "true",
+            "DISPLAY": "",
+            "WAYLAND_DISPLAY": "",
+            "XDG_CURRENT_DESKTOP": "",
+        },
+    )
+    told = []
+    with process:
+        try:
+            for line in process.stderr:
+                told.append(line)
+                if address := re.search(r"http://\S+/authorize\?\S+", line):
+                    httpx.get(ada.let_in(address[0]), trust_env=False, timeout=60)
+                    break
+            said, problems = process.communicate(timeout=processes.PATIENCE)
+        finally:
+            process.kill()
+    assert said, [*told, problems]
+    assert '"text":"1"' in said.replace(" ", "")
+    assert any("Inspector" in page for page in ada.seen)

@@ -75,7 +75,7 @@ WITH_SERVER = (
         "migrate",
     ),
     *("apply", "backup", "registration_token", "mcp", "processes", "serving"),
-    *("client_options", "members", "running", "options", "revocations"),
+    *("client_options", "members", "running", "options", "passwords", "revocations"),
 )
 
 

@@ -1,9 +1,11 @@
 """Tokens that a program has bound to a key of its own (RFC 9449): what leaves, and what is kept."""
 
+import asyncio
 import json
 import time
 
 import httpx
+import httpx2
 import pytest
 from mcp.client.auth import OAuthFlowError
 from starlette.requests import Request
@@ -28,6 +30,7 @@ from carnet.errors import ConfigurationError, GrantRefused, IssuerUnavailable
 from carnet.jwt.dpop import ALGORITHMS_ACCEPTED, read_proof
 from carnet.verifier import httpx_auth
 from carnet.verifier.agents import AuthorizationCodeAuth, ClientCredentialsAuth
+from carnet.verifier.bound_flow import BoundFlow
 from carnet.verifier.prover import Prover
 
 ALL = [by_httpx, by_httpx_in_a_loop, by_httpx2, by_httpx2_in_a_loop]
@@ -99,7 +102,8 @@ class BoundPlace(Place):
                     {"error": "use_dpop_nonce"}, 400, {"DPoP-Nonce": self.nonces["token"]}
                 )
             told = dict(self.asked).get("authorize", {}).get("dpop_jkt")
-            bound_to = self.keys.get(given.get("refresh_token"), told)
+            begun = self.keys.get(given.get("refresh_token"))
+            bound_to = told if given["grant_type"] == "authorization_code" else begun
             if bound_to is not None and proof.thumbprint != bound_to:
                 return JSONResponse({"error": "invalid_grant"}, 400)
         answer = await super().token(request)
@@ -283,7 +287,9 @@ def test_no_other_origin_is_sent_a_proof(place, store):
     assert len(place.proofs) == before
 
 
-def test_a_redirects_other_host_has_no_say_in_nonces_or_keys(place, store):
+@pytest.mark.parametrize("kind", ["a person's", "a service's"])
+def test_a_redirects_other_host_has_no_say_in_nonces_or_keys(place, store, kind):
+    place.sessions[None] = {"notes:read"}
     by_httpx(auth_of(place, store), place.url)
     seen = []
 
@@ -295,6 +301,13 @@ def test_a_redirects_other_host_has_no_say_in_nonces_or_keys(place, store):
         return httpx.Response(401, headers=headers)
 
     auth = auth_of(place, store)
+    if kind == "a service's":
+        auth = httpx_auth.ClientCredentialsAuth(
+            *(place.address, "nightly"),
+            client_secret="secret",
+            for_origins=[place.address],
+            dpop_key=Key.generate("ES256"),
+        )
     with httpx.Client(
         auth=auth, transport=httpx.MockTransport(api), follow_redirects=True
     ) as client:
@@ -304,6 +317,40 @@ def test_a_redirects_other_host_has_no_say_in_nonces_or_keys(place, store):
     proofs = [read_proof([one.headers["dpop"]], "GET", place.url, time.time()) for one in seen]
     assert {proof.nonce for proof in proofs} == {None}
     assert "authorization" not in seen[1].headers
+
+
+@pytest.mark.parametrize("send", [by_httpx, by_httpx2])
+def test_a_request_that_is_sent_again_with_a_bearer_token_has_no_proof_any_more(place, store, send):
+    auth = auth_of(place, store)
+    send(auth, place.url)
+    place.good.clear()
+    place.sessions.clear()
+    place.challenge = place.challenge.replace("DPoP", "Bearer")
+    assert send(auth, place.url)[0].status_code == 200
+    assert place.count("proof without a bound token") == 0
+
+
+@pytest.mark.parametrize(("host", "asks"), [("api.example", True), ("other.example", False)])
+def test_only_the_api_itself_asks_for_bound_tokens(host, asks):
+    request = httpx2.Request("GET", "https://api.example/")
+    answer = httpx2.Response(
+        401,
+        headers={"WWW-Authenticate": "DPoP"},
+        request=httpx2.Request("GET", f"https://{host}/"),
+    )
+    binding = BoundFlow(demanded=False)
+
+    async def flow():
+        yield request
+
+    async def run():
+        driven = binding.through(flow(), request)
+        await anext(driven)
+        with pytest.raises(StopAsyncIteration):
+            await driven.asend(answer)
+
+    asyncio.run(run())
+    assert (binding.begin() is not None) is asks
 
 
 @pytest.mark.parametrize("send", ALL)
