@@ -80,6 +80,15 @@ def test_what_can_t_work_is_refused_at_the_start(given, told):
         read(**given)
 
 
+def test_what_the_how_tos_say_can_be_set_up(root, tmp_path):
+    file, found = tmp_path / "carnet.toml", set()
+    for page in sorted((root / "docs" / "how-to").glob("sign-in-with-*.md")):
+        for block in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+            file.write_text(block)
+            found.update(read_providers(load_settings(file, {}, {})))
+    assert found == {"google", "microsoft", "github", "keycloak", "company"}
+
+
 def test_two_providers_with_one_issuer_are_refused():
     given = ProviderSettings(client_id="x", issuer="https://idp.example")
     settings = Settings(issuer="https://auth.example", providers={"a": given, "b": given})
