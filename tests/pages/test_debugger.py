@@ -277,6 +277,7 @@ def test_a_link_is_made_only_on_request_and_holds_no_key(debugger):
     page.goto("about:blank")
     page.goto(link)
     page.locator("#verdict").get_by_text("key_not_found").wait_for()
+    page.get_by_text("This token came in a link").wait_for()
     assert page.url.endswith("/debugger")
     assert not any("#" in url or "eyJ" in url.partition("#")[0] for url in page.asked)
 
@@ -389,6 +390,16 @@ def test_what_is_copied_checks_the_token_as_the_page_does(debugger, service, tmp
     page.locator(".stamp.accepted").wait_for()
     for name in ("python", "carnet"):
         assert "1dfee8d8" in run(name, token)
+    # A terminal would take this for Ctrl-C, and what follows for a command.
+    page.locator("#token").fill(said(iss="https://a\x03\x9b'; touch stolen '"))
+    page.locator("#copy-carnet").get_by_text("a??").wait_for()
+    page.locator("#copy-python").get_by_text("a??").wait_for()
+    subprocess.run(
+        ["sh", "-c", page.locator("#copy-carnet").text_content()],
+        env={**tools, "TOKEN": token},
+        cwd=tmp_path,
+    )
+    assert not (tmp_path / "stolen").exists()
 
 
 def test_the_saved_page_works_without_a_network(service, browser, tmp_path):
@@ -439,3 +450,8 @@ def test_without_javascript_the_page_says_why_it_needs_it(visit):
     page = visit(java_script_enabled=False)
     page.goto("/debugger")
     assert "carnet inspect" in page.locator("noscript").inner_text()
+    for part in ("#token", "#payload", "#issuer"):
+        assert page.locator(part).count() == 1
+    assert not page.get_by_role("tablist").is_visible()
+    page.get_by_role("link", name="JSON Web Tokens explained").click()
+    page.get_by_role("heading", name="A token is a passport").wait_for()
