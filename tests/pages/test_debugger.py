@@ -333,6 +333,7 @@ def test_the_page_says_first_what_a_person_wants_to_know(debugger):
         page.locator("#examples").select_option(name)
         page.get_by_role("button", name="Load example").click()
         verdict.get_by_text(code, exact=True).wait_for()
+        assert (page.locator(".checks .unproved").count() > 0) == (code == "signature_invalid")
     for name in ("id", "access"):
         page.locator("#examples").select_option(name)
         page.get_by_role("button", name="Load example").click()
