@@ -420,7 +420,7 @@ def test_the_saved_page_works_without_a_network(service, browser, tmp_path):
     context.close()
 
 
-def test_the_tokens_of_the_explanation_are_alive(visit):
+def test_the_tokens_of_the_explanation_are_alive(visit, service):
     page = visit(viewport={"width": 360, "height": 780})
     page.goto("/debugger")
     page.get_by_role("link", name="JSON Web Tokens explained").click()
@@ -440,6 +440,13 @@ def test_the_tokens_of_the_explanation_are_alive(visit):
     stream.get_by_role("button", name="End the session").click()
     stream.locator("li").last.get_by_text("its session has ended").wait_for()
     assert stream.get_by_text("its session has ended").count() == 3
+    own = page.locator("[data-live=stream]")
+    own.get_by_role("button", name="Listen to this server").click()
+    own.get_by_text("snapshot: nothing new").wait_for()
+    service.sign_out(service.sign_in_to_api().json()["access_token"])
+    own.get_by_text("increment: [").wait_for()
+    own.get_by_role("button", name="Stop listening").click()
+    own.get_by_text("Not listening any more").wait_for()
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
