@@ -175,7 +175,8 @@ function stream(box) {
   let source = null;
   const hear = ({ type, data }) => {
     const { seq, entries } = decode(data).payload.value;
-    told.textContent = `Listening. The list has come to number ${seq}.`;
+    const heard = `Listening. The list has come to number ${seq}.`;
+    if (told.textContent !== heard) told.textContent = heard;
     const time = new Date().toLocaleTimeString();
     list.prepend(element("li", `${time} ${type}: ${entries.length === 0 ? "nothing new" : JSON.stringify(entries)}`));
     while (list.children.length > 5) list.lastChild.remove();
