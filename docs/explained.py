@@ -30,7 +30,9 @@ def render(text: str) -> str:
     html = html.replace('<a href="../debugger.md">', '<a href="{{ base }}/debugger">')
     html = re.sub(r'<a href="(?!\{)[^"]*">(.*?)</a>', r"\1", html)
     # A table of proofs is for those who doubt; the text goes on below it.
-    html = html.replace("<table>", "<details><summary>Where this is proved</summary>\n<table>")
+    html = html.replace(
+        "<table>", '<details><summary>Where this is proved</summary>\n<table class="stacked">'
+    )
     html = html.replace("</table>", "</table></details>")
     html = html.replace("<th>", '<th scope="col">')
     return html.replace("<pre>", '<pre tabindex="0">')

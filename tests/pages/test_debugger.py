@@ -277,6 +277,7 @@ def test_a_link_is_made_only_on_request_and_holds_no_key(debugger):
     page.goto("about:blank")
     page.goto(link)
     page.locator("#verdict").get_by_text("key_not_found").wait_for()
+    page.get_by_text("This token came in a link").wait_for()
     assert page.url.endswith("/debugger")
     assert not any("#" in url or "eyJ" in url.partition("#")[0] for url in page.asked)
 
@@ -332,6 +333,7 @@ def test_the_page_says_first_what_a_person_wants_to_know(debugger):
         page.locator("#examples").select_option(name)
         page.get_by_role("button", name="Load example").click()
         verdict.get_by_text(code, exact=True).wait_for()
+        assert (page.locator(".checks .unproved").count() > 0) == (code == "signature_invalid")
     for name in ("id", "access"):
         page.locator("#examples").select_option(name)
         page.get_by_role("button", name="Load example").click()
@@ -389,6 +391,16 @@ def test_what_is_copied_checks_the_token_as_the_page_does(debugger, service, tmp
     page.locator(".stamp.accepted").wait_for()
     for name in ("python", "carnet"):
         assert "1dfee8d8" in run(name, token)
+    # A terminal would take this for Ctrl-C, and what follows for a command.
+    page.locator("#token").fill(said(iss="https://a\x03\x9b'; touch stolen '"))
+    page.locator("#copy-carnet").get_by_text("a??").wait_for()
+    page.locator("#copy-python").get_by_text("a??").wait_for()
+    subprocess.run(
+        ["sh", "-c", page.locator("#copy-carnet").text_content()],
+        env={**tools, "TOKEN": token},
+        cwd=tmp_path,
+    )
+    assert not (tmp_path / "stolen").exists()
 
 
 def test_the_saved_page_works_without_a_network(service, browser, tmp_path):
@@ -408,7 +420,7 @@ def test_the_saved_page_works_without_a_network(service, browser, tmp_path):
     context.close()
 
 
-def test_the_tokens_of_the_explanation_are_alive(visit):
+def test_the_tokens_of_the_explanation_are_alive(visit, service):
     page = visit(viewport={"width": 360, "height": 780})
     page.goto("/debugger")
     page.get_by_role("link", name="JSON Web Tokens explained").click()
@@ -428,6 +440,13 @@ def test_the_tokens_of_the_explanation_are_alive(visit):
     stream.get_by_role("button", name="End the session").click()
     stream.locator("li").last.get_by_text("its session has ended").wait_for()
     assert stream.get_by_text("its session has ended").count() == 3
+    own = page.locator("[data-live=stream]")
+    own.get_by_role("button", name="Listen to this server").click()
+    own.get_by_text("snapshot: nothing new").wait_for()
+    service.sign_out(service.sign_in_to_api().json()["access_token"])
+    own.get_by_text("increment: [").wait_for()
+    own.get_by_role("button", name="Stop listening").click()
+    own.get_by_text("Not listening any more").wait_for()
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
@@ -439,3 +458,8 @@ def test_without_javascript_the_page_says_why_it_needs_it(visit):
     page = visit(java_script_enabled=False)
     page.goto("/debugger")
     assert "carnet inspect" in page.locator("noscript").inner_text()
+    for part in ("#token", "#payload", "#issuer"):
+        assert page.locator(part).count() == 1
+    assert not page.get_by_role("tablist").is_visible()
+    page.get_by_role("link", name="JSON Web Tokens explained").click()
+    page.get_by_role("heading", name="A token is a passport").wait_for()

@@ -66,7 +66,7 @@ def _saved_parts() -> SavedParts:
     modules = {
         f"debugger/{entry.name}": "data:text/javascript;base64," + _packed(entry.read_text("utf-8"))
         for entry in folder.iterdir()
-        if entry.name.endswith(".js")
+        if entry.name.endswith(".js") and entry.name != "explained.js"
     }
     import_map = msgspec.json.encode({"imports": modules}).decode()
     sheets = (static.joinpath("carnet.css"), folder.joinpath("debugger.css"))

@@ -20,7 +20,7 @@ const BY_CLAIM = {
   "claim_missing exp": "Issue the token with “exp”: a token without an end is never accepted.",
   "claim_missing aud": "Issue the token with “aud”, the name of the service that it is for.",
   "claim_missing iss": "Issue the token with “iss”, exactly as the service knows the issuer.",
-  "key_not_found alg": "Give a key below: without one no service can accept a token.",
+  "key_not_found alg": "Give the key: without one no service can accept a token.",
 };
 
 export function adviceFor({ code, claim, expected }) {

@@ -61,11 +61,15 @@ const NAMES = {
   role: ["the subject's role"],
 };
 
+// Where RFC 7516 says for an encrypted token what RFC 7515 says for a signed one.
+const ENCRYPTED = { alg: "4.1.1", jku: "4.1.4", jwk: "4.1.5", kid: "4.1.6", crit: "4.1.13" };
+
 const UNKNOWN = ["", undefined, undefined];
 
 // Give `{meaning, standard, address}`; `standard` is "" for a name of the issuer's own.
-export function nameOf(name) {
-  const [meaning, source, section] = Object.hasOwn(NAMES, name) ? NAMES[name] : UNKNOWN;
+export function nameOf(name, isEncrypted = false) {
+  const own = isEncrypted && Object.hasOwn(ENCRYPTED, name) ? [JWE, ENCRYPTED[name]] : [];
+  const [meaning, source, section] = Object.hasOwn(NAMES, name) ? [NAMES[name][0], ...own, ...NAMES[name].slice(1)] : UNKNOWN;
   if (source === undefined) return { meaning, standard: "", address: null };
   if (/^\d+$/.test(source)) {
     const address = `https://www.rfc-editor.org/rfc/rfc${source}#section-${section}`;

@@ -1,6 +1,9 @@
 // The same check elsewhere, to copy: Python, curl, `carnet verify`. The token stays out of the text,
 // and so out of files and of the shell's history: it is read from the environment, or a pipe.
 
+// What a token says may be an attack on a terminal, which obeys some characters that nobody sees.
+const plain = (names) => names && names.map((name) => name.replace(/\p{C}/gu, "?"));
+
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const python = (value) => (Array.isArray(value) && value.length === 1 ? JSON.stringify(value[0]) : JSON.stringify(value));
 const list = (names) => names ?? [];
@@ -25,7 +28,11 @@ export function kindOfKey(text) {
 // `policy` is the verdict's, with the issuer and audience of the token itself where the page takes
 // any; `alg` is the key's algorithm, `kind` what `kindOfKey` says, `isOwn` whether the issuer is the
 // server that this page comes from.
-export function copies({ policy, alg, kind, isOwn }) {
+export function copies({ policy: asked, alg, kind, isOwn }) {
+  const policy = {
+    ...asked, issuers: plain(asked.issuers), audiences: plain(asked.audiences),
+    required: plain(asked.required), type: plain([asked.type])[0],
+  };
   const fetched = kind === null && found(policy.issuers, isOwn);
   const key = KEYS[kind ?? "set"];
   const options = {

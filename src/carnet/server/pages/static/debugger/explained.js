@@ -165,5 +165,36 @@ async function revocation(box) {
   return begin();
 }
 
-const LIVE = { parts, audience, lifetime, revocation };
+// The stream of the server that this page comes from: the site has none. It is listened to only when
+// asked for, because each listener takes one of the places for streams.
+function stream(box) {
+  const address = document.getElementById("own-stream")?.dataset.address;
+  if (!address) return;
+  const told = line();
+  const list = element("ol");
+  let source = null;
+  const hear = ({ type, data }) => {
+    const { seq, entries } = decode(data).payload.value;
+    const heard = `Listening. The list has come to number ${seq}.`;
+    if (told.textContent !== heard) told.textContent = heard;
+    const time = new Date().toLocaleTimeString();
+    list.prepend(element("li", `${time} ${type}: ${entries.length === 0 ? "nothing new" : JSON.stringify(entries)}`));
+    while (list.children.length > 5) list.lastChild.remove();
+  };
+  const toggle = button("Listen to this server", () => {
+    if (source) {
+      source.close();
+      source = null;
+      told.textContent = "Not listening any more.";
+    } else {
+      source = new EventSource(address);
+      for (const type of ["snapshot", "increment", "heartbeat"]) source.addEventListener(type, hear);
+      source.addEventListener("error", () => (told.textContent = "The stream was cut; the browser tries again."));
+    }
+    toggle.textContent = source ? "Stop listening" : "Listen to this server";
+  });
+  box.append(row(toggle), told, list);
+}
+
+const LIVE = { parts, audience, lifetime, revocation, stream };
 if (secret) for (const box of document.querySelectorAll(".live")) await LIVE[box.dataset.live](box);

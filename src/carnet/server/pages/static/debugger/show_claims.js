@@ -7,14 +7,14 @@ export function showClaims(decoded, now) {
   const rows = [];
   for (const [part, ink] of [["header", "part-header"], ["payload", "part-payload"]]) {
     for (const [name, value] of Object.entries(decoded[part]?.value ?? {})) {
-      rows.push(rowOf(name, value, part, ink, now));
+      rows.push(rowOf(name, value, { part, ink, now, isEncrypted: decoded.kind === "encrypted" }));
     }
   }
   $("claims-section").hidden = rows.length === 0;
   $("claims").replaceChildren(...rows);
 }
 
-function rowOf(name, value, part, ink, now) {
+function rowOf(name, value, { part, ink, now, isEncrypted }) {
   const row = element("tr");
   const title = element("th");
   title.scope = "row";
@@ -25,7 +25,7 @@ function rowOf(name, value, part, ink, now) {
     const date = dateOf(value, now);
     cell.append(element("span", date.problem ?? `${date.absolute} · ${date.relative}`, "date"));
   }
-  const { meaning, standard, address } = nameOf(name);
+  const { meaning, standard, address } = nameOf(name, isEncrypted);
   const source = element("td", undefined, "faint");
   source.append(address ? outward(address, standard) : "the issuer's own");
   row.append(title, cell, element("td", meaning, "faint"), source);

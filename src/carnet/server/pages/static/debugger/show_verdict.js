@@ -3,7 +3,10 @@
 import { $, element } from "./dom.js";
 
 const STAMPS = { true: ["Accepted", "accepted"], false: ["Refused", "refused"], null: ["Can't tell", "untold"] };
-const MARKS = { good: ["✓", "holds: "], bad: ["✗", "fails: "], open: ["–", "open: "] };
+const MARKS = {
+  good: ["✓", "holds: "], unproved: ["✓", "would hold: "],
+  bad: ["✗", "fails: "], open: ["–", "open: "],
+};
 const MARK_OF = { accepted: "✓", refused: "✗", untold: "?" };
 const KINDS = { jwt: "a JWT", "at+jwt": "an access token", "logout+jwt": "a logout token", "dpop+jwt": "a DPoP proof" };
 
@@ -25,7 +28,11 @@ function facts(result) {
 
 function checks(steps) {
   const list = element("ol", undefined, "checks");
-  for (const { name, state, text } of steps) {
+  // What a token says counts only where its signature holds.
+  let proved = true;
+  for (const { name, state: found, text } of steps) {
+    if (name === "Signature") proved = found === "good";
+    const state = found === "good" && !proved ? "unproved" : found;
     const [mark, word] = MARKS[state];
     const item = element("li", undefined, state);
     const sign = element("span", mark, "mark");

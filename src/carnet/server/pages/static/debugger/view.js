@@ -246,8 +246,8 @@ function clear() {
 async function copy(event) {
   const from = $(event.currentTarget.dataset.copies);
   getSelection().selectAllChildren(from);
-  await navigator.clipboard?.writeText(from.textContent).catch(() => null);
-  $("copied").textContent = "Copied. If not, the text is selected: copy it with your keyboard.";
+  const done = await navigator.clipboard?.writeText(from.textContent).then(() => true, () => false);
+  $("copied").textContent = done ? "Copied." : "The text is selected: copy it with your keyboard.";
 }
 
 function compareWithThis() {
