@@ -8,8 +8,8 @@ READ COMMITTED, as PostgreSQL has it:
 
 - A statement sees what was committed when it began.
 - A row that a transaction changes, or sets to what it was, is locked until the transaction ends.
-- A statement that finds such a row locked by another waits. Then it looks again at the newest
-  version of *that row*, and decides by its condition anew; of everything else, such as the rows of
+- A statement that finds such a row locked by another waits. Then it locks the newest version of
+  *that row*, also where it will leave it as it is, and decides by its condition anew; of everything else, such as the rows of
   its subqueries, it still sees what it saw at its beginning, and rows that were added meanwhile it
   does not see.
 - Of transactions that wait for each other in a circle, one is undone.
@@ -63,7 +63,9 @@ class Table:
         others = [f"{one} = excluded.{one}" for one in names if one not in keys]
         do = f"UPDATE SET {', '.join(others)}" if others else "NOTHING"
         self.put = f"INSERT INTO {name} VALUES ({marks}) ON CONFLICT ({', '.join(keys)}) DO {do}"
-        self.remove = f"DELETE FROM {name} WHERE {' AND '.join(f'{one} = ?' for one in keys)}"
+        where = f"{name} WHERE {' AND '.join(f'{one} = ?' for one in keys)}"
+        self.remove = f"DELETE FROM {where}"
+        self.find = f"SELECT 1 FROM {where}"
 
     def key_of(self, row: Row) -> Key:
         return (self.name, *[row[place] for place in self.key_places])
@@ -99,7 +101,8 @@ class View:
 
     def __init__(self, version: int) -> None:
         self.version = version
-        self.newest: set[Key] = set()
+        # In an order, so that a history is the same in every process.
+        self.newest: dict[Key, None] = {}
 
 
 class Blocked(NamedTuple):
@@ -185,6 +188,14 @@ class Database:
             asyncpg.UniqueViolationError: if a value is there already.
         """
         transaction.waits_for = None
+        if view is not None:
+            for key in list(view.newest):
+                # Whether or not it still fits: it is locked before it is looked at again.
+                holder = self._locks.get(key)
+                if holder not in (None, transaction):
+                    return self._blocked(transaction, holder, view, key, key)
+                if self._is_there(key):
+                    self._lock(transaction, key)
         while True:
             rows, seen = self._compute(transaction, sql, values, view)
             claimed = [(key, change) for key, change in seen.items()]
@@ -192,21 +203,27 @@ class Database:
             for key, change in claimed:
                 changed_at = self._changed_at.get(key, 0)
                 if view is not None and changed_at > view.version and key not in view.newest:
-                    view.newest.add(key)
+                    view.newest[key] = None
                     again = True
                     continue
                 for lock in (key, *self._unique_values(key, change)):
                     holder = self._locks.get(lock)
                     if holder is not None and holder is not transaction:
                         return self._blocked(transaction, holder, view, key, lock)
-                    self._locks[lock] = transaction
-                    transaction.locks.add(lock)
+                    self._lock(transaction, lock)
             if not again:
                 break
         for key, change in claimed:
             transaction.olds.setdefault(key, change.old)
             transaction.writes[key] = change.new
         return rows
+
+    def _lock(self, transaction: Transaction, key: Key) -> None:
+        self._locks[key] = transaction
+        transaction.locks.add(key)
+
+    def _is_there(self, key: Key) -> bool:
+        return bool(self.read(self.tables[key[0]].find, key[1:]))
 
     def _blocked(
         self, transaction: Transaction, holder: Transaction, view: View | None, key: Key, lock: Key
@@ -217,7 +234,7 @@ class Database:
                 raise asyncpg.DeadlockDetectedError("deadlock detected")
             one = one.waits_for
         view = view or View(self.version)
-        view.newest.add(key)
+        view.newest[key] = None
         if lock != key:
             # Which row will have the value is not known: it sees everything anew.
             view.version = 2**62

@@ -28,7 +28,7 @@ from carnet.server.store import postgres
 from carnet.server.store import statements as sql
 from simulation.choices import Choices
 from simulation.database import Database
-from simulation.stores import SimulatedSqlite
+from simulation.stores import Recorded, SimulatedSqlite
 from simulation.world import BEGINNING, MICROSECONDS, Violation, World
 
 __all__ = ["CLIENT", "NAMES", "PASSWORD", "REQUEST", "SETTINGS", "VERIFIER", "Ground"]
@@ -42,7 +42,6 @@ SETTINGS: Final = Settings(
     session_idle_lifetime=1000,
     session_lifetime=5000,
     # The cheapest to sign and to verify: each event of the stream is.
-    revocation_heartbeat=20,
     signing_algorithms=("Ed25519",),
 )
 CALLBACK: Final = "https://app.example.com/callback"
@@ -168,12 +167,16 @@ class Ground:
                 setattr(place, name, value)
 
     def history(
-        self, engine: str, choices: Choices, told: list[str] | None = None
+        self,
+        engine: str,
+        choices: Choices,
+        told: list[str] | None = None,
+        recorded: list[Recorded] | None = None,
     ) -> tuple[Violation | None, World]:
         """Run one history, within `governed`."""
         from simulation.people import People
 
         self._secrets.random.seed(1)
-        world = World(self, engine, choices, told)
+        world = World(self, engine, choices, told, recorded)
         world.people = People(world)
         return world.run(), world

@@ -114,8 +114,8 @@ MUTANTS: Final = (
         "HEAL",
         "generation < $1",
         "generation <> $1 + 100",
-        survives="it takes a failover, two tabs, and a thief who copies and uses the token that one "
-        "of them has healed before the other one is through: no seed so far has all of it",
+        survives="it takes a failover, two tabs, and a thief who copies and uses the token that "
+        "one of them has healed before the other one is through: no seed so far has all of it",
     ),
     Mutant(
         "healing that comes too late is not looked at again",

@@ -442,10 +442,10 @@ PASSWORDS: Final = (
 )
 FOLLOWED: Final = (
     (8, People.poll),
-    (6, People.refresh),
-    (4, People.sign_in),
+    (5, People.refresh),
+    (5, People.sign_in),
     (6, People.end),
-    (5, People.set_roles),
+    (6, People.set_roles),
     (2, People.end_all),
 )
 FAULTS: Final = ((3, cut), (3, kill), (2, fail_over), (2, step_clock))
@@ -464,6 +464,6 @@ SUBJECTS: Final = (
     (3, (GRANTS, FAULTS)),
     (3, (ACCOUNTS, FAULTS)),
     (2, (PASSWORDS, FAULTS)),
-    (2, (FOLLOWED, FAULTS)),
+    (4, (FOLLOWED, FAULTS)),
     (3, (ROTATIONS, FAILOVERS)),
 )

@@ -8,7 +8,7 @@ its promise: one transaction after the other, each whole.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import apsw
 import asyncpg
@@ -16,14 +16,32 @@ import asyncpg
 from carnet.server.store.base import PoolUse, Rows, StoreUnavailable
 from carnet.server.store.base import Transaction as Statements
 from carnet.server.store.postgres import PostgresStore
-from simulation.database import Blocked, Database, Transaction
+from simulation.database import Blocked, Database, Transaction, View
 
 if TYPE_CHECKING:
     from simulation.world import Process
 
-__all__ = ["Connection", "SimulatedPostgres", "SimulatedSqlite"]
+__all__ = ["Connection", "Recorded", "SimulatedPostgres", "SimulatedSqlite"]
 
 T = TypeVar("T")
+
+
+class Recorded(NamedTuple):
+    """Something that a connection has done.
+
+    Attributes:
+        event: ``runs``, ``waits`` for a row, ``goes on`` after that, or ``fails``.
+        connection: its number.
+        sql: the statement.
+        values: its parameters.
+        rows: what it gave.
+    """
+
+    event: str
+    connection: int
+    sql: str
+    values: tuple[Any, ...]
+    rows: Rows
 
 
 class _Record(tuple[Any, ...]):
@@ -44,6 +62,7 @@ class Connection:
         self._database = database
         self._transaction: Transaction | None = None
         self._is_lost = False
+        self._number = process.world.number_connection()
 
     def is_closed(self) -> bool:
         return self._is_lost
@@ -59,6 +78,7 @@ class Connection:
             rows = await self._run(self._transaction, sql, values)
         elif sql.lstrip().startswith("SELECT"):
             rows = self._database.read(sql, values)
+            self._record(sql, values, rows)
         else:
             transaction = self._database.begin()
             self._transaction = transaction
@@ -74,10 +94,12 @@ class Connection:
     async def fetchmany(self, sql: str, members: list[tuple[Any, ...]]) -> list[_Record]:
         fate = await self._arrives(sql)
         transaction = self._transaction = self._database.begin()
+        self._record("BEGIN")
         try:
             rows = []
             for values in members:
                 rows += await self._run(transaction, sql, values)
+            self._record("COMMIT")
             self._database.commit(transaction)
         finally:
             self._database.roll_back(transaction)
@@ -90,9 +112,11 @@ class Connection:
             # Nobody else can tell when it arrives: the locks are kept until it does.
             if not self._is_lost:
                 await self._arrives(sql)
+                self._record(sql)
                 self._undo()
             return
         fate = await self._arrives(sql)
+        self._record(sql)
         if sql == "COMMIT":
             assert self._transaction is not None
             self._database.commit(self._transaction)
@@ -124,13 +148,34 @@ class Connection:
             raise ConnectionResetError("the connection was lost")
 
     async def _run(self, transaction: Transaction, sql: str, values: tuple[Any, ...]) -> Rows:
-        outcome = self._database.execute(transaction, sql, values)
+        outcome = self._execute(transaction, sql, values, None)
+        has_waited = isinstance(outcome, Blocked)
+        if has_waited:
+            self._record(sql, values, event="waits")
         while isinstance(outcome, Blocked):
             await self._process.until_ended(outcome.by, sql)
             if self._is_lost:
                 raise ConnectionResetError("the connection was lost")
-            outcome = self._database.execute(transaction, sql, values, outcome.view)
+            outcome = self._execute(transaction, sql, values, outcome.view)
+        self._record(sql, values, outcome, event="goes on" if has_waited else "runs")
         return outcome
+
+    def _execute(
+        self, transaction: Transaction, sql: str, values: tuple[Any, ...], view: View | None
+    ) -> Rows | Blocked:
+        try:
+            return self._database.execute(transaction, sql, values, view)
+        except asyncpg.PostgresError:
+            self._record(sql, values, event="fails")
+            raise
+
+    def _record(
+        self, sql: str, values: tuple[Any, ...] = (), rows: Rows | None = None, event: str = "runs"
+    ) -> None:
+        """Take down what the database does, where somebody wants to compare it with a real one."""
+        recorded = self._process.world.recorded
+        if recorded is not None:
+            recorded.append(Recorded(event, self._number, sql, values, rows or []))
 
 
 class _Connections:

@@ -20,6 +20,7 @@ from simulation.loop import Loop
 if TYPE_CHECKING:
     from simulation.ground import Ground
     from simulation.process import Process
+    from simulation.stores import Recorded
 
 BEGINNING: Final = 1_800_000_000
 MICROSECONDS: Final = 1_000_000
@@ -81,6 +82,8 @@ class World:
         engine: ``sqlite`` or ``postgres``.
         choices: what happens.
         told: takes what happens, in words; None where nobody wants to know.
+        recorded: takes what the connections to PostgreSQL do, in a history without faults, in which
+            whoever has waited for a row goes on at once.
 
     Attributes:
         violation: the first thing that did not hold, or None.
@@ -94,6 +97,7 @@ class World:
         engine: str,
         choices: Choices,
         told: list[str] | None = None,
+        recorded: list[Recorded] | None = None,
     ) -> None:
         from simulation.facts import Facts
         from simulation.process import Process
@@ -102,6 +106,7 @@ class World:
         self.engine = engine
         self.choices = choices
         self.told = told
+        self.recorded = recorded
         self.loop = Loop()
         self.random = random.Random(1)
         self.violation: Violation | None = None
@@ -110,6 +115,7 @@ class World:
         self._hurried = 0.0
         self._pending: list[_Point] = []
         self._numbers = 0
+        self._connections = 0
         self._make = Process
         self._kept: list[_Point] = []
         self._killed: list[Process] = []
@@ -122,6 +128,11 @@ class World:
     @property
     def database(self) -> Any:
         return self.ground.database
+
+    def number_connection(self) -> int:
+        """Give the number of a new connection."""
+        self._connections += 1
+        return self._connections
 
     def unix(self) -> float:
         """Give the true seconds since 1970."""
@@ -142,7 +153,7 @@ class World:
         """Let the history happen, to its end or to the first thing that does not hold."""
         asyncio._set_running_loop(self.loop)
         try:
-            self.with_faults = bool(self.choices.draw(2))
+            self.with_faults = bool(self.choices.draw(2)) and self.recorded is None
             self._left = SHORTEST + self.choices.draw(LONGEST - SHORTEST)
             for _ in range(2):
                 self.add_process()
@@ -193,6 +204,9 @@ class World:
         one = _Point(future, process, "pause", text)
 
         def may_go_on() -> None:
+            if self.recorded is not None:
+                future.set_result("")
+                return
             (self._pending if process.alive else self._kept).append(one)
 
         if transaction.is_open:

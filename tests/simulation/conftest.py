@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 

@@ -43,6 +43,12 @@ def test_a_row_that_does_not_fit_any_more_after_the_wait_is_left(database):
     waiting = database.execute(other, RAISE, ("a",))
     database.commit(one)
     assert database.execute(other, RAISE, ("a",), waiting.view) == []
+    # But it is locked, as PostgreSQL locks it before it looks.
+    third = database.begin()
+    assert database.execute(third, RAISE, ("a",)) == []
+    still = database.execute(third, "UPDATE counter SET value = 0 WHERE name = 'a'", ())
+    assert isinstance(still, Blocked)
+    assert still.by is other
 
 
 def test_after_the_wait_everything_but_the_row_is_seen_as_it_was_before(database):
