@@ -108,8 +108,10 @@ def _why(error: Exception) -> NotSent:
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         error = error.recipients[0]
     if isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError):
-        kind = "refused" if error.code >= 500 else "postponed"
-        return NotSent(f"the mail server has answered {error.code}", code=kind)
+        text = f"the mail server has answered {error.code}"
+        if error.code >= 500:
+            return NotSent(text, code="refused")
+        return NotSent(text, code="postponed")
     if isinstance(error, TimeoutError):
         return NotSent("the mail server does not answer in time", code="server")
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
