@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -214,12 +214,24 @@ async def _page(
         notice_kind="" if notice in WHY.values() else "bad",
         signed_out="signed-out" in request.query_params,
         already=already,
+        application=_application(service, following),
         by_mail=service.settings.sign_in_by_mail,
         ceremony=await ask_for_passkey(service, "sign in"),
         providers=list(service.upstream.providers.values()),
         username_error=errors.get("username", ""),
         password_error=errors.get("password", ""),
     )
+
+
+def _application(service: Service, following: str) -> str:
+    """Give the name of the client that somebody signs in for, where an administrator has given it.
+
+    What nobody has registered may call itself anything, and is shown with its host at consent.
+    """
+    address = urlsplit(following)
+    names = parse_qs(address.query).get("client_id", []) if address.path == "/authorize" else []
+    client = service.registry.client(names[0]) if len(names) == 1 else None
+    return "" if client is None else client.metadata.client_name
 
 
 def in_words(error: CarnetError) -> str:
