@@ -133,7 +133,7 @@ def test_an_administrator_invites_somebody_and_hands_over_a_link(
     page.get_by_label("E-mail address").fill("carol@example.com")
     page.get_by_role("button", name="Add the address").click()
     page.get_by_text("The address is the account's.").wait_for()
-    page.get_by_role("button", name="Make a link for a new password").click()
+    page.get_by_role("button", name="Reset the password").click()
     assert "/link/reset?secret=" in page.locator("#link").inner_text()
 
     other = visit(java_script_enabled=java_script_enabled)
