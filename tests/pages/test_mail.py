@@ -10,6 +10,7 @@ from email.policy import default
 import pytest
 from aiosmtpd.controller import Controller
 from tests import processes
+from tests.pages.conftest import wait_for_focus
 from tests.pages.test_factors import check
 from tests.ports import free_ports
 from tests.server.conftest import PASSWORD
@@ -60,7 +61,8 @@ def service(start, filled, tmp_path, mailbox):
     )
 
 
-def type_and_send(page, text):
+def type_and_send(page, field, text):
+    wait_for_focus(page, field)
     page.keyboard.type(text)
     page.keyboard.press("Enter")
 
@@ -74,7 +76,7 @@ def test_an_address_is_proved_brings_a_password_back_and_takes_the_account_back(
     check(page)
     page.get_by_role("link", name="Add an address").click()
     check(page)
-    type_and_send(page, BOB)
+    type_and_send(page, "email", BOB)
     page.get_by_text("A mail is on its way to the address").wait_for()
     check(page)
     # The mail is opened where nobody is signed in.
@@ -92,18 +94,18 @@ def test_an_address_is_proved_brings_a_password_back_and_takes_the_account_back(
     check(other)
     other.get_by_role("link", name="Forgot your password?").click()
     check(other)
-    type_and_send(other, BOB)
+    type_and_send(other, "username", BOB)
     other.get_by_role("heading", name="Look into your mail").wait_for()
     check(other)
     link = link_of(mailbox.next("Choose a new password"))
     other.goto(link)
     check(other)
-    type_and_send(other, "short")
+    type_and_send(other, "new_password", "short")
     other.locator("#new_password-error").wait_for()
     check(other)
-    type_and_send(other, NEW)
+    type_and_send(other, "new_password", NEW)
     other.get_by_text("Your password is set. Sign in with it now.").wait_for()
-    type_and_send(other, NEW)
+    type_and_send(other, "password", NEW)
     other.wait_for_url("**/me")
     other.goto(link)
     other.get_by_role("heading", name="This link was used already").wait_for()
@@ -131,7 +133,7 @@ def test_an_administrator_invites_somebody_and_hands_over_a_link(
     page.get_by_label("E-mail address").fill("carol@example.com")
     page.get_by_role("button", name="Add the address").click()
     page.get_by_text("The address is the account's.").wait_for()
-    page.get_by_role("button", name="Make a link for a new password").click()
+    page.get_by_role("button", name="Reset the password").click()
     assert "/link/reset?secret=" in page.locator("#link").inner_text()
 
     other = visit(java_script_enabled=java_script_enabled)

@@ -157,6 +157,22 @@ def test_a_disabled_account_is_not_let_in_by_a_link(scene_of, inbox):
     assert inbox.mails == []
 
 
+def test_a_link_that_was_made_for_a_disabled_account_does_nothing(play):
+    async def scene(service, clock):
+        account = await service.accounts.create("alice", PASSWORD)
+        await service.accounts.disable(account.id, OPERATOR)
+        handed = await service.recovery.hand_over(account.id, "reset", OPERATOR)
+        person = Person(service, clock, None)
+        opened = await person.reset(handed.link)
+        secret = parse_qs(urlsplit(handed.link).query)["secret"][0]
+        form = {"secret": secret, "new_password": NEW}
+        posted = await person.client.post("/link/reset", data=form)
+        await service.accounts.enable(account.id, OPERATOR)
+        return opened.status_code, posted.status_code, await person.signs_in(password=PASSWORD)
+
+    assert play(scene) == (404, 404, "/me")
+
+
 def test_a_reset_does_not_lead_around_the_second_factor(scene_of):
     async def scene(person, account):
         code = code_at(person.clock)
