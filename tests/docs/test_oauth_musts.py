@@ -11,7 +11,7 @@ def test_every_demand_names_a_test_and_every_test_is_there():
     rows = [
         line
         for line in PAGE.read_text().splitlines()
-        if re.match(r"\| (2\.1|RFC|MCP|ID-JAG|Form Post)", line)
+        if re.match(r"\| (2\.1|RFC|MCP|ID-JAG|Form Post|FAPI|JARM)", line)
     ]
     assert len(rows) > 30
     for row in rows:

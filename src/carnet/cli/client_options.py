@@ -10,6 +10,7 @@ import msgspec
 from carnet.cli.members import Members, read_json_file
 from carnet.jose.algorithms import ENCRYPTIONS
 from carnet.server.clients.clients import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE, ClientMetadata
+from carnet.server.clients.profiles import PROFILES
 from carnet.server.factors.levels import ACR_VALUES
 from carnet.server.settings import Algorithm
 
@@ -91,6 +92,23 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "metavar": "ALG",
             "help": "What its ID tokens are signed with: RS256 and the like; by default the first "
             "of the setting signing_algorithms.",
+        },
+    ),
+    "authorization_signed_response_alg": (
+        "--answer-alg",
+        {
+            "type": click.Choice(get_args(Algorithm)),
+            "metavar": "ALG",
+            "help": "What answers of the authorization endpoint are signed with where it asks for "
+            "that (JARM); by default as its ID tokens.",
+        },
+    ),
+    "introspection_signed_response_alg": (
+        "--introspection-alg",
+        {
+            "type": click.Choice(get_args(Algorithm)),
+            "metavar": "ALG",
+            "help": "What answers about tokens are signed with where it asks for that (RFC 9701).",
         },
     ),
     "id_token_encrypted_response_alg": (
@@ -178,6 +196,14 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "type": click.Choice(ACR_VALUES),
             "help": "What a sign-in for it has to amount to; aal2 is two factors.",
+        },
+    ),
+    "profile": (
+        "--profile",
+        {
+            "type": click.Choice(tuple(PROFILES)),
+            "help": "Hold it to a profile of FAPI 2.0: it signs with a key of its own, pushes its "
+            "requests and gets key-bound tokens only.",
         },
     ),
     "dpop_bound_access_tokens": (

@@ -45,11 +45,13 @@ class Proof(NamedTuple):
         thumbprint: of the key that signed it (RFC 7638, SHA-256).
         token_id: its ``jti``; the caller takes it once.
         nonce: the ``nonce`` in it, or None.
+        key: that key.
     """
 
     thumbprint: str
     token_id: str
     nonce: str | None
+    key: Key
 
 
 def read_proof(
@@ -86,7 +88,7 @@ def read_proof(
         raise _refuse("the proof has no usable jti", "jti", f"a text of up to {MAX_ID} characters")
     if nonce is not None and not isinstance(nonce, str):
         raise _refuse("the proof's nonce is no text", "nonce", "the nonce that the server gave")
-    return Proof(verified.key.thumbprint(), token_id, nonce)
+    return Proof(verified.key.thumbprint(), token_id, nonce, verified.key)
 
 
 def bound_key(claims: Claims) -> str | None:

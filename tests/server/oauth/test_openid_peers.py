@@ -25,6 +25,30 @@ def serve(start, tmp_path):
     return serve_one
 
 
+def drive(node, script, server, *arguments, times=1):
+    """Run a script, be its browser so many times, and give what it says in the end."""
+    process = processes.start(
+        [node, str(script), server.url, "app", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    person = Person(server)
+    with process:
+        try:
+            for _ in range(times):
+                address = process.stdout.readline().strip()
+                assert address, process.stderr.read()
+                process.stdin.write(f"{person.go(address)}\n")
+                process.stdin.flush()
+            said, problems = process.communicate(timeout=processes.PATIENCE)
+        finally:
+            process.kill()
+    assert said, problems
+    return json.loads(said)
+
+
 @pytest.mark.parametrize("bound", ["", "dpop"])
 @pytest.mark.parametrize(
     ("script", "method"),
@@ -169,3 +193,30 @@ def test_authlib_without_pkce_by_a_form(serve):
     jwks = httpx.get(document["jwks_uri"], trust_env=False, timeout=60).json()
     claims = jwt.decode(token["id_token"], KeySet.import_key_set(jwks), algorithms=["RS256"]).claims
     assert claims["nonce"] == "638.n"
+
+
+def test_oauth4webapi_under_the_security_profile_of_fapi(serve, node, root):
+    key = Key.generate("ES256")
+    server, _ = serve(
+        profile="fapi2",
+        token_endpoint_auth_method="private_key_jwt",
+        jwks={"keys": [key.public.to_jwk()]},
+    )
+    script = root / "tests" / "node" / "oauth4webapi_fapi2.js"
+    told = drive(node, script, server, json.dumps(key.to_jwk(private=True)))
+    assert (told["type"].lower(), told["username"], told["kept"]) == ("dpop", "alice", True)
+
+
+def test_openid_client_under_message_signing_of_fapi(serve, node, root):
+    key = Key.generate("ES256")
+    server, _ = serve(
+        profile="fapi2-message-signing",
+        token_endpoint_auth_method="private_key_jwt",
+        jwks={"keys": [key.public.to_jwk()]},
+        introspects=("orders",),
+    )
+    script = root / "tests" / "node" / "openid_client_message_signing.js"
+    told = drive(node, script, server, json.dumps(key.to_jwk(private=True)))
+    assert (told["type"].lower(), told["username"], told["active"]) == ("dpop", "alice", True)
+    assert told["answer"] == ["response"]
+    assert told["beside"] == ["client_id", "request_uri"]

@@ -142,6 +142,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "ADD_SESSION": new_session(b"h"),
         "SESSION_BY_SECRET": (b"h",),
         "ROTATE": (1, "", b"h", 1, 1, "c", ""),
+        "USE_REFRESH_TOKEN": (1, "", b"h", 1, 1, "c", ""),
         "HEAL": (1, 1, b"h"),
         "ADD_ACCOUNT": ACCOUNT,
         "ACCOUNTS": ("", 1),

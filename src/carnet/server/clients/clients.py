@@ -21,6 +21,7 @@ from carnet.server.clients.federated_credentials import (
     keys_of_credential,
 )
 from carnet.server.clients.identity_policy import IdentityAssertionRule
+from carnet.server.clients.profiles import PROFILES, ProfileName, switched_by
 from carnet.server.clock import SECOND
 from carnet.server.sessions.sessions import FIRST_PARTY
 from carnet.server.settings import Algorithm
@@ -141,6 +142,12 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             the first of the setting ``signing_algorithms``.
         id_token_encrypted_response_alg: encrypts its ID tokens, to its key of this algorithm.
         id_token_encrypted_response_enc: the content encryption for that.
+        authorization_signed_response_alg: what answers of the authorization endpoint are signed
+            with, where it asks for signed ones (JARM); None is what its ID tokens are.
+        introspection_signed_response_alg: what signed answers about tokens are signed with
+            (RFC 9701); None is the first of the setting ``signing_algorithms``.
+        profile: the profile of FAPI 2.0 that it is held to: it switches other members, and is
+            checked against all (``profiles``).
     """
 
     client_name: Name = ""
@@ -172,6 +179,13 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     id_token_signed_response_alg: Algorithm | None = None
     id_token_encrypted_response_alg: str | None = None
     id_token_encrypted_response_enc: str = "A128CBC-HS256"
+    authorization_signed_response_alg: Algorithm | None = None
+    introspection_signed_response_alg: Algorithm | None = None
+    profile: ProfileName | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in switched_by(self).items():
+            msgspec.structs.force_setattr(self, name, value)
 
     @property
     def is_public(self) -> bool:
@@ -187,6 +201,11 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def scopes(self) -> frozenset[str]:
         """The scopes that the client may ask for."""
         return frozenset(self.scope.split())
+
+    @property
+    def needs_signed_answers(self) -> bool:
+        """Whether it is answered by signed JWTs alone (JARM)."""
+        return self.profile is not None and PROFILES[self.profile].signs_answers
 
 
 class Secrets(NamedTuple):

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar
 import msgspec
 
 from carnet.server.clients.clients import Client, ClientMetadata, ClientRefused, Secrets
+from carnet.server.clients.profiles import contradicted
 from carnet.server.clients.resources import Resource, ResourceMetadata
 
 __all__ = [
@@ -211,11 +212,15 @@ def with_members(metadata: M, members: Mapping[str, Any]) -> M:
         ClientRefused: naming the member that is none, or has a value of another kind.
     """
     try:
-        return msgspec.convert({**_builtins(metadata), **members}, type(metadata))
+        made = msgspec.convert({**_builtins(metadata), **members}, type(metadata))
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `$.")
         name = place.partition("`")[0].partition("[")[0]
         raise ClientRefused(f"{name}: {text}", member=name) from None
+    if isinstance(made, ClientMetadata) and made.profile is not None:
+        for name, text in contradicted(made.profile, members):
+            raise ClientRefused(text, member=name)
+    return made
 
 
 def _builtins(metadata: ClientMetadata | ResourceMetadata) -> dict[str, Any]:

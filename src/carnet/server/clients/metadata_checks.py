@@ -23,6 +23,7 @@ from carnet.server.clients.clients import (
 )
 from carnet.server.clients.federated_credentials import BadCredential, check_credential
 from carnet.server.clients.identity_policy import wrong_in_identity_policy
+from carnet.server.clients.profiles import wrong_in_profile
 from carnet.server.resource_urls import canonical_resource
 
 __all__ = ["check_metadata"]
@@ -70,6 +71,9 @@ def check_metadata(metadata: ClientMetadata) -> None:
         raise ClientRefused(text, member=member)
     _check_federation(metadata)
     _check_keys(metadata)
+    for member, text in wrong_in_profile(metadata, keys_of(metadata)):
+        code = "invalid_redirect_uri" if member == "redirect_uris" else None
+        raise ClientRefused(text, code=code, member=member)
 
 
 def _check_code_protection(metadata: ClientMetadata) -> None:
@@ -162,9 +166,13 @@ def _check_keys(metadata: ClientMetadata) -> None:
             "private_key_jwt needs jwks with a public key that verifies signatures, or jwks_uri",
             member="jwks",
         )
-    if metadata.require_signed_request_object and not signs:
+    # Keys that are published are fetched for whoever has proved to be the client, and so for what it
+    # pushes alone.
+    published = metadata.jwks_uri is not None and metadata.require_pushed_authorization_requests
+    if metadata.require_signed_request_object and not (signs or published):
         raise ClientRefused(
-            "require_signed_request_object needs jwks with a public key that verifies signatures",
+            "require_signed_request_object needs jwks with a public key that verifies signatures, "
+            "or jwks_uri with require_pushed_authorization_requests",
             member="require_signed_request_object",
         )
     alg = metadata.id_token_encrypted_response_alg

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, ClientMetadata
 from carnet.server.clients.kinds import CLIENTS, RESOURCES
+from carnet.server.clients.profiles import ALGORITHMS
 from carnet.server.clients.records import Records
 from carnet.server.clients.resources import Resource, own_api
 from carnet.server.clients.scopes import ALWAYS_GRANTABLE, ScopeTable
@@ -119,6 +120,15 @@ class Registered:
             return self._issuer
         return self._known.get(audience)
 
+    def signing_alg(self, audience: str) -> str:
+        """Give what access tokens for an audience are signed with."""
+        alg = self._settings.audience_algorithms.get(audience)
+        resource = self.resource(audience)
+        if resource is not None:
+            alg = resource.metadata.signing_alg or alg
+        known = self._settings.signing_algorithms
+        return alg if alg in known else known[0]
+
     def spelled(self, audience: str) -> str:
         """Give the registered spelling of what a client has named; of an unknown name, itself.
 
@@ -184,6 +194,8 @@ class Registered:
             audiences = (*self.audiences, self._issuer.audience)
         else:
             audiences = self.audiences
+        if metadata.profile is not None:
+            audiences = tuple(one for one in audiences if self.signing_alg(one) in ALGORITHMS)
         if metadata.scopes:
             scopes = metadata.scopes | ALWAYS_GRANTABLE
         else:

@@ -24,7 +24,7 @@ async def authorize_device(request: Request) -> Response:
     form = await read_form(request)
     client = await authenticate(request, form)
     check_grant(client, DEVICE_CODE)
-    proof = prove_at_token_endpoint(request)
+    proof = prove_at_token_endpoint(request, client, required=False)
     audience = choose_audience(service, client, form.get("resource"))
     scope = _scope(service, client, audience, form.get("scope"))
     origin = origin_of(request)

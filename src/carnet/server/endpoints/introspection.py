@@ -44,7 +44,8 @@ async def introspect_token(request: Request) -> Response:
         "iat": service.clock() // SECOND,
         "token_introspection": content,
     }
-    key = service.keys.signing(service.settings.signing_algorithms[0])
+    chosen = client.metadata.introspection_signed_response_alg
+    key = await service.keys.signing_with(chosen or service.settings.signing_algorithms[0])
     text = jws.sign(json_encode(payload), key, {"typ": "token-introspection+jwt"})
     return Response(text, headers=NO_STORE, media_type=SIGNED)
 

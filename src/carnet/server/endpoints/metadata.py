@@ -52,7 +52,7 @@ async def metadata(request: Request) -> Response:
         "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
         "introspection_endpoint_auth_methods_supported": METHODS[1:],
         "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
-        "introspection_signing_alg_values_supported": service.settings.signing_algorithms[:1],
+        "introspection_signing_alg_values_supported": _signing_algorithms(service),
         "dpop_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
         **_authorization(service),
         **registration_metadata(service.settings),
@@ -67,17 +67,15 @@ def _authorization(service: Service) -> dict[str, Any]:
         "authorization_endpoint": f"{issuer}/authorize",
         "authorization_response_iss_parameter_supported": True,
         "response_types_supported": ["code"],
-        "response_modes_supported": RESPONSE_MODES,
+        "response_modes_supported": list(RESPONSE_MODES),
+        "authorization_signing_alg_values_supported": _signing_algorithms(service),
         "code_challenge_methods_supported": ["S256"],
         "userinfo_endpoint": f"{issuer}/userinfo",
         "end_session_endpoint": f"{issuer}/logout",
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "subject_types_supported": ["public"],
-        # The default first; a client may have chosen any other.
-        "id_token_signing_alg_values_supported": list(
-            dict.fromkeys((service.settings.signing_algorithms[0], *get_args(Algorithm)))
-        ),
+        "id_token_signing_alg_values_supported": _signing_algorithms(service),
         "id_token_encryption_alg_values_supported": [
             alg for alg in ALGORITHMS if alg.startswith(("ECDH-ES", "RSA-OAEP"))
         ],
@@ -98,3 +96,8 @@ def _authorization(service: Service) -> dict[str, Any]:
         "request_object_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
         "request_uri_parameter_supported": False,
     }
+
+
+def _signing_algorithms(service: Service) -> list[str]:
+    """Give what is signed with: the default first; a client may have chosen any other."""
+    return list(dict.fromkeys((service.settings.signing_algorithms[0], *get_args(Algorithm))))

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.jwt.dpop import Proof
+from carnet.jwt.inspection import inspect
 from carnet.server.oauth.authorization_request import (
     AuthorizationRefused,
     NotTheClient,
@@ -17,6 +18,7 @@ from carnet.server.oauth.authorization_request import (
 from carnet.server.oauth.counting_parameters import NotCounting, signed_parameters
 from carnet.server.oauth.pushed_requests import LIFETIME_SECONDS, BadRequestUri
 from carnet.server.service import Service
+from carnet.server.web.client_assertions import own_keys
 from carnet.server.web.client_authentication import authenticate
 from carnet.server.web.dpop import prove_at_token_endpoint, use_proof
 from carnet.server.web.requests import RequestRefused, answer, read_form
@@ -35,11 +37,12 @@ async def push_request(request: Request) -> Response:
     if "request_uri" in form:
         raise RequestRefused("invalid_request", "a pushed request holds no request_uri")
     sent = {name: [text] for name, text in form.items() if name not in PROOFS}
-    proof = prove_at_token_endpoint(request)
-    registry = service.registry
+    proof = prove_at_token_endpoint(request, client, required=False)
+    registry, issuer, now = service.registry, service.settings.own_url, service.clock()
     try:
+        keys = await own_keys(service, client, inspect(form["request"])) if "request" in form else None
         given = {
-            **signed_parameters(sent, client, service.settings.own_url, service.clock()),
+            **signed_parameters(sent, client, issuer, now, keys=keys),
             "client_id": [client.id],
         }
         if proof is not None:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from carnet.server.accounts.passwords import MAX_PASSWORD
 from carnet.server.clock import SECOND
 from carnet.server.endpoints.token.answer import first_audience, token_answer
+from carnet.server.clients.clients import FIRST_PARTY_CLIENT
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import FIRST_PARTY, NewSession, Session
@@ -68,7 +69,7 @@ async def begin_session(request: Request) -> Response:
     in_cookies = cookie_mode(request)
     given = await read_json(request, SignIn)
     audience = first_audience(service, given.resource)
-    proof = prove_at_token_endpoint(request)
+    proof = prove_at_token_endpoint(request, FIRST_PARTY_CLIENT)
     origin = origin_of(request)
     device = known_device(request, given.username)
     try:

@@ -36,7 +36,16 @@ __all__ = [
 MAX_PARAMETERS: Final = 64
 MAX_QUERY: Final = 16 * 1024
 MAX_TEXT: Final = 2048
-RESPONSE_MODES: Final = ("query", "form_post")
+# How an answer goes back, by what was asked for; ``fragment`` is for tokens, which none brings. Those
+# that end in ``jwt`` are signed (JARM section 2.3).
+RESPONSE_MODES: Final = {
+    "query": "query",
+    "form_post": "form_post",
+    "jwt": "query.jwt",
+    "query.jwt": "query.jwt",
+    "form_post.jwt": "form_post.jwt",
+}
+SIGNED_MODES: Final = tuple(name for name in RESPONSE_MODES if name.endswith("jwt"))
 PROMPTS: Final = frozenset(("none", "login", "consent", "select_account"))
 
 _INVALID: Final = "invalid_request"
@@ -68,10 +77,6 @@ def _is_prompt(text: str | None, _client: Client, _others: _Parameters) -> bool:
     return prompts <= PROMPTS and ("none" not in prompts or len(prompts) == 1)
 
 
-def _is_reachable(text: str | None, _client: Client, _others: _Parameters) -> bool:
-    return text is None or not set(ACR_VALUES).isdisjoint(text.split())
-
-
 def _may_get_codes(_text: str | None, client: Client, _others: _Parameters) -> bool:
     return "authorization_code" in client.metadata.grant_types
 
@@ -87,6 +92,10 @@ def _is_method(text: str | None, _client: Client, others: _Parameters) -> bool:
 def _is_nonce_enough(text: str | None, client: Client, others: _Parameters) -> bool:
     protected = text is not None or "code_challenge" in others
     return protected or not client.metadata.require_nonce
+
+
+def _is_signed_enough(text: str | None, client: Client, _others: _Parameters) -> bool:
+    return text is None or text in SIGNED_MODES or not client.metadata.needs_signed_answers
 
 
 def _is(*accepted: str | None) -> _Check:
@@ -119,6 +128,10 @@ _CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
         f"the response_mode must be one of {', '.join(RESPONSE_MODES)}",
     ),
     (
+        *("response_mode", _is_signed_enough, _INVALID),
+        f"the response_mode of this client must be one of {', '.join(SIGNED_MODES)}",
+    ),
+    (
         *("code_challenge", _is_challenge_enough, _INVALID),
         "the parameter code_challenge is missing (RFC 7636)",
     ),
@@ -138,11 +151,6 @@ _CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
     (
         *("prompt", _is_prompt, _INVALID),
         "prompt is none alone, or some of login, consent, select_account",
-    ),
-    # RFC 9470 section 5.
-    (
-        *("acr_values", _is_reachable, "unmet_authentication_requirements"),
-        f"acr_values must have one of: {' '.join(ACR_VALUES)}",
     ),
     ("max_age", _matches(_NUMBER), _INVALID, "max_age must be a whole number of seconds"),
     (
@@ -164,27 +172,26 @@ class AuthorizationRefused(CarnetError):
     Args:
         error: the OAuth error code.
         description: for the developer of the client; printable ASCII without quotes.
-        redirect_uri: the client's address.
-        state: as the client sent it, or None.
+        client: which.
+        redirect_uri: its address.
+        state: as it sent that, or None.
         response_mode: how it is told.
-        unregistered: whether no administrator has registered that address.
     """
 
     def __init__(
         self,
         error: str,
         description: str,
+        client: Client,
         redirect_uri: str,
         state: str | None = None,
         response_mode: str = "query",
-        *,
-        unregistered: bool = False,
     ) -> None:
         super().__init__(description, code=error)
+        self.client = client
         self.redirect_uri = redirect_uri
         self.state = state
         self.response_mode = response_mode
-        self.unregistered = unregistered
 
     @property
     def leads_astray(self) -> bool:
@@ -193,7 +200,7 @@ class AuthorizationRefused(CarnetError):
         Whoever makes such a client and a wrong request would have a link that begins here and ends
         there (RFC 9700 section 4.11.2). What is on the person's own device is no such site.
         """
-        return self.unregistered and self.redirect_uri.startswith("https://")
+        return self.client.unregistered and self.redirect_uri.startswith("https://")
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -297,7 +304,7 @@ def read_authorization_request(
         AuthorizationRefused: anything else is wrong.
     """
     redirect_uri = _redirect_uri(given, client)
-    response_mode = _response_mode(given, redirect_uri)
+    response_mode = _response_mode(given, client, redirect_uri)
     refused = partial(refusal, given, client)
     for name, values in given.items():
         if len(values) > 1:
@@ -310,12 +317,15 @@ def read_authorization_request(
     for name, holds, error, text in _CHECKS:
         if not holds(one.get(name), client, one):
             raise refused(error, text)
-    if one.get("response_mode", response_mode) != response_mode:
+    asked = one.get("response_mode")
+    if asked is not None and RESPONSE_MODES[asked] != response_mode:
         raise refused(_INVALID, "the response_mode form_post needs an address on the web")
     try:
         claims = read_claims(one.get("claims"))
     except BadClaims as error:
         raise refused(_INVALID, str(error)) from None
+    # What acr_values ask for is voluntary, and left out where there is no such level (OpenID Connect
+    # Core section 3.1.2.1); an essential claim is not.
     if claims.essential_acr and set(ACR_VALUES).isdisjoint(claims.essential_acr):
         raise refused(
             "unmet_authentication_requirements", f"acr can be one of: {' '.join(ACR_VALUES)}"
@@ -361,10 +371,10 @@ def refusal(
     return AuthorizationRefused(
         error,
         description,
+        client,
         redirect_uri,
         states[0] if len(states) == 1 and len(states[0]) <= MAX_TEXT else None,
-        _response_mode(given, redirect_uri),
-        unregistered=client.unregistered,
+        _response_mode(given, client, redirect_uri),
     )
 
 
@@ -399,7 +409,7 @@ def _redirect_uri(given: Mapping[str, Sequence[str]], client: Client) -> str:
         raise NotTheClient("the request names more than one address to go back to")
     if not values:
         is_openid = any("openid" in scope.split() for scope in given.get("scope", ()))
-        if len(registered) != 1 or is_openid:
+        if len(registered) != 1 or is_openid or client.metadata.profile is not None:
             raise NotTheClient("the request does not name the address to go back to")
         return registered[0]
     if not any(redirect_matches(known, values[0]) for known in registered):
@@ -407,10 +417,17 @@ def _redirect_uri(given: Mapping[str, Sequence[str]], client: Client) -> str:
     return values[0]
 
 
-def _response_mode(given: Mapping[str, Sequence[str]], redirect_uri: str) -> str:
+def _response_mode(
+    given: Mapping[str, Sequence[str]], client: Client, redirect_uri: str
+) -> str:
     """Give how the answer goes back, an error with the request included."""
-    posted = given.get("response_mode") == ["form_post"]
-    return "form_post" if posted and redirect_uri.startswith(("https://", "http://")) else "query"
+    asked = given.get("response_mode", ())
+    mode = RESPONSE_MODES.get(asked[0], "query") if len(asked) == 1 else "query"
+    if not redirect_uri.startswith(("https://", "http://")):
+        mode = mode.replace("form_post", "query")
+    if client.metadata.needs_signed_answers and mode not in SIGNED_MODES:
+        mode = f"{mode}.jwt"
+    return mode
 
 
 def _scope(

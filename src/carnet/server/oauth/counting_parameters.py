@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from carnet.errors import CarnetError
+from carnet.jose.key_set import KeySet
 from carnet.server.clients.clients import Client
 from carnet.server.clock import SECOND
 from carnet.server.oauth.pushed_requests import PREFIX, BadRequestUri, PushedRequests
@@ -58,7 +59,13 @@ def pushed_parameters(
 
 
 def signed_parameters(
-    given: _Parameters, client: Client, issuer: str, seen_at: int, *, decided: bool = False
+    given: _Parameters,
+    client: Client,
+    issuer: str,
+    seen_at: int,
+    *,
+    keys: KeySet | None = None,
+    decided: bool = False,
 ) -> _Parameters:
     """Give the parameters that a client has signed; all, where it has not and need not.
 
@@ -67,6 +74,7 @@ def signed_parameters(
         client: who asks.
         issuer: for whom a signed request is to be.
         seen_at: when it came first, in microseconds since 1970.
+        keys: the client's, where they are published and were fetched.
         decided: whether this is the answer of a person who has been asked.
 
     Raises:
@@ -77,6 +85,8 @@ def signed_parameters(
             raise NotCounting("the client has to sign its requests")
         return given
     try:
-        return open_request_object(given, client, issuer, seen_at / SECOND, accept_expired=decided)
+        return open_request_object(
+            given, client, issuer, seen_at / SECOND, keys=keys, accept_expired=decided
+        )
     except BadRequestObject as error:
         raise NotCounting(str(error), code="invalid_request_object") from None

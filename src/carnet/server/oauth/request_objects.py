@@ -13,7 +13,10 @@ from typing import Any, Final
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import json_encode
 from carnet.jwt.verifier import Verifier
+from carnet.jose.key_set import KeySet
+from carnet.jwt.policy import number
 from carnet.server.clients.clients import Client
+from carnet.server.clients.profiles import LONGEST_REQUEST, signing_keys
 
 __all__ = ["BadRequestObject", "open_request_object"]
 
@@ -35,6 +38,7 @@ def open_request_object(
     issuer: str,
     seen_at: float,
     *,
+    keys: KeySet | None = None,
     accept_expired: bool = False,
 ) -> dict[str, list[str]]:
     """Give the parameters that a client has signed, each with its value.
@@ -44,19 +48,22 @@ def open_request_object(
         client: who asks, as its id names it.
         issuer: for whom the object is to be.
         seen_at: when the service has seen it first, in seconds since 1970.
+        keys: the client's, where they are published and were fetched; by default those of its
+            ``jwks``.
         accept_expired: whether its end has been looked at before.
 
     Raises:
         BadRequestObject: saying what the object has to be.
     """
+    keys = signing_keys(client.metadata, client.keys) if keys is None else keys
     twice = next((name for name, values in given.items() if len(values) > 1), None)
     if twice is not None:
         raise BadRequestObject("no parameter may stand twice beside the parameter request")
-    if not len(client.keys):
+    if not len(keys):
         raise BadRequestObject("the client has registered no key (jwks) to check the request with")
     try:
         claims = Verifier(
-            client.keys,
+            keys,
             issuer=client.id,
             audience=issuer,
             type=TYPES,
@@ -65,6 +72,8 @@ def open_request_object(
             accept_no_expiry=True,
             clock=lambda: seen_at,
         ).verify(given["request"][0])
+        if client.metadata.profile is not None:
+            _check_dates(claims, seen_at)
     except InvalidToken as error:
         raise BadRequestObject(
             f"the request is to be a JWT that the client has signed, with iss its id and aud "
@@ -80,6 +89,18 @@ def open_request_object(
         raise BadRequestObject("a signed request holds no other one")
     told = {name: _texts(name, said) for name, said in claims.items() if name not in ABOUT_ITSELF}
     return {name: values for name, values in told.items() if values} | {"client_id": [client.id]}
+
+
+def _check_dates(claims: Mapping[str, Any], seen_at: float) -> None:
+    """Hold an object to what the profiles say of its life (FAPI 2.0 Message Signing section 5.3.1).
+
+    Raises:
+        BadRequestObject: if it is good for too long, or does not say for how long.
+        InvalidToken: if a date is none.
+    """
+    begins, ends = (number(claims, name, needed=True) for name in ("nbf", "exp"))
+    if ends - begins > LONGEST_REQUEST or begins < seen_at - LONGEST_REQUEST:
+        raise BadRequestObject("a signed request has an nbf of this hour, and an exp within 60 minutes of it")
 
 
 def _texts(name: str, said: Any) -> list[str]:

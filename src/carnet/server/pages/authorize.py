@@ -87,10 +87,10 @@ class _Asked(NamedTuple):
         return AuthorizationRefused(
             error,
             description,
+            self.client,
             self.request.redirect_uri,
             self.request.state,
             self.request.response_mode,
-            unregistered=self.client.unregistered,
         )
 
 
@@ -143,7 +143,9 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
             text = f"the program at {host} has asked for what it can't have: {error}"
             return _tell_person(request, text, 400)
         content = {"error": error.code, "error_description": str(error), "state": error.state}
-        return answer_client(request, error.redirect_uri, error.response_mode, content)
+        return await answer_client(
+            request, error.client, error.redirect_uri, error.response_mode, content
+        )
 
 
 async def _read(request: Request, query: str, *, decided: bool) -> _Asked:
@@ -239,6 +241,7 @@ async def _decide(request: Request, asked: _Asked, decision: Form) -> Response:
     if not _is_strong(asked, session):
         return await _step_up(request, asked, session)
     if decision["decision"] != "allow":
+        await _use_up(asked)
         raise asked.refusal("access_denied", "the person did not allow it")
     await asked.service.consents.grant(
         *(session.account.id, asked.client.id, asked.request.audience, asked.request.scope),
@@ -393,11 +396,7 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
 
 
 async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -> Response:
-    pushed = pushed_uri(asked.given)
-    if pushed is not None and not await asked.service.used_once.first_use(
-        "pushed", asked.client.id, pushed, microseconds=USED_KEPT
-    ):
-        raise asked.refusal("invalid_request_uri", "the request_uri was used before")
+    await _use_up(asked)
     if asked.client.unregistered:
         await asked.service.registry.unregistered.note_use(asked.client)
     code = await asked.service.codes.issue(
@@ -405,9 +404,19 @@ async def _give_code(request: Request, asked: _Asked, session: BrowserSession) -
         *(session.authenticated_at, session.amr),
     )
     parameters = {"code": code, "state": asked.request.state}
-    return answer_client(
-        request, asked.request.redirect_uri, asked.request.response_mode, parameters
+    return await answer_client(
+        *(request, asked.client, asked.request.redirect_uri, asked.request.response_mode),
+        parameters,
     )
+
+
+async def _use_up(asked: _Asked) -> None:
+    """Use up what the client has pushed, once the person has decided (RFC 9126 section 7.3)."""
+    pushed = pushed_uri(asked.given)
+    if pushed is not None and not await asked.service.used_once.first_use(
+        "pushed", asked.client.id, pushed, microseconds=USED_KEPT
+    ):
+        raise asked.refusal("invalid_request_uri", "the request_uri was used before")
 
 
 def _tell_person(

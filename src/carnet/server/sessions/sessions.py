@@ -249,6 +249,8 @@ class Sessions(SessionEnding):
         origin: Origin = SERVICE,
         client_id: str = FIRST_PARTY,
         key_thumbprint: str = "",
+        *,
+        rotates: bool = True,
     ) -> Grant:
         """Exchange a refresh token for its successor.
 
@@ -257,6 +259,7 @@ class Sessions(SessionEnding):
             origin: from where it came.
             client_id: the client that sent it; a session of another one is left as it is.
             key_thumbprint: of the key that the client has proved to hold, or "".
+            rotates: whether there is a successor, or the token is good on.
 
         Raises:
             RefreshRefused: with the reason as its code.
@@ -267,7 +270,7 @@ class Sessions(SessionEnding):
             raise RefreshRefused("the refresh token is not valid", code=error.code) from None
         now = self._clock()
         rows = await self._store.write(
-            sql.ROTATE,
+            sql.ROTATE if rotates else sql.USE_REFRESH_TOKEN,
             now,
             origin.address,
             token.secret_hash,

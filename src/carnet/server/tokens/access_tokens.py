@@ -157,15 +157,11 @@ class AccessTokens:
 
     def _signer(self, audience: str) -> Signer:
         settings, resource = self._settings, self._registry.resource(audience)
-        alg = settings.audience_algorithms.get(audience)
         encrypt_to, enc = None, "A256GCM"
         if resource is not None:
-            alg = resource.metadata.signing_alg or alg
             encrypt_to, enc = resource.key, resource.metadata.encryption_enc
-        if alg not in settings.signing_algorithms:
-            alg = settings.signing_algorithms[0]
         return Signer(
-            self._keys.signing(alg),
+            self._keys.signing(self._registry.signing_alg(audience)),
             issuer=settings.own_url,
             audience=UNCHECKED,
             lifetime=settings.access_token_lifetime,

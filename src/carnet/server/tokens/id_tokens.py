@@ -1,11 +1,13 @@
 """ID tokens, which tell a client who has signed in, and logout tokens, which tell that it is over.
 
-OpenID Connect Core section 2, and OpenID Connect Back-Channel Logout section 2.4.
+OpenID Connect Core section 2, and OpenID Connect Back-Channel Logout section 2.4; and the answers of
+the authorization endpoint where a client wants them signed (JARM section 2.1).
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 from carnet.errors import InvalidToken
@@ -28,6 +30,7 @@ __all__ = ["LOGOUT_EVENT", "IdTokens"]
 
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_TOKEN_LIFETIME: Final = 120
+ANSWER_LIFETIME: Final = 120
 MAX_HINT: Final = 16 * 1024
 
 
@@ -89,6 +92,12 @@ class IdTokens:
         key = await self._key(client)
         return self._signer(client, key, "logout+jwt", LOGOUT_TOKEN_LIFETIME).sign(claims)
 
+    async def answer(self, client: Client, parameters: Mapping[str, str]) -> str:
+        """Sign an answer of the authorization endpoint."""
+        key = await self._key(client, client.metadata.authorization_signed_response_alg)
+        signer = Signer(key, issuer=self._issuer, lifetime=ANSWER_LIFETIME, type="JWT")
+        return signer.sign({**parameters, "aud": client.id})
+
     def verify(self, token: str, client: Client) -> Claims:
         """Check an ID token that a client was given and that is still good.
 
@@ -121,8 +130,8 @@ class IdTokens:
             raise _no_hint()
         return Claims(claims)
 
-    async def _key(self, client: Client) -> Key:
-        alg = client.metadata.id_token_signed_response_alg
+    async def _key(self, client: Client, alg: str | None = None) -> Key:
+        alg = alg or client.metadata.id_token_signed_response_alg
         return await self._keys.signing_with(alg or self._alg)
 
     def _signer(self, client: Client, key: Key, type: str, lifetime: int) -> Signer:

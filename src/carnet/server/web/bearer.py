@@ -109,7 +109,8 @@ async def token_claims(
         if thumbprint is not None:
             if scheme != "dpop":
                 raise InvalidToken("the token is bound to a key: send it with a DPoP proof")
-            await prove_with_token(request, token, thumbprint)
+            client = service.registry.client(claims.client_id or "")
+            await prove_with_token(request, client, token, thumbprint)
     except InvalidToken as error:
         raise _refused(error, service.settings.own_url, scheme) from None
     if claims.session_id is None:

@@ -23,11 +23,12 @@ from carnet.jwt.verifier import Verifier
 from carnet.server.clients.clients import Client
 from carnet.server.clients.federated_credentials import issuers_named
 from carnet.server.clients.fetched_keys import FetchedKeys, Publisher
+from carnet.server.clients.profiles import signing_keys
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
 from carnet.server.web.requests import RequestRefused
 
-__all__ = ["NotProved", "client_by_assertion", "client_of_workload"]
+__all__ = ["NotProved", "client_by_assertion", "client_of_workload", "own_keys"]
 
 BY_JWT: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 BY_SVID: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
@@ -130,8 +131,12 @@ async def _by_own_key(service: Service, text: str, said: Inspection, named: str 
     if client.metadata.token_endpoint_auth_method != "private_key_jwt":
         raise NotProved("another_method", client)
     typed = str(said.header.get("typ", "")).lower() == OWN_TYPE
-    keys = await _own_keys(service, client, said)
+    keys = await own_keys(service, client, said)
     claims = _verified(service, client, text, keys, client.id, OWN_TYPE if typed else "JWT")
+    if client.metadata.profile is not None and claims["aud"] != service.settings.own_url:
+        # The issuer alone, and no list (FAPI 2.0 Security Profile section 5.3.2.1): an address of
+        # an endpoint may be another server's that a client was led to.
+        raise NotProved("assertion_too_wide", client)
     token_id = claims.get("jti")
     if not isinstance(token_id, str) or not token_id:
         raise NotProved("assertion_too_wide", client)
@@ -143,8 +148,22 @@ async def _by_own_key(service: Service, text: str, said: Inspection, named: str 
     return client
 
 
-async def _own_keys(service: Service, client: Client, said: Inspection) -> KeySet:
-    """Give the keys that sign a client's assertions."""
+async def own_keys(service: Service, client: Client, said: Inspection) -> KeySet:
+    """Give the keys that sign a client's assertions, and the requests that it pushes.
+
+    Args:
+        service: the service.
+        client: whose.
+        said: what the client has signed, which nobody has verified.
+
+    Raises:
+        NotProved: if nobody has let the client in yet.
+        RequestRefused: ``temporarily_unavailable`` where the keys can't be had.
+    """
+    return signing_keys(client.metadata, await _published(service, client, said))
+
+
+async def _published(service: Service, client: Client, said: Inspection) -> KeySet:
     address = client.metadata.jwks_uri
     if address is None:
         return client.keys

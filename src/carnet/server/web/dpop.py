@@ -17,6 +17,8 @@ from starlette.requests import Request
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.jwt.dpop import WINDOW, Proof, read_proof
+from carnet.server.clients.clients import Client
+from carnet.server.clients.profiles import ALGORITHMS, may_sign
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
 from carnet.server.web.requests import RequestRefused, header_values
@@ -37,25 +39,28 @@ STEPS_ACCEPTED: Final = 5
 _NONCE = struct.Struct(">Q16s")
 
 
-def prove_at_token_endpoint(request: Request, *, required: bool = False) -> Proof | None:
+def prove_at_token_endpoint(
+    request: Request, client: Client, *, required: bool | None = None
+) -> Proof | None:
     """Give the proof that comes with a request for tokens, or None; it is not used up yet.
 
     Args:
         request: the request.
-        required: whether there has to be one.
+        client: who sends it.
+        required: whether there has to be one; by default as the client is registered.
 
     Raises:
         RequestRefused: ``invalid_dpop_proof``, or ``use_dpop_nonce`` with the nonce to use.
     """
     service: Service = request.app.state.service
     if not header_values(request, HEADER):
-        if required:
+        if client.metadata.dpop_bound_access_tokens if required is None else required:
             raise RequestRefused(
                 "invalid_dpop_proof", "this client gets tokens with a DPoP proof only"
             )
         return None
     try:
-        proof = _read(request)
+        proof = _read(request, client)
     except InvalidToken as error:
         raise _refused(error) from None
     if proof.nonce is None or not _knows(service, proof.nonce):
@@ -80,13 +85,21 @@ async def use_proof(service: Service, proof: Proof) -> None:
         raise _refused(error) from None
 
 
-async def prove_with_token(request: Request, token: str, thumbprint: str) -> None:
+async def prove_with_token(
+    request: Request, client: Client | None, token: str, thumbprint: str
+) -> None:
     """Check that a request with an access token proves to hold the key that it is bound to.
+
+    Args:
+        request: the request.
+        client: who was given the token, where an administrator has registered it.
+        token: the access token.
+        thumbprint: of the key that it is bound to.
 
     Raises:
         InvalidToken: if it does not.
     """
-    proof = _read(request, token)
+    proof = _read(request, client, token)
     if not hmac.compare_digest(proof.thumbprint, thumbprint):
         raise InvalidToken(
             "the proof is by another key than the token's",
@@ -102,11 +115,20 @@ def new_nonce(service: Service) -> str:
     return _nonce(service, service.clock() // SECOND // STEP_SECONDS, service.keys.pepper_id)
 
 
-def _read(request: Request, token: str | None = None) -> Proof:
+def _read(request: Request, client: Client | None, token: str | None = None) -> Proof:
     service: Service = request.app.state.service
     values = header_values(request, HEADER)
     url = f"{service.settings.own_url}{request.url.path}"
-    return read_proof(values, request.method, url, service.clock() / SECOND, token)
+    proof = read_proof(values, request.method, url, service.clock() / SECOND, token)
+    profile = None if client is None else client.metadata.profile
+    if profile is not None and not may_sign(proof.key):
+        raise InvalidToken(
+            f"the proof is signed with {proof.key.alg}, which the profile {profile} does not allow",
+            code="proof_invalid",
+            claim="jwk",
+            expected=f"a key for one of {', '.join(ALGORITHMS)}",
+        )
+    return proof
 
 
 def _knows(service: Service, nonce: str) -> bool:

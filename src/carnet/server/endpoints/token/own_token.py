@@ -31,7 +31,7 @@ async def own_token(request: Request, form: dict[str, str], client: Client) -> d
         RequestRefused: if it may not have that.
     """
     service: Service = request.app.state.service
-    proof = prove_at_token_endpoint(request, required=client.metadata.dpop_bound_access_tokens)
+    proof = prove_at_token_endpoint(request, client)
     thumbprint = "" if proof is None else proof.thumbprint
     lifetime = whole_seconds(form.get("expires_in"))
 

@@ -54,6 +54,8 @@ RETURNING secret_hash,
    FROM account WHERE account.id = session.account_id)
 """
 
+USE_REFRESH_TOKEN = ROTATE.replace("generation = generation + 1, ", "")
+
 
 class Grouping(NamedTuple):
     """By what the rows of a statement that is run several times together are told apart.

@@ -70,7 +70,7 @@ async def accept_identity_assertion(
     service: Service = request.app.state.service
     client = await authenticate_confidential(request, form)
     check_grant(client, JWT_BEARER)
-    proof = prove_at_token_endpoint(request, required=client.metadata.dpop_bound_access_tokens)
+    proof = prove_at_token_endpoint(request, client)
     thumbprint = "" if proof is None else proof.thumbprint
     origin = origin_of(request)
     lifetime = whole_seconds(form.get("expires_in"))

@@ -35,10 +35,11 @@ async def grant_authorization_code(request: Request, form: dict[str, str]) -> di
     service: Service = request.app.state.service
     client = await authenticate(request, form)
     check_grant(client, "authorization_code")
-    proof = prove_at_token_endpoint(request, required=client.metadata.dpop_bound_access_tokens)
+    proof = prove_at_token_endpoint(request, client)
     thumbprint = "" if proof is None else proof.thumbprint
     code, verifier = required(form, "code"), form.get("code_verifier")
-    if client.metadata.require_pkce:
+    if client.metadata.require_pkce and client.metadata.profile is None:
+        # For a profile a missing one is as a wrong one: the code is looked at, and is not good.
         verifier = required(form, "code_verifier")
     if verifier is not None and _VERIFIER.fullmatch(verifier) is None:
         raise RequestRefused(

@@ -36,7 +36,7 @@ async def grant_device_code(request: Request, form: dict[str, str]) -> dict[str,
     service: Service = request.app.state.service
     client = await authenticate(request, form)
     check_grant(client, DEVICE_CODE)
-    proof = prove_at_token_endpoint(request, required=client.metadata.dpop_bound_access_tokens)
+    proof = prove_at_token_endpoint(request, client)
     thumbprint = "" if proof is None else proof.thumbprint
     code = required(form, "device_code")
     lifetime = whole_seconds(form.get("expires_in"))

@@ -39,7 +39,7 @@ async def grant_refresh(request: Request, form: dict[str, str]) -> dict[str, Any
     service: Service = request.app.state.service
     client = await authenticate(request, form)
     check_grant(client, "refresh_token")
-    proof = prove_at_token_endpoint(request, required=client.metadata.dpop_bound_access_tokens)
+    proof = prove_at_token_endpoint(request, client)
     thumbprint = "" if proof is None else proof.thumbprint
     text = required(form, "refresh_token")
     lifetime = whole_seconds(form.get("expires_in"))
@@ -60,7 +60,10 @@ async def grant_refresh(request: Request, form: dict[str, str]) -> dict[str, Any
     # A confidential client's refresh tokens are bound to the client (RFC 9449 section 5).
     bound_to = thumbprint if thumbprint and client.metadata.is_public else ""
     try:
-        grant = await service.sessions.refresh(text, origin, client.id, bound_to)
+        # What is bound to a client that signs needs no rotation, and a client that loses an answer
+        # loses nothing (FAPI 2.0 Security Profile section 5.3.2.1).
+        stays = client.metadata.profile is not None
+        grant = await service.sessions.refresh(text, origin, client.id, bound_to, rotates=not stays)
     except RefreshRefused as error:
         raise _refuse(error.code, origin) from None
     if chosen is None:

@@ -34,7 +34,7 @@ async def grant_token_exchange(request: Request, form: dict[str, str]) -> dict[s
     """Give a registered confidential client a token in exchange for one that it presents."""
     client = await authenticate_confidential(request, form)
     check_grant(client, TOKEN_EXCHANGE)
-    proof = prove_at_token_endpoint(request, required=client.metadata.dpop_bound_access_tokens)
+    proof = prove_at_token_endpoint(request, client)
     exchange = _EXCHANGES.get(form.get("requested_token_type", ACCESS_TOKEN))
     if exchange is None:
         raise RequestRefused(
