@@ -94,6 +94,44 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "of the setting signing_algorithms.",
         },
     ),
+    "userinfo_signed_response_alg": (
+        "--userinfo-alg",
+        {
+            "type": click.Choice(get_args(Algorithm)),
+            "metavar": "ALG",
+            "help": "Sign the answers of UserInfo with this; they are plain JSON by default.",
+        },
+    ),
+    "subject_type": (
+        "--subject-type",
+        {
+            "type": click.Choice(("public", "pairwise")),
+            "help": "pairwise: it is told another sub of each person than clients elsewhere, so "
+            "that they can't find out together who it is. Stays what it was for those who have "
+            "signed in before.",
+        },
+    ),
+    "sector_identifier_uri": (
+        "--sector-identifier-uri",
+        {
+            "metavar": "URL",
+            "help": "With --subject-type pairwise: clients whose redirect URIs are listed there "
+            "are told the same sub. It is fetched now.",
+        },
+    ),
+    "client_uri": ("--client-uri", {"metavar": "URL", "help": "Its home page."}),
+    "logo_uri": (
+        "--logo-uri",
+        {"metavar": "URL", "help": "Its picture. Kept, and shown to nobody."},
+    ),
+    "policy_uri": (
+        "--policy-uri",
+        {"metavar": "URL", "help": "Its privacy policy; linked where people are asked."},
+    ),
+    "tos_uri": (
+        "--tos-uri",
+        {"metavar": "URL", "help": "Its terms of service; linked where people are asked."},
+    ),
     "authorization_signed_response_alg": (
         "--answer-alg",
         {

@@ -17,6 +17,7 @@ from carnet.server.clients.consents import Consents
 from carnet.server.clients.fetched_keys import FetchedKeys
 from carnet.server.clients.registrations import Registrations
 from carnet.server.clients.registry import Registry
+from carnet.server.clients.subjects import Subjects
 from carnet.server.clock import Clock, now
 from carnet.server.factors.factors import Factors
 from carnet.server.factors.passkeys import Passkeys
@@ -64,6 +65,7 @@ class Service:
         agents: which programs act for them.
         identities: who they are at other issuers.
         registry: the clients, and what tokens may be for.
+        subjects: what accounts are called for clients.
         registrations: the clients that register themselves.
         fetched_keys: those that clients and issuers publish whom administrators have named.
         strangers_keys: those that clients publish that no administrator has registered, apart, so
@@ -95,6 +97,7 @@ class Service:
     agents: Agents
     identities: Identities
     registry: Registry
+    subjects: Subjects
     registrations: Registrations
     fetched_keys: FetchedKeys
     strangers_keys: FetchedKeys
@@ -160,7 +163,7 @@ async def open_service(
         accounts = Accounts(store, passwords, revocations, clock)
         if not reading:
             await accounts.prepare()
-        id_tokens = IdTokens(keys, settings)
+        id_tokens, subjects = IdTokens(keys, settings), Subjects(keys)
         throttle = Throttle(store, keys, clock)
         documents = ClientMetadataDocuments(registry.unregistered, throttle, settings, clock)
         closing.callback(documents.close)
@@ -181,6 +184,7 @@ async def open_service(
             agents=Agents(store, sessions, settings, clock),
             identities=Identities(store, sessions, settings, clock),
             registry=registry,
+            subjects=subjects,
             registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
             fetched_keys=fetched_keys,
             strangers_keys=strangers_keys,
@@ -189,7 +193,7 @@ async def open_service(
             access_tokens=AccessTokens(keys, registry, settings),
             id_tokens=id_tokens,
             identity_assertions=IdentityAssertions(keys, settings),
-            codes=AuthorizationCodes(store, sessions, clock),
+            codes=AuthorizationCodes(store, sessions, subjects, clock),
             documents=documents,
             device_codes=DeviceCodes(store, keys, sessions, clock),
             pushed_requests=PushedRequests(keys, clock),

@@ -354,6 +354,26 @@ def test_a_claim_that_is_essential_is_told_at_userinfo_alone(suite):
     assert suite(scene) == (OWN["name"], False)
 
 
+@pytest.mark.parametrize("alg", ["RS256", "ES256"])
+def test_userinfo_is_signed_where_the_client_wants_that(suite, alg):
+    """oidcc-userinfo-rs256; and what is signed so is no ID token"""
+
+    async def scene(made):
+        tokens, said = await made.sign_in(scope="openid profile")
+        answer = await made.userinfo(tokens["access_token"])
+        keys = (await made.browser.client.get("/.well-known/jwks.json")).json()
+        hint = (await made.authorize(id_token_hint=answer.text, prompt="none"))["error"]
+        return answer, keys, said["sub"], hint
+
+    answer, keys, subject, hint = suite(scene, userinfo_signed_response_alg=alg)
+    assert answer.headers["content-type"].startswith("application/jwt")
+    assert answer.headers["cache-control"] == "no-store"
+    token = jwt.decode(answer.text, KeySet.import_key_set(keys), algorithms=[alg])
+    told = token.claims
+    assert (told["iss"], told["aud"], told["sub"]) == (ISSUER, "app", subject)
+    assert (told["name"], "nonce" in told, hint) == (OWN["name"], False, "invalid_request")
+
+
 def test_the_metadata_take_part_in_no_unsigned_request(suite):
     """oidcc-idtoken-unsigned, and the modules on unsigned request objects: the suite skips them"""
 
@@ -414,7 +434,9 @@ def test_discovery_says_what_the_specification_demands(play):
     assert answer.headers["content-type"] == "application/json"
     assert metadata["issuer"] == ISSUER
     assert metadata["response_types_supported"] == ["code"]
-    assert metadata["subject_types_supported"] == ["public"]
+    assert metadata["subject_types_supported"] == ["public", "pairwise"]
+    assert "RS256" in metadata["userinfo_signing_alg_values_supported"]
+    assert "frontchannel_logout_supported" not in metadata
     assert "RS256" in metadata["id_token_signing_alg_values_supported"]
     assert "RS256" in metadata["request_object_signing_alg_values_supported"]
     assert metadata["claims_parameter_supported"] is True

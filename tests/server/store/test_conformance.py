@@ -31,7 +31,7 @@ LARGEST = 2**63 - 1
 
 def new_session(secret_hash):
     """Give the values of ADD_SESSION."""
-    granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, "pwd", None)
+    granted = ("client", "orders", "", "", 1, LARGEST, "", "", None, 1, "pwd", None, None)
     return statements.AddSession("s1", secret_hash, *granted, *(ACCOUNT[0], 1))
 
 
@@ -157,6 +157,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "DISABLE_ACCOUNT": (1, "a"),
         "REHASH_PASSWORD": ("h", "a", "h"),
         "SESSIONS_OF_ACCOUNT": ("a", 1, 1),
+        "SUBJECTS_OF_ACCOUNT": ("a", 1),
         "END_SESSION": (1, "r", "s"),
         "END_SESSION_OF_ACCOUNT": (1, "r", "s", "a"),
         "END_SESSIONS_OF_LOGIN": (1, "r", "s"),
@@ -213,6 +214,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "REPLACE_DYNAMIC_CLIENT": (None, "{}", 1, "dynamic.c"),
         "ADD_REGISTRATION_TOKEN": ("t", b"h", 1, None, None),
         "USE_REGISTRATION_TOKEN": (b"h", 1),
+        "GOOD_REGISTRATION_TOKEN": (b"h", 1),
         "SWEEP_REGISTRATION_TOKENS": (1, 1),
         "END_SESSIONS_OF_ACCOUNT": (1, "r", "a", "s"),
         "SWEEP_SESSIONS": (1, 1),

@@ -146,6 +146,14 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             with, where it asks for signed ones (JARM); None is what its ID tokens are.
         introspection_signed_response_alg: what signed answers about tokens are signed with
             (RFC 9701); None is the first of the setting ``signing_algorithms``.
+        userinfo_signed_response_alg: signs the answers of UserInfo; None for plain JSON.
+        subject_type: whether people are called the same there as everywhere, or so that no other
+            sector can tell that it is them (``subjects``).
+        sector_identifier_uri: where the redirect addresses of all clients of its sector are listed.
+        client_uri: its home page.
+        logo_uri: its picture, which is shown to nobody.
+        policy_uri: what it says of how it uses what it is told.
+        tos_uri: its terms of service.
         profile: the profile of FAPI 2.0 that it is held to: it switches other members, and is
             checked against all (``profiles``).
     """
@@ -181,6 +189,13 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     id_token_encrypted_response_enc: str = "A128CBC-HS256"
     authorization_signed_response_alg: Algorithm | None = None
     introspection_signed_response_alg: Algorithm | None = None
+    userinfo_signed_response_alg: Algorithm | None = None
+    subject_type: Literal["public", "pairwise"] = "public"
+    sector_identifier_uri: Address | None = None
+    client_uri: Address | None = None
+    logo_uri: Address | None = None
+    policy_uri: Address | None = None
+    tos_uri: Address | None = None
     profile: ProfileName | None = None
 
     def __post_init__(self) -> None:

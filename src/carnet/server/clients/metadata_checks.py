@@ -24,10 +24,12 @@ from carnet.server.clients.clients import (
 from carnet.server.clients.federated_credentials import BadCredential, check_credential
 from carnet.server.clients.identity_policy import wrong_in_identity_policy
 from carnet.server.clients.profiles import wrong_in_profile
+from carnet.server.clients.subjects import hosts_of
 from carnet.server.resource_urls import canonical_resource
 
 __all__ = ["check_metadata"]
 
+PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 
 
@@ -65,7 +67,12 @@ def check_metadata(metadata: ClientMetadata) -> None:
         raise ClientRefused(
             "introspects needs a token_endpoint_auth_method other than none", member="introspects"
         )
+    for name in PAGES:
+        address = getattr(metadata, name)
+        if address is not None:
+            _check_address(name, address, web)
     _check_code_protection(metadata)
+    _check_subjects(metadata)
     _check_exchange(metadata)
     for member, text in wrong_in_identity_policy(metadata, (TOKEN_EXCHANGE, JWT_BEARER)):
         raise ClientRefused(text, member=member)
@@ -86,6 +93,35 @@ def _check_code_protection(metadata: ClientMetadata) -> None:
     if metadata.require_pkce and not metadata.require_nonce:
         raise ClientRefused(
             "require_nonce is for a client with require_pkce false", member="require_nonce"
+        )
+
+
+def _check_subjects(metadata: ClientMetadata) -> None:
+    sector = metadata.sector_identifier_uri
+    if sector is not None:
+        if metadata.subject_type != "pairwise":
+            raise ClientRefused(
+                "sector_identifier_uri is for the subject_type pairwise",
+                member="sector_identifier_uri",
+            )
+        if not sector.startswith("https://"):
+            text = "sector_identifier_uri is an https URL"
+            raise ClientRefused(text, member="sector_identifier_uri")
+        _check_address("sector_identifier_uri", sector, check_web_address)
+    if metadata.subject_type != "pairwise":
+        return
+    if sector is None and len(hosts_of(metadata)) > 1:
+        raise ClientRefused(
+            "the subject_type pairwise with redirect_uris of several hosts needs a "
+            "sector_identifier_uri, which says that they belong together",
+            member="sector_identifier_uri",
+        )
+    # What such a client carries elsewhere names people by the ids of their accounts.
+    beyond = [grant for grant in metadata.grant_types if grant in (TOKEN_EXCHANGE, JWT_BEARER)]
+    if beyond:
+        raise ClientRefused(
+            f"the subject_type pairwise does not go with the grant {beyond[0]}",
+            member="subject_type",
         )
 
 

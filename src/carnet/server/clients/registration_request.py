@@ -28,7 +28,9 @@ TAKEN: Final[tuple[str, ...]] = (
     *("client_name", "redirect_uris", "scope", "jwks", "jwks_uri"),
     *("token_endpoint_auth_method", "dpop_bound_access_tokens"),
     *("require_pushed_authorization_requests", "require_signed_request_object"),
-    "id_token_signed_response_alg",
+    *("id_token_signed_response_alg", "userinfo_signed_response_alg"),
+    *("authorization_signed_response_alg", "subject_type", "sector_identifier_uri"),
+    *("client_uri", "logo_uri", "policy_uri", "tos_uri"),
     *("id_token_encrypted_response_alg", "id_token_encrypted_response_enc"),
 )
 REFUSED: Final = {

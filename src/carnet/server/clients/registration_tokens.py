@@ -96,6 +96,12 @@ class RegistrationTokens:
                 code="unknown_registration_token",
             )
 
+    async def is_good(self, text: str) -> bool:
+        """Tell whether a client could be registered with a token now."""
+        return bool(
+            await self._store.read(sql.GOOD_REGISTRATION_TOKEN, hash_secret(text), self._clock())
+        )
+
     def using(self, text: str) -> Transaction[str | None]:
         """Use a token once, in somebody's transaction; give its id, or None if it is not good."""
         rows = yield sql.USE_REGISTRATION_TOKEN, (hash_secret(text), self._clock())

@@ -36,6 +36,7 @@ from carnet.server.clients.clients import (
 )
 from carnet.server.clients.registration_request import read_registration
 from carnet.server.clients.registration_tokens import RegistrationTokens
+from carnet.server.clients.sectors import check_sector
 from carnet.server.clients.unregistered import UNUSED_KEPT, UnregisteredClients
 from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
@@ -107,6 +108,7 @@ class Registrations:
         self._unregistered = unregistered
         self._throttle = throttle
         self._by_anybody = settings.client_registration == "open"
+        self._settings = settings
         self._clock = clock
         self._count = 0
         self._counted_at: int | None = None
@@ -134,6 +136,10 @@ class Registrations:
         slots = self._throttle.registration(origin.address, by_anybody=self._by_anybody)
         async with slots as attempt:
             await self._check_room()
+            if metadata.sector_identifier_uri is not None:
+                if not self._by_anybody and not await self.tokens.is_good(initial_token or ""):
+                    raise _no_initial_token()
+                await self._check_sector(metadata)
             made = await self._add(metadata, origin, initial_token)
             if not self._by_anybody:
                 # Who holds a token is bounded by that: only wrong ones count.
@@ -185,6 +191,7 @@ class Registrations:
             )
         metadata = read_registration(given)
         async with self._throttle.registration(origin.address, by_anybody=self._by_anybody):
+            await self._check_sector(metadata, client.metadata)
             secret = await self._store.transact(
                 lambda: self._replacing(client_id, token, metadata, origin)
             )
@@ -204,6 +211,21 @@ class Registrations:
         except ClientRefused:
             # Somebody else has done so.
             raise _no_registration_token() from None
+
+    async def _check_sector(
+        self, metadata: ClientMetadata, before: ClientMetadata | None = None
+    ) -> None:
+        """Check that a client is in the sector that it names, where somebody vouches for it.
+
+        Where anybody may register clients, nobody makes this service fetch anything by that.
+        """
+        if metadata.sector_identifier_uri is not None and self._by_anybody:
+            raise ClientRefused(
+                "sector_identifier_uri is not taken here: it would be fetched, and anybody may "
+                "register clients; only an administrator can register it",
+                member="sector_identifier_uri",
+            )
+        await check_sector(metadata, self._settings, before)
 
     async def _check_room(self) -> None:
         """Check that there may be one more; the number is looked at once a minute."""

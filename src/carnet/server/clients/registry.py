@@ -24,6 +24,7 @@ from carnet.server.clients.planning import Planner
 from carnet.server.clients.records import COUNTER
 from carnet.server.clients.registered import Registered
 from carnet.server.clients.resources import Resource, ResourceMetadata, check_resource_metadata
+from carnet.server.clients.sectors import check_sector
 from carnet.server.clients.unregistered import unregistered_kind
 from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
@@ -71,6 +72,7 @@ class Registry(Registered):
             ClientRefused: if it can't be made so, or if the id is taken.
         """
         self._planner.check(metadata, self.audiences)
+        await check_sector(metadata, self._settings)
         if client_id is None:
             client_id = new_identifier()
         else:
@@ -236,6 +238,10 @@ class Registry(Registered):
         Raises:
             ClientRefused: ``registry_changed`` where something has changed since the plan was made.
         """
+        for change in plan.changes:
+            if isinstance(change.after, Client):
+                before = change.before.metadata if isinstance(change.before, Client) else None
+                await check_sector(change.after.metadata, self._settings, before)
         if plan.changes:
             await self._change(lambda: self._planner.applying(plan, origin))
 

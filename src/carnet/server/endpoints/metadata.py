@@ -74,8 +74,9 @@ def _authorization(service: Service) -> dict[str, Any]:
         "end_session_endpoint": f"{issuer}/logout",
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
-        "subject_types_supported": ["public"],
+        "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": _signing_algorithms(service),
+        "userinfo_signing_alg_values_supported": _signing_algorithms(service),
         "id_token_encryption_alg_values_supported": [
             alg for alg in ALGORITHMS if alg.startswith(("ECDH-ES", "RSA-OAEP"))
         ],

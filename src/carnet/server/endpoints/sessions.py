@@ -143,7 +143,9 @@ async def end_current_session(request: Request) -> Response:
     # Whichever service the token is for: it can end nothing but its own session, and who signs out
     # does it with the token at hand.
     claims = await token_claims(request, any_audience=True)
-    await service.sessions.end(claims["sid"], "signed_out", origin_of(request, claims["sub"]))
+    about = claims["sid"], claims["sub_ver"], claims["jti"]
+    actor = await service.sessions.account_of_token(*about) or claims["sub"]
+    await service.sessions.end(claims["sid"], "signed_out", origin_of(request, actor))
     return Response(status_code=204, headers=NO_STORE)
 
 

@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.service import Service
-from carnet.server.web.bearer import insufficient_scope, session_claims
-from carnet.server.web.requests import answer, has_form, read_form
+from carnet.server.web.bearer import insufficient_scope, session_holder
+from carnet.server.web.requests import NO_STORE, answer, has_form, read_form
 
 __all__ = ["user_info"]
 
@@ -20,14 +20,19 @@ async def user_info(request: Request) -> Response:
     service: Service = request.app.state.service
     # The token is for whichever service the client calls; what is told here depends on its scope
     # alone (OpenID Connect Core section 5.3.1).
-    claims = await session_claims(
+    claims, account_id = await session_holder(
         request, "openid", any_audience=True, posted=await _posted(request)
     )
-    account = await service.accounts.by_id(claims["sub"])
+    account = await service.accounts.by_id(account_id)
     if account is None or "openid" not in claims.scopes:
         raise insufficient_scope("this needs an access token with the scope openid", "openid")
     released = service.registry.scopes.released(account, sorted(claims.scopes), "userinfo")
-    return answer({"sub": account.id, **released})
+    told = {"sub": claims["sub"], **released}
+    client = await service.registry.find(claims["client_id"])
+    signed = None if client is None else await service.id_tokens.userinfo(client, told)
+    if signed is None:
+        return answer(told)
+    return Response(signed, headers=NO_STORE, media_type="application/jwt")
 
 
 async def _posted(request: Request) -> str | None:

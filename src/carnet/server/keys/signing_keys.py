@@ -35,6 +35,7 @@ __all__ = ["SigningKeys"]
 COUNTER = "signing_key"
 # A refresh token names its pepper in two bytes.
 PEPPER_NUMBERS = range(2**16)
+FIRST_PEPPER = 1
 
 _log = structlog.get_logger()
 
@@ -107,6 +108,18 @@ class SigningKeys:
     def pepper_id(self) -> int:
         """The number of the pepper that new refresh tokens get."""
         return max(self.peppers)
+
+    @property
+    def first_pepper(self) -> bytes:
+        """The pepper that was made with the database, for what may never change.
+
+        Raises:
+            ServerError: if it can't be read.
+        """
+        found = self.peppers.get(FIRST_PEPPER)
+        if found is None:
+            raise ServerError("the first pepper of the database can't be read")
+        return found
 
     def signing(self, alg: str) -> Key:
         """Give the private key that signs now."""
@@ -278,7 +291,7 @@ class SigningKeys:
     def _make_pepper(self) -> Transaction[None]:
         if not (yield sql.PEPPERS, ()):
             secret = self._master_key.encrypt(secrets.token_bytes(32))
-            yield sql.ADD_PEPPER, (1, secret, self._clock())
+            yield sql.ADD_PEPPER, (FIRST_PEPPER, secret, self._clock())
 
     async def _make(self, alg: str, signs_from: int, origin: Origin, counter: int | None) -> None:
         """Make a key; where the counter's value is given, only if no other replica was faster."""

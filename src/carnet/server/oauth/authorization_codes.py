@@ -18,6 +18,7 @@ from carnet.server.accounts.accounts import Account, account_of
 from carnet.server.audit import Origin
 from carnet.server.clients.clients import Client
 from carnet.server.clients.consents import hold_consent
+from carnet.server.clients.subjects import Subjects
 from carnet.server.clock import SECOND, Clock
 from carnet.server.oauth.authorization_request import AuthorizationRequest
 from carnet.server.sessions.sessions import Grant, NewSession, Sessions
@@ -92,12 +93,16 @@ class AuthorizationCodes:
     Args:
         store: where they are kept.
         sessions: what they are exchanged for.
+        subjects: what accounts are called in their tokens.
         clock: gives the microseconds since 1970.
     """
 
-    def __init__(self, store: Store, sessions: Sessions, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, sessions: Sessions, subjects: Subjects, clock: Clock
+    ) -> None:
         self._store = store
         self._sessions = sessions
+        self._subjects = subjects
         self._clock = clock
 
     async def issue(
@@ -210,6 +215,7 @@ class AuthorizationCodes:
             authenticated_at=presented.authenticated_at,
             amr=presented.amr,
             logout_uri=client.metadata.backchannel_logout_uri,
+            subject=self._subjects.pairwise(client, account.id),
         )
         withdrawn = False
 

@@ -29,6 +29,7 @@ from carnet.server.accounts.accounts import Account, account_of
 from carnet.server.audit import Event, Origin, record
 from carnet.server.clients.clients import Client
 from carnet.server.clients.consents import hold_consent
+from carnet.server.clients.subjects import Subjects
 from carnet.server.clock import SECOND, Clock
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.sessions.sessions import Grant, NewSession, Sessions
@@ -291,6 +292,7 @@ class DeviceCodes:
             authenticated_at=presented.authenticated_at,
             amr=presented.amr,
             logout_uri=client.metadata.backchannel_logout_uri,
+            subject=Subjects(self._keys).pairwise(client, account.id),
         )
         withdrawn = False
 

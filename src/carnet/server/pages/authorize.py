@@ -21,6 +21,7 @@ from carnet.jose.encoding import b64url_encode, json_encode
 from carnet.server.accounts.throttle import Delayed
 from carnet.server.clients.acting import programs_that_may_act
 from carnet.server.clients.clients import Client
+from carnet.server.clients.own_pages import own_pages
 from carnet.server.clients.unregistered import UnregisteredKind, shown_name, unregistered_kind
 from carnet.server.clock import SECOND
 from carnet.server.factors.levels import ACR_VALUES, acr_of, demanded_of, highest, reaches
@@ -281,15 +282,18 @@ def _is_strong(asked: _Asked, session: BrowserSession) -> bool:
 
 def _is_expected(asked: _Asked, account_id: str) -> bool:
     """Tell whether it is whom the client expects, if it expects anybody."""
-    request = asked.request
+    service, request = asked.service, asked.request
+    own = service.subjects.of(asked.client, account_id)
     if request.id_token_hint is not None:
         try:
-            expected = asked.service.id_tokens.read_hint(request.id_token_hint).subject
+            hint = service.id_tokens.read_hint(request.id_token_hint)
         except InvalidToken:
             raise asked.refusal("invalid_request", "the id_token_hint is not good") from None
-        if expected != account_id:
+        # Each client has its own name for somebody, where it has not the same as all.
+        other = None if hint["aud"] == asked.client.id else service.registry.client(hint["aud"])
+        if hint.subject != (own if other is None else service.subjects.of(other, account_id)):
             return False
-    return not request.subjects or account_id in request.subjects
+    return not request.subjects or own in request.subjects
 
 
 async def _needs_consent(asked: _Asked, session: BrowserSession) -> bool:
@@ -391,6 +395,7 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
         audience=audience,
         scopes=registry.scopes.describe(asked.request.scopes, registry.resource(audience)),
         programs=programs_that_may_act(registry, audience, asked.request.scopes),
+        own_pages=own_pages(client),
         query=asked.query,
     )
 

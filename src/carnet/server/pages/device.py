@@ -17,6 +17,7 @@ from starlette.responses import Response
 from carnet.server.accounts.throttle import Delayed
 from carnet.server.clients.acting import programs_that_may_act
 from carnet.server.clients.clients import Client
+from carnet.server.clients.own_pages import own_pages
 from carnet.server.factors.levels import acr_of, demanded_of, highest, reaches
 from carnet.server.oauth.device_codes import Undecided
 from carnet.server.pages.forms import Form
@@ -149,6 +150,7 @@ def _ask(request: Request, session: BrowserSession, device: Undecided, client: C
         audience=asked.audience,
         scopes=registry.scopes.describe(scopes, registry.resource(asked.audience)),
         programs=programs_that_may_act(registry, asked.audience, scopes),
+        own_pages=own_pages(client),
     )
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from carnet.errors import InvalidToken
+from carnet.server.clients.clients import Client
 from carnet.server.oauth.authorization_request import NotTheClient, read_query, with_parameters
 from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
@@ -25,11 +26,19 @@ class _LogoutRequest(NamedTuple):
 
     Attributes:
         subject: whom its ID token names, or None where it has sent none that is good.
+        client: whose ID token that is, where there still is such a client.
         address: where to go on to, or None.
     """
 
     subject: str | None
+    client: Client | None
     address: str | None
+
+    def names(self, service: Service, account_id: str) -> bool:
+        """Tell whether the ID token names an account."""
+        if self.client is None:
+            return self.subject == account_id
+        return self.subject == service.subjects.of(self.client, account_id)
 
 
 async def log_out(request: Request) -> Response:
@@ -38,9 +47,10 @@ async def log_out(request: Request) -> Response:
         asked = await _read(request, request.url.query)
     except NotTheClient as error:
         return _not_signed_out(request, error)
+    service: Service = request.app.state.service
     session = await current(request)
     # A page elsewhere can't have the ID token, and so can't sign anybody out (section 6).
-    if session is not None and asked.subject != session.account.id:
+    if session is not None and not asked.names(service, session.account.id):
         query = request.url.query
         return render(request, "sign_out.html", session=session, query=query)
     return await _finish(request, asked)
@@ -85,9 +95,9 @@ async def _read(request: Request, query: str) -> _LogoutRequest:
                 raise NotTheClient("the ID token is another client's")
             client_id, subject = hint["aud"], hint.subject
     address = one.get("post_logout_redirect_uri")
-    if address is None:
-        return _LogoutRequest(subject, None)
     client = None if client_id is None else await service.registry.find(client_id)
+    if address is None:
+        return _LogoutRequest(subject, client, None)
     # Where a client that nobody has registered leads to, nobody here vouches for.
     if (
         client is None
@@ -95,7 +105,7 @@ async def _read(request: Request, query: str) -> _LogoutRequest:
         or address not in client.metadata.post_logout_redirect_uris
     ):
         raise NotTheClient("the address to go on to is not one that a known client has registered")
-    return _LogoutRequest(subject, with_parameters(address, {"state": one.get("state")}))
+    return _LogoutRequest(subject, client, with_parameters(address, {"state": one.get("state")}))
 
 
 async def _finish(request: Request, asked: _LogoutRequest) -> Response:

@@ -1,7 +1,8 @@
 """Revocations: which access tokens are refused although their time has not come.
 
 An entry says one of three things: this session (``sid``) has ended; this account (``sub``) is at
-version n, so tokens with an older ``sub_ver`` are stale; this one token (``jti``) is refused.
+version n, so tokens with an older ``sub_ver`` are stale, and the same for each pairwise subject that
+it has; this one token (``jti``) is refused.
 Entries are numbered in the transaction that causes them, and kept as long as the longest access
 token that they could refuse.
 """
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 MARGIN_SECONDS = 60
+LONGEST_SUBJECT = 255
+"""Characters that a ``sub`` may have (OpenID Connect Core section 2)."""
 
 
 class Revocation(NamedTuple):
@@ -84,8 +87,15 @@ class Revocations:
         yield from self._add("sid", session_id, None, now)
 
     def revoke_older_versions(self, account_id: str, version: int, now: int) -> Transaction[None]:
-        """Refuse the tokens of an account that are older than a version, as such a part too."""
+        """Refuse the tokens of an account that are older than a version, as such a part too.
+
+        Some may call it otherwise; verifiers know it by what stands in the tokens.
+        """
         yield from self._add("sub", account_id, version, now)
+        for (subject,) in (yield sql.SUBJECTS_OF_ACCOUNT, (account_id, now)):
+            # Whatever else stands there stands in no token.
+            if isinstance(subject, str) and len(subject) <= LONGEST_SUBJECT:
+                yield from self._add("sub", subject, version, now)
 
     def revoke_token(self, token_id: str, now: int) -> Transaction[None]:
         """Refuse one token, as such a part too."""

@@ -43,13 +43,13 @@ class Subject(NamedTuple):
     Attributes:
         token_id: its ``jti``.
         session_id: its ``sid``.
-        account_id: its ``sub``.
+        subject: its ``sub``.
         account_version: its ``sub_ver``.
     """
 
     token_id: str
     session_id: str
-    account_id: str
+    subject: str
     account_version: int
 
 
@@ -117,7 +117,7 @@ class Agents:
             client_id=client_id,
             audience=audience,
             session_id=subject.session_id,
-            account_id=subject.account_id,
+            subject=subject.subject,
             account_version=subject.account_version,
             now=now,
             token_id=subject.token_id,
@@ -127,7 +127,7 @@ class Agents:
             return None
         row = sql.ExchangeableRow(*rows[0])
         if row.agent_session_id is None:
-            began = await self._begin(asked, scope, now, origin)
+            began = await self._begin(asked, row.account_id, scope, now, origin)
             if began is None:
                 return None
             row = began
@@ -140,7 +140,7 @@ class Agents:
         version, roles, claims = account_standing(row.standing)
         return Grant(
             session_id=row.agent_session_id or "",
-            account_id=subject.account_id,
+            account_id=row.account_id,
             client_id=client_id,
             audience=audience,
             scope=scope,
@@ -151,6 +151,8 @@ class Agents:
             claims=claims,
             version=version,
             refresh_token="",
+            # Nobody further down learns another name than that of the token.
+            subject=None if subject.subject == row.account_id else subject.subject,
         )
 
     async def of_account(self, account_id: str) -> list[AgentSession]:
@@ -182,7 +184,7 @@ class Agents:
         return await self._store.transact(work)
 
     async def _begin(
-        self, asked: sql.Exchangeable, scope: str, now: int, origin: Origin
+        self, asked: sql.Exchangeable, account_id: str, scope: str, now: int, origin: Origin
     ) -> sql.ExchangeableRow | None:
         """Begin a program's session, where there is none and all is still as it was read."""
         session_id = new_identifier()
@@ -203,7 +205,7 @@ class Agents:
         def work() -> Transaction[sql.ExchangeableRow | None]:
             # Whoever ends the session, changes the account, revokes the token or stops the program
             # meanwhile waits, or is waited for.
-            if not (yield sql.HOLD_ACCOUNT, (asked.account_id, asked.account_version)):
+            if not (yield sql.HOLD_ACCOUNT, (account_id, asked.account_version)):
                 return None
             if not (yield sql.HOLD_LOGIN, (asked.session_id,)):
                 return None
@@ -214,7 +216,7 @@ class Agents:
             if row.agent_session_id is not None:
                 return row
             yield sql.ADD_AGENT, values
-            about = {"account_id": asked.account_id, "session_id": session_id}
+            about = {"account_id": account_id, "session_id": session_id}
             yield from record(now, Event.AGENT_BEGUN, origin, reason=asked.client_id, **about)
             return row._replace(agent_session_id=session_id)
 

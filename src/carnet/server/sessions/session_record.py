@@ -33,7 +33,7 @@ class Grant(NamedTuple):
 
     Attributes:
         session_id: the ``sid`` of the tokens.
-        account_id: their ``sub``.
+        account_id: whose it is.
         client_id: the client that the session is with.
         audience: what the tokens are for unless asked otherwise.
         scope: what was granted, names with spaces between them.
@@ -44,6 +44,7 @@ class Grant(NamedTuple):
         claims: the account's custom claims now.
         version: the account's ``sub_ver`` now.
         refresh_token: the token that continues the session.
+        subject: their ``sub``, where that is not the account's id, or None.
     """
 
     session_id: str
@@ -58,6 +59,12 @@ class Grant(NamedTuple):
     claims: dict[str, Any]
     version: int
     refresh_token: str
+    subject: str | None = None
+
+    @property
+    def sub(self) -> str:
+        """What the tokens call the account."""
+        return self.subject or self.account_id
 
 
 class NewSession(NamedTuple):
@@ -72,6 +79,7 @@ class NewSession(NamedTuple):
         authenticated_at: when the password was given, in microseconds since 1970; None is now.
         amr: how the person has signed in, names of RFC 8176 with spaces between them.
         logout_uri: whom to tell when it has ended, or None.
+        subject: what its tokens call the account, where that is not its id, or None.
     """
 
     client_id: str
@@ -82,6 +90,7 @@ class NewSession(NamedTuple):
     authenticated_at: int | None = None
     amr: str = "pwd"
     logout_uri: str | None = None
+    subject: str | None = None
 
 
 class Renewed(NamedTuple):

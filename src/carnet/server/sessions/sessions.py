@@ -130,6 +130,7 @@ class Sessions(SessionEnding):
                 authenticated_at=authenticated_at,
                 amr=new.amr,
                 logout_uri=new.logout_uri,
+                subject=new.subject,
                 account_id=account.id,
                 account_version=account.version,
             )
@@ -154,6 +155,7 @@ class Sessions(SessionEnding):
             claims=account.claims,
             version=account.version,
             refresh_token=self._mint(token),
+            subject=new.subject,
         )
 
     async def by_token(self, text: str, client_id: str, address: str) -> Login | None:
@@ -337,9 +339,18 @@ class Sessions(SessionEnding):
 
     async def accepts(self, session_id: str, version: int, token_id: str) -> bool:
         """Tell whether a session's access token, of this account version, still counts."""
-        rows = await self._store.read(sql.TOKEN_STATE, token_id, session_id)
-        good = sql.TokenStateRow(ended_at=None, version=version, disabled_at=None, revocation=None)
-        return [sql.TokenStateRow(*row) for row in rows] == [good]
+        return await self.account_of_token(session_id, version, token_id) is not None
+
+    async def account_of_token(self, session_id: str, version: int, token_id: str) -> str | None:
+        """Give whose a session's access token of an account version is, or None if it is not good.
+
+        It may call the account otherwise than by its id.
+        """
+        for row in await self._store.read(sql.TOKEN_STATE, token_id, session_id):
+            state = sql.TokenStateRow(*row)
+            good = state._replace(ended_at=None, version=version, disabled_at=None, revocation=None)
+            return state.account_id if state == good else None
+        return None
 
     async def _without_rotation(
         self,
@@ -419,6 +430,7 @@ class Sessions(SessionEnding):
             claims,
             version,
             self._mint(successor),
+            row.subject,
         )
 
     def _mint(self, token: RefreshToken) -> str:

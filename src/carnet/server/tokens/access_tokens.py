@@ -55,7 +55,7 @@ class AccessTokens:
         """
         claims = {
             **self._of_account(grant, audience),
-            "sub": grant.account_id,
+            "sub": grant.sub,
             "client_id": grant.client_id,
             "sid": grant.session_id,
             "sub_ver": grant.version,
@@ -89,7 +89,7 @@ class AccessTokens:
         released = self._of_account(grant, grant.audience)
         claims = {
             **{name: value for name, value in released.items() if name in subject},
-            "sub": grant.account_id,
+            "sub": grant.sub,
             "client_id": grant.client_id,
             "sid": grant.session_id,
             "sub_ver": grant.version,

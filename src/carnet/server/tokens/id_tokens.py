@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from carnet.errors import InvalidToken
 from carnet.jose import jws
-from carnet.jose.encoding import b64url_encode, json_decode
+from carnet.jose.encoding import b64url_encode, json_decode, json_encode
 from carnet.jose.key import Key
 from carnet.jwt.claims import Claims
 from carnet.jwt.signer import Signer
@@ -69,7 +69,7 @@ class IdTokens:
         key = await self._key(client)
         claims: dict[str, Any] = {
             **self._scopes.released(account, grant.scope.split(), "id_token"),
-            "sub": grant.account_id,
+            "sub": grant.sub,
             "aud": client.id,
             "azp": client.id,
             "sid": grant.session_id,
@@ -80,10 +80,10 @@ class IdTokens:
             claims["nonce"] = nonce
         return self._signer(client, key, "JWT", self._lifetime).sign(claims)
 
-    async def logout(self, client: Client, account_id: str, session_id: str) -> str:
-        """Make the token that tells a client that a session has ended."""
+    async def logout(self, client: Client, subject: str, session_id: str) -> str:
+        """Make the token that tells a client that a session of somebody has ended."""
         claims = {
-            "sub": account_id,
+            "sub": subject,
             "aud": client.id,
             "sid": session_id,
             "jti": new_identifier(),
@@ -91,6 +91,16 @@ class IdTokens:
         }
         key = await self._key(client)
         return self._signer(client, key, "logout+jwt", LOGOUT_TOKEN_LIFETIME).sign(claims)
+
+    async def userinfo(self, client: Client, claims: Mapping[str, Any]) -> str | None:
+        """Sign an answer of UserInfo, where the client wants it signed; else None."""
+        alg = client.metadata.userinfo_signed_response_alg
+        if alg is None:
+            return None
+        key = await self._key(client, alg)
+        said = {**claims, "iss": self._issuer, "aud": client.id}
+        # Of a type of its own: it says who somebody is, and not that they have signed in.
+        return jws.sign(json_encode(said), key, {"typ": "userinfo+jwt"})
 
     async def answer(self, client: Client, parameters: Mapping[str, str]) -> str:
         """Sign an answer of the authorization endpoint."""

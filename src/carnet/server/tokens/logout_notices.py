@@ -59,7 +59,7 @@ class _Notice(NamedTuple):
     """A session that has ended, and whom to tell."""
 
     session_id: str
-    account_id: str
+    subject: str
     client_id: str
     address: str
     ended_at: int
@@ -153,7 +153,7 @@ class LogoutNotices:
         if client is None:
             # It was removed, and everything that it was to be told with it.
             return None
-        token = await self._id_tokens.logout(client, notice.account_id, notice.session_id)
+        token = await self._id_tokens.logout(client, notice.subject, notice.session_id)
         status = await within(2 * TIMEOUT_SECONDS, self._post(notice.address, token))
         if 200 <= status < 300:
             return None

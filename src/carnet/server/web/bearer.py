@@ -7,6 +7,7 @@ that service has seen, opens nothing here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from starlette.requests import Request
 
@@ -22,10 +23,12 @@ from carnet.server.web.dpop import prove_with_token
 from carnet.server.web.requests import RequestRefused, header_values
 
 __all__ = [
+    "Holder",
     "administrator_claims",
     "insufficient_scope",
     "origin_of",
     "session_claims",
+    "session_holder",
     "token_claims",
 ]
 
@@ -37,14 +40,42 @@ def origin_of(request: Request, actor: str | None = None) -> Origin:
     return Origin(client[0] if client else "", agents[0] if agents else "", actor)
 
 
-async def session_claims(
+class Holder(NamedTuple):
+    """Whose access token comes with a request.
+
+    Attributes:
+        claims: the token's; they may call the account otherwise than by its id.
+        account_id: whose session it is.
+    """
+
+    claims: Claims
+    account_id: str
+
+
+async def session_claims(request: Request, scope: str | None = None) -> Claims:
+    """Give the claims of a request's access token, of a session that lives.
+
+    Their ``sub`` is the id of the account, whatever the token calls it.
+
+    Args:
+        request: the request.
+        scope: as for ``session_holder``.
+
+    Raises:
+        RequestRefused: as ``session_holder``.
+    """
+    claims, account_id = await session_holder(request, scope)
+    return claims if claims["sub"] == account_id else Claims({**claims, "sub": account_id})
+
+
+async def session_holder(
     request: Request,
     scope: str | None = None,
     *,
     any_audience: bool = False,
     posted: str | None = None,
-) -> Claims:
-    """Give the claims of a request's access token, of a session that lives.
+) -> Holder:
+    """Give whose access token comes with a request, of a session that lives.
 
     Args:
         request: the request.
@@ -60,11 +91,13 @@ async def session_claims(
     claims = await token_claims(request, any_audience=any_audience, posted=posted)
     if claims.client_id != FIRST_PARTY and scope not in claims.scopes:
         raise insufficient_scope("a token of this client is not for this", scope)
-    if not await service.sessions.accepts(claims["sid"], claims["sub_ver"], claims["jti"]):
+    about = claims["sid"], claims["sub_ver"], claims["jti"]
+    account_id = await service.sessions.account_of_token(*about)
+    if account_id is None:
         raise _invalid_token(
             "the session has ended, or the token was revoked or is older than its account"
         )
-    return claims
+    return Holder(claims, account_id)
 
 
 async def administrator_claims(request: Request) -> Claims:

@@ -12,13 +12,13 @@ from typing import NamedTuple
 # had signed in. With it comes the session that acts for the token's already, or NULLs.
 EXCHANGEABLE = """
 SELECT '[' || CAST(account.version AS TEXT) || ',' || roles || ',' || claims || ']',
-       agent.id, agent.scope, agent.rotated_at
+       account.id, agent.id, agent.scope, agent.rotated_at
 FROM session
 JOIN account ON account.id = session.account_id
 LEFT JOIN session AS agent ON agent.parent_id = session.id AND agent.client_id = $1
   AND agent.audience = $2 AND agent.ended_at IS NULL
-WHERE session.id = $3 AND session.account_id = $4 AND account.version = $5
-  AND session.ended_at IS NULL AND session.expires_at > $6 AND disabled_at IS NULL
+WHERE session.id = $3 AND COALESCE(session.subject, session.account_id) = $4
+  AND account.version = $5 AND session.ended_at IS NULL AND session.expires_at > $6 AND disabled_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM revocation WHERE value = $7 AND kind = 'jti')
   AND NOT EXISTS (
     SELECT 1 FROM session AS stopped
@@ -36,7 +36,7 @@ class Exchangeable(NamedTuple):
     client_id: str
     audience: str
     session_id: str
-    account_id: str
+    subject: str
     account_version: int
     now: int
     token_id: str
@@ -46,6 +46,7 @@ class ExchangeableRow(NamedTuple):
     """What EXCHANGEABLE gives."""
 
     standing: str
+    account_id: str
     agent_session_id: str | None
     agent_scope: str | None
     agent_used_at: int | None
@@ -55,8 +56,9 @@ class ExchangeableRow(NamedTuple):
 ADD_AGENT = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
                      generation, created_at, rotated_at, expires_at,
-                     scope, key_thumbprint, authenticated_at, parent_id)
-SELECT $1, $2, account_id, $3, $4, $5, $6, 0, $7, $7, expires_at, $8, '', authenticated_at, id
+                     scope, key_thumbprint, authenticated_at, parent_id, subject)
+SELECT $1, $2, account_id, $3, $4, $5, $6, 0, $7, $7, expires_at, $8, '', authenticated_at, id,
+  subject
 FROM session WHERE id = $9
 RETURNING id
 """

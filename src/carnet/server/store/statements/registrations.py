@@ -19,6 +19,12 @@ WHERE token_hash = $1 AND (expires_at IS NULL OR expires_at > $2)
 RETURNING id
 """
 
+GOOD_REGISTRATION_TOKEN = """
+SELECT id FROM registration_token
+WHERE token_hash = $1 AND (expires_at IS NULL OR expires_at > $2)
+  AND (most_uses IS NULL OR uses < most_uses)
+"""
+
 REMOVE_REGISTRATION_TOKEN = """
 DELETE FROM registration_token WHERE id = $1
 RETURNING id

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 ADD_SESSION = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
                      generation, created_at, rotated_at, expires_at,
-                     scope, key_thumbprint, login_id, authenticated_at, amr, logout_uri)
-SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8, $9, $10, $11, $12, $13, $14
-FROM account WHERE account.id = $15 AND disabled_at IS NULL AND version = $16
+                     scope, key_thumbprint, login_id, authenticated_at, amr, logout_uri, subject)
+SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8, $9, $10, $11, $12, $13, $14, $15
+FROM account WHERE account.id = $16 AND disabled_at IS NULL AND version = $17
 RETURNING id
 """
 
@@ -32,6 +32,7 @@ class AddSession(NamedTuple):
     authenticated_at: int
     amr: str
     logout_uri: str | None
+    subject: str | None
     account_id: str
     account_version: int
 
@@ -49,7 +50,7 @@ WHERE secret_hash = $3 AND generation = $4 AND ended_at IS NULL
   AND expires_at > $1 AND rotated_at > $5 AND client_id = $6 AND key_thumbprint = $7
 RETURNING secret_hash,
   id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, amr,
-  generation,
+  generation, subject,
   (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
    FROM account WHERE account.id = session.account_id)
 """
@@ -81,7 +82,7 @@ RETURNING id
 SESSION_BY_SECRET = """
 SELECT secret_hash,
   id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, amr,
-  generation,
+  generation, subject,
   (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
    FROM account WHERE account.id = session.account_id), expires_at, rotated_at, ended_at
 FROM session WHERE secret_hash = $1
@@ -101,6 +102,7 @@ class SessionRow(NamedTuple):
     authenticated_at: int | None
     amr: str
     generation: int
+    subject: str | None
     standing: str
     expires_at: int = 0
     rotated_at: int = 0
@@ -156,7 +158,8 @@ UPDATE session SET rotated_at = $1, address = $2 WHERE id = $3 AND ended_at IS N
 # Of the session that a token is from, and of the token itself.
 TOKEN_STATE = """
 SELECT ended_at, version, disabled_at,
-  (SELECT MAX(seq) FROM revocation WHERE value = $1 AND kind = 'jti')
+  (SELECT MAX(seq) FROM revocation WHERE value = $1 AND kind = 'jti'),
+  account.id
 FROM session JOIN account ON account.id = session.account_id
 WHERE session.id = $2
 """
@@ -169,7 +172,14 @@ class TokenStateRow(NamedTuple):
     version: int
     disabled_at: int | None
     revocation: int | None
+    account_id: str
 
+
+# Other names of an account, in tokens that may still be good.
+SUBJECTS_OF_ACCOUNT = """
+SELECT DISTINCT subject FROM session
+WHERE account_id = $1 AND subject IS NOT NULL AND expires_at > $2
+"""
 
 SESSIONS_OF_ACCOUNT = """
 SELECT id, client_id, user_agent, address, created_at, rotated_at, expires_at, identity_issuer
@@ -258,7 +268,7 @@ WHERE id IN (
   WHERE logout_uri IS NOT NULL AND ended_at IS NOT NULL AND COALESCE(logout_due_at, 0) <= $2
   ORDER BY ended_at LIMIT $3
 ) AND logout_uri IS NOT NULL AND COALESCE(logout_due_at, 0) <= $2
-RETURNING id, account_id, client_id, logout_uri, ended_at
+RETURNING id, COALESCE(subject, account_id), client_id, logout_uri, ended_at
 """
 
 LOGOUT_SENT = """

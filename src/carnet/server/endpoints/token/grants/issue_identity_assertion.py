@@ -112,7 +112,7 @@ async def _by_id_token(request: Request, client: Client, text: str) -> SignedIn:
     except InvalidToken as error:
         raise _SubjectRefused(f"id_token_{error.code}") from None
     signed_in = await _signed_in(service, claims["sid"], client)
-    if signed_in.account.id != claims.subject:
+    if service.subjects.of(client, signed_in.account.id) != claims.subject:
         raise _SubjectRefused("session_mismatch")
     return signed_in
 

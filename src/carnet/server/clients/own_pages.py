@@ -1,0 +1,54 @@
+"""The pages of a client's own, as people are shown them where they are asked for consent.
+
+Its picture (``logo_uri``) is not among them. It would be loaded from wherever the client says, which
+our pages allow nobody (their Content-Security-Policy) and which would tell the client who is about to
+decide; and a picture can be anybody's. It is kept, and given back to who registered it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from carnet.server.clients.clients import Client
+from carnet.server.clients.subjects import hosts_of
+
+__all__ = ["OwnPage", "own_pages"]
+
+_TITLES: Final = {
+    "client_uri": "Home page",
+    "policy_uri": "Privacy policy",
+    "tos_uri": "Terms of service",
+}
+
+
+class OwnPage(NamedTuple):
+    """A page of a client's.
+
+    Attributes:
+        title: what it is.
+        address: where it is.
+        host: the host of that.
+    """
+
+    title: str
+    address: str
+    host: str
+
+
+def own_pages(client: Client) -> list[OwnPage]:
+    """Give the pages of a client.
+
+    Of one that nobody has registered those at its own host alone: another's would lend it a good
+    name.
+    """
+    known = ((title, getattr(client.metadata, name)) for name, title in _TITLES.items())
+    pages = [
+        OwnPage(title, address, urlsplit(address).hostname or "")
+        for title, address in known
+        if address is not None
+    ]
+    if not client.unregistered:
+        return pages
+    own = hosts_of(client.metadata) | {urlsplit(client.id).hostname}
+    return [page for page in pages if page.host in own]
