@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -45,17 +45,20 @@ class Proof(NamedTuple):
         thumbprint: of the key that signed it (RFC 7638, SHA-256).
         token_id: its ``jti``; the caller takes it once.
         nonce: the ``nonce`` in it, or None.
-        key: that key.
     """
 
     thumbprint: str
     token_id: str
     nonce: str | None
-    key: Key
 
 
 def read_proof(
-    values: Sequence[str], method: str, url: str, now: float, access_token: str | None = None
+    values: Sequence[str],
+    method: str,
+    url: str,
+    now: float,
+    access_token: str | None = None,
+    accepts: Callable[[Key], bool] | None = None,
 ) -> Proof:
     """Check the DPoP header of a request (RFC 9449 section 4.3).
 
@@ -65,6 +68,7 @@ def read_proof(
         url: the address that it was sent to; query and fragment don't count.
         now: seconds since 1970.
         access_token: the token that comes with it, where one does.
+        accepts: tells whether a key may sign proofs, where not all may.
 
     Raises:
         InvalidToken: saying what is wrong with the proof.
@@ -75,7 +79,12 @@ def read_proof(
     header = read_header(segments(raw)[0])
     if media_type(header.get("typ", "")) != "dpop+jwt":
         raise _refuse("the proof's type is wrong", "typ", "dpop+jwt")
-    verified = jws.verify(raw, _key_of(header), max_size=MAX_PROOF)
+    key = _key_of(header)
+    if accepts is not None and not accepts(key):
+        raise _refuse(
+            f"a proof by a key for {key.alg} is not taken", "jwk", "a key for another alg"
+        )
+    verified = jws.verify(raw, key, max_size=MAX_PROOF)
     claims = json_decode(verified.payload, "the payload")
     _check(claims, method, url, now)
     if access_token is not None:
@@ -88,7 +97,7 @@ def read_proof(
         raise _refuse("the proof has no usable jti", "jti", f"a text of up to {MAX_ID} characters")
     if nonce is not None and not isinstance(nonce, str):
         raise _refuse("the proof's nonce is no text", "nonce", "the nonce that the server gave")
-    return Proof(verified.key.thumbprint(), token_id, nonce, verified.key)
+    return Proof(verified.key.thumbprint(), token_id, nonce)
 
 
 def bound_key(claims: Claims) -> str | None:

@@ -74,8 +74,12 @@ def test_two_clients_know_nobody_by_the_same_name_and_each_always_by_its_own(sce
         ]
         others = {sub(shop["id_token"]), sub(shop["access_token"])}
         sids = {inspect(one["id_token"]).claims["sid"] for one in (bank, shop)}
-        everything = [str(inspect(one[name]).claims) for one in (bank, shop) for name in one
-                      if name.endswith("_token") and name != "refresh_token"]
+        everything = [
+            str(inspect(one[name]).claims)
+            for one in (bank, shop)
+            for name in one
+            if name.endswith("_token") and name != "refresh_token"
+        ]
         return set(told), others, len(sids), any(account.id in text for text in everything)
 
     mine, others, sids, leaks = scene_of(scene)
@@ -99,7 +103,11 @@ def test_no_rotation_and_no_restart_changes_a_name(scene_of):
 def test_clients_of_one_host_are_one_sector_and_programs_on_a_device_none(scene_of):
     async def scene(service, _clock, alice, _account):
         await register(service, "bank-too", redirect_uris=(f"{BANK}/other",), **PAIRWISE)
-        apps = {"one": "com.example.app:/cb", "two": "http://127.0.0.1/cb", "three": "http://127.0.0.1/cb"}
+        apps = {
+            "one": "com.example.app:/cb",
+            "two": "http://127.0.0.1/cb",
+            "three": "http://127.0.0.1/cb",
+        }
         for name, address in apps.items():
             await register(service, name, redirect_uris=(address,), **PAIRWISE)
         bank = sub((await signed_in(alice))["id_token"])

@@ -202,8 +202,8 @@ def _check_keys(metadata: ClientMetadata) -> None:
             "private_key_jwt needs jwks with a public key that verifies signatures, or jwks_uri",
             member="jwks",
         )
-    # Keys that are published are fetched for whoever has proved to be the client, and so for what it
-    # pushes alone.
+    # Keys that are published are fetched for whoever has proved to be the client, and so for what
+    # it pushes alone.
     published = metadata.jwks_uri is not None and metadata.require_pushed_authorization_requests
     if metadata.require_signed_request_object and not (signs or published):
         raise ClientRefused(

@@ -1,8 +1,8 @@
 """The pages of a client's own, as people are shown them where they are asked for consent.
 
-Its picture (``logo_uri``) is not among them. It would be loaded from wherever the client says, which
-our pages allow nobody (their Content-Security-Policy) and which would tell the client who is about to
-decide; and a picture can be anybody's. It is kept, and given back to who registered it.
+Its picture (``logo_uri``) is not among them. It would be loaded from wherever the client says,
+which the policy of our pages (CSP) allows nobody, and which would tell the client that somebody is
+about to decide; and a picture can be anybody's. It is kept, and given back to who registered it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The document of a sector: it lists the redirect addresses of all clients in it.
 
 It is what proves that a client belongs to a sector (OpenID Connect Core section 8.1): without it,
-whoever names another's host would learn what people are called there. So it is fetched when a client
-is saved whose addresses or whose sector are new, and never at any other time. Who may cause that is
-an administrator, or somebody with a token for registrations.
+whoever names another's host would learn what people are called there. So it is fetched when a
+client is saved whose addresses or whose sector are new, and never at any other time. Who may cause
+that is an administrator, or somebody with a token for registrations.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ async def check_sector(
     try:
         fetched = await fetch.fetch(address, {"Accept": "application/json"})
     except NotFetched as error:
-        raise ClientRefused(f"{MEMBER} can't be fetched from {host}: {error}", member=MEMBER) from None
+        raise ClientRefused(
+            f"{MEMBER} can't be fetched from {host}: {error}", member=MEMBER
+        ) from None
     finally:
         fetch.close()
     if fetched.status != 200:

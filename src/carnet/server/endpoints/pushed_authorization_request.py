@@ -40,7 +40,9 @@ async def push_request(request: Request) -> Response:
     proof = prove_at_token_endpoint(request, client, required=False)
     registry, issuer, now = service.registry, service.settings.own_url, service.clock()
     try:
-        keys = await own_keys(service, client, inspect(form["request"])) if "request" in form else None
+        keys = (
+            await own_keys(service, client, inspect(form["request"])) if "request" in form else None
+        )
         given = {
             **signed_parameters(sent, client, issuer, now, keys=keys),
             "client_id": [client.id],

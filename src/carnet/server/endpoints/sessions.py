@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.passwords import MAX_PASSWORD
+from carnet.server.clients.clients import FIRST_PARTY_CLIENT
 from carnet.server.clock import SECOND
 from carnet.server.endpoints.token.answer import first_audience, token_answer
-from carnet.server.clients.clients import FIRST_PARTY_CLIENT
 from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import FIRST_PARTY, NewSession, Session

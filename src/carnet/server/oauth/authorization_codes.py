@@ -97,9 +97,7 @@ class AuthorizationCodes:
         clock: gives the microseconds since 1970.
     """
 
-    def __init__(
-        self, store: Store, sessions: Sessions, subjects: Subjects, clock: Clock
-    ) -> None:
+    def __init__(self, store: Store, sessions: Sessions, subjects: Subjects, clock: Clock) -> None:
         self._store = store
         self._sessions = sessions
         self._subjects = subjects

@@ -36,8 +36,8 @@ __all__ = [
 MAX_PARAMETERS: Final = 64
 MAX_QUERY: Final = 16 * 1024
 MAX_TEXT: Final = 2048
-# How an answer goes back, by what was asked for; ``fragment`` is for tokens, which none brings. Those
-# that end in ``jwt`` are signed (JARM section 2.3).
+# How an answer goes back, by what was asked for; ``fragment`` is for tokens, which none brings.
+# Those that end in ``jwt`` are signed (JARM section 2.3).
 RESPONSE_MODES: Final = {
     "query": "query",
     "form_post": "form_post",
@@ -324,8 +324,8 @@ def read_authorization_request(
         claims = read_claims(one.get("claims"))
     except BadClaims as error:
         raise refused(_INVALID, str(error)) from None
-    # What acr_values ask for is voluntary, and left out where there is no such level (OpenID Connect
-    # Core section 3.1.2.1); an essential claim is not.
+    # What acr_values ask for is voluntary, and left out where there is no such level (OpenID
+    # Connect Core section 3.1.2.1); an essential claim is not.
     if claims.essential_acr and set(ACR_VALUES).isdisjoint(claims.essential_acr):
         raise refused(
             "unmet_authentication_requirements", f"acr can be one of: {' '.join(ACR_VALUES)}"
@@ -417,9 +417,7 @@ def _redirect_uri(given: Mapping[str, Sequence[str]], client: Client) -> str:
     return values[0]
 
 
-def _response_mode(
-    given: Mapping[str, Sequence[str]], client: Client, redirect_uri: str
-) -> str:
+def _response_mode(given: Mapping[str, Sequence[str]], client: Client, redirect_uri: str) -> str:
     """Give how the answer goes back, an error with the request included."""
     asked = given.get("response_mode", ())
     mode = RESPONSE_MODES.get(asked[0], "query") if len(asked) == 1 else "query"

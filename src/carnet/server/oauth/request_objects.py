@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import json_encode
-from carnet.jwt.verifier import Verifier
 from carnet.jose.key_set import KeySet
 from carnet.jwt.policy import number
+from carnet.jwt.verifier import Verifier
 from carnet.server.clients.clients import Client
 from carnet.server.clients.profiles import LONGEST_REQUEST, signing_keys
 
@@ -100,7 +100,9 @@ def _check_dates(claims: Mapping[str, Any], seen_at: float) -> None:
     """
     begins, ends = (number(claims, name, needed=True) for name in ("nbf", "exp"))
     if ends - begins > LONGEST_REQUEST or begins < seen_at - LONGEST_REQUEST:
-        raise BadRequestObject("a signed request has an nbf of this hour, and an exp within 60 minutes of it")
+        raise BadRequestObject(
+            "a signed request has an nbf of this hour, and an exp within 60 minutes of it"
+        )
 
 
 def _texts(name: str, said: Any) -> list[str]:

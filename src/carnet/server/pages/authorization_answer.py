@@ -1,8 +1,8 @@
 """Answering a client at its address, by a redirect or by a form (RFC 6749 section 4.1.2).
 
 The answer names the issuer (RFC 9207), so that a client of several servers can't be led to take the
-code of one to another. A client that wants it signed gets one parameter, a JWT of all others (JARM),
-which names the issuer too.
+code of one to another. A client that wants it signed gets one parameter, a JWT of all others, which
+names the issuer too (JARM).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Revocations: which access tokens are refused although their time has not come.
 
 An entry says one of three things: this session (``sid``) has ended; this account (``sub``) is at
-version n, so tokens with an older ``sub_ver`` are stale, and the same for each pairwise subject that
-it has; this one token (``jti``) is refused.
+version n, so tokens with an older ``sub_ver`` are stale, and the same for each pairwise subject
+that it has; this one token (``jti``) is refused.
 Entries are numbered in the transaction that causes them, and kept as long as the longest access
 token that they could refuse.
 """

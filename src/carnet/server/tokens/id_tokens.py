@@ -1,7 +1,7 @@
 """ID tokens, which tell a client who has signed in, and logout tokens, which tell that it is over.
 
-OpenID Connect Core section 2, and OpenID Connect Back-Channel Logout section 2.4; and the answers of
-the authorization endpoint where a client wants them signed (JARM section 2.1).
+OpenID Connect Core section 2, and OpenID Connect Back-Channel Logout section 2.4; and the answers
+of the authorization endpoint (JARM section 2.1) and of UserInfo where a client wants them signed.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ JOIN account ON account.id = session.account_id
 LEFT JOIN session AS agent ON agent.parent_id = session.id AND agent.client_id = $1
   AND agent.audience = $2 AND agent.ended_at IS NULL
 WHERE session.id = $3 AND COALESCE(session.subject, session.account_id) = $4
-  AND account.version = $5 AND session.ended_at IS NULL AND session.expires_at > $6 AND disabled_at IS NULL
+  AND account.version = $5 AND disabled_at IS NULL
+  AND session.ended_at IS NULL AND session.expires_at > $6
   AND NOT EXISTS (SELECT 1 FROM revocation WHERE value = $7 AND kind = 'jti')
   AND NOT EXISTS (
     SELECT 1 FROM session AS stopped
