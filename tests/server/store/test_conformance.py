@@ -287,7 +287,7 @@ def test_of_two_hundred_rotations_of_one_generation_one_is_done(play):
         return [rows for rows in outcomes if rows]
 
     assert play(scene) == [
-        [(b"hash", "s1", "a1", "client", "orders", "", "", 1, "pwd", 1, '[1,["ADMIN"],{}]')]
+        [(b"hash", "s1", "a1", "client", "orders", "", "", 1, "pwd", 1, None, '[1,["ADMIN"],{}]')]
     ]
 
 
@@ -626,7 +626,7 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
             await store.write(statements.ADD_ACCOUNT, f"a{number}", number, *ACCOUNT[2:6], number)
         for session, account, client, login in sessions:
             given = (session, session.encode(), client, "orders", "", "", 1, 9)
-            more = ("", "", login, 1, "pwd", None, account, 1)
+            more = ("", "", login, 1, "pwd", None, None, account, 1)
             assert await store.write(statements.ADD_SESSION, *given, *more)
         await store.write("UPDATE session SET ended_at = 2, ended_reason = 'x' WHERE id = 'over'")
         await store.write(getattr(statements, name), 5, "why", *values)
@@ -641,8 +641,8 @@ def test_what_ends_sessions_ends_those_alone_and_none_twice(play, name, values, 
 def test_a_login_of_an_account_that_may_not_sign_in_is_none(play):
     async def scene(store):
         await store.write(statements.ADD_ACCOUNT, *ACCOUNT)
-        given = ("s1", b"h", "app", "orders", "", "", 1, 9, "", "", None, 1, "pwd", None, "a1", 1)
-        await store.write(statements.ADD_SESSION, *given)
+        given = ("s1", b"h", "app", "orders", "", "", 1, 9, "", "", None, 1, "pwd", None, None)
+        await store.write(statements.ADD_SESSION, *given, "a1", 1)
         look = (statements.LOGIN_BY_SECRET, b"h", 0, "app", 2, 0)
         found = [len(await store.read(*look))]
         await store.write(statements.DISABLE_ACCOUNT, 1, "a1")

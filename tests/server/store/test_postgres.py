@@ -431,7 +431,7 @@ def test_connections_are_kept_at_hand_while_they_are_used_and_never_too_many(
     )
 
 
-SESSION = ("client", "orders", "", "", 1, 2**62, "", "", None, 1, "pwd", None, "a1", 1)
+SESSION = ("client", "orders", "", "", 1, 2**62, "", "", None, 1, "pwd", None, None, "a1", 1)
 
 
 async def add_sessions(store, count):

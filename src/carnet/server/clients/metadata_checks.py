@@ -23,13 +23,13 @@ from carnet.server.clients.clients import (
 )
 from carnet.server.clients.federated_credentials import BadCredential, check_credential
 from carnet.server.clients.identity_policy import wrong_in_identity_policy
+from carnet.server.clients.own_pages import PAGES
 from carnet.server.clients.profiles import wrong_in_profile
 from carnet.server.clients.subjects import hosts_of
 from carnet.server.resource_urls import canonical_resource
 
 __all__ = ["check_metadata"]
 
-PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 
 

@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 from carnet.server.clients.clients import Client
 from carnet.server.clients.subjects import hosts_of
 
-__all__ = ["OwnPage", "own_pages"]
+__all__ = ["PAGES", "OwnPage", "own_pages"]
+
+PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
+"""The members that name pages of a client's own, and its picture."""
 
 _TITLES: Final = {
     "client_uri": "Home page",

@@ -5,6 +5,7 @@ Whoever sends it is unknown, so it says less than an administrator may:
     members                                            what becomes of them
     ─────────────────────────────────────────────────  ────────────────────────────────────────────
     those of ``TAKEN``                                 registered, under the rules for every client
+    those of ``PAGES`` among them                      left out where they are on no web address
     ``grant_types``, ``response_types``                registered as far as there is such a grant
     ``application_type``                               compared with the redirect addresses
     those of ``REFUSED``                               an error that says what to do instead
@@ -18,9 +19,11 @@ from typing import Any, Final
 
 import msgspec
 
+from carnet.server.clients.addresses import BadAddress, check_web_address
 from carnet.server.clients.clients import ClientMetadata, ClientRefused
 from carnet.server.clients.configuration import with_members
 from carnet.server.clients.metadata_checks import check_metadata
+from carnet.server.clients.own_pages import PAGES
 
 __all__ = ["application_type", "read_registration", "registered_members"]
 
@@ -30,7 +33,7 @@ TAKEN: Final[tuple[str, ...]] = (
     *("require_pushed_authorization_requests", "require_signed_request_object"),
     *("id_token_signed_response_alg", "userinfo_signed_response_alg"),
     *("authorization_signed_response_alg", "subject_type", "sector_identifier_uri"),
-    *("client_uri", "logo_uri", "policy_uri", "tos_uri"),
+    *PAGES,
     *("id_token_encrypted_response_alg", "id_token_encrypted_response_enc"),
 )
 REFUSED: Final = {
@@ -60,6 +63,9 @@ def read_registration(given: Mapping[str, Any]) -> ClientMetadata:
         if member in given:
             raise ClientRefused(f"{member} is not taken here: {instead}", member=member)
     members = {name: given[name] for name in TAKEN if name in given}
+    for name in PAGES:
+        if not _is_page(members.get(name)):
+            members.pop(name, None)
     members["grant_types"] = _known(given, "grant_types", "authorization_code", GRANTS)
     _known(given, "response_types", "code", ("code",))
     try:
@@ -95,12 +101,23 @@ def registered_members(metadata: ClientMetadata) -> dict[str, Any]:
     known = {name: written[name] for name in TAKEN if written[name] not in (None, "", ())}
     if metadata.id_token_encrypted_response_alg is None:
         del known["id_token_encrypted_response_enc"]
+    if metadata.subject_type == "public":
+        del known["subject_type"]
     return {
         **known,
         "grant_types": metadata.grant_types,
         "response_types": ("code",),
         "application_type": application_type(metadata),
     }
+
+
+def _is_page(address: Any) -> bool:
+    """Tell whether a page can be shown; without one that can't, a client is no worse."""
+    try:
+        check_web_address(address if isinstance(address, str) else "")
+    except BadAddress:
+        return False
+    return True
 
 
 def _known(

@@ -17,7 +17,7 @@ FROM session
 JOIN account ON account.id = session.account_id
 LEFT JOIN session AS agent ON agent.parent_id = session.id AND agent.client_id = $1
   AND agent.audience = $2 AND agent.ended_at IS NULL
-WHERE session.id = $3 AND COALESCE(session.subject, session.account_id) = $4
+WHERE session.id = $3 AND COALESCE(session.pairwise_subject, session.account_id) = $4
   AND account.version = $5 AND disabled_at IS NULL
   AND session.ended_at IS NULL AND session.expires_at > $6
   AND NOT EXISTS (SELECT 1 FROM revocation WHERE value = $7 AND kind = 'jti')
@@ -57,9 +57,9 @@ class ExchangeableRow(NamedTuple):
 ADD_AGENT = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
                      generation, created_at, rotated_at, expires_at,
-                     scope, key_thumbprint, authenticated_at, parent_id, subject)
+                     scope, key_thumbprint, authenticated_at, parent_id, pairwise_subject)
 SELECT $1, $2, account_id, $3, $4, $5, $6, 0, $7, $7, expires_at, $8, '', authenticated_at, id,
-  subject
+  pairwise_subject
 FROM session WHERE id = $9
 RETURNING id
 """

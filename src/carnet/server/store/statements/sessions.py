@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 ADD_SESSION = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, user_agent, address,
                      generation, created_at, rotated_at, expires_at,
-                     scope, key_thumbprint, login_id, authenticated_at, amr, logout_uri, subject)
+                     scope, key_thumbprint, login_id, authenticated_at, amr, logout_uri,
+                     pairwise_subject)
 SELECT $1, $2, account.id, $3, $4, $5, $6, 0, $7, $7, $8, $9, $10, $11, $12, $13, $14, $15
 FROM account WHERE account.id = $16 AND disabled_at IS NULL AND version = $17
 RETURNING id
@@ -50,7 +51,7 @@ WHERE secret_hash = $3 AND generation = $4 AND ended_at IS NULL
   AND expires_at > $1 AND rotated_at > $5 AND client_id = $6 AND key_thumbprint = $7
 RETURNING secret_hash,
   id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, amr,
-  generation, subject,
+  generation, pairwise_subject,
   (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
    FROM account WHERE account.id = session.account_id)
 """
@@ -82,7 +83,7 @@ RETURNING id
 SESSION_BY_SECRET = """
 SELECT secret_hash,
   id, account_id, client_id, audience, scope, key_thumbprint, authenticated_at, amr,
-  generation, subject,
+  generation, pairwise_subject,
   (SELECT '[' || CAST(version AS TEXT) || ',' || roles || ',' || claims || ']'
    FROM account WHERE account.id = session.account_id), expires_at, rotated_at, ended_at
 FROM session WHERE secret_hash = $1
@@ -177,8 +178,8 @@ class TokenStateRow(NamedTuple):
 
 # Other names of an account, in tokens that may still be good.
 SUBJECTS_OF_ACCOUNT = """
-SELECT DISTINCT subject FROM session
-WHERE account_id = $1 AND subject IS NOT NULL AND expires_at > $2
+SELECT DISTINCT pairwise_subject FROM session
+WHERE account_id = $1 AND pairwise_subject IS NOT NULL AND expires_at > $2
 """
 
 SESSIONS_OF_ACCOUNT = """
@@ -268,7 +269,7 @@ WHERE id IN (
   WHERE logout_uri IS NOT NULL AND ended_at IS NOT NULL AND COALESCE(logout_due_at, 0) <= $2
   ORDER BY ended_at LIMIT $3
 ) AND logout_uri IS NOT NULL AND COALESCE(logout_due_at, 0) <= $2
-RETURNING id, COALESCE(subject, account_id), client_id, logout_uri, ended_at
+RETURNING id, COALESCE(pairwise_subject, account_id), client_id, logout_uri, ended_at
 """
 
 LOGOUT_SENT = """
