@@ -30,6 +30,7 @@ from carnet.server.clients.resources import ResourceMetadata
 
 MINUTE = 60
 RSA = Key.generate("RS256")
+ED448 = Key.generate("Ed448")
 OF_RSA = {**RSA.to_jwk(private=True), "alg": "PS256"}
 INVALID_GRANT = (400, "invalid_grant")
 INVALID_CLIENT = (401, "invalid_client")
@@ -503,7 +504,7 @@ def test_the_profile_switches_everything_at_once():
         ({"token_endpoint_auth_method": "none"}, "token_endpoint_auth_method"),
         ({"jwks": None}, "jwks"),
         ({"jwks": jwks_of(KEY, RSA)}, "jwks"),
-        ({"jwks": jwks_of(Key.generate("Ed448"))}, "jwks"),
+        ({"jwks": {"keys": [{**ED448.public.to_jwk(), "alg": "EdDSA"}]}}, "jwks"),
         ({"jwks": jwks_of(Key.generate("ES512"))}, "jwks"),
         ({"redirect_uris": ("http://127.0.0.1/callback",)}, "redirect_uris"),
         ({"redirect_uris": (CALLBACK, "com.example.app:/callback")}, "redirect_uris"),

@@ -246,7 +246,7 @@ def test_a_service_is_told_of_a_token_what_stands_in_it(scene_of):
 
 def test_a_program_that_goes_on_with_a_token_learns_no_other_name(scene_of):
     async def scene(service, _clock, alice, account):
-        for name in ("orders", "billing"):
+        for name in ("orders", "billing", "ledger"):
             await service.registry.add_resource(name, ResourceMetadata(scopes=("pay",)), OPERATOR)
         acts = {
             "grant_types": (TOKEN_EXCHANGE,),
@@ -263,7 +263,12 @@ def test_a_program_that_goes_on_with_a_token_learns_no_other_name(scene_of):
             "subject_token_type": ACCESS_TOKEN,
         }
         given = (await alice.token(("agent", secret), **form)).json()["access_token"]
-        listed = [one.client_id for one in await service.agents.of_account(account.id)]
+        # Nor does the one after it.
+        acts |= {"exchange_from": ("billing",), "exchange_to": ("ledger",)}
+        further = ("further", await register(service, "further", **acts))
+        last = await alice.token(further, **{**form, "subject_token": given})
+        assert sub(last.json()["access_token"]) == sub(token)
+        listed = {one.client_id for one in await service.agents.of_account(account.id)}
         await service.accounts.set_roles(account.id, ("OTHER",), OPERATOR)
         stale = await known_to_verifiers(service)
         with pytest.raises(InvalidToken):
@@ -271,7 +276,7 @@ def test_a_program_that_goes_on_with_a_token_learns_no_other_name(scene_of):
         again = (await alice.token(("agent", secret), **form)).json()["error"]
         return sub(given) == sub(token), account.id in str(inspect(given).claims), listed, again
 
-    assert scene_of(scene) == (True, False, ["agent"], "invalid_request")
+    assert scene_of(scene) == (True, False, {"agent", "further"}, "invalid_request")
 
 
 def test_administration_by_such_a_client_is_the_accounts(scene_of):

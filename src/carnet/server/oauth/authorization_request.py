@@ -94,10 +94,6 @@ def _is_nonce_enough(text: str | None, client: Client, others: _Parameters) -> b
     return protected or not client.metadata.require_nonce
 
 
-def _is_signed_enough(text: str | None, client: Client, _others: _Parameters) -> bool:
-    return text is None or text in SIGNED_MODES or not client.metadata.needs_signed_answers
-
-
 def _is(*accepted: str | None) -> _Check:
     return lambda text, _client, _others: text in accepted
 
@@ -126,10 +122,6 @@ _CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
     (
         *("response_mode", _is(None, *RESPONSE_MODES), _INVALID),
         f"the response_mode must be one of {', '.join(RESPONSE_MODES)}",
-    ),
-    (
-        *("response_mode", _is_signed_enough, _INVALID),
-        f"the response_mode of this client must be one of {', '.join(SIGNED_MODES)}",
     ),
     (
         *("code_challenge", _is_challenge_enough, _INVALID),
@@ -319,7 +311,10 @@ def read_authorization_request(
             raise refused(error, text)
     asked = one.get("response_mode")
     if asked is not None and RESPONSE_MODES[asked] != response_mode:
-        raise refused(_INVALID, "the response_mode form_post needs an address on the web")
+        text = "the response_mode form_post needs an address on the web"
+        if client.metadata.needs_signed_answers:
+            text = f"the response_mode of this client must be one of {', '.join(SIGNED_MODES)}"
+        raise refused(_INVALID, text)
     try:
         claims = read_claims(one.get("claims"))
     except BadClaims as error:
