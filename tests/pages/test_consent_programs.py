@@ -12,6 +12,8 @@ LISTENING = "http://127.0.0.1:9/callback"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 LEDGER = "https://ledger.example.com/v2/books"
+SHOP = "https://shop.example.com"
+TERMS = f"https://{'terms-of-a-very-long-name.' * 4}example.com/terms"
 LONG = "Ledger " + "of-one-very-long-word" * 4
 
 
@@ -29,8 +31,9 @@ def service(start, filled, tmp_path, carnet, secrets):
     acting = ("--grant", "token-exchange", "--scope", "bills:read")
     orders = ("--exchange-from", "orders", "--exchange-to", "billing")
     billing = ("--exchange-from", "billing", "--exchange-to", LEDGER)
+    own = ("--client-uri", SHOP, "--policy-uri", f"{SHOP}/privacy", "--tos-uri", TERMS)
     for words in (
-        ("Shop", "--id", "shop", "--auth", "none", "--redirect-uri", LISTENING),
+        ("Shop", "--id", "shop", "--auth", "none", "--redirect-uri", LISTENING, *own),
         ("Orders", "--id", "orders-service", *acting, *orders),
         (LONG, "--id", "billing-service", *acting, *billing),
     ):
@@ -63,6 +66,7 @@ def test_the_page_names_those_who_can_act_and_each_can_be_stopped(visit, service
     for words in ("orders may have other programs work for you", "Orders at billing"):
         assert words in said
     assert f"{LONG} at {LEDGER}" in said
+    assert "Privacy policy at shop.example.com" in said
     check(page)
 
     page.get_by_role("button", name="Allow", exact=True).click()
