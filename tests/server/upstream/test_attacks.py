@@ -265,7 +265,8 @@ def test_connecting_by_somebody_else_s_link_is_refused(scene_of):
         # Somebody else has signed in with the same browser meanwhile.
         address = await browser.connect()
         cookie = browser.client.cookies["__Host-carnet-provider"]
-        mallory.client.cookies.set("__Host-carnet-provider", cookie)
+        mallory.client.cookies.delete("__Host-carnet-provider")
+        mallory.client.cookies.set("__Host-carnet-provider", cookie, domain="auth.example")
         answer = await mallory.client.get(provider.sign_in(address, "m"))
         assert answer.status_code == 400
         elsewhere = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}

@@ -11,6 +11,8 @@ from tests.server.upstream.test_sign_in import CREATE, linked, query
 
 from carnet.server.audit import OPERATOR
 from carnet.server.provider_settings import RoleRules
+from carnet.server.sessions.identity_rights import NO_RIGHTS
+from carnet.server.upstream.provider import Asserted, UpstreamRefused
 
 
 async def disconnect(browser, subject=SUBJECT):
@@ -56,6 +58,30 @@ def test_connecting_needs_a_recent_sign_in(scene_of):
         assert "Sign in again" in answer.text
 
     scene_of(scene)
+
+
+def test_nothing_is_connected_once_the_session_has_ended_or_the_account_has_changed(scene_of):
+    async def scene(browser, provider):
+        service = browser.service
+        account = await service.accounts.create("alice", PASSWORD)
+        await browser.sign_in()
+        [(session_id,)] = await service.store.read("SELECT id FROM session")
+        said, codes = Asserted(provider.url, SUBJECT, {}), []
+
+        async def connect():
+            with pytest.raises(UpstreamRefused) as refused:
+                await service.people.connect(account, said, NO_RIGHTS, session_id, OPERATOR)
+            codes.append(refused.value.code)
+
+        await service.sessions.end(session_id, "signed_out")
+        await connect()
+        await browser.sign_in()
+        [(session_id,)] = await service.store.read("SELECT id FROM session WHERE ended_at IS NULL")
+        await service.accounts.set_roles(account.id, ["other"], OPERATOR)
+        await connect()
+        return codes, await identities(browser, account)
+
+    assert scene_of(scene) == (["account_changed"] * 2, [])
 
 
 def test_an_identity_that_is_another_account_s_stays_there(scene_of):

@@ -1,8 +1,10 @@
 """Signing in with a provider: who is let in, as whom, and what else is asked of them."""
 
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from msgspec import structs
 from tests.server.conftest import PASSWORD
 from tests.server.factors.test_factors import code_at, with_app
 from tests.server.flows import hidden
@@ -196,6 +198,19 @@ def test_whoever_has_no_name_is_asked_for_one(scene_of, said):
         return await accounts(browser.service)
 
     assert scene_of(scene, **CREATE) == ["alice", "bob"]
+
+
+def test_whoever_types_a_name_after_the_settings_have_changed_gets_no_account(scene_of):
+    async def scene(browser, provider):
+        await browser.enter(provider)
+        before = browser.service.upstream.providers["up"]
+        given = structs.replace(before.settings, provision="linked-only")
+        browser.service.upstream.providers["up"] = replace(before, settings=given)
+        answer = await browser.client.post("/sign-in/new-account", data={"username": "bob"})
+        assert answer.headers["location"] == "/sign-in?why=late"
+        return await accounts(browser.service)
+
+    assert scene_of(scene, **CREATE) == []
 
 
 def test_whoever_has_a_second_factor_here_is_asked_for_it(scene_of):
