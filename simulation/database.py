@@ -9,7 +9,7 @@ READ COMMITTED, as PostgreSQL has it:
 - A statement sees what was committed when it began.
 - A row that a transaction changes, or sets to what it was, is locked until the transaction ends.
 - A statement that finds such a row locked by another waits. Then it locks the newest version of
-  *that row*, also where it will leave it as it is, and decides by its condition anew; of everything
+  *that row*, also where it will leave it as it is, and decides by its condition anew. Of everything
   else, such as the rows of its subqueries, it still sees what it saw at its beginning, and rows
   that were added meanwhile it does not see.
 - Of transactions that wait for each other in a circle, one is undone.

@@ -33,6 +33,8 @@ ALL_END: Final = "ending everything leaves nothing"
 RESET_WINS: Final = "a reset wins over what is in flight"
 NO_GAPS: Final = "revocations are numbered without gaps, in the order of the commits"
 ONCE: Final = "a code is used once"
+TYPED_ONCE: Final = "a code that somebody types is used once"
+FACTOR_AS_IT_IS: Final = "a factor is added to the account as it is"
 NEWEST: Final = "a new token tells what is true of the account"
 KNOWN: Final = "a verifier knows what it says that it knows"
 ALL_HEAR: Final = "every verifier hears of every revocation"
@@ -57,6 +59,9 @@ INVARIANTS: Final = {
     "change, nor does it come from a session that has ended",
     NO_GAPS: "each entry has the number after the one before",
     ONCE: "it begins one session, and a second use ends it",
+    TYPED_ONCE: "of an app, which shows it for a while, or a recovery code",
+    FACTOR_AS_IT_IS: "at the commit that adds it, or recovery codes, the account has the version "
+    "that was read when it was asked for: a reset wins over what is in flight",
     NEWEST: "a refresh brings at least the account's version of the moment at which it was asked",
     KNOWN: "at position n it refuses what the first n entries refuse, and a proof of freshness of "
     "some moment is given only to one that knows what was revoked until then",
@@ -77,8 +82,14 @@ NEVER: Final = {
         "SELECT session.id FROM session JOIN account ON account.id = account_id "
         "WHERE ended_at IS NULL AND disabled_at IS NOT NULL",
     ),
+    "recovery codes stand beside a factor": (
+        "they let in who has lost it, and nobody who has none",
+        "SELECT account_id FROM recovery_code WHERE NOT EXISTS "
+        "(SELECT 1 FROM factor WHERE factor.account_id = recovery_code.account_id)",
+    ),
 }
 
+ABOUT_PEOPLE: Final = frozenset(("session", "account", "factor", "recovery_code"))
 GRACE: Final = SETTINGS.refresh_grace * MICROSECONDS
 SESSION_NOW: Final = "SELECT * FROM session WHERE secret_hash = ?"
 SESSION_BY_ID: Final = "SELECT * FROM session WHERE id = ?"
@@ -122,6 +133,7 @@ class Facts:
         self._successors: dict[tuple[str, int], str] = {}
         self._of_task: dict[Any, dict[str, Any]] = {}
         self._presented_codes: dict[bytes, int] = {}
+        self._typed: set[tuple[str, str]] = set()
         self._passwords: dict[str, int] = {}
 
     def of_task(self, **what: Any) -> None:
@@ -148,22 +160,22 @@ class Facts:
 
     def committed(self, changes: dict[Key, Change]) -> None:
         """Look at what a commit has changed."""
-        about_sessions = False
+        looks = False
         task = self._of_task.get(asyncio.current_task(), {})
         for (table, *key), change in changes.items():
             check = _CHECKS.get(table)
             if check is not None:
                 old, new = (self._names(table, row) for row in change)
                 check(self, str(key[0]), old, new, changes, task)
-                about_sessions = about_sessions or table in ("session", "account")
-        if not about_sessions:
+                looks = looks or table in ABOUT_PEOPLE
+        if not looks:
             return
         for name, (_, sql) in NEVER.items():
             # "Sign out everywhere else" keeps the session that asks, also where it was granted in a
             # browser's session, which ends.
             found = [one for (one,) in self.world.database.read(sql, ()) if one not in self.kept]
             if found:
-                self.violate(name, f"session {found[0]}")
+                self.violate(name, f"{found[0]} is there")
 
     def _session_changed(
         self, key: str, old: Any, new: Any, changes: dict[Key, Change], task: dict[str, Any]
@@ -239,6 +251,22 @@ class Facts:
     ) -> None:
         if old is not None and old["session_id"] not in (None, new["session_id"]):
             self.violate(ONCE, "it has begun two sessions")
+
+    def _factor_changed(
+        self, key: str, old: Any, new: Any, changes: dict[Key, Change], task: dict[str, Any]
+    ) -> None:
+        if old is None and new is not None:
+            version, _ = self._account(new["account_id"])
+            if version != task.get("version_read"):
+                self.violate(FACTOR_AS_IT_IS, f"the account is at version {version}")
+        elif old is not None and new is not None and new["counter"] <= old["counter"]:
+            self.violate(TYPED_ONCE, "an app's code of the same moment was used again")
+
+    def used_code(self, account_id: str, typed: str) -> None:
+        """Take down that a code let somebody in."""
+        if len(typed) > 6 and (account_id, typed) in self._typed:
+            self.violate(TYPED_ONCE, "a recovery code was used again")
+        self._typed.add((account_id, typed))
 
     def _has_entry(self, changes: dict[Key, Change], session_id: str, account_id: str) -> bool:
         wanted = {("sid", session_id), ("sub", account_id)}
@@ -424,4 +452,6 @@ _CHECKS: Final[dict[str, Callable[..., None]]] = {
     "account": Facts._account_changed,
     "revocation": Facts._revocation_added,
     "authorization_code": Facts._code_changed,
+    "factor": Facts._factor_changed,
+    "recovery_code": Facts._factor_changed,
 }

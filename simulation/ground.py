@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -74,6 +74,9 @@ class _Secrets:
 
     def token_urlsafe(self, size: int = 32) -> str:
         return b64url_encode(self.token_bytes(size))
+
+    def choice(self, several: Sequence[T]) -> T:
+        return self.random.choice(several)
 
     def token_hex(self, size: int = 32) -> str:
         return self.token_bytes(size).hex()
@@ -146,6 +149,7 @@ class Ground:
     def governed(self) -> Iterator[None]:
         """Give the service the world's time and chance while histories are run."""
         from carnet.server import identifiers
+        from carnet.server.factors import recovery_codes
         from carnet.server.sessions import refresh_token
 
         given = _Secrets()
@@ -153,6 +157,7 @@ class Ground:
         places: list[tuple[Any, str, Any]] = [
             (identifiers, "secrets", given),
             (refresh_token, "secrets", given),
+            (recovery_codes, "secrets", given),
             (authorization_codes, "secrets", given),
             (stream, "time", _Time()),
             (postgres, "random", given.random),

@@ -21,6 +21,7 @@ SESSIONS: Final = SERVER + "sessions.sessions"
 ENDING: Final = SERVER + "sessions.session_ending"
 ACCOUNTS: Final = SERVER + "accounts.accounts"
 CODES: Final = SERVER + "oauth.authorization_codes"
+FACTORS: Final = SERVER + "factors.factors"
 STREAM: Final = SERVER + "revocations.stream"
 REVOCATIONS: Final = SERVER + "revocations.revocations"
 COUNTERS: Final = SERVER + "store.counters"
@@ -197,7 +198,6 @@ MUTANTS: Final = (
         "HOLD_ACCOUNT",
         "AND version = $2",
         "AND $2 = $2",
-        survives="ADD_SESSION asks for the same version again, while the account is held",
     ),
     Mutant(
         "a session is added whatever version the account has",
@@ -296,6 +296,48 @@ MUTANTS: Final = (
         "",
         survives="the code that it brings is good for nothing: HOLD_LOGIN refuses it",
     ),
+    # Factors.
+    Mutant("an app's code is used twice", "USE_FACTOR", "counter < $1 OR", "counter <= $1 OR"),
+    Mutant(
+        "a recovery code is used twice",
+        "TAKE_RECOVERY_CODE",
+        "DELETE FROM recovery_code WHERE account_id = $1 AND code_hash = $2\nRETURNING account_id",
+        "SELECT account_id FROM recovery_code WHERE account_id = $1 AND code_hash = $2",
+    ),
+    Mutant(
+        "a factor in flight outlives a reset",
+        FACTORS,
+        "            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):\n"
+        "                raise _account_changed()\n"
+        "            known = yield",
+        "            known = yield",
+    ),
+    Mutant(
+        "recovery codes in flight outlive a reset",
+        FACTORS,
+        "            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):\n"
+        "                raise _account_changed()\n"
+        "            yield sql.REMOVE_RECOVERY_CODES",
+        "            yield sql.REMOVE_RECOVERY_CODES",
+    ),
+    Mutant(
+        "a reset of the factors leaves recovery codes",
+        FACTORS,
+        "            yield sql.REMOVE_RECOVERY_CODES, (account_id,)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "a reset of the factors leaves sessions",
+        FACTORS,
+        'yield sql.END_SESSIONS_OF_ACCOUNT, (now, "factor_removed", account_id, kept)',
+        "pass",
+    ),
+    Mutant(
+        "a reset of the factors leaves tokens",
+        FACTORS,
+        "yield from self._revocations.revoke_older_versions(account_id, version, now)",
+        "yield from ()",
+    ),
     # Revocations and their stream.
     Mutant(
         "numbers are counted, and not taken",
@@ -314,6 +356,8 @@ MUTANTS: Final = (
         STREAM,
         '        self._advance(counters["revocation"], began, at)',
         '        self._advance(counters["revocation"], time.monotonic(), self._clock())',
+        survives="it takes a slow read of the counters, with a commit and more than a second in "
+        "it, and an event before the next read: no seed so far has all of it",
     ),
     Mutant(
         "a heartbeat without the database",
@@ -375,7 +419,9 @@ MUTANTS: Final = (
         "a verifier drops what it needs too early",
         LIST,
         "elif now - self._turned_at >= (self._kept or KEPT):",
-        "elif now - self._turned_at >= 20:",
+        "elif now - self._turned_at >= 2:",
+        survives="it takes three revocations some seconds apart, each told by itself, while a "
+        "token of the first one lives: no seed so far has all of it",
     ),
 )
 

@@ -15,7 +15,7 @@ from simulation.histories import ENGINES
 from simulation.mutants import MUTANTS, Mutant, applied
 from simulation.world import Violation
 
-SURVIVORS_SEEDS = 300
+SURVIVORS_SEEDS = 100
 """How many seeds are run of those that are not expected to be found."""
 
 

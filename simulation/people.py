@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.hotp import HOTP
+
 from carnet.errors import IssuerUnavailable
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Grant
 from carnet.verifier.revocations import RevocationList, read_event
@@ -41,6 +44,19 @@ class Thief:
     def __init__(self, token: str, client_id: str) -> None:
         self.token = token
         self.client_id = client_id
+
+
+class App:
+    """An authenticator app on somebody's phone."""
+
+    def __init__(self, world: World, name: str, number: int) -> None:
+        self.name = name
+        self.factor_id = f"app {number}"
+        self.secret = world.random.randbytes(20)
+        self._hotp = HOTP(self.secret, 6, SHA1())
+
+    def code(self, seconds: float) -> str:
+        return self._hotp.generate(int(seconds) // 30).decode()
 
 
 class Verifier:
@@ -98,6 +114,8 @@ class People:
         self.devices: list[Device] = []
         self.thieves: list[Thief] = []
         self.codes: list[str] = []
+        self.apps: list[App] = []
+        self.recovery_codes: list[tuple[str, str]] = []
         self._numbers = 0
 
     def begin(self) -> None:
@@ -105,7 +123,7 @@ class People:
         self._most_devices = 1 + self.world.choices.draw(MOST_DEVICES)
         self.actions, self.faults = self.world.choices.weighted(SUBJECTS)
         self.world.facts.verifiers.append(Verifier(self.world, "the verifier"))
-        self._start(People.sign_in_browser if self.actions is GRANTS else People.sign_in)
+        self._start(BEGINNINGS.get(self.actions, People.sign_in))
 
     def act(self) -> None:
         """Let somebody begin something, where that is possible now."""
@@ -320,6 +338,55 @@ class People:
             )
             self.devices.append(Device("the application", owner, CLIENT.id, answer))
 
+    def add_app(self) -> Any:
+        name, _ = self._account()
+        self._numbers += 1
+        return self._add_app(name, App(self.world, name, self._numbers))
+
+    async def _add_app(self, name: str, app: App) -> None:
+        self.world.tell("{} adds an authenticator app.", name.title())
+        code = app.code(self.world.unix())
+        answer = await self.world.call(
+            name, lambda to: to.add_app(name, app.factor_id, app.secret, code)
+        )
+        if answer is True:
+            self.apps.append(app)
+
+    def use_app(self) -> Any:
+        if not self.apps:
+            return None
+        app = self.world.choices.one_of(self.apps[::-1])
+        return self._use_code(app.name, app.code(self.world.unix()))
+
+    def use_recovery_code(self) -> Any:
+        if not self.recovery_codes:
+            return None
+        name, code = self.world.choices.one_of(self.recovery_codes[:2])
+        for _ in range(self.world.choices.draw(2)):
+            self.world.start(self._use_code(name, code))
+        return self._use_code(name, code)
+
+    async def _use_code(self, name: str, code: str) -> None:
+        self.world.tell("{} types a code.", name.title())
+        await self.world.call(name, lambda to: to.use_code(name, code))
+
+    def make_recovery_codes(self) -> Any:
+        if not self.apps:
+            return None
+        return self._make_recovery_codes(self.world.choices.one_of(self.apps[::-1]).name)
+
+    async def _make_recovery_codes(self, name: str) -> None:
+        self.world.tell("{} asks for recovery codes.", name.title())
+        made = await self.world.call(name, lambda to: to.make_recovery_codes(name))
+        if isinstance(made, list):
+            self.recovery_codes += [(name, code) for code in made[:2]]
+
+    def reset_factors(self) -> Any:
+        name, account_id = self._account()
+        self.world.tell("An administrator resets the factors of {}.", name)
+        self.world.facts.may_end.add(account_id)
+        return self._ask("the administrator", lambda to: to.reset_factors(account_id))
+
     def poll(self) -> Any:
         if self.world.processes:
             self.world.choices.one_of(self.world.processes).poll()
@@ -440,6 +507,16 @@ PASSWORDS: Final = (
     (3, People.sign_in),
     (1, People.refresh),
 )
+FACTORS: Final = (
+    (4, People.add_app),
+    (6, People.use_app),
+    (8, People.make_recovery_codes),
+    (9, People.use_recovery_code),
+    (4, People.reset_factors),
+    (2, People.sign_in),
+    (1, People.set_password),
+    (1, People.set_roles),
+)
 FOLLOWED: Final = (
     (8, People.poll),
     (5, People.refresh),
@@ -458,12 +535,15 @@ ROTATIONS: Final = (
     (3, People.refresh_stolen),
 )
 
+BEGINNINGS: Final = {GRANTS: People.sign_in_browser, FACTORS: People.add_app}
+
 SUBJECTS: Final = (
     (3, (ALL, FAULTS)),
     (3, (THEFT, FAULTS)),
     (3, (GRANTS, FAULTS)),
     (3, (ACCOUNTS, FAULTS)),
     (2, (PASSWORDS, FAULTS)),
+    (3, (FACTORS, FAULTS)),
     (4, (FOLLOWED, FAULTS)),
     (3, (ROTATIONS, FAILOVERS)),
 )

@@ -9,6 +9,7 @@ from typing import Any
 from carnet.errors import CarnetError
 from carnet.server.accounts.accounts import Accounts
 from carnet.server.audit import Origin
+from carnet.server.factors.factors import Factors
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
@@ -65,6 +66,8 @@ class Process:
         self.revocations = Revocations(self.store, SETTINGS, self.clock)
         self.sessions = Sessions(self.store, keys, self.revocations, SETTINGS, self.clock)
         self.accounts = Accounts(self.store, _Passwords(self), self.revocations, self.clock)  # type: ignore[arg-type]
+        passkeys: Any = None
+        self.factors = Factors(self.store, keys, self.revocations, passkeys, self.clock)
         self.codes = AuthorizationCodes(self.store, self.sessions, self.clock)
         self.stream = RevocationStream(self.store, keys, SETTINGS, self.clock)
 
@@ -231,3 +234,28 @@ class Process:
             return refused
         self.world.facts.granted(self, exchanged.grant)
         return exchanged.grant
+
+    async def add_app(self, name: str, factor_id: str, secret: bytes, code: str) -> bool:
+        account = await self.accounts.find(name)
+        self.world.facts.of_task(version_read=account.version)
+        await self.factors.add_totp(account, factor_id, secret, code, "", ORIGIN)
+        return True
+
+    async def make_recovery_codes(self, name: str) -> list[str]:
+        account = await self.accounts.find(name)
+        self.world.facts.of_task(version_read=account.version)
+        if not await self.factors.kinds(account.id):
+            # As on the page: there is nothing that they could stand in for.
+            return []
+        return await self.factors.make_recovery_codes(account, ORIGIN)
+
+    async def use_code(self, name: str, typed: str) -> bool:
+        account = await self.accounts.find(name)
+        is_good = await self.factors.check_code(account, typed, ORIGIN) is not None
+        if is_good:
+            self.world.facts.used_code(account.id, typed)
+        return is_good
+
+    async def reset_factors(self, account_id: str) -> int:
+        self.world.facts.of_task(leaves=(account_id, ""))
+        return await self.factors.reset(account_id, ORIGIN)

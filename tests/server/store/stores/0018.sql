@@ -7,7 +7,7 @@ CREATE TABLE account (
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL
 , claims TEXT NOT NULL DEFAULT '{}', disabled_at BIGINT, skeleton TEXT, delete_at BIGINT);
-INSERT INTO "account" VALUES('eDLotky_8bTunksBL468Ow','alice','$argon2id$v=19$m=19456,t=2,p=1$U0zBlf7D4ZPgg1uLE+aj5A$HHaSgK3pgAilRsDKhUFtFwmwAgMS9BTBE2up3qsmArY','["ADMIN"]',1,1795811786095975,'{}',NULL,'alice',NULL);
+INSERT INTO "account" VALUES('0NmddyYcxgpg1KUjW5PHBw','alice','$argon2id$v=19$m=19456,t=2,p=1$MNW5Wk1yqC1d/YYzVpB80Q$Jj1wOJt1kUrwEcWTgypu8j2nkruTJYITCpK6WvGIR3A','["ADMIN"]',1,1795813352293372,'{}',NULL,'alice',NULL);
 CREATE TABLE account_identity (
     issuer TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -25,14 +25,14 @@ CREATE TABLE audit (
     address TEXT,
     reason TEXT
 );
-INSERT INTO "audit" VALUES('0SbthOUwzUNFudCB',1795811785928800,'key_created',NULL,NULL,'service','','MtTjHGeJKbSmAcTROkZPkRJHLSgrQnrKCPFdHVADA0k');
-INSERT INTO "audit" VALUES('JZaO6Li9nDXml1BA',1795811786095975,'account_created','eDLotky_8bTunksBL468Ow',NULL,'operator','',NULL);
-INSERT INTO "audit" VALUES('X29ydJaZyNGutlBO',1795811786108551,'resource_created',NULL,NULL,'operator','','orders');
-INSERT INTO "audit" VALUES('EKe6GSNf7XRHJxFV',1795811786120685,'client_created',NULL,NULL,'operator','','fEk3707z70pGRLaoIZr8Gw');
-INSERT INTO "audit" VALUES('L3Kx8ILYVG3DuC8Q',1795811786136196,'session_begun','eDLotky_8bTunksBL468Ow','73JfnWu4qIp3h_y8KVpzcw','service','','carnet');
-INSERT INTO "audit" VALUES('rIjGVIF5cB92pksE',1795811786141232,'session_ended','eDLotky_8bTunksBL468Ow','73JfnWu4qIp3h_y8KVpzcw','service','','signed_out');
-INSERT INTO "audit" VALUES('poYd_HKTehpeC4Wd',1795811786151887,'session_begun','eDLotky_8bTunksBL468Ow','BoWoSsmSrjnY_tCqgV0Lrw','service','','carnet');
-INSERT INTO "audit" VALUES('vUjudAnAcqKwm_Rq',1795811786167694,'consent_given','eDLotky_8bTunksBL468Ow',NULL,'operator','','fEk3707z70pGRLaoIZr8Gw');
+INSERT INTO "audit" VALUES('gqVNEPtxCCWQgUml',1795813352225977,'key_created',NULL,NULL,'service','','FF3WQoWdQTAwPuU9i-V3ozjnODRxzHuIZEwQgUpti7g');
+INSERT INTO "audit" VALUES('1If1c8YWRE9WGAlD',1795813352293372,'account_created','0NmddyYcxgpg1KUjW5PHBw',NULL,'operator','',NULL);
+INSERT INTO "audit" VALUES('qJ13e1pLI_y4Wj_X',1795813352295099,'resource_created',NULL,NULL,'operator','','orders');
+INSERT INTO "audit" VALUES('siD7Et6tmUC0pkqi',1795813352297454,'client_created',NULL,NULL,'operator','','vjrqmBu_-6OZx3vpiNR5ZQ');
+INSERT INTO "audit" VALUES('a_Ubbx-vdva3m68K',1795813352300155,'session_begun','0NmddyYcxgpg1KUjW5PHBw','qti2YQ6sOJ4AyzVCbOrZ3w','service','','carnet');
+INSERT INTO "audit" VALUES('pZoN_QpZQERptUSF',1795813352301476,'session_ended','0NmddyYcxgpg1KUjW5PHBw','qti2YQ6sOJ4AyzVCbOrZ3w','service','','signed_out');
+INSERT INTO "audit" VALUES('xNpulWWYgOyWYfel',1795813352302379,'session_begun','0NmddyYcxgpg1KUjW5PHBw','xxukSU_AIxO4aguw5Me-oA','service','','carnet');
+INSERT INTO "audit" VALUES('ZwUl_J83XKqhbsVc',1795813352304868,'consent_given','0NmddyYcxgpg1KUjW5PHBw',NULL,'operator','','vjrqmBu_-6OZx3vpiNR5ZQ');
 CREATE TABLE authorization_code (
     code_hash BYTEA PRIMARY KEY,
     account_id TEXT NOT NULL REFERENCES account (id),
@@ -47,7 +47,7 @@ CREATE TABLE client (
     metadata TEXT NOT NULL,
     created_at BIGINT NOT NULL
 , previous_secret_hash BYTEA, previous_secret_until BIGINT);
-INSERT INTO "client" VALUES('fEk3707z70pGRLaoIZr8Gw',X'EDC5679419519C6118099D6ADDFD2EC4C828D16FD0EEEDB19BFA404AB6F16E38','{"client_name":"","redirect_uris":["https://shop.example.com/callback"],"grant_types":["authorization_code","refresh_token"],"scope":"","token_endpoint_auth_method":"client_secret_basic","jwks":null,"jwks_uri":null,"federated_credentials":[],"post_logout_redirect_uris":[],"backchannel_logout_uri":null,"plain_http":false,"dpop_bound_access_tokens":false,"required_acr":"aal1","require_pushed_authorization_requests":false,"require_signed_request_object":false,"require_pkce":true,"require_nonce":true,"first_party":false,"resources":[],"introspects":[],"exchange_from":[],"exchange_to":[],"identity_assertions":{},"identity_issuers":[],"id_token_signed_response_alg":null,"id_token_encrypted_response_alg":null,"id_token_encrypted_response_enc":"A128CBC-HS256","authorization_signed_response_alg":null,"introspection_signed_response_alg":null,"userinfo_signed_response_alg":null,"subject_type":"public","sector_identifier_uri":null,"client_uri":null,"logo_uri":null,"policy_uri":null,"tos_uri":null,"profile":null}',1795811786120564,NULL,NULL);
+INSERT INTO "client" VALUES('vjrqmBu_-6OZx3vpiNR5ZQ',X'41F4609F22D66312B6C5A0A1A4214C084ADE4FF1FE82FC7F61403A346A6918C5','{"client_name":"","redirect_uris":["https://shop.example.com/callback"],"grant_types":["authorization_code","refresh_token"],"scope":"","token_endpoint_auth_method":"client_secret_basic","jwks":null,"jwks_uri":null,"federated_credentials":[],"post_logout_redirect_uris":[],"backchannel_logout_uri":null,"plain_http":false,"dpop_bound_access_tokens":false,"required_acr":"aal1","require_pushed_authorization_requests":false,"require_signed_request_object":false,"require_pkce":true,"require_nonce":true,"first_party":false,"resources":[],"introspects":[],"exchange_from":[],"exchange_to":[],"identity_assertions":{},"identity_issuers":[],"id_token_signed_response_alg":null,"id_token_encrypted_response_alg":null,"id_token_encrypted_response_enc":"A128CBC-HS256","authorization_signed_response_alg":null,"introspection_signed_response_alg":null,"userinfo_signed_response_alg":null,"subject_type":"public","sector_identifier_uri":null,"client_uri":null,"logo_uri":null,"policy_uri":null,"tos_uri":null,"profile":null}',1795813352297376,NULL,NULL);
 CREATE TABLE "consent" (
     account_id TEXT NOT NULL REFERENCES account (id),
     client_id TEXT NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE "consent" (
     granted_at BIGINT NOT NULL,
     PRIMARY KEY (account_id, client_id, resource)
 );
-INSERT INTO "consent" VALUES('eDLotky_8bTunksBL468Ow','fEk3707z70pGRLaoIZr8Gw','orders','openid profile',1795811786167694);
+INSERT INTO "consent" VALUES('0NmddyYcxgpg1KUjW5PHBw','vjrqmBu_-6OZx3vpiNR5ZQ','orders','openid profile',1795813352304868);
 CREATE TABLE counter (
     name TEXT PRIMARY KEY,
     value BIGINT NOT NULL
@@ -117,24 +117,24 @@ CREATE TABLE mail (
     expires_at BIGINT NOT NULL
 );
 CREATE TABLE migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL);
-INSERT INTO "migration" VALUES(1,'6576da56634c0fad9e5455d25d46f1b5eda6a02eb9a250db00fc94ac830a9789',1795811785850789);
-INSERT INTO "migration" VALUES(2,'a590c3a8239ccbfda439b56aa3616ed78c2ef4c691fd30763a4cff36dbaadfff',1795811785860082);
-INSERT INTO "migration" VALUES(3,'520dd4f5daff75ee4718b94b1fde122b2771de0abcc13446fc1c8f60807fe93a',1795811785861218);
-INSERT INTO "migration" VALUES(4,'b081d3a49bbba7a368730a1beb73a64134777695a1e3ace89d48c0f863f22ce8',1795811785861262);
-INSERT INTO "migration" VALUES(5,'43f579572fe95ac2873c45a1fbca86df57b0f0902b08166ab03d817a656449b4',1795811785861318);
-INSERT INTO "migration" VALUES(6,'850942523a3fc5c0f755536a9c73e77e8bc3be254727f69e22d0bf921f4ee645',1795811785861578);
-INSERT INTO "migration" VALUES(7,'dffa33ddc0abc8009eb09d7bd976af87e229b96268813082417da385364a6c04',1795811785862131);
-INSERT INTO "migration" VALUES(8,'7f4998f1a2fd172048a3c1bd48ec0866fa6af37164ff3f50a7605fb401737d5a',1795811785862470);
-INSERT INTO "migration" VALUES(9,'4e1d68f8a0a4e1d3451aab2ce3fcea65c48c83b7a937cc71161508c43c440b5b',1795811785862589);
-INSERT INTO "migration" VALUES(10,'b3f86d64fcc6def9fc86b17e098547f00f7cd497c88b33b72067b68c87bf9631',1795811785862733);
-INSERT INTO "migration" VALUES(11,'1eaa63fa2d4012d9cec93d5714544968c7a0dd1cf222e47676cf83f2ba05a81b',1795811785862972);
-INSERT INTO "migration" VALUES(12,'4ee6ce3df46855a00cc5faef5a7e8b2c494a4ad1bf4954837db1d8f1a0fc9f60',1795811785863145);
-INSERT INTO "migration" VALUES(13,'38fa98168e52db174add395d40acabe598d6b75a2346c7c714a51d4004f6df94',1795811785871797);
-INSERT INTO "migration" VALUES(14,'f8101b6ddfef6dbea893666aef37a6312b2d1be6724de9652cf482a87483d27f',1795811785872498);
-INSERT INTO "migration" VALUES(15,'0dec59def9c807f593969b945632eb4396ea3de14b2d7217cc398f695a1c00ae',1795811785872920);
-INSERT INTO "migration" VALUES(16,'3c33781112ff57ab9dfef2c3ce99786ddebcb9b00ce1243cc7c5ae076bb40d9c',1795811785873636);
-INSERT INTO "migration" VALUES(17,'efb199de08bc53365a1705de8244f76f01a98a7794e1011cbeb78866ec96e7e9',1795811785873943);
-INSERT INTO "migration" VALUES(18,'25e806892e08dd24dfa8b9a24a60326b0f5875f483d25f401ae2e6a6c452e97f',1795811785884058);
+INSERT INTO "migration" VALUES(1,'6576da56634c0fad9e5455d25d46f1b5eda6a02eb9a250db00fc94ac830a9789',1795813352206615);
+INSERT INTO "migration" VALUES(2,'a590c3a8239ccbfda439b56aa3616ed78c2ef4c691fd30763a4cff36dbaadfff',1795813352207964);
+INSERT INTO "migration" VALUES(3,'520dd4f5daff75ee4718b94b1fde122b2771de0abcc13446fc1c8f60807fe93a',1795813352209588);
+INSERT INTO "migration" VALUES(4,'b081d3a49bbba7a368730a1beb73a64134777695a1e3ace89d48c0f863f22ce8',1795813352209638);
+INSERT INTO "migration" VALUES(5,'43f579572fe95ac2873c45a1fbca86df57b0f0902b08166ab03d817a656449b4',1795813352209715);
+INSERT INTO "migration" VALUES(6,'850942523a3fc5c0f755536a9c73e77e8bc3be254727f69e22d0bf921f4ee645',1795813352210124);
+INSERT INTO "migration" VALUES(7,'dffa33ddc0abc8009eb09d7bd976af87e229b96268813082417da385364a6c04',1795813352210855);
+INSERT INTO "migration" VALUES(8,'7f4998f1a2fd172048a3c1bd48ec0866fa6af37164ff3f50a7605fb401737d5a',1795813352211422);
+INSERT INTO "migration" VALUES(9,'4e1d68f8a0a4e1d3451aab2ce3fcea65c48c83b7a937cc71161508c43c440b5b',1795813352211558);
+INSERT INTO "migration" VALUES(10,'b3f86d64fcc6def9fc86b17e098547f00f7cd497c88b33b72067b68c87bf9631',1795813352211705);
+INSERT INTO "migration" VALUES(11,'1eaa63fa2d4012d9cec93d5714544968c7a0dd1cf222e47676cf83f2ba05a81b',1795813352212074);
+INSERT INTO "migration" VALUES(12,'4ee6ce3df46855a00cc5faef5a7e8b2c494a4ad1bf4954837db1d8f1a0fc9f60',1795813352212246);
+INSERT INTO "migration" VALUES(13,'38fa98168e52db174add395d40acabe598d6b75a2346c7c714a51d4004f6df94',1795813352212688);
+INSERT INTO "migration" VALUES(14,'f8101b6ddfef6dbea893666aef37a6312b2d1be6724de9652cf482a87483d27f',1795813352213633);
+INSERT INTO "migration" VALUES(15,'0dec59def9c807f593969b945632eb4396ea3de14b2d7217cc398f695a1c00ae',1795813352214255);
+INSERT INTO "migration" VALUES(16,'3c33781112ff57ab9dfef2c3ce99786ddebcb9b00ce1243cc7c5ae076bb40d9c',1795813352215119);
+INSERT INTO "migration" VALUES(17,'efb199de08bc53365a1705de8244f76f01a98a7794e1011cbeb78866ec96e7e9',1795813352215629);
+INSERT INTO "migration" VALUES(18,'25e806892e08dd24dfa8b9a24a60326b0f5875f483d25f401ae2e6a6c452e97f',1795813352217905);
 CREATE TABLE one_time_link (
     secret_hash BYTEA PRIMARY KEY,
     purpose TEXT NOT NULL,
@@ -150,7 +150,7 @@ CREATE TABLE pepper (
     encrypted_secret TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
-INSERT INTO "pepper" VALUES(1,'eyJhbGciOiJBMjU2S1ciLCJlbmMiOiJBMjU2R0NNIn0.fyFWKIBZyJUQCX1AsGS7l14OJumFOMKiu7HipXXT-Y3Qs1wr6jJAYw.5VTz5Zs1ouqK4PzT.ti9pOo1P_kXhgh7tdsKK3cGVT_E8pEKgJar9ImGVWCA.OetapHPV9fTnR12KVrziPA',1795811785913021);
+INSERT INTO "pepper" VALUES(1,'eyJhbGciOiJBMjU2S1ciLCJlbmMiOiJBMjU2R0NNIn0.kVt6rBN7Nx-PJlvZrM04gXv7yzlu2Mlgd1G8jcfsIKOYYXCcvQMCVA.s7JzsE-CQ5Jrjj3J.elVFJ9LSTXAxnd1XTR0TdF5p4BNJPAPE5DKEXMq_q9s.IG2WAGYEesX_8seFnG8FwQ',1795813352223744);
 CREATE TABLE recovery_code (
     account_id TEXT NOT NULL REFERENCES account (id),
     code_hash BYTEA NOT NULL,
@@ -178,7 +178,7 @@ CREATE TABLE resource (
     metadata TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
-INSERT INTO "resource" VALUES('orders','{"scopes":[],"scope_claims":{},"claims":null,"signing_alg":null,"encryption_key":null,"encryption_enc":"A256GCM","unregistered_clients":false}',1795811786108406);
+INSERT INTO "resource" VALUES('orders','{"scopes":[],"scope_claims":{},"claims":null,"signing_alg":null,"encryption_key":null,"encryption_enc":"A256GCM","unregistered_clients":false}',1795813352294985);
 CREATE TABLE revocation (
     seq BIGINT PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -186,7 +186,7 @@ CREATE TABLE revocation (
     version BIGINT,
     expires_at BIGINT NOT NULL
 );
-INSERT INTO "revocation" VALUES(1,'sid','73JfnWu4qIp3h_y8KVpzcw',NULL,1795812146141232);
+INSERT INTO "revocation" VALUES(1,'sid','qti2YQ6sOJ4AyzVCbOrZ3w',NULL,1795813712301476);
 CREATE TABLE session (
     id TEXT PRIMARY KEY,
     secret_hash BYTEA NOT NULL UNIQUE,
@@ -200,15 +200,15 @@ CREATE TABLE session (
     ended_at BIGINT,
     ended_reason TEXT
 , user_agent TEXT NOT NULL DEFAULT '', address TEXT NOT NULL DEFAULT '', scope TEXT NOT NULL DEFAULT '', key_thumbprint TEXT NOT NULL DEFAULT '', login_id TEXT, authenticated_at BIGINT, logout_uri TEXT, logout_due_at BIGINT, parent_id TEXT, identity_issuer TEXT, amr TEXT NOT NULL DEFAULT 'pwd', pairwise_subject TEXT, identity_subject TEXT, identity_session TEXT);
-INSERT INTO "session" VALUES('73JfnWu4qIp3h_y8KVpzcw',X'B2EBBD03561CE51E8D56D7C5E138C1727F5EFE71D597CAC966C8C1940751F42B','eDLotky_8bTunksBL468Ow','carnet','default',0,1795811786136196,1795811786136196,1803587786136196,1795811786141232,'signed_out','','','','',NULL,1795811786136196,NULL,NULL,NULL,NULL,'pwd',NULL,NULL,NULL);
-INSERT INTO "session" VALUES('BoWoSsmSrjnY_tCqgV0Lrw',X'198071711BC74806F49670E0010275AB32FCC7EA9FFA94F51240EF1027B09ADA','eDLotky_8bTunksBL468Ow','carnet','default',1,1795811786151887,1795811786161550,1803587786151887,NULL,NULL,'','','','',NULL,1795811786151887,NULL,NULL,NULL,NULL,'pwd',NULL,NULL,NULL);
+INSERT INTO "session" VALUES('qti2YQ6sOJ4AyzVCbOrZ3w',X'C0706D260BDE812C2125EB3B2BE3AE189DA481C4976D1156D75945CF2D1CCD44','0NmddyYcxgpg1KUjW5PHBw','carnet','default',0,1795813352300155,1795813352300155,1803589352300155,1795813352301476,'signed_out','','','','',NULL,1795813352300155,NULL,NULL,NULL,NULL,'pwd',NULL,NULL,NULL);
+INSERT INTO "session" VALUES('xxukSU_AIxO4aguw5Me-oA',X'EE167010C6708DA3A146813EF0042B86416E496E72AFD80F882D16A1C1FFC33C','0NmddyYcxgpg1KUjW5PHBw','carnet','default',1,1795813352302379,1795813352303119,1803589352302379,NULL,NULL,'','','','',NULL,1795813352302379,NULL,NULL,NULL,NULL,'pwd',NULL,NULL,NULL);
 CREATE TABLE signing_key (
     kid TEXT PRIMARY KEY,
     alg TEXT NOT NULL,
     encrypted_jwk TEXT NOT NULL,
     created_at BIGINT NOT NULL
 , signs_from BIGINT NOT NULL DEFAULT 0, retired_at BIGINT);
-INSERT INTO "signing_key" VALUES('MtTjHGeJKbSmAcTROkZPkRJHLSgrQnrKCPFdHVADA0k','ES256','eyJhbGciOiJBMjU2S1ciLCJlbmMiOiJBMjU2R0NNIn0.j4UgefDzo8P67tyu8_C-EEkb4-bHf5Y7J9IasXmpyqZh5GwN1ujIWQ.D4rqvGtGjKbfy8iq.mzkV0GLoJq3kOXQiR3TiZGJN0R-yaHRw7dHwVvvX3DurbOSXgoB08lboRFuksOwT_WpqelxXMkbTOi1EvED0ncs_I7BmSu792BuyLABLnwQHnjbzdT27hjfBCpqdBG0bShjVZTh9XNmEiG6hKhGZF06k1NlvLRhlp40ChFJUznvIo0Ei9ssD2f-MYaTxGEYdbu8VQ0xUYl-7t8jPqh1sDciC7kIGIdFd0oV0CYr-sQKQHLTULZALgYoso-DpIZ89Vnu8TEz5K1kC1Egwv9ci6-8mDLOoqewuFKIpssWx_hXTe-TbubplW67Uz-n-5beRSZeqyXpxmPQaCmDA__o.uDY0IV1Cd0h3yYiEp5Ls7g',1795811785928800,1795811785928281,NULL);
+INSERT INTO "signing_key" VALUES('FF3WQoWdQTAwPuU9i-V3ozjnODRxzHuIZEwQgUpti7g','ES256','eyJhbGciOiJBMjU2S1ciLCJlbmMiOiJBMjU2R0NNIn0.BgnCSJPyEdZSkkNwShBI1iIzgm1nMwDaa9YvNDVcj-u7x_STFzV7ZA.wleZYtKa5Z-_Fvtx.xdbtrzR2mqPs7y-kq88BG06ptdF-ctF4dHwd9WwE5vKbsSxGUtfxwBI3L1LhCkztrXfMsmfK-1ZDAXOTM4svqDMAa3STgCHxVTZ71sQmgPgAyd9lNxrryRGPxnZ0MC-TL1WT1fhQeTZzdj--icDtShuj32KlzhY3Nvqmu0ITOn1ZFlr8iyqqR3A9HzP4FWUOUUfOY8M1DBKtus7qkNQgbtqpmuPDJKTg20iSFqm72ZXf4tRFwhDlmZIZUKJlgXMyHht3sw5pvfRIpvlPEz7yZGIbCmxDIsrvj5tqBiRDTvOBW9TRmhuQf9ZugWSFUOdGiwRKqxIOmq7tZXxo3QI.3fk_FxMWsmbelSPwgXiT_A',1795813352225977,1795813352225264,NULL);
 CREATE TABLE spent (
     name BYTEA PRIMARY KEY,
     expires_at BIGINT NOT NULL
