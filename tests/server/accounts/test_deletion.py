@@ -68,6 +68,22 @@ async def with_everything(service, clock, username="ada"):
             "account_id": account.id,
             "created_at": now,
         },
+        "email_address": {
+            "account_id": account.id,
+            "normalized": "ada@example.org",
+            "address": "ada@example.org",
+            "is_primary": 1,
+            "created_at": now,
+        },
+        "one_time_link": {
+            "secret_hash": b"l",
+            "purpose": "reset",
+            "account_id": account.id,
+            "address": "ada@example.org",
+            "address_since": 0,
+            "created_at": now,
+            "expires_at": now + 1,
+        },
         "consent": {
             "account_id": account.id,
             "client_id": "app",

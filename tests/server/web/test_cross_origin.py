@@ -71,6 +71,8 @@ def test_an_options_request_runs_no_endpoint(server, origin):
         "/.well-known/jwks.json": "GET, OPTIONS",
         "/.well-known/oauth-authorization-server": "GET, OPTIONS",
         "/.well-known/openid-configuration": "GET, OPTIONS",
+        "/.well-known/passkey-endpoints": "GET, OPTIONS",
+        "/.well-known/webauthn": "GET, OPTIONS",
     }
 
 
