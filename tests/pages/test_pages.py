@@ -344,7 +344,7 @@ def test_the_brand_is_the_operators_own(start, visit, tmp_path):
     page = visit()
     page.goto(f"{other.url}/sign-in")
     assert page.title() == "Sign in · Acme <b>"
-    colour = "getComputedStyle(document.querySelector('button')).backgroundColor"
+    colour = "getComputedStyle(document.querySelector('button.wide')).backgroundColor"
     assert page.evaluate(colour) == "rgb(122, 0, 25)"
     assert page.evaluate("document.querySelector('img.mark').naturalWidth") > 0
 
