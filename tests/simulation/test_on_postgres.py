@@ -12,23 +12,34 @@ PATIENCE = 30
 
 
 def interleavings(ground):
-    """Give histories in which somebody waits for a row, up to the first circle of those who wait.
-
-    Of such a circle PostgreSQL undoes another one, after a second.
-    """
+    """Give histories in which somebody waits for a row."""
     found, seed = [], 0
     while len(found) < HISTORIES:
         recorded = []
         violation, _ = ground.history("postgres", Choices(seed), recorded=recorded)
         assert violation is None
-        events = [one.event for one in recorded]
-        if "fails" in events:
-            recorded = recorded[: events.index("fails")]
-            events = [one.event for one in recorded]
-        if events.count("waits"):
+        recorded = up_to_what_is_open(recorded)
+        if any(one.event == "goes on" for one in recorded):
             found.append(recorded)
         seed += 1
     return found
+
+
+def up_to_what_is_open(recorded):
+    """Leave out what PostgreSQL may do otherwise.
+
+    Of a circle of those who wait it undoes one after a second, another one perhaps; and of three
+    who wait for the same row, the last two go on in either order.
+    """
+    waiting = set()
+    for place, (event, number, *_) in enumerate(recorded):
+        if event == "waits":
+            waiting.add(number)
+        elif event == "goes on":
+            waiting.discard(number)
+        if event == "fails" or len(waiting) > 2:
+            return recorded[:place]
+    return recorded
 
 
 def beginning(ground):
