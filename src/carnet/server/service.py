@@ -254,7 +254,9 @@ async def open_service(
             pushed_requests=PushedRequests(keys, clock),
             consents=Consents(store, sessions, clock),
             upstream=upstream,
-            people=People(store, accounts, identities, upstream, sessions, revocations, clock),
+            people=People(
+                store, accounts, identities, upstream, sessions, notices, revocations, clock
+            ),
             revocation_stream=stream,
             logout_notices=logout_notices,
             background=Background(

@@ -188,7 +188,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "PROVE_ADDRESS": (1, "a", "n"),
         "REMOVE_YOUNGER_ADDRESSES": ("a", 1, "n"),
         "RESTORE_ADDRESS": ("n", "t", 1, "a"),
-        "FACTORS_SINCE": ("a", 1),
+        "WAYS_IN_SINCE": ("a", 1),
         "ADD_LINK": (b"h", "p", "n", 1, 1, 1, "a"),
         "LINK_BY_HASH": (b"h",),
         "TAKE_LINK": (1, b"h", "p"),

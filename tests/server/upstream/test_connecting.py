@@ -6,6 +6,8 @@ import re
 import pytest
 from tests.server.conftest import PASSWORD
 from tests.server.factors.test_factors import with_app
+from tests.server.mail.inbox import Inbox, link_of, text_of
+from tests.server.mail.person import ALICE, Person, deliver
 from tests.server.upstream.imitation import SUBJECT, Browser
 from tests.server.upstream.test_sign_in import CREATE, linked, query
 
@@ -174,6 +176,9 @@ def test_a_passkey_that_is_the_last_way_in_stays(scene_of):
             "VALUES ('f', $1, 'passkey', 'Key', x'00', 0, '', 1) RETURNING id",
             account.id,
         )
+        # What changes how somebody signs in needs the second factor that they have.
+        assert (await disconnect(browser)).status_code == 401
+        await browser.service.store.write("UPDATE session SET amr = 'fed mfa'")
         assert (await disconnect(browser)).is_redirect
         answer = await browser.client.post("/me/factors/remove", data={"id": "f"})
         assert answer.status_code == 409
@@ -259,3 +264,43 @@ def test_a_damaged_row_harms_nobody(scene_of, column):
         return await browser.username()
 
     assert scene_of(scene, roles=RULES) == "alice"
+
+
+def test_what_is_connected_is_told_by_mail_and_whoever_was_not_asked_gets_no_one_else_in(scene_of):
+    inbox = Inbox()
+
+    async def scene(browser, provider):
+        service = browser.service
+        account = await service.accounts.create("alice", PASSWORD)
+        await service.addresses.add_verified(account.id, ALICE, OPERATOR)
+        async with inbox.open():
+            # A thief who knows the password.
+            await browser.sign_in()
+            browser.clock.advance(1)
+            await browser.client.get(provider.sign_in(await browser.connect()))
+            await deliver(service)
+            [mail] = [one for one in inbox.mails if "A way to sign in" in one["subject"]]
+            assert "sign-in with Up" in text_of(mail)
+            person = Person(service, browser.clock, inbox)
+            assert (await person.use(link_of(mail))).status_code == 200
+        thief = Browser(service)
+        await thief.enter(provider)
+        return await thief.username(), (await service.accounts.by_id(account.id)).disabled
+
+    assert scene_of(scene, settings=inbox.settings) == (None, True)
+
+
+def test_an_account_that_began_with_a_provider_is_not_shut_for_that(scene_of):
+    inbox = Inbox()
+
+    async def scene(browser, provider):
+        service = browser.service
+        await browser.enter(provider, preferred_username="alice")
+        [(account_id,)] = await service.store.read("SELECT id FROM account")
+        async with inbox.open():
+            await service.addresses.add_verified(account_id, ALICE, OPERATOR)
+            await deliver(service)
+            await Person(service, browser.clock, inbox).use(link_of(inbox.mails[-1]))
+        return (await service.accounts.by_id(account_id)).disabled
+
+    assert scene_of(scene, settings=inbox.settings, **CREATE) is False

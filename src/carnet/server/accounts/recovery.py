@@ -251,9 +251,9 @@ class Recovery:
         All sessions end, the password is good no more, and the address that was told is the
         account's again where it was taken away. Addresses that have been the account's for less
         long are gone, and the links that were sent to them are worthless: of two that say that the
-        account is theirs, the older one counts. A factor that was added of late is left: the link
-        alone must not lead past a factor. The account is disabled then, until an administrator has
-        looked at it.
+        account is theirs, the older one counts. A factor that was added of late, or a provider that
+        was connected, is left: the link alone must not lead past it. The account is disabled then,
+        until an administrator has looked at it.
 
         Returns:
             A link that sets another password; None where an administrator has to help.
@@ -273,7 +273,7 @@ class Recovery:
             yield from self._accounts.setting_password(account_id, "", own, now, tell=False)
             yield from self._take_back(link, own, now)
             lately = now - LIFETIMES[NOT_ME] * SECOND
-            if (yield sql.FACTORS_SINCE, (account_id, lately)):
+            if (yield sql.WAYS_IN_SINCE, (account_id, lately)):
                 yield from self._accounts.disabling(account_id, now, own)
                 return None
             if account is None or account.disabled:

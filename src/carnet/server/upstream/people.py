@@ -21,6 +21,7 @@ import structlog
 
 from carnet.server.accounts.account_record import Account, AccountRefused, account_of
 from carnet.server.accounts.accounts import Accounts
+from carnet.server.accounts.notices import Notices
 from carnet.server.audit import Event, Origin, record
 from carnet.server.clock import Clock
 from carnet.server.revocations.revocations import Revocations
@@ -53,6 +54,7 @@ class People:
         identities: whom providers know them as.
         upstream: the providers.
         ending: ends sessions.
+        notices: tells people of what is connected.
         revocations: makes older tokens stale.
         clock: gives the microseconds since 1970.
     """
@@ -64,6 +66,7 @@ class People:
         identities: Identities,
         upstream: Upstream,
         ending: SessionEnding,
+        notices: Notices,
         revocations: Revocations,
         clock: Clock,
     ) -> None:
@@ -72,6 +75,7 @@ class People:
         self._identities = identities
         self._upstream = upstream
         self._ending = ending
+        self._notices = notices
         self._revocations = revocations
         self._clock = clock
 
@@ -183,6 +187,8 @@ class People:
             if of_account and of_account != [(account.id,)]:
                 raise UpstreamRefused("the identity is another account's", code="identity_taken")
             yield from self._linking(account.id, said, rights, now, origin)
+            told = "factor_added", now, origin, self._label(said.issuer)
+            yield from self._notices.tell(account.id, *told)
 
         await self._carry_out(work)
 
@@ -209,6 +215,8 @@ class People:
                 usable = [one for one, *_ in rest if self._upstream.by_issuer(one) is not None]
                 if not (ways.passwords or ways.passkeys or usable):
                     raise UpstreamRefused("nothing else lets into it", code="last_way_in")
+            told = "factor_removed", self._clock(), origin, self._label(issuer)
+            yield from self._notices.tell(account_id, *told)
 
         return await self._identities.unlink(
             account_id, issuer, subject, origin, keep=session_id, allowed=allowed
@@ -235,6 +243,10 @@ class People:
             return len(rows)
 
         return await self._store.transact(work)
+
+    def _label(self, issuer: str) -> str:
+        provider = self._upstream.by_issuer(issuer)
+        return issuer if provider is None else f"sign-in with {provider.label}"
 
     def _linking(
         self, account_id: str, said: Asserted, rights: Rights, now: int, origin: Origin

@@ -76,8 +76,12 @@ DELETE FROM factor WHERE account_id = $1
 RETURNING kind
 """
 
-FACTORS_SINCE = """
-SELECT id FROM factor WHERE account_id = $1 AND created_at >= $2
+# What somebody signs in with that was added of late; a provider that an account began with was not.
+WAYS_IN_SINCE = """
+SELECT 1 FROM factor WHERE account_id = $1 AND created_at >= $2
+UNION ALL
+SELECT 1 FROM account_identity AS linked JOIN account ON account.id = linked.account_id
+WHERE account.id = $1 AND linked.created_at >= $2 AND linked.created_at > account.created_at
 """
 
 ADD_RECOVERY_CODE = """
