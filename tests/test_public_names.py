@@ -113,6 +113,11 @@ def test_nothing_of_the_first_version_says_since_when_it_is_there():
         assert ".. versionadded:: 0.1.0" not in path.read_text(), path
 
 
+def test_the_packages_of_the_library_are_attributes_of_it():
+    code = "import carnet; print(carnet.errors.InvalidToken, carnet.jose.jws, carnet.jwt.Verifier)"
+    processes.run([sys.executable, "-c", code], check=True)
+
+
 def test_importing_the_library_loads_no_http_web_or_sql_package():
     code = "import carnet, sys; print(*{name.partition('.')[0] for name in sys.modules})"
     run = processes.run(

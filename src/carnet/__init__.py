@@ -57,7 +57,13 @@ _MODULES = {
 }
 
 
+# As attributes they were always there after `import carnet`.
+_SUBMODULES = ("errors", "jose", "jwt")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"carnet.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'carnet' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_MODULES.get(name, "carnet.errors")), name)
