@@ -74,7 +74,7 @@ def page_of(browser: Browser, size: Any, scheme: Any = "light") -> Page:
 def sign_in(page: Page, url: str) -> None:
     """Sign alice in, and be at her account."""
     page.goto(f"{url}/me")
-    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Username", exact=True).fill("alice")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"{url}/me*")
@@ -105,6 +105,7 @@ def take(browser: Browser, data: Path, url: str) -> None:
     sign_in(page_of(browser, PHONE), url)
     page = page_of(browser, DESKTOP)
     sign_in(page, url)
+    page.goto(f"{url}/me/sessions")
     picture(page, "account")
 
     page = page_of(browser, DESKTOP, "dark")
