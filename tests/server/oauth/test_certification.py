@@ -496,3 +496,29 @@ def test_a_client_with_two_addresses_names_one(suite):
         return (await made.browser.client.get("/authorize", params=asked.parameters)).status_code
 
     assert suite(scene) == 400
+
+
+@pytest.mark.parametrize("suite", ["form_post"], indirect=True)
+def test_a_client_as_aspnet_has_it_signs_somebody_in(suite):
+    """What Microsoft's middleware sends: PKCE, a posted answer, and more of its own."""
+    verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    digest = hashlib.sha256(verifier.encode()).digest()
+    asked = {
+        "response_type": "code",
+        "response_mode": "form_post",
+        "scope": "openid profile",
+        "prompt": "login",
+        "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
+        "code_challenge_method": "S256",
+        "nonce": "639001234567890123.ZDJiMmI4OTYtODRkZS00",
+        "state": "CfDJ8" + "k" * 300,
+        "x-client-SKU": "ID_NET9_0",
+        "x-client-ver": "8.3.0.0",
+    }
+
+    async def scene(made):
+        answer = await made.authorize(**asked)
+        tokens = await made.exchange(answer["code"], verifier)
+        return tokens.json()
+
+    assert {"id_token", "access_token", "refresh_token"} <= suite(scene).keys()
