@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from carnet.server.clock import SECOND
-from carnet.server.endpoints.administration import Asked, Operation, named_account
+from carnet.server.endpoints.account_administration import named_account
+from carnet.server.endpoints.administration import Asked, Operation
 from carnet.server.web.requests import RequestRefused
 
 __all__ = ["IDENTITY_OPERATIONS"]

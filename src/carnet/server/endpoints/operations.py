@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from carnet.server.endpoints.administration import OPERATIONS
+from carnet.server.endpoints.account_administration import ACCOUNT_OPERATIONS
+from carnet.server.endpoints.client_administration import CLIENT_OPERATIONS
 from carnet.server.endpoints.factors import FACTOR_OPERATIONS
 from carnet.server.endpoints.identities import IDENTITY_OPERATIONS
 from carnet.server.endpoints.recovery import RECOVERY_OPERATIONS
@@ -12,7 +13,8 @@ from carnet.server.endpoints.recovery import RECOVERY_OPERATIONS
 __all__ = ["ALL_OPERATIONS"]
 
 ALL_OPERATIONS: Final = (
-    *OPERATIONS,
+    *CLIENT_OPERATIONS,
+    *ACCOUNT_OPERATIONS,
     *FACTOR_OPERATIONS,
     *IDENTITY_OPERATIONS,
     *RECOVERY_OPERATIONS,

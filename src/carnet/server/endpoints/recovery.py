@@ -9,15 +9,12 @@ import msgspec
 from carnet.server.accounts.one_time_links import RESET
 from carnet.server.accounts.recovery import Handed
 from carnet.server.clock import SECOND
-from carnet.server.endpoints.administration import (
+from carnet.server.endpoints.account_administration import (
     AccountDocument,
-    Asked,
-    Operation,
-    Text,
     account_document,
     named_account,
-    parameter,
 )
+from carnet.server.endpoints.administration import Asked, Operation, Text, parameter
 
 __all__ = ["RECOVERY_OPERATIONS"]
 
