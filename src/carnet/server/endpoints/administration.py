@@ -1,8 +1,8 @@
 """The administration over HTTP: what is asked, and how it is answered.
 
-What can be asked stands by its subject in files of their own, and together in ``operations``. All is
-for first-party tokens of accounts with the administrator's role, and for those of clients that were
-granted the scope ``carnet:admin`` by such an account.
+What can be asked stands by its subject in files of their own, and together in ``operations``. All
+of it is for first-party tokens of accounts with the administrator's role, and for those of clients
+that were granted the scope ``carnet:admin`` by such an account.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from carnet.jwt.dpop import ALGORITHMS_ACCEPTED
 from carnet.server.endpoints.registration import registration_metadata
 from carnet.server.endpoints.token.endpoint import GRANTS
 from carnet.server.factors.levels import ACR_VALUES
-from carnet.server.oauth.authorization_request import RESPONSE_MODES
+from carnet.server.oauth.parameter_checks import RESPONSE_MODES
 from carnet.server.service import Service
 from carnet.server.settings import Algorithm
 from carnet.server.tokens.identity_assertions import IDENTITY_ASSERTION, IDENTITY_ASSERTION_PROFILE

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -19,9 +19,16 @@ from carnet.errors import CarnetError
 from carnet.server.clients.clients import LOOPBACK_HOST, Client
 from carnet.server.factors.levels import ACR_VALUES
 from carnet.server.oauth.claims_request import BadClaims, read_claims
+from carnet.server.oauth.parameter_checks import (
+    CHECKS,
+    INVALID,
+    MAX_TEXT,
+    RESPONSE_MODES,
+    SIGNED_MODES,
+    prompts_of,
+)
 
 __all__ = [
-    "RESPONSE_MODES",
     "AuthorizationRefused",
     "AuthorizationRequest",
     "NotTheClient",
@@ -35,121 +42,9 @@ __all__ = [
 
 MAX_PARAMETERS: Final = 64
 MAX_QUERY: Final = 16 * 1024
-MAX_TEXT: Final = 2048
-# How an answer goes back, by what was asked for; ``fragment`` is for tokens, which none brings.
-# Those that end in ``jwt`` are signed (JARM section 2.3).
-RESPONSE_MODES: Final = {
-    "query": "query",
-    "form_post": "form_post",
-    "jwt": "query.jwt",
-    "query.jwt": "query.jwt",
-    "form_post.jwt": "form_post.jwt",
-}
-SIGNED_MODES: Final = tuple(name for name in RESPONSE_MODES if name.endswith("jwt"))
-PROMPTS: Final = frozenset(("none", "login", "consent", "select_account"))
 
-_INVALID: Final = "invalid_request"
-_CHALLENGE = re.compile(r"[A-Za-z0-9_\-]{43}")
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 _LOOPBACK = re.compile(rf"http://{LOOPBACK_HOST.pattern}(?=[/?]|$)")
-
-_Parameters: TypeAlias = Mapping[str, str]
-# Tells of a parameter, None where it is not given, whether it is as it has to be; of a client, and
-# beside all other parameters.
-_Check: TypeAlias = Callable[[str | None, Client, _Parameters], bool]
-
-
-def _is_given(text: str | None, _client: Client, _others: _Parameters) -> bool:
-    return text is not None
-
-
-def _is_not_given(text: str | None, _client: Client, _others: _Parameters) -> bool:
-    return text is None
-
-
-def _is_short(text: str | None, _client: Client, _others: _Parameters) -> bool:
-    return text is None or len(text) <= MAX_TEXT
-
-
-def _is_prompt(text: str | None, _client: Client, _others: _Parameters) -> bool:
-    prompts = _prompts(text)
-    return prompts <= PROMPTS and ("none" not in prompts or len(prompts) == 1)
-
-
-def _may_get_codes(_text: str | None, client: Client, _others: _Parameters) -> bool:
-    return "authorization_code" in client.metadata.grant_types
-
-
-def _is_challenge_enough(text: str | None, client: Client, _others: _Parameters) -> bool:
-    return text is not None or not client.metadata.require_pkce
-
-
-def _is_method(text: str | None, _client: Client, others: _Parameters) -> bool:
-    return text == ("S256" if "code_challenge" in others else None)
-
-
-def _is_nonce_enough(text: str | None, client: Client, others: _Parameters) -> bool:
-    protected = text is not None or "code_challenge" in others
-    return protected or not client.metadata.require_nonce
-
-
-def _is(*accepted: str | None) -> _Check:
-    return lambda text, _client, _others: text in accepted
-
-
-def _matches(pattern: re.Pattern[str]) -> _Check:
-    return lambda text, _client, _others: text is None or pattern.fullmatch(text) is not None
-
-
-# The parameters with what has to hold of each, and with what the client is told where it does not;
-# the first that fails counts. Resource and scope, which need more than their own text, come after.
-_CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
-    *(
-        (name, _is_not_given, f"{name}_not_supported", f"the parameter {name} is not supported")
-        for name in ("request_uri", "registration")
-    ),
-    *(
-        (name, _is_short, _INVALID, f"{name} is longer than {MAX_TEXT} characters")
-        for name in ("state", "nonce", "login_hint", "acr_values", "claims")
-    ),
-    ("response_type", _is_given, _INVALID, "the parameter response_type is missing"),
-    ("response_type", _is("code"), "unsupported_response_type", "the response_type must be code"),
-    (
-        *("response_type", _may_get_codes, "unauthorized_client"),
-        "the client may not use the authorization code grant",
-    ),
-    (
-        *("response_mode", _is(None, *RESPONSE_MODES), _INVALID),
-        f"the response_mode must be one of {', '.join(RESPONSE_MODES)}",
-    ),
-    (
-        *("code_challenge", _is_challenge_enough, _INVALID),
-        "the parameter code_challenge is missing (RFC 7636)",
-    ),
-    # Without a method the challenge would be the verifier itself (RFC 7636 section 4.3).
-    (
-        *("code_challenge_method", _is_method, _INVALID),
-        "the code_challenge_method must be S256, beside a code_challenge",
-    ),
-    (
-        *("nonce", _is_nonce_enough, _INVALID),
-        "a request without code_challenge needs a nonce (RFC 9700 section 2.1.1)",
-    ),
-    (
-        *("code_challenge", _matches(_CHALLENGE), _INVALID),
-        "the code_challenge must be 43 characters of base64url",
-    ),
-    (
-        *("prompt", _is_prompt, _INVALID),
-        "prompt is none alone, or some of login, consent, select_account",
-    ),
-    ("max_age", _matches(_NUMBER), _INVALID, "max_age must be a whole number of seconds"),
-    (
-        *("dpop_jkt", _matches(_CHALLENGE), _INVALID),
-        "dpop_jkt must be the SHA-256 thumbprint of a key",
-    ),
-)
 
 
 class NotTheClient(CarnetError):
@@ -306,7 +201,7 @@ def read_authorization_request(
             text = f"the parameter {_printable(name)} is given more than once"
             raise refused("invalid_request", text)
     one = {name: values[0] for name, values in given.items()}
-    for name, holds, error, text in _CHECKS:
+    for name, holds, error, text in CHECKS:
         if not holds(one.get(name), client, one):
             raise refused(error, text)
     asked = one.get("response_mode")
@@ -314,11 +209,11 @@ def read_authorization_request(
         text = "the response_mode form_post needs an address on the web"
         if client.metadata.needs_signed_answers:
             text = f"the response_mode of this client must be one of {', '.join(SIGNED_MODES)}"
-        raise refused(_INVALID, text)
+        raise refused(INVALID, text)
     try:
         claims = read_claims(one.get("claims"))
     except BadClaims as error:
-        raise refused(_INVALID, str(error)) from None
+        raise refused(INVALID, str(error)) from None
     # What acr_values ask for is voluntary, and left out where there is no such level (OpenID
     # Connect Core section 3.1.2.1); an essential claim is not.
     if claims.essential_acr and set(ACR_VALUES).isdisjoint(claims.essential_acr):
@@ -338,7 +233,7 @@ def read_authorization_request(
         response_mode=response_mode,
         state=one.get("state"),
         nonce=one.get("nonce"),
-        prompts=_prompts(one.get("prompt")),
+        prompts=prompts_of(one.get("prompt")),
         max_age=None if max_age is None else int(max_age),
         acr_values=claims.essential_acr or tuple(one.get("acr_values", "").split()),
         login_hint=one.get("login_hint"),
@@ -456,10 +351,6 @@ def _audience(
     if audience is None or audience not in allowed:
         raise refused("invalid_target", "the client may not ask for tokens for this resource")
     return audience
-
-
-def _prompts(text: str | None) -> frozenset[str]:
-    return frozenset((text or "").split())
 
 
 def _printable(name: str) -> str:
