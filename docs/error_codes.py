@@ -25,7 +25,7 @@ SHOWN = 2
 # Codes that are put together, or stand in a table, and where.
 ELSEWHERE = {
     "unknown_resource": "server/clients/records.py",
-    "unsupported_response_type": "server/oauth/authorization_request.py",
+    "unsupported_response_type": "server/oauth/parameter_checks.py",
 }
 NAMES = ("code", "error")
 FORM = re.compile(r"[a-z]+(_[a-z]+)*")
