@@ -356,3 +356,15 @@ def test_what_is_exported_is_imported_as_it_was(play, tmp_path):
     assert [one.outcome.value for one in results] == ["imported"] * 2
     assert after == before
     assert isinstance(found, Account)
+
+
+def test_an_address_that_was_proved_is_among_the_claims_that_are_exported(play):
+    from carnet.server.accounts.exporting import export_accounts
+
+    async def scene(service, clock):
+        ada = await service.accounts.create("ada", PASSWORD, (), {"email": "old@example.com"})
+        await service.addresses.add_verified(ada.id, "ada@example.com", OPERATOR)
+        return [one async for one in export_accounts(service.store, with_hashes=False)]
+
+    [exported] = play(scene)
+    assert exported["claims"] == {"email": "ada@example.com", "email_verified": True}

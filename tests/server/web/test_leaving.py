@@ -124,8 +124,9 @@ def test_ones_own_data_hold_everything_but_secrets_and_nothing_of_others(scene_o
     assert page.headers["cache-control"] == "no-store"
     assert set(page.json()) == set(data) == {
         *("account", "factors", "remembered_browsers", "recovery_codes_left", "sessions"),
-        *("consents", "agents", "identities", "events"),
+        *("consents", "agents", "identities", "events", "email_addresses"),
     }  # fmt: skip
+    assert data["email_addresses"][0]["address"] == "ada@example.org"
     assert data["account"]["username"] == "ada"
     assert data["identities"][0]["subject"] == "ada"
     assert data["consents"][0]["client_id"] == "app"

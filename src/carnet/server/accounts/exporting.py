@@ -35,11 +35,14 @@ async def export_accounts(store: Store, *, with_hashes: bool) -> AsyncIterator[d
             except msgspec.MsgspecError as error:
                 _log.error("row_unreadable", kind="account", name=row.id, exc_info=error)
                 continue
+            claims = account.claims
+            if account.email:
+                claims = {**claims, "email": account.email, "email_verified": True}
             exported = {
                 "id": account.id,
                 "username": account.username,
                 "roles": account.roles,
-                "claims": account.claims,
+                "claims": claims,
                 "disabled": account.disabled,
             }
             yield {**exported, "password_hash": row.password_hash} if with_hashes else exported

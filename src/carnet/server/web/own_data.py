@@ -12,7 +12,15 @@ from carnet.server.service import Service
 __all__ = ["own_data"]
 
 MOST_EVENTS: Final = 10_000
-_TIMES: Final = ("at", "created_at", "rotated_at", "expires_at", "used_at", "granted_at")
+_TIMES: Final = (
+    "at",
+    "created_at",
+    "rotated_at",
+    "expires_at",
+    "used_at",
+    "granted_at",
+    "verified_at",
+)
 
 
 async def own_data(service: Service, account: Account) -> dict[str, Any]:
@@ -30,6 +38,7 @@ async def own_data(service: Service, account: Account) -> dict[str, Any]:
             "claims": account.claims,
             "disabled": account.disabled,
         },
+        "email_addresses": [_shown(one) for one in await service.addresses.of_account(account.id)],
         "factors": [_shown(one) for one in await service.factors.of_account(account.id)],
         "remembered_browsers": [
             _shown(one) for one in await service.remembered_browsers.of_account(account.id)
