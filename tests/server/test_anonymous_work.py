@@ -38,6 +38,8 @@ GROWTH = LONG // SHORT
 # What happens or not, whatever the length: a page is made, an import is done at its first use.
 SLACK_CALLS, SLACK_SECONDS = 3_000, 0.02
 MOST_CALLS = 60_000
+# It has lines for each address and status that was asked for, and here all are.
+MOST_CALLS_OF_FIGURES = 120_000
 MOST_STATEMENTS = 12
 MOST_ROWS = 4
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

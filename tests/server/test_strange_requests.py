@@ -76,7 +76,7 @@ HEADERS = (
 # Whoever sends these is signed out.
 ENDS = {
     *(("POST", "/sign-out"), ("POST", "/logout/decision"), ("POST", "/me/sessions/end-others")),
-    ("POST", "/sign-up"),
+    *(("POST", "/sign-up"), ("POST", "/me/delete")),
     *(("DELETE", "/sessions"), ("DELETE", "/sessions/current")),
 }
 PAGES = ("/admin", "/authorize", "/logout", "/me", "/sign")

@@ -15,11 +15,28 @@ from carnet.errors import ConfigurationError
 from carnet.server.settings import Settings
 from carnet.server.settings_sources import load_settings
 
-__all__ = ["data_options", "echo_json", "json_option", "settings_from", "warn_people"]
+__all__ = [
+    "config_option",
+    "data_options",
+    "echo_json",
+    "json_option",
+    "settings_from",
+    "warn_people",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+
+
+def config_option(command: F) -> F:
+    """Add ``--config``: where the settings are."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Settings in TOML.",
+    )(command)
 
 
 def data_options(command: F) -> F:
@@ -31,12 +48,7 @@ def data_options(command: F) -> F:
             help="postgresql://…, instead of SQLite in the data folder.",
         ),
         click.option("--data", metavar="DIR", help="Folder of the master key and of SQLite."),
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path, dir_okay=False),
-            metavar="FILE",
-            help="Settings in TOML.",
-        ),
+        config_option,
     ):
         command = option(command)
     return command

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from carnet.cli.files import read_input
-from carnet.cli.options import data_options, echo_json, json_option, settings_from
+from carnet.cli.options import config_option, echo_json, json_option, settings_from
 from carnet.errors import ConfigurationError
 from carnet.jwt.inspection import inspect
 from carnet.server.upstream.mapping import (
@@ -30,10 +30,10 @@ def provider() -> None:
 
 @provider.command("list")
 @json_option
-@data_options
-def list_providers(as_json: bool, config: Path | None, **given: Any) -> None:
+@config_option
+def list_providers(as_json: bool, config: Path | None) -> None:
     """List the providers of the settings, with the addresses to register there."""
-    settings = settings_from(config, **given)
+    settings = settings_from(config)
     found = [
         {
             "name": one.name,
@@ -61,8 +61,8 @@ def list_providers(as_json: bool, config: Path | None, **given: Any) -> None:
 @click.argument("name")
 @click.argument("sample", metavar="FILE")
 @json_option
-@data_options
-def try_claims(name: str, sample: str, as_json: bool, config: Path | None, **given: Any) -> None:
+@config_option
+def try_claims(name: str, sample: str, as_json: bool, config: Path | None) -> None:
     """Say what a provider's claims come to: who is let in, with which roles and claims.
 
     FILE holds an ID token of the provider's, or its claims as a JSON object, or is - for a pipe.
@@ -75,7 +75,7 @@ def try_claims(name: str, sample: str, as_json: bool, config: Path | None, **giv
     \b
     Exit status: 0 such a person is let in, 1 they are not; 2 wrong use.
     """
-    settings = settings_from(config, **given)
+    settings = settings_from(config)
     known = read_providers(settings)
     if name not in known:
         there = ", ".join(known) or "none"
