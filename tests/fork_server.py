@@ -34,7 +34,7 @@ SCRIPTS = {str(path) for path in Path(__file__).parent.rglob("killed.py")}
 # What a fork can be given; with any other option a process is started from nothing.
 OPTIONS = {"stdin", "stdout", "stderr", "text", "errors", "env", "cwd"}
 # These are read at run time, and not before; any other may change what an import does.
-LATE_VARIABLES = ("CARNET_", "PYTEST_")
+LATE_VARIABLES = ("CARNET_", "KILL_", "PYTEST_")
 ENVIRONMENT: dict[str, str] = {}
 HEADER = 4
 

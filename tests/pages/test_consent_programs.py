@@ -50,7 +50,7 @@ def ask(page, resource):
     page.get_by_label("Username").fill("bob")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Let Shop in?").wait_for()
+    page.get_by_role("heading", name="Allow Shop to access your account?").wait_for()
     return asked
 
 

@@ -73,7 +73,7 @@ def test_a_code_is_typed_and_allowed_with_the_keyboard_alone(visit, service, sch
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.type(codes["user_code"].lower().replace("-", ""))
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Let Shop CLI in?").wait_for()
+    page.get_by_role("heading", name="Allow Shop CLI to access your account?").wait_for()
     for text in (codes["user_code"], "203.0.113.7", AGENT, "orders:read"):
         page.get_by_text(text).first.wait_for()
     check(page)

@@ -129,7 +129,7 @@ def test_mod_auth_openidc_signs_a_browser_in_and_out(apache, start, tmp_path, br
         page.fill("input[name=username]", "alice")
         page.fill("input[name=password]", PASSWORD)
         page.click("main button")
-        page.wait_for_selector("text=Let Apache in?")
+        page.wait_for_selector("text=Allow Apache to access your account?")
         page.click("button[value=allow]")
         page.wait_for_url(f"{here}/")
         assert page.title() == "Let in", log.read_text()

@@ -410,7 +410,7 @@ def test_the_page_shows_the_host_first_and_what_the_client_calls_itself_as_a_cla
     async def scene(_service, _clock, person):
         text = (await page(person, client_id)).text
         host = f"localhost:{there.port}"
-        assert f'<h1>Let <span class="mono">{host}</span> in?</h1>' in text
+        assert f'<h1>Allow <span class="mono">{host}</span> to access your account?</h1>' in text
         assert text.index(host) < text.index("calls itself") < text.index("Bank")
         assert "“<bdi>Bank of &lt;b&gt;Trust&lt;/b&gt;</bdi>”" in text
         assert 'go on to <span class="mono">app.example</span>' in text
