@@ -31,7 +31,8 @@ COVERAGE = (
 LONGEST_FIRST = (
     *("system", "verifier", "server", "server/sessions", "pages", "server/store", "server/running"),
     *("server/oauth", "server/endpoints", "cli", "mcp_proxy", "examples", "deploy", "docs"),
-    *("library", "server/clients", "server/accounts", "server/web", "adversarial", "packaging"),
+    *("library", "server/clients", "server/accounts", "server/web", "simulation", "conform"),
+    *("server/upstream", "adversarial", "packaging"),
 )
 NOTHING_COLLECTED = 5
 

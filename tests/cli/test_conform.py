@@ -77,7 +77,7 @@ def test_a_finding_of_the_chosen_severity_ends_with_one(server, tmp_path):
     assert "'http://localhost" in done.output
     junit = tmp_path / "conform.xml"
     done = call(other, "--only", "discovery.issuer", "--json", "--junit", str(junit))
-    said = json.loads(done.output)
+    said = json.loads(done.stdout)
     assert (done.exit_code, said["summary"]["must"]) == (1, 2)
     [failure] = ET.parse(junit).findall("testsuite[@failures='1']/testcase/failure")
     assert failure.get("type") == "must"
