@@ -15,10 +15,14 @@ from typing import Any, Final, TypeVar
 
 from carnet.jose.encoding import b64url_encode
 from carnet.server.accounts.accounts import Accounts
+from carnet.server.accounts.notices import Notices
+from carnet.server.accounts.one_time_links import OneTimeLinks
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import Client, ClientMetadata, Secrets
+from carnet.server.clock import Clock
 from carnet.server.keys.master_key import MasterKey
 from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.mail.outbox import Outbox
 from carnet.server.oauth import authorization_codes
 from carnet.server.oauth.authorization_request import AuthorizationRequest
 from carnet.server.revocations import stream
@@ -31,7 +35,7 @@ from simulation.database import Database
 from simulation.stores import Recorded, SimulatedSqlite
 from simulation.world import BEGINNING, MICROSECONDS, Violation, World
 
-__all__ = ["CLIENT", "NAMES", "PASSWORD", "REQUEST", "SETTINGS", "VERIFIER", "Ground"]
+__all__ = ["CLIENT", "NAMES", "PASSWORD", "REQUEST", "SETTINGS", "VERIFIER", "Ground", "no_notices"]
 
 T = TypeVar("T")
 
@@ -59,6 +63,11 @@ REQUEST: Final = AuthorizationRequest(
     scope="",
     audience="default",
 )
+
+
+def no_notices(store: Any, keys: SigningKeys, clock: Clock) -> Notices:
+    """Make what would tell people by mail, in a service that has no mail."""
+    return Notices(Outbox(keys, SETTINGS), OneTimeLinks(store, SETTINGS, clock))
 
 
 class _Secrets:
@@ -92,6 +101,8 @@ class _Time:
 
 class _Alone:
     """The process that makes what every history begins with; nobody else is there."""
+
+    breached: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.world = self
@@ -139,7 +150,7 @@ class Ground:
         self.keys = SigningKeys(store, MasterKey(bytes(32)), SETTINGS, clock)
         _run(self.keys.load())
         revocations = Revocations(store, SETTINGS, clock)
-        accounts = Accounts(store, alone, revocations, clock)
+        accounts = Accounts(store, alone, revocations, no_notices(store, self.keys, clock), clock)
         self.accounts = {
             name: _run(accounts.create(name, PASSWORD, (), {}, OPERATOR)).id for name in NAMES
         }

@@ -142,7 +142,7 @@ MUTANTS: Final = (
     Mutant(
         "what was granted in a browser's session lives on",
         ENDING,
-        "if ended.client_id == BROWSER:",
+        "if client_id == BROWSER:",
         "if False:",
     ),
     Mutant(
@@ -189,9 +189,10 @@ MUTANTS: Final = (
     Mutant(
         "an account is looked at and not held",
         "HOLD_ACCOUNT",
-        "UPDATE account SET version = version WHERE id = $1 AND version = $2 "
-        "AND disabled_at IS NULL\nRETURNING id",
-        "SELECT id FROM account WHERE id = $1 AND version = $2 AND disabled_at IS NULL",
+        "UPDATE account SET version = version\nWHERE id = $1 AND version = $2 "
+        "AND disabled_at IS NULL AND delete_at IS NULL\nRETURNING id",
+        "SELECT id FROM account WHERE id = $1 AND version = $2 AND disabled_at IS NULL "
+        "AND delete_at IS NULL",
     ),
     Mutant(
         "an account is held at whatever version it is",
@@ -202,8 +203,8 @@ MUTANTS: Final = (
     Mutant(
         "a session is added whatever version the account has",
         "ADD_SESSION",
-        " AND disabled_at IS NULL AND version = $16",
-        " AND $16 = $16",
+        " AND disabled_at IS NULL AND version = $20",
+        " AND $20 = $20",
         survives="HOLD_ACCOUNT has asked for it in the same transaction, and holds it",
     ),
     Mutant(

@@ -9,13 +9,14 @@ from typing import Any
 from carnet.errors import CarnetError
 from carnet.server.accounts.accounts import Accounts
 from carnet.server.audit import Origin
+from carnet.server.clients.subjects import Subjects
 from carnet.server.factors.factors import Factors
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
 from carnet.server.sessions.sessions import BROWSER, Grant, NewSession, RefreshRefused, Sessions
 from carnet.server.store import StoreUnavailable
-from simulation.ground import CLIENT, REQUEST, SETTINGS, VERIFIER
+from simulation.ground import CLIENT, REQUEST, SETTINGS, VERIFIER, no_notices
 from simulation.stores import SimulatedPostgres, SimulatedSqlite
 from simulation.world import BEGINNING, MICROSECONDS, Lost, World
 
@@ -24,6 +25,8 @@ ORIGIN = Origin("192.0.2.1", "a browser", None)
 
 class _Passwords:
     """Passwords without their cost; that hashing takes a while is kept."""
+
+    breached: tuple[str, ...] = ()
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -65,10 +68,12 @@ class Process:
         keys = world.ground.keys
         self.revocations = Revocations(self.store, SETTINGS, self.clock)
         self.sessions = Sessions(self.store, keys, self.revocations, SETTINGS, self.clock)
-        self.accounts = Accounts(self.store, _Passwords(self), self.revocations, self.clock)  # type: ignore[arg-type]
+        notices = no_notices(self.store, keys, self.clock)
+        passwords: Any = _Passwords(self)
+        self.accounts = Accounts(self.store, passwords, self.revocations, notices, self.clock)
         passkeys: Any = None
-        self.factors = Factors(self.store, keys, self.revocations, passkeys, self.clock)
-        self.codes = AuthorizationCodes(self.store, self.sessions, self.clock)
+        self.factors = Factors(self.store, keys, self.revocations, passkeys, notices, self.clock)
+        self.codes = AuthorizationCodes(self.store, self.sessions, Subjects(keys), self.clock)
         self.stream = RevocationStream(self.store, keys, SETTINGS, self.clock)
 
     def clock(self) -> int:

@@ -27,7 +27,7 @@ def test_importing_it_loads_cryptography_and_msgspec_only(installed, tmp_path):
     code = """
 import sys
 before = {*sys.modules}
-import carnet
+from carnet import *
 loaded = {name.partition(".")[0] for name in {*sys.modules} - before}
 print(*sorted(loaded - sys.stdlib_module_names))
 """

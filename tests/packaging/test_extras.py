@@ -76,6 +76,7 @@ WITH_SERVER = (
     ),
     *("apply", "backup", "registration_token", "mcp", "processes", "serving"),
     *("client_options", "members", "running", "options", "passwords", "revocations"),
+    *("account_files", "new_password", "provider", "user_recovery", "user_transfer"),
 )
 
 

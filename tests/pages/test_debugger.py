@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from tests import processes
 from tests.pages.tokens import AUDIENCE, CASES, ES, ISSUER, NOW, said
 
 from carnet import InvalidToken, Key, Verifier
@@ -374,7 +374,7 @@ def test_what_is_copied_checks_the_token_as_the_page_does(debugger, service, tmp
         assert token not in text
         command = [sys.executable, "-c", text] if name == "python" else ["sh", "-c", text]
         env = {**tools, "TOKEN": token}
-        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
+        done = processes.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -395,7 +395,7 @@ def test_what_is_copied_checks_the_token_as_the_page_does(debugger, service, tmp
     page.locator("#token").fill(said(iss="https://a\x03\x9b'; touch stolen '"))
     page.locator("#copy-carnet").get_by_text("a??").wait_for()
     page.locator("#copy-python").get_by_text("a??").wait_for()
-    subprocess.run(
+    processes.run(
         ["sh", "-c", page.locator("#copy-carnet").text_content()],
         env={**tools, "TOKEN": token},
         cwd=tmp_path,
