@@ -40,12 +40,22 @@ class Inbox:
     async def open(self, tls=None, **options):
         """Listen, with TLS from the beginning where there is a context for it."""
         loop = asyncio.get_running_loop()
-        made = lambda: SMTP(self, hostname="mail.example", loop=loop, **options)  # noqa: E731
-        server = await loop.create_server(made, "127.0.0.1", self.port, ssl=tls)
+        connections = []
+
+        def connected():
+            connections.append(SMTP(self, hostname="mail.example", loop=loop, **options))
+            return connections[-1]
+
+        server = await loop.create_server(connected, "127.0.0.1", self.port, ssl=tls)
         try:
             yield self
         finally:
             server.close()
+            for one in connections:
+                if one.transport is not None:
+                    one.transport.abort()
+            # A socket is closed in the next round of the loop.
+            await asyncio.sleep(0)
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
         answer = self.answers.pop("RCPT", None)

@@ -224,7 +224,7 @@ def test_a_row_that_can_not_be_read_is_gone_and_harms_no_other(mailing, inbox):
     async def scene(service, clock):
         await write(service, clock, letter("x@example.com"), letter("bob@example.com"))
         await service.store.write(
-            "UPDATE mail SET content = $1 WHERE id IN (SELECT id FROM mail LIMIT 1)", b"\xff" * 50
+            "UPDATE mail SET content = $1 WHERE id IN (SELECT id FROM mail ORDER BY id LIMIT 1)", b"\xff" * 50
         )
         await write(service, clock, Letter("nothing", "x@example.com", {}), letter("no address"))
         before = count("unreadable")
