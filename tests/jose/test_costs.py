@@ -287,3 +287,22 @@ def test_a_huge_member_of_a_key_is_refused_before_it_is_decoded():
             Key.from_jwk(jwk)
     with pytest.raises(InvalidKey):
         KeySet.from_jwks(json.dumps({"keys": [{}] * 513}))
+
+
+def test_a_number_that_shows_no_prime_is_followed_by_another(monkeypatch):
+    key = Key.generate("RS256", size=2048)
+    whole = key.to_jwk(private=True)
+    jwk = {name: whole[name] for name in ("kty", "n", "e", "d")}
+    shown = iter([True])
+    draw = rsa_numbers.secrets.randbelow
+
+    class Secrets:
+        """The first number is -1, whose square is 1 for every modulus."""
+
+        @staticmethod
+        def randbelow(limit):
+            return limit if next(shown, False) else draw(limit)
+
+    monkeypatch.setattr(rsa_numbers, "secrets", Secrets)
+    assert Key.from_jwk(jwk, alg="RS256").thumbprint() == key.thumbprint()
+    assert next(shown, None) is None

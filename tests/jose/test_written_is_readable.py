@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from carnet import CarnetError, InvalidToken, Key, KeySet, Signer, Verifier
@@ -94,6 +94,7 @@ def test_what_is_signed_in_json_form_is_verified(keys, header, unprotected, deta
 
 @MANY
 @given(st.sampled_from(ENCRYPTING), headers, st.sampled_from([None, "DEF"]))
+@example(ENCRYPTING[0], {"kid": ""}, None)
 def test_what_is_encrypted_is_decrypted(key, header, method):
     try:
         token = jwe.encrypt(b"text", key, "A128CBC-HS256", header, method)

@@ -193,3 +193,12 @@ def test_a_proof_that_is_made_is_read_by_another_library():
     assert (header["typ"], header["alg"]) == ("dpop+jwt", "ES256")
     claims = pyjwt.decode(text, pyjwt.PyJWK(header["jwk"]).key, ["ES256"], options=LENIENT)
     assert (claims["htm"], claims["htu"], claims["ath"]) == ("GET", URL, HASH)
+
+
+def test_a_key_that_is_not_taken_is_refused_before_its_signature_is_looked_at():
+    text = make_proof(KEY, "POST", URL, NOW)
+    assert read(text, accepts=lambda key: key.alg == "ES256").thumbprint == KEY.thumbprint()
+    broken = text[:-8] + "AAAAAAAA"
+    with pytest.raises(InvalidToken, match="a key for ES256 is not taken") as refused:
+        read(broken, accepts=lambda key: key.alg == "PS256")
+    assert refused.value.claim == "jwk"

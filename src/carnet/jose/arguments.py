@@ -71,4 +71,7 @@ def check_header_argument(value: Mapping[str, Any] | None, name: str) -> Mapping
     given = {} if value is None else value
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
         raise ConfigurationError(f"{name} is a mapping of names to values: a header")
+    if given.get("kid") == "":
+        # Else there would be tokens that no key of ours can ever be named by.
+        raise ConfigurationError(f"{name} has an empty 'kid', which no key can have")
     return given

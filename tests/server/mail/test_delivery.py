@@ -203,7 +203,10 @@ def test_a_mail_server_that_says_nothing_holds_nobody_up_for_long(mailing, inbox
 def test_a_mail_server_that_answers_a_byte_at_a_time_gets_no_longer(mailing, inbox, monkeypatch):
     monkeypatch.setattr(smtp, "WHOLE_SECONDS", 0.2)
 
+    dripping = []
+
     async def drip(reader, writer):
+        dripping.append(asyncio.current_task())
         while not reader.at_eof():
             writer.write(b"2")
             await asyncio.sleep(0.01)
@@ -214,6 +217,7 @@ def test_a_mail_server_that_answers_a_byte_at_a_time_gets_no_longer(mailing, inb
         server = await asyncio.start_server(drip, "127.0.0.1", inbox.port)
         failed = await send(service)
         server.close()
+        await asyncio.gather(*dripping, return_exceptions=True)
         return failed
 
     assert mailing(scene) == "the mail server does not answer in time"
@@ -224,7 +228,8 @@ def test_a_row_that_can_not_be_read_is_gone_and_harms_no_other(mailing, inbox):
     async def scene(service, clock):
         await write(service, clock, letter("x@example.com"), letter("bob@example.com"))
         await service.store.write(
-            "UPDATE mail SET content = $1 WHERE id IN (SELECT id FROM mail ORDER BY id LIMIT 1)", b"\xff" * 50
+            "UPDATE mail SET content = $1 WHERE id IN (SELECT id FROM mail ORDER BY id LIMIT 1)",
+            b"\xff" * 50,
         )
         await write(service, clock, Letter("nothing", "x@example.com", {}), letter("no address"))
         before = count("unreadable")
