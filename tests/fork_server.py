@@ -134,8 +134,10 @@ class Forked:
 
     def send_signal(self, number):
         """Send a signal, unless it has ended."""
+        # It may be gone, and its end on the way to here.
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def terminate(self):
         """Ask it to end."""
