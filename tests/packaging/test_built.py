@@ -32,8 +32,8 @@ loaded = {name.partition(".")[0] for name in {*sys.modules} - before}
 print(*sorted(loaded - sys.stdlib_module_names))
 """
     loaded = {*run(installed, "-c", code, cwd=tmp_path).stdout.split()}
-    # The compiled parts of cryptography, and what msgspec takes where it is there.
-    theirs = {"_cffi_backend", "_openssl", "typing_extensions"}
+    # The compiled parts of cryptography, and what it and msgspec take where it is there.
+    theirs = {"_cffi_backend", "_openssl", "bcrypt", "typing_extensions"}
     assert loaded - theirs == {"carnet", "cryptography", "msgspec"}
 
 
