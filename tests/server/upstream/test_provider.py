@@ -190,8 +190,10 @@ def test_apple_gets_a_secret_that_is_signed_and_answers_with_a_form(scene_of, tm
             "Sec-Fetch-Site": "cross-site",
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        answer = await bare.client.post(where, content=form, headers=headers)
+        more = f"{form}&id_token=a-token&access_token=a-token&user=%7B%7D"
+        answer = await bare.client.post(where, content=more, headers=headers)
         assert answer.status_code == 303
+        assert "token" not in answer.headers["location"]
         answer = await browser.client.get(answer.headers["location"])
         assert await browser.username() == "alice"
         [(asked, _)] = provider.asked

@@ -54,6 +54,8 @@ __all__ = [
 
 FACTORS: Final = "/me/factors"
 NEW_ACCOUNT: Final = "/sign-in/new-account"
+READ: Final = ("state", "code", "iss", "error")
+"""What is read of a provider's answer."""
 
 _log = structlog.get_logger()
 
@@ -172,11 +174,13 @@ async def connect(request: Request) -> Response:
 async def forward_answer(request: Request) -> Response:
     """Take an answer that comes as a form to where it is one in a query.
 
-    A browser does not send the cookie with another site's form.
+    A browser does not send the cookie with another site's form. Of the form no more goes on than is
+    read: a provider may add tokens to it, which have no place in an address.
     """
     provider = provider_named(request.app.state.service, request.path_params["name"])
-    answer = urlencode(await read_form(request))
-    return redirect(request, f"/sign-in/with/{provider.name}/callback?{answer}")
+    form = await read_form(request)
+    answer: dict[str, str] = {name: form[name] for name in READ if name in form}
+    return redirect(request, f"/sign-in/with/{provider.name}/callback?{urlencode(answer)}")
 
 
 async def come_back(request: Request) -> Response:
