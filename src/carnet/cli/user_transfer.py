@@ -17,7 +17,7 @@ from carnet.cli.files import output_file
 from carnet.cli.options import data_options, echo_json, json_option, settings_from
 from carnet.cli.running import with_service
 from carnet.server.accounts.exporting import export_accounts as all_accounts
-from carnet.server.accounts.foreign_hashes import NO_PASSWORD
+from carnet.server.accounts.foreign_hashes import has_password
 from carnet.server.accounts.import_shapes import ImportedAccount
 from carnet.server.accounts.importing import AccountImport, Outcome, Result
 from carnet.server.service import Service
@@ -159,7 +159,7 @@ class _Report:
             if isinstance(account, ImportedAccount):
                 result, name = next(results), account.username
                 is_imported = result.outcome is Outcome.IMPORTED
-                self._without_password += is_imported and account.password_hash[0] == NO_PASSWORD
+                self._without_password += is_imported and not has_password(account.password_hash)
             else:
                 result, name = Result(Outcome.REFUSED, str(account)), ""
             self.counts[result.outcome] += 1

@@ -20,6 +20,7 @@ from carnet.errors import ConfigurationError
 from carnet.server.accounts import passwords
 from carnet.server.accounts.account_record import AccountRow
 from carnet.server.accounts.accounts import Account
+from carnet.server.accounts.exporting import export_accounts
 from carnet.server.accounts.import_shapes import ImportedAccount, RowRefused, read_row
 from carnet.server.accounts.importing import AccountImport, Outcome
 from carnet.server.app import build_app
@@ -454,3 +455,19 @@ def test_of_many_sign_ins_at_once_with_a_foreign_hash_all_are_good(play):
         return await asyncio.gather(*tries)
 
     assert all(isinstance(found, Account) for found in play(scene))
+
+
+@pytest.mark.parametrize("given", [{}, {"password_hash": "!unusable"}, {"password_hash": ""}])
+def test_an_account_without_a_password_comes_over_as_one_and_may_be_given_its_first(play, given):
+    async def scene(service, clock):
+        row = read_row({"username": "ada", "id": "1", **given})
+        [result] = await AccountImport(service.store, clock()).add([row])
+        assert result.outcome is Outcome.IMPORTED, result
+        had = await service.accounts.has_password("1")
+        [(passwords, *_)] = await service.store.read(sql.WAYS_IN, "1")
+        exported = [one async for one in export_accounts(service.store, with_hashes=True)]
+        await service.deletions.delete("1", OPERATOR)
+        [again] = await AccountImport(service.store, clock()).add(map(read_row, exported))
+        return had, passwords, again.outcome
+
+    assert play(scene) == (False, 0, Outcome.IMPORTED)

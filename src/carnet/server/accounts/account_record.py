@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,7 @@ from carnet.server.accounts.usernames import MAX_USERNAME, canonical_username, i
 from carnet.server.claim_names import RESERVED_CLAIMS
 
 __all__ = [
+    "NO_PASSWORD",
     "Account",
     "AccountRefused",
     "AccountRow",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 MAX_CLAIMS = 4096
+NO_PASSWORD: Final = ""
+"""Stands instead of a hash, where no password lets in."""
 
 
 class Refusal(NamedTuple):

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from carnet.server.accounts.account_record import (
+    NO_PASSWORD,
     Account,
     AccountRefused,
     AccountRow,
@@ -39,8 +40,6 @@ from carnet.server.store import statements as sql
 __all__ = ["Account", "AccountRefused", "Accounts", "Refusal", "account_of"]
 
 SKELETONS_AT_ONCE: Final = 500
-NO_PASSWORD: Final = ""
-"""Stands instead of a hash, where no password lets in."""
 
 _log = structlog.get_logger()
 

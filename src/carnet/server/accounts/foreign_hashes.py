@@ -31,10 +31,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from carnet.errors import CarnetError
 
-__all__ = ["FORMATS", "NO_PASSWORD", "Format", "HashRefused", "read_hash"]
-
-NO_PASSWORD: Final = "!"
-"""The hash of an account that has no password: none belongs to it."""
+__all__ = ["FORMATS", "Format", "HashRefused", "has_password", "read_hash"]
 
 MAX_TEXT: Final = 1024
 MIN_DIGEST: Final = 16
@@ -100,6 +97,11 @@ def read_hash(encoded: str) -> tuple[str, Check]:
         if match is not None:
             return format.name, format.read(match)
     raise HashRefused("the password hash is of no format that is known", code="hash_unknown")
+
+
+def has_password(encoded: str) -> bool:
+    """Tell whether an account with this hash has a password at all."""
+    return bool(encoded) and not encoded.startswith("!")
 
 
 def _bcrypt(match: re.Match[str]) -> Check:

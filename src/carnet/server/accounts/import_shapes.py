@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from carnet.errors import CarnetError
-from carnet.server.accounts.foreign_hashes import NO_PASSWORD
+from carnet.server.accounts.account_record import NO_PASSWORD
 from carnet.server.claim_names import OF_THE_ACCOUNT, STANDARD_CLAIMS
 
 __all__ = ["COLUMNS", "ImportedAccount", "RowRefused", "read_row"]

@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 
 from carnet.errors import CarnetError
 from carnet.server.accounts.account_record import (
+    NO_PASSWORD,
     AccountRefused,
     chosen_username,
     claims_text,
     roles_text,
 )
-from carnet.server.accounts.foreign_hashes import read_hash
+from carnet.server.accounts.foreign_hashes import has_password, read_hash
 from carnet.server.accounts.import_shapes import ImportedAccount
 from carnet.server.accounts.usernames import skeleton
 from carnet.server.audit import OPERATOR, Event, record
@@ -95,11 +96,13 @@ class AccountImport:
         """Check what can be checked without the database."""
         try:
             name = chosen_username(account.username)
-            read_hash(account.password_hash)
+            encoded = account.password_hash
+            if encoded != NO_PASSWORD:
+                read_hash(encoded)
             return sql.ImportAccount(
                 id=_checked_id(account.id),
                 username=name,
-                password_hash=account.password_hash,
+                password_hash=encoded if has_password(encoded) else NO_PASSWORD,
                 roles=roles_text(account.roles),
                 claims=claims_text(account.claims),
                 now=self._now,

@@ -101,9 +101,9 @@ WHAT_NEXT: Final = {
 }
 """Where another one is had, by purpose, if mail is set up."""
 NEEDS_HELP: Final = (
-    "All sessions of the account have ended, and nobody can sign in to it now: a passkey or an app "
-    "was added to it in the last few days. Ask whoever runs this service to look at it and to give "
-    "it back to you."
+    "All sessions of the account have ended, and nobody can sign in to it now: another way to "
+    "sign in was added to it in the last few days. Ask whoever runs this service to look at it and "
+    "to give it back to you."
 )
 
 
