@@ -12,18 +12,18 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.browser.cookies import read_cookie
 from carnet.server.factors.levels import PASSWORD
 from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.signed_in import require_recent
 from carnet.server.service import Service
+from carnet.server.web.own_cookies import held_cookie, set_own_cookie
 from carnet.server.web.passkey_sign_in import ask_for_passkey
 from carnet.server.web.password_sign_in import SignedIn
-from carnet.server.web.requests import header_values
 
 __all__ = ["decline_passkey", "leading_to_offer", "show_passkey_offer"]
 
+COOKIE: Final = "carnet-passkey"
 LATER_SECONDS: Final = 60 * 86_400
 
 
@@ -34,7 +34,7 @@ async def leading_to_offer(
     service: Service = request.app.state.service
     if not form["passkeys"] or signed_in.amr != PASSWORD or not service.factors.passkeys.available:
         return following
-    if read_cookie(header_values(request, b"cookie"), _cookie(service)) is not None:
+    if held_cookie(request, COOKIE):
         return following
     if await service.factors.kinds(signed_in.account.id):
         return following
@@ -54,25 +54,7 @@ async def show_passkey_offer(request: Request) -> Response:
 
 async def decline_passkey(request: Request) -> Response:
     """Go on without one, and remember with the browser not to ask for a while."""
-    service: Service = request.app.state.service
     form = await Form.read(request)
     response = redirect(request, local_path(form["continue"], HOME))
-    response.set_cookie(
-        _cookie(service),
-        "later",
-        max_age=LATER_SECONDS,
-        path="/",
-        secure=_secure(service),
-        httponly=True,
-        samesite="lax",
-    )
+    set_own_cookie(request, response, COOKIE, "later", LATER_SECONDS)
     return response
-
-
-def _secure(service: Service) -> bool:
-    return service.settings.own_url.startswith("https://")
-
-
-def _cookie(service: Service) -> str:
-    # Browsers refuse the prefix on a connection without TLS, which only loopback may use.
-    return "__Host-carnet-passkey" if _secure(service) else "carnet-passkey"

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.browser.cookies import read_cookie
 from carnet.browser.headers import joined
 from carnet.browser.origin import comes_from_own_pages
 from carnet.server.accounts.accounts import Account
@@ -21,8 +20,9 @@ from carnet.server.service import Service
 from carnet.server.sessions.session_record import HERE, Identified
 from carnet.server.sessions.sessions import BROWSER, NewSession
 from carnet.server.web.bearer import origin_of
+from carnet.server.web.own_cookies import SESSION, forget_cookie, held_cookie, set_own_cookie
 from carnet.server.web.password_sign_in import SignedIn, account_changing
-from carnet.server.web.requests import RequestRefused, header_values
+from carnet.server.web.requests import RequestRefused
 from carnet.server.web.session_begin import begin_session_of
 
 __all__ = [
@@ -60,7 +60,7 @@ class BrowserSession(NamedTuple):
 async def current(request: Request) -> BrowserSession | None:
     """Give the session of the browser that sends a request, or None where nobody is signed in."""
     service: Service = request.app.state.service
-    text = _held(request)
+    text = held_cookie(request, SESSION)
     if not text:
         return None
     found = await service.sessions.by_token(text, BROWSER, origin_of(request).address)
@@ -88,7 +88,7 @@ async def begin(
     """
     service: Service = request.app.state.service
     origin = origin_of(request)
-    before, (account, amr, authenticated_at, identified) = _held(request), signed_in
+    before, (account, amr, authenticated_at, identified) = held_cookie(request, SESSION), signed_in
     if identified.issuer is not None and identified.session_id is not None:
         over = (PROVIDER_SESSION_OVER, identified.issuer, identified.session_id)
         if await service.used_once.was_used(*over):
@@ -97,7 +97,7 @@ async def begin(
         before, account, BROWSER, origin, amr, authenticated_at, identified
     )
     if renewed is not None:
-        _set_cookie(service, response, renewed.token)
+        _set_cookie(request, response, renewed.token)
         return BrowserSession(
             renewed.session_id, account, renewed.authenticated_at, amr, identified
         )
@@ -106,20 +106,13 @@ async def begin(
         service, signed_in, new_session, origin, is_new_device=is_new_device
     )
     await service.sessions.end_by_refresh_token(before, "signed_in_again", origin, BROWSER)
-    _set_cookie(service, response, grant.refresh_token)
+    _set_cookie(request, response, grant.refresh_token)
     return BrowserSession(grant.session_id, account, authenticated_at, amr, identified)
 
 
-def _set_cookie(service: Service, response: Response, token: str) -> None:
-    response.set_cookie(
-        _cookie(service),
-        token,
-        max_age=service.settings.session_lifetime,
-        path="/",
-        secure=_secure(service),
-        httponly=True,
-        samesite="lax",
-    )
+def _set_cookie(request: Request, response: Response, token: str) -> None:
+    service: Service = request.app.state.service
+    set_own_cookie(request, response, SESSION, token, service.settings.session_lifetime)
 
 
 async def end(request: Request, response: Response) -> None:
@@ -132,16 +125,15 @@ async def end(request: Request, response: Response) -> None:
     else:
         # Where the answer to a sign-in was lost, the cookie is the one from before it.
         origin = origin_of(request)
-        await service.sessions.end_by_refresh_token(_held(request), "signed_out", origin, BROWSER)
+        await service.sessions.end_by_refresh_token(
+            held_cookie(request, SESSION), "signed_out", origin, BROWSER
+        )
     forget(request, response)
 
 
 def forget(request: Request, response: Response) -> None:
     """Take the cookie away."""
-    service: Service = request.app.state.service
-    response.delete_cookie(
-        _cookie(service), path="/", secure=_secure(service), httponly=True, samesite="lax"
-    )
+    forget_cookie(request, response, SESSION)
 
 
 def check_same_origin(request: Request) -> None:
@@ -157,18 +149,3 @@ def check_same_origin(request: Request) -> None:
     allowed = comes_from_own_pages("POST", headers, f"{parts.scheme}://{parts.netloc}")
     if not allowed:
         raise RequestRefused("cross_site", "this can only be sent from a page of this service", 403)
-
-
-def _held(request: Request) -> str:
-    """Give the token in the browser's cookie, or "" where there is none, or more than one."""
-    name = _cookie(request.app.state.service)
-    return read_cookie(header_values(request, b"cookie"), name) or ""
-
-
-def _secure(service: Service) -> bool:
-    return service.settings.own_url.startswith("https://")
-
-
-def _cookie(service: Service) -> str:
-    # Browsers refuse the prefix on a connection without TLS, which only loopback may use.
-    return "__Host-carnet" if _secure(service) else "carnet"

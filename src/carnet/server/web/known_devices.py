@@ -16,16 +16,16 @@ from typing import Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.browser.cookies import read_cookie
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.server.accounts.usernames import canonical_username
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
-from carnet.server.web.requests import header_values
+from carnet.server.web.own_cookies import held_cookie, set_own_cookie
 
 __all__ = ["MOST", "known_device", "remember_device"]
 
+COOKIE: Final = "carnet-device"
 LIFETIME_SECONDS: Final = 90 * 86_400
 MOST: Final = 4
 
@@ -65,21 +65,12 @@ def remember_device(request: Request, response: Response, username: str) -> None
     mac = _mac(service, service.keys.pepper_id, expires_at, device, username)
     kept = [entry for entry in entries if entry is not before]
     written = [_ENTRY.pack(*entry) for entry in (_Entry(expires_at, device, mac), *kept)]
-    is_secure = service.settings.own_url.startswith("https://")
-    response.set_cookie(
-        _cookie(service),
-        ".".join(b64url_encode(entry) for entry in written[:MOST]),
-        max_age=LIFETIME_SECONDS,
-        path="/",
-        secure=is_secure,
-        httponly=True,
-        samesite="strict",
-    )
+    value = ".".join(b64url_encode(entry) for entry in written[:MOST])
+    set_own_cookie(request, response, COOKIE, value, LIFETIME_SECONDS, "strict")
 
 
 def _entries(request: Request) -> list[_Entry]:
-    name = _cookie(request.app.state.service)
-    text = read_cookie(header_values(request, b"cookie"), name) or ""
+    text = held_cookie(request, COOKIE)
     try:
         parts = [b64url_decode(part, "the cookie") for part in text.split(".", MOST)[:MOST] if part]
         return [_Entry(*_ENTRY.unpack(part)) for part in parts]
@@ -103,9 +94,3 @@ def _mac(service: Service, pepper_id: int, expires_at: int, device: bytes, usern
     name = canonical_username(username).encode("utf-8", "surrogatepass")
     said = struct.pack(">Q12s", expires_at, device) + name
     return hmac.digest(key, said, "sha256")[:16]
-
-
-def _cookie(service: Service) -> str:
-    # Browsers refuse the prefix on a connection without TLS, which only loopback may use.
-    is_secure = service.settings.own_url.startswith("https://")
-    return "__Host-carnet-device" if is_secure else "carnet-device"

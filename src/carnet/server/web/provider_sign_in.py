@@ -19,7 +19,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from carnet.browser.cookies import read_cookie
 from carnet.server.accounts.account_record import Account
 from carnet.server.clock import SECOND
 from carnet.server.factors.levels import AT_A_PROVIDER, AT_A_PROVIDER_WITH_SECOND_FACTOR
@@ -35,8 +34,9 @@ from carnet.server.upstream.mapping import (
 )
 from carnet.server.upstream.provider import Asked, Asserted, Provider, UpstreamRefused
 from carnet.server.web.browser_session import current
+from carnet.server.web.own_cookies import forget_cookie, held_cookie, set_own_cookie
 from carnet.server.web.password_sign_in import SignedIn
-from carnet.server.web.requests import RequestRefused, header_values
+from carnet.server.web.requests import RequestRefused
 from carnet.server.web.signed_state import read_state, write_state
 
 __all__ = [
@@ -52,6 +52,8 @@ __all__ = [
     "send_to_provider",
 ]
 
+BEGUN: Final = "carnet-provider"
+NEWCOMER: Final = "carnet-newcomer"
 LIFETIME_SECONDS: Final = 600
 MOST_COOKIE: Final = 3800
 SIGN_IN_AGAIN: Final = frozenset(("login", "select_account"))
@@ -160,7 +162,7 @@ async def send_to_provider(
     speaking = service.upstream.speaking(provider)
     address = await speaking.address(_asked(service, begun))
     response = RedirectResponse(address, 303, {"Cache-Control": "no-store"})
-    _keep(request, response, "provider", begun)
+    _keep(request, response, BEGUN, begun)
     return response
 
 
@@ -175,7 +177,7 @@ def begun_at(request: Request, provider: Provider, state: str) -> Begun:
     Raises:
         UpstreamRefused: ``not_begun_here``.
     """
-    begun: Begun | None = _kept(request, "provider", Begun)
+    begun: Begun | None = _kept(request, BEGUN, Begun)
     if begun is None or not hmac.compare_digest(begun.state.encode(), _bytes(state)):
         raise UpstreamRefused("this browser has not asked for it", code="not_begun_here")
     if begun.provider != provider.name:
@@ -226,25 +228,25 @@ def keep_newcomer(request: Request, response: Response, arrived: Arrived) -> Non
     _keep(
         request,
         response,
-        "newcomer",
+        NEWCOMER,
         msgspec.structs.replace(arrived, said=arrived.said._replace(claims=few)),
     )
 
 
 def newcomer(request: Request) -> Arrived | None:
     """Give whom a provider has signed in with this browser just now, and who has no account."""
-    found: Arrived | None = _kept(request, "newcomer", Arrived)
+    found: Arrived | None = _kept(request, NEWCOMER, Arrived)
     return found
 
 
 def forget_begun(request: Request, response: Response) -> None:
     """Take the cookie away that holds what this browser was sent to a provider with."""
-    _forget(request, response, "provider")
+    forget_cookie(request, response, BEGUN)
 
 
 def forget_newcomer(request: Request, response: Response) -> None:
     """Take the cookie of ``keep_newcomer`` away."""
-    _forget(request, response, "newcomer")
+    forget_cookie(request, response, NEWCOMER)
 
 
 def _asked(service: Service, begun: Begun) -> Asked:
@@ -281,39 +283,15 @@ def _keep(request: Request, response: Response, name: str, content: msgspec.Stru
     text = write_state(service, content, LIFETIME_SECONDS)
     if len(text) > MOST_COOKIE:
         raise UpstreamRefused("it is more than a cookie can hold", code="too_long")
-    response.set_cookie(
-        _cookie(service, name),
-        text,
-        max_age=LIFETIME_SECONDS,
-        path="/",
-        secure=_secure(service),
-        httponly=True,
-        # Not strict: the provider sends the browser back.
-        samesite="lax",
-    )
+    # Not strict: the provider sends the browser back.
+    set_own_cookie(request, response, name, text, LIFETIME_SECONDS)
 
 
 def _kept(request: Request, name: str, kind: type[Any]) -> Any:
     service: Service = request.app.state.service
-    text = read_cookie(header_values(request, b"cookie"), _cookie(service, name)) or ""
+    text = held_cookie(request, name)
     return read_state(service, text, kind) if text else None
-
-
-def _forget(request: Request, response: Response, name: str) -> None:
-    service: Service = request.app.state.service
-    response.delete_cookie(
-        _cookie(service, name), path="/", secure=_secure(service), httponly=True, samesite="lax"
-    )
 
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
-
-
-def _secure(service: Service) -> bool:
-    return service.settings.own_url.startswith("https://")
-
-
-def _cookie(service: Service, name: str) -> str:
-    # Browsers refuse the prefix on a connection without TLS, which only loopback may use.
-    return f"__Host-carnet-{name}" if _secure(service) else f"carnet-{name}"

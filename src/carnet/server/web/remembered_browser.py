@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.browser.cookies import read_cookie
 from carnet.errors import InvalidToken
 from carnet.jose.encoding import b64url_decode, b64url_encode
 from carnet.server.accounts.account_record import Account
 from carnet.server.factors.levels import PASSWORD, acr_of, demanded_of, reaches
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
-from carnet.server.web.requests import header_values
+from carnet.server.web.own_cookies import held_cookie, set_own_cookie
 
 __all__ = ["may_be_remembered", "remember_browser", "remembered_secret"]
+
+COOKIE: Final = "carnet-remembered"
 
 
 def may_be_remembered(service: Service, account: Account) -> bool:
@@ -30,28 +33,14 @@ async def remember_browser(request: Request, response: Response, account: Accoun
         return
     secret = await service.remembered_browsers.remember(account, origin_of(request))
     if secret:
-        is_secure = service.settings.own_url.startswith("https://")
-        response.set_cookie(
-            _cookie(service),
-            b64url_encode(secret),
-            max_age=service.remembered_browsers.seconds,
-            path="/",
-            secure=is_secure,
-            httponly=True,
-            samesite="lax",
-        )
+        seconds = service.remembered_browsers.seconds
+        set_own_cookie(request, response, COOKIE, b64url_encode(secret), seconds)
 
 
 def remembered_secret(request: Request) -> bytes:
     """Give what a browser shows to be one that is remembered, or nothing."""
-    text = read_cookie(header_values(request, b"cookie"), _cookie(request.app.state.service)) or ""
+    text = held_cookie(request, COOKIE)
     try:
         return b64url_decode(text, "the cookie") if len(text) <= 64 else b""
     except InvalidToken:
         return b""
-
-
-def _cookie(service: Service) -> str:
-    # Browsers refuse the prefix on a connection without TLS, which only loopback may use.
-    is_secure = service.settings.own_url.startswith("https://")
-    return "__Host-carnet-remembered" if is_secure else "carnet-remembered"

@@ -13,15 +13,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.browser.cookies import read_cookie
 from carnet.server.service import Service
 from carnet.server.sessions.session_record import Identified
+from carnet.server.web.own_cookies import forget_cookie, held_cookie, set_own_cookie
 from carnet.server.web.password_sign_in import SignedIn
-from carnet.server.web.requests import header_values
 from carnet.server.web.signed_state import read_state, write_state
 
 __all__ = ["begin_second_step", "end_second_step", "first_step"]
 
+COOKIE: Final = "carnet-second-step"
 LIFETIME_SECONDS: Final = 600
 
 
@@ -42,22 +42,15 @@ def begin_second_step(request: Request, response: Response, proved: SignedIn) ->
     kept = _FirstStep(
         account.id, account.version, proved.amr, proved.authenticated_at, proved.identified
     )
-    response.set_cookie(
-        _cookie(service),
-        write_state(service, kept, LIFETIME_SECONDS),
-        max_age=LIFETIME_SECONDS,
-        path="/",
-        secure=_secure(service),
-        httponly=True,
-        # Not strict: whom an application's page has sent to /authorize is led on from there.
-        samesite="lax",
-    )
+    # Not strict: whom an application's page has sent to /authorize is led on from there.
+    state = write_state(service, kept, LIFETIME_SECONDS)
+    set_own_cookie(request, response, COOKIE, state, LIFETIME_SECONDS)
 
 
 async def first_step(request: Request) -> SignedIn | None:
     """Give what was proved with this browser just now, or None."""
     service: Service = request.app.state.service
-    text = read_cookie(header_values(request, b"cookie"), _cookie(service)) or ""
+    text = held_cookie(request, COOKIE)
     kept = read_state(service, text, _FirstStep) if text else None
     account = None if kept is None else await service.accounts.by_id(kept.account_id)
     # Disabling an account raises its version, too.
@@ -68,16 +61,4 @@ async def first_step(request: Request) -> SignedIn | None:
 
 def end_second_step(request: Request, response: Response) -> None:
     """Take the cookie away."""
-    service: Service = request.app.state.service
-    response.delete_cookie(
-        _cookie(service), path="/", secure=_secure(service), httponly=True, samesite="lax"
-    )
-
-
-def _secure(service: Service) -> bool:
-    return service.settings.own_url.startswith("https://")
-
-
-def _cookie(service: Service) -> str:
-    # Browsers refuse the prefix on a connection without TLS, which only loopback may use.
-    return "__Host-carnet-second-step" if _secure(service) else "carnet-second-step"
+    forget_cookie(request, response, COOKIE)
