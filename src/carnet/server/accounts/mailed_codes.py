@@ -10,15 +10,13 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
+from carnet.server.accounts.mail_wishes import meant_by
 from carnet.server.accounts.one_time_links import CODE, LIFETIMES, LinkRefused, OneTimeLinks
 from carnet.server.accounts.throttle import Throttle
-from carnet.server.accounts.usernames import canonical_username
 from carnet.server.audit import SERVICE, Event, Origin, record
 from carnet.server.clock import SECOND, Clock
 from carnet.server.mail.outbox import MOST_ASKED, Letter, Outbox
-from carnet.server.mail_addresses import read_mail_address
 from carnet.server.store import Store, Transaction
-from carnet.server.store import statements as sql
 
 __all__ = ["CODE_WANTED", "MailedCodes"]
 
@@ -73,26 +71,18 @@ class MailedCodes:
 
     async def answer(self, mail_id: str, wish: Letter) -> None:
         """Look at a wish: send a code to each address that it may be about."""
-        now, address = self._clock(), read_mail_address(wish.to)
-        names = canonical_username(wish.to), "" if address is None else address.normalized
+        now = self._clock()
         origin = SERVICE._replace(address=wish.values["from"])
 
         def work() -> Transaction[None]:
-            if not (yield sql.REMOVE_MAIL, (mail_id,)):
-                return
-            for row in [sql.RecoverableRow(*one) for one in (yield sql.RECOVERABLE, names)]:
-                reached = read_mail_address(row.address)
-                if reached is None or not (
-                    yield from self._throttle.may_mail(row.account_id, reached.normalized)
-                ):
-                    continue
+            for one in (yield from meant_by(wish, mail_id, self._throttle)):
                 code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
-                about = CODE, _secret(wish.values["page"], code), row.account_id, now
-                yield from self._links.keep(*about, reached.normalized)
-                told = {"account_id": row.account_id, "reason": CODE}
+                about = CODE, _secret(wish.values["page"], code), one.account_id, now
+                yield from self._links.keep(*about, one.normalized)
+                told = {"account_id": one.account_id, "reason": CODE}
                 yield from record(now, Event.LINK_MADE, origin, **told)
-                values = {"username": row.username, "code": f"{code[:4]} {code[4:]}"}
-                letter = Letter(CODE, row.address, values)
+                values = {"username": one.username, "code": f"{code[:4]} {code[4:]}"}
+                letter = Letter(CODE, one.address, values)
                 yield from self._outbox.add(letter, now, LIFETIMES[CODE] * SECOND)
 
         await self._store.transact(work)

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from carnet.server.accounts.accounts import Account, Accounts
 from carnet.server.accounts.email_addresses import WAIT_SECONDS, EmailAddresses, read_address
+from carnet.server.accounts.mail_wishes import meant_by
 from carnet.server.accounts.one_time_links import (
     BY_HAND,
     INVITE,
@@ -26,11 +27,10 @@ from carnet.server.accounts.one_time_links import (
     OneTimeLinks,
 )
 from carnet.server.accounts.throttle import Delayed, Throttle
-from carnet.server.accounts.usernames import canonical_username
 from carnet.server.audit import SERVICE, Event, Origin, record
 from carnet.server.clock import SECOND, Clock
 from carnet.server.mail.outbox import MOST_ASKED, Letter, Outbox
-from carnet.server.mail_addresses import MailAddress, read_mail_address
+from carnet.server.mail_addresses import MailAddress
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
@@ -98,31 +98,21 @@ class Recovery:
 
     async def answer(self, mail_id: str, wish: Letter) -> None:
         """Look at a wish: send a link to each address that it may be about."""
-        now, address = self._clock(), read_mail_address(wish.to)
-        names = canonical_username(wish.to), "" if address is None else address.normalized
+        now = self._clock()
         origin = SERVICE._replace(address=wish.values["from"])
 
         def work() -> Transaction[None]:
-            if not (yield sql.REMOVE_MAIL, (mail_id,)):
-                # Another process has looked at it.
-                return
-            for row in [sql.RecoverableRow(*one) for one in (yield sql.RECOVERABLE, names)]:
-                reached = read_mail_address(row.address)
-                if reached is None or not (
-                    yield from self._throttle.may_mail(row.account_id, reached.normalized)
-                ):
-                    continue
-                account_id, to = row.account_id, reached.normalized
-                link = yield from self._links.make(RESET, account_id, now, to)
-                about = {"account_id": account_id, "reason": RESET}
+            for one in (yield from meant_by(wish, mail_id, self._throttle)):
+                link = yield from self._links.make(RESET, one.account_id, now, one.normalized)
+                about = {"account_id": one.account_id, "reason": RESET}
                 yield from record(now, Event.LINK_MADE, origin, **about)
                 values = {
-                    "username": row.username,
-                    "address": row.address,
+                    "username": one.username,
+                    "address": one.address,
                     "link": link,
                     "good_for": "30 minutes",
                 }
-                letter = Letter(RESET, row.address, values)
+                letter = Letter(RESET, one.address, values)
                 yield from self._outbox.add(letter, now, LIFETIMES[RESET] * SECOND)
 
         await self._store.transact(work)
