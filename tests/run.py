@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 
 from tests import processes
@@ -35,6 +35,7 @@ LONGEST_FIRST = (
     *("server/upstream", "adversarial", "packaging"),
 )
 NOTHING_COLLECTED = 5
+LAST_LINES = 12
 
 OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|error)")
 SUMMARY = re.compile(r"\d+ (passed|failed|skipped|error).* in \d")
@@ -97,20 +98,23 @@ class Run:
         process = processes.start(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         )
-        summary = ""
+        summary, wrong, last = "", [], deque(maxlen=LAST_LINES)
         for line in process.stdout:
             print(f"{name:18} | {line}", end="", flush=True)
             if line.startswith(WRONG):
-                self.wrong.append(line.rstrip())
+                wrong.append(line.rstrip())
             if SUMMARY.match(line):
                 # It is not always the last line: what goes wrong at the very end comes after it.
                 summary = line
+            last.append(line.rstrip())
         self.counts.update({outcome: int(number) for number, outcome in OUTCOME.findall(summary)})
         _, waited, used = os.wait4(process.pid, 0)
         status = process.returncode = os.waitstatus_to_exitcode(waited)
         self.took[name] = (time.monotonic() - began, used.ru_utime + used.ru_stime)
         if status and not (self.options and status == NOTHING_COLLECTED):
-            self.failed.append(name)
+            self.failed.append(f"{name} (exit status {status})")
+            # Without a test that failed, its last lines say what did.
+            self.wrong += wrong or [f"{name}: {line}" for line in last]
 
 
 def main() -> int:

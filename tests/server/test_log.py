@@ -15,6 +15,8 @@ import pytest
 from tests import processes
 from tests.server.conftest import PASSWORD
 
+from carnet.server.running.workers import SHORT_LIVES
+
 SECRET = "wrong-and-secret"
 
 
@@ -254,15 +256,25 @@ def test_a_client_that_is_refused_is_told_with_the_reason_and_no_stranger_is_nam
         assert hidden not in str(server.lines)
 
 
-def test_workers_that_can_not_begin_are_told_and_the_end_is_json_too(serve, tmp_path):
+def test_a_worker_that_can_not_begin_ends_no_other_and_all_of_them_end_with_a_reason(
+    serve, tmp_path
+):
     server = serve("--workers", "2")
+    first, second = processes.workers_of(server.process.pid)
+    os.kill(first, signal.SIGSTOP)
+    # It is the second worker that answers: it has begun.
+    assert server.client.get("/readyz").status_code == 200
     (tmp_path / "data" / "master.key").write_text(SECRET)
-    for worker in processes.workers_of(server.process.pid):
-        os.kill(worker, signal.SIGKILL)
-    lines = [json.loads(line) for line in server.process.stderr.read().splitlines()]
+    os.kill(first, signal.SIGKILL)
+    lines = []
+    # More than the number of failures that is the end where no other worker serves.
+    while [line["event"] for line in lines].count("worker_failed") < SHORT_LIVES + 2:
+        lines.append(json.loads(server.process.stderr.readline()))
+    assert server.client.get("/readyz").status_code == 200
+    os.kill(second, signal.SIGKILL)
+    lines += [json.loads(line) for line in server.process.stderr.read().splitlines()]
     assert server.process.wait(processes.PATIENCE) == 2
     failed = [line for line in lines if line["event"] == "worker_failed"]
-    assert failed
     assert "is not a master key" in failed[0]["exception"][0]["message"]
     assert (lines[-1]["event"], lines[-1]["code"]) == ("serve_failed", "workers_die")
     assert SECRET not in str(lines)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
@@ -32,6 +33,8 @@ CHECK_SECONDS = 0.2
 STOP_SECONDS = 5
 SHORT_LIFE_SECONDS = 5
 SHORT_LIVES = 5
+# How long a start is put off at most, after several that came to nothing.
+LONGEST_WAIT_SECONDS = 5
 
 _log = structlog.get_logger()
 
@@ -52,7 +55,7 @@ def supervise(
         lifeline: a file whose end of input is a signal to stop too.
 
     Raises:
-        ServerError: ``workers_die`` where workers end as fast as they are started.
+        ServerError: ``workers_die`` where all workers end as fast as they are started.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -91,11 +94,24 @@ def _temporary_folder(settings: Settings) -> tempfile.TemporaryDirectory[str]:
     )
 
 
-def _start(listener: socket.socket, settings: Settings, lifeline: Connection) -> SpawnProcess:
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    started: float
+    missed: bool = False
+
+    def is_young(self, now: float) -> bool:
+        return now - self.started < SHORT_LIFE_SECONDS
+
+    def is_settled(self, now: float) -> bool:
+        return self.process.is_alive() and not self.is_young(now)
+
+
+def _start(listener: socket.socket, settings: Settings, lifeline: Connection) -> _Worker:
     context = multiprocessing.get_context("spawn")
-    worker = context.Process(target=_work, args=(listener, settings, lifeline, os.getpid()))
-    worker.start()
-    return worker
+    process = context.Process(target=_work, args=(listener, settings, lifeline, os.getpid()))
+    process.start()
+    return _Worker(process, time.monotonic())
 
 
 def _work(
@@ -117,39 +133,44 @@ def _say_nothing() -> None:
 
 
 def _watch(
-    workers: list[SpawnProcess],
+    workers: list[_Worker],
     listener: socket.socket,
     settings: Settings,
     lifeline: Connection,
     stop: threading.Event,
 ) -> None:
-    short_lives, replaced_at = 0, 0.0
+    short_lives, next_start = 0, 0.0
     while not stop.wait(CHECK_SECONDS):
+        now = time.monotonic()
         for place, worker in enumerate(workers):
-            if worker.is_alive():
+            if worker.process.is_alive():
                 continue
-            _log.error("worker_died", pid=worker.pid, status=worker.exitcode)
-            multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # has no types
-            now = time.monotonic()
-            short_lives = short_lives + 1 if now - replaced_at < SHORT_LIFE_SECONDS else 0
-            replaced_at = now
-            if short_lives >= SHORT_LIVES:
-                raise ServerError(
-                    "the workers end as soon as they are started; the lines above say why",
-                    code="workers_die",
-                )
-            workers[place] = _start(listener, settings, lifeline)
+            if not worker.missed:
+                worker.missed = True
+                _log.error("worker_died", pid=worker.process.pid, status=worker.process.exitcode)
+                multiprocess.mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]  # has no types
+                short_lives = short_lives + 1 if worker.is_young(now) else 0
+                # One that can't start, its database being away perhaps, must not end the others.
+                if short_lives >= SHORT_LIVES and not any(one.is_settled(now) for one in workers):
+                    raise ServerError(
+                        "the workers end as soon as they are started; the lines above say why",
+                        code="workers_die",
+                    )
+                if short_lives:
+                    next_start = now + min(CHECK_SECONDS * 2**short_lives, LONGEST_WAIT_SECONDS)
+            if now >= next_start:
+                workers[place] = _start(listener, settings, lifeline)
 
 
-def _stop(workers: list[SpawnProcess], seconds: float) -> None:
+def _stop(workers: list[_Worker], seconds: float) -> None:
     for worker in workers:
-        worker.terminate()
+        worker.process.terminate()
     deadline = time.monotonic() + seconds
     for worker in workers:
-        worker.join(max(0.1, deadline - time.monotonic()))
-        if worker.is_alive():
-            worker.kill()
-            worker.join()
+        worker.process.join(max(0.1, deadline - time.monotonic()))
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
 
 
 def _wait_for_end(lifeline: int, stop: threading.Event) -> None:
