@@ -7,6 +7,7 @@ simulation gives it instead: the same seed is the same history.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import secrets
 from collections.abc import Coroutine, Iterator, Sequence
@@ -181,6 +182,10 @@ class Ground:
         finally:
             for place, name, value in before:
                 setattr(place, name, value)
+            # What was under way in the last histories is closed while asyncio is whole: closed when
+            # Python ends, a task that waits for a queue makes it crash.
+            self.database.on_commit = None
+            gc.collect()
 
     def history(
         self,
