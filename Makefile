@@ -13,7 +13,8 @@ demo: .venv/run ## Run the whole system and a walk through it (ARGS=--exit ends 
 example: .venv/dev .venv/debian ## Run the microservices of examples/ (ARGS=--exit plays through them and ends)
 	@$(BIN)/python examples/microservices/run.py $(ARGS)
 
-test: check .venv/debian .venv/node ## Check everything and run all the tests
+test: .venv/dev ## Check everything and run all the tests
+	@$(MAKE) --no-print-directory --jobs=3 check .venv/debian .venv/node
 	@$(BIN)/python -m compileall -q src
 	$(BIN)/python -m tests.run $(ARGS)
 
