@@ -1,6 +1,6 @@
 """Runs all the tests, several parts at once: ``python -m tests.run [options of pytest]``.
 
-A part is a folder of tests. As many run at once as the machine has cores, and one more, for they
+A part is a folder of tests. As many run at once as the machine has cores, and two more, for they
 wait about half of their time; those that take longest begin first. Each line of output stands
 behind the name of its part; what failed is told by each at its end, and named again when all have
 ended, and so is what each took; the last line counts all.
@@ -29,8 +29,8 @@ COVERAGE = (
     *("--cov-report=", "--cov-fail-under=100"),
 )
 LONGEST_FIRST = (
-    *("system", "verifier", "server", "server/sessions", "pages", "server/store", "server/running"),
-    *("server/oauth", "server/endpoints", "cli", "mcp_proxy", "examples", "deploy", "docs"),
+    *("server/store", "pages", "system", "cli", "server/oauth", "server", "server/sessions"),
+    *("server/running", "verifier", "server/endpoints", "docs", "mcp_proxy", "examples", "deploy"),
     *("library", "server/clients", "server/accounts", "server/web", "simulation", "conform"),
     *("server/upstream", "adversarial", "packaging"),
 )
@@ -120,7 +120,7 @@ class Run:
 def main() -> int:
     """Run every part to its end."""
     run = Run(sys.argv[1:])
-    at_once = len(os.sched_getaffinity(0)) + 1
+    at_once = len(os.sched_getaffinity(0)) + 2
     workers = [threading.Thread(target=run.work) for _ in range(at_once)]
     for worker in workers:
         worker.start()
