@@ -13,6 +13,7 @@ from carnet.server.accounts.breached_passwords import BreachedPasswords
 from carnet.server.accounts.deletion import Deletions
 from carnet.server.accounts.email_addresses import EmailAddresses
 from carnet.server.accounts.mailed_codes import CODE_WANTED, MailedCodes
+from carnet.server.accounts.merging import Merges
 from carnet.server.accounts.notices import Notices
 from carnet.server.accounts.one_time_links import OneTimeLinks
 from carnet.server.accounts.passwords import Passwords
@@ -78,6 +79,7 @@ class Service:
         outbox: the mails that wait.
         delivery: sends those.
         deletions: which of them are to go.
+        merges: makes one of two that are one person's.
         factors: what they sign in with besides their passwords.
         remembered_browsers: with which browsers they are not asked for those.
         throttle: who has to wait before trying again.
@@ -120,6 +122,7 @@ class Service:
     outbox: Outbox
     delivery: Delivery
     deletions: Deletions
+    merges: Merges
     factors: Factors
     remembered_browsers: RememberedBrowsers
     throttle: Throttle
@@ -232,6 +235,7 @@ async def open_service(
             outbox=outbox,
             delivery=delivery,
             deletions=deletions,
+            merges=Merges(store, deletions, notices, clock),
             factors=Factors(store, keys, revocations, Passkeys(settings), notices, clock),
             remembered_browsers=RememberedBrowsers(store, settings, clock),
             throttle=throttle,

@@ -163,6 +163,8 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "SWEEP_AUDIT": (1, 1),
         "SEARCH_ACCOUNTS": ("", "%", 1),
         "SET_PASSWORD": ("h", "a"),
+        "MOVE_IDENTITIES": ("a", 1, "b"),
+        "MOVE_ADDRESSES": ("a", 1, "b"),
         "SET_ROLES": ("[]", "a"),
         "SET_CLAIMS": ("{}", "a"),
         "DISABLE_ACCOUNT": (1, "a"),

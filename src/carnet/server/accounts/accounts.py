@@ -215,26 +215,30 @@ class Accounts:
         account_id: str,
         origin: Origin,
         *,
+        username: str | None = None,
         roles: Sequence[str] | None = None,
         claims: Mapping[str, Any] | None = None,
         disabled: bool | None = None,
     ) -> None:
         """Change several things about an account: all of them, or none where one is refused.
 
-        Other roles or claims make its older tokens stale at once; disabling it ends its sessions.
+        Another username, other roles or claims make its older tokens stale at once, and its
+        sessions go on; disabling it ends them.
 
         Args:
             account_id: whose.
             origin: who asked.
+            username: as for ``create``; None leaves it as it is.
             roles: names without white space; None leaves them as they are.
             claims: more claims for the account's tokens; None leaves them as they are.
             disabled: whether it may not sign in; None leaves that as it is.
 
         Raises:
-            AccountRefused: if a role is no name, or if a claim is one of the service's own or the
-                claims are too large.
+            AccountRefused: if a role is no name, if a claim is one of the service's own or the
+                claims are too large, or as ``create`` where the username can't be had.
         """
         now = self._clock()
+        name = None if username is None else chosen_username(username)
         texts = []
         if roles is not None:
             texts.append((sql.SET_ROLES, roles_text(roles), Event.ROLES_CHANGED))
@@ -242,6 +246,8 @@ class Accounts:
             texts.append((sql.SET_CLAIMS, claims_text(claims), Event.CLAIMS_CHANGED))
 
         def work() -> Transaction[None]:
+            if name is not None:
+                yield from self._renaming(account_id, name, now, origin)
             for statement, text, event in texts:
                 for (version,) in (yield statement, (text, account_id)):
                     yield from self._revocations.revoke_older_versions(account_id, version, now)
@@ -252,6 +258,14 @@ class Accounts:
                 yield from record(now, Event.ACCOUNT_ENABLED, origin, account_id=account_id)
 
         await self._store.transact(work)
+
+    async def rename(self, account_id: str, username: str, origin: Origin) -> None:
+        """Give an account another username; its older tokens are stale, its sessions go on.
+
+        Raises:
+            AccountRefused: as ``create``.
+        """
+        await self.change(account_id, origin, username=username)
 
     async def set_roles(self, account_id: str, roles: Sequence[str], origin: Origin) -> None:
         """Give an account other roles; its older tokens are stale at once.
@@ -406,6 +420,23 @@ class Accounts:
             is_same = bool((yield sql.ACCOUNT_BY_USERNAME, (row.username,)))
             raise _username_taken(row.username, is_same=is_same)
         yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
+
+    def _renaming(self, account_id: str, name: str, now: int, origin: Origin) -> Transaction[None]:
+        yield sql.SETTLE_ACCOUNT, (account_id,)
+        for row in [AccountRow(*one) for one in (yield sql.ACCOUNT_BY_ID, (account_id,))]:
+            if row.username == name:
+                return
+            shape = skeleton(name)
+            found = yield sql.ACCOUNTS_LIKE, (account_id, name, shape)
+            for other in [sql.AccountLikeRow(*one) for one in found]:
+                if other.id != account_id:
+                    raise _username_taken(name, is_same=other.username == name)
+            for (version,) in (yield sql.RENAME_ACCOUNT, (name, shape, account_id)):
+                yield from self._revocations.revoke_older_versions(account_id, version, now)
+                about = {"account_id": account_id, "reason": f"{row.username} {name}"}
+                yield from record(now, Event.ACCOUNT_RENAMED, origin, **about)
+                told = f"{row.username} to {name}"
+                yield from self._notices.tell(account_id, "renamed", now, origin, told)
 
     async def _by_username(self, username: str) -> AccountRow | None:
         name = canonical_username(username)

@@ -104,7 +104,20 @@ class Deletions:
     async def delete(self, account_id: str, origin: Origin) -> bool:
         """Delete an account at once, and tell whether it was there."""
         now = self._clock()
-        return await self._store.transact(lambda: self._deleting(account_id, now, origin, EVER, 1))
+        return await self._store.transact(lambda: self.deleting(account_id, now, origin))
+
+    def deleting(
+        self, account_id: str, now: int, origin: Origin, reason: str | None = None
+    ) -> Transaction[bool]:
+        """Delete an account at once, in somebody's transaction, and tell whether it was there.
+
+        Args:
+            account_id: which.
+            now: microseconds since 1970.
+            origin: who asked.
+            reason: why, where nobody has asked for that alone.
+        """
+        return self._deleting(account_id, now, origin, EVER, 1, reason)
 
     async def run_due(self) -> None:
         """Delete what is to be deleted by now, and what was only waiting for clients to be told.
@@ -129,7 +142,13 @@ class Deletions:
             raise ExceptionGroup("not every account could be deleted", failures)
 
     def _deleting(
-        self, account_id: str, now: int, origin: Origin, due_until: int, unasked: int
+        self,
+        account_id: str,
+        now: int,
+        origin: Origin,
+        due_until: int,
+        unasked: int,
+        reason: str | None = None,
     ) -> Transaction[bool]:
         values = sql.EmptyAccount(now, account_id, unasked, due_until)
         # First: whoever begins a session at this moment is done, and it is ended below, or waits,
@@ -140,7 +159,8 @@ class Deletions:
             yield sql.EMPTY_SESSIONS, (account_id,)
             yield sql.FORGET_AUDIT_ABOUT, (account_id,)
             yield sql.FORGET_AUDIT_BY, (account_id,)
-            yield from record(now, Event.ACCOUNT_DELETED, origin, account_id=account_id)
+            about = {"account_id": account_id, "reason": reason}
+            yield from record(now, Event.ACCOUNT_DELETED, origin, **about)
             yield from self._dropping(account_id, now)
         return bool(versions)
 
