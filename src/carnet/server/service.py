@@ -9,6 +9,7 @@ from typing import Final
 
 from carnet.errors import ServerError
 from carnet.server.accounts.accounts import Accounts
+from carnet.server.accounts.address_codes import AddressCodes
 from carnet.server.accounts.breached_passwords import BreachedPasswords
 from carnet.server.accounts.deletion import Deletions
 from carnet.server.accounts.email_addresses import EmailAddresses
@@ -207,7 +208,8 @@ async def open_service(
         deletions = Deletions(store, revocations, settings, clock)
         id_tokens, subjects = IdTokens(keys, settings), Subjects(keys)
         throttle = Throttle(store, keys, clock)
-        addresses = EmailAddresses(store, outbox, links, notices, throttle, clock)
+        codes = AddressCodes(links, keys)
+        addresses = EmailAddresses(store, outbox, links, codes, notices, throttle, clock)
         recovery = Recovery(store, accounts, addresses, links, outbox, throttle, clock)
         mailed_codes = MailedCodes(store, links, outbox, throttle, clock)
         delivery.answers[FORGOTTEN] = recovery.answer

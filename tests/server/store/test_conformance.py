@@ -193,6 +193,7 @@ def test_every_statement_runs_with_nothing_in_the_database(play, name):
         "WAYS_IN_SINCE": ("a", 1),
         "ADD_LINK": (b"h", "p", "n", 1, 1, 1, "a"),
         "LINK_BY_HASH": (b"h",),
+        "NEWEST_LINK": ("a", "p", "n", 1),
         "TAKE_LINK": (1, b"h", "p"),
         "VOID_LINKS": (1, "a", "p"),
         "VOID_YOUNGER_LINKS": (1, "a", "p", 1),

@@ -116,6 +116,7 @@ PAGES = [
     PageRoute("/me/emails", emails.show_emails, methods=["GET"]),
     PageRoute("/me/emails/new", emails.show_new_email, methods=["GET"]),
     PageRoute("/me/emails/new", emails.add_email, methods=["POST"]),
+    PageRoute("/me/emails/confirm", emails.confirm_email, methods=["POST"]),
     PageRoute("/me/emails/primary", emails.make_email_primary, methods=["POST"]),
     PageRoute("/me/emails/remove", emails.remove_email, methods=["POST"]),
     PageRoute("/me/data", own_account.download_data, methods=["GET"]),
