@@ -11,6 +11,7 @@ from carnet.errors import ServerError
 from carnet.server.accounts.accounts import Accounts
 from carnet.server.accounts.address_codes import AddressCodes
 from carnet.server.accounts.breached_passwords import BreachedPasswords
+from carnet.server.accounts.breached_passwords_service import BreachedPasswordsService
 from carnet.server.accounts.deletion import Deletions
 from carnet.server.accounts.email_addresses import EmailAddresses
 from carnet.server.accounts.mailed_codes import CODE_WANTED, MailedCodes
@@ -191,7 +192,7 @@ async def open_service(
     closing = ExitStack()
     try:
         breached = _breached_passwords(settings, closing)
-        passwords = Passwords(breached=breached)
+        passwords = Passwords(breached=breached, service=_breached_passwords_service(settings))
         closing.callback(passwords.close)
         keys = await _load_keys(store, folder, settings, clock, reading=reading)
         revocations = Revocations(store, settings, clock)
@@ -284,6 +285,12 @@ def _breached_passwords(settings: Settings, closing: ExitStack) -> Container[str
     found = BreachedPasswords(settings.breached_passwords)
     closing.callback(found.close)
     return found
+
+
+def _breached_passwords_service(settings: Settings) -> BreachedPasswordsService | None:
+    if not settings.breached_passwords_url:
+        return None
+    return BreachedPasswordsService(settings.breached_passwords_url, settings.private_hosts)
 
 
 async def _open_data(settings: Settings, *, reading: bool) -> tuple[Store, DataFolder]:

@@ -94,7 +94,7 @@ class Accounts:
         """
         name = chosen_username(username)
         if password is not None:
-            self.check_new_password(password, name)
+            await self.check_new_password(password, name)
         row = AccountRow(
             id=new_identifier(),
             username=name,
@@ -313,7 +313,7 @@ class Accounts:
             AccountRefused: if the new password can't be taken, or ``account_changed``.
             TooBusy: if too many passwords are being hashed.
         """
-        self.check_new_password(new, account.username)
+        await self.check_new_password(new, account.username)
         row = await self._by_id(account.id)
         before = (row.password_hash or None) if row is not None else None
         if before is None or not await self._passwords.check(current, before):
@@ -331,7 +331,7 @@ class Accounts:
                 one by now, too.
             TooBusy: if too many passwords are being hashed.
         """
-        self.check_new_password(new, account.username)
+        await self.check_new_password(new, account.username)
         await self._replace_password(account, NO_PASSWORD, new, session_id, origin)
 
     async def has_password(self, account_id: str) -> bool:
@@ -371,17 +371,24 @@ class Accounts:
         account = await self.by_id(account_id)
         if account is None:
             raise _unknown()
-        self.check_new_password(new, account.username)
+        await self.check_new_password(new, account.username)
         encoded, now = await self.hash(new), self._clock()
         await self._store.transact(lambda: self.setting_password(account_id, encoded, origin, now))
 
-    def check_new_password(self, password: str, username: str) -> None:
+    async def check_new_password(self, password: str, username: str) -> None:
         """Check that an account may have a password from now on.
 
         Raises:
             AccountRefused: saying what was expected.
         """
-        check_password(password, username, self._passwords.breached)
+        check_password(password, username)
+        if await self._passwords.is_breached(password):
+            raise AccountRefused(
+                "this password has been in a leak of some service, from where it is tried "
+                "everywhere; choose another, such as four words that don't belong together",
+                code="password_breached",
+                member="password",
+            )
 
     async def hash(self, password: str) -> str:
         """Hash a password that was checked.

@@ -200,7 +200,7 @@ class Recovery:
             TooBusy: if too many passwords are being hashed.
         """
         link, account = await self.owner(purpose, secret)
-        self._accounts.check_new_password(new, account.username)
+        await self._accounts.check_new_password(new, account.username)
         encoded = await self._accounts.hash(new)
         now, own = self._clock(), origin._replace(actor=account.id)
 
