@@ -76,6 +76,8 @@ class Accounts:
         roles: Sequence[str] = (),
         claims: Mapping[str, Any] | None = None,
         origin: Origin = OPERATOR,
+        *,
+        unfinished_until: int | None = None,
     ) -> Account:
         """Make an account.
 
@@ -87,6 +89,8 @@ class Accounts:
             roles: names without white space.
             claims: more claims for the account's tokens.
             origin: who asked.
+            unfinished_until: until when its owner may finish it by a link, in microseconds since
+                1970; it is swept after that if nobody has. None where it is finished.
 
         Raises:
             AccountRefused: saying what was expected.
@@ -105,7 +109,7 @@ class Accounts:
             password_hash=NO_PASSWORD if password is None else await self.hash(password),
         )
         now = self._clock()
-        await self._store.transact(lambda: self._adding(row, now, origin))
+        await self._store.transact(lambda: self._adding(row, now, origin, unfinished_until))
         return account_of(row)
 
     def adding_without_password(
@@ -413,7 +417,9 @@ class Accounts:
         for (version,) in (yield sql.SET_PASSWORD, (encoded, account_id)):
             yield from self._password_changed(account_id, version, "", now, origin, tell=tell)
 
-    def _adding(self, row: AccountRow, now: int, origin: Origin) -> Transaction[None]:
+    def _adding(
+        self, row: AccountRow, now: int, origin: Origin, unfinished_until: int | None = None
+    ) -> Transaction[None]:
         values = (
             row.id,
             row.username,
@@ -426,6 +432,8 @@ class Accounts:
         if not (yield sql.ADD_ACCOUNT, values):
             is_same = bool((yield sql.ACCOUNT_BY_USERNAME, (row.username,)))
             raise _username_taken(row.username, is_same=is_same)
+        if unfinished_until is not None:
+            yield sql.SET_UNFINISHED, (unfinished_until, row.id)
         yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
 
     def _renaming(self, account_id: str, name: str, now: int, origin: Origin) -> Transaction[None]:
