@@ -189,8 +189,9 @@ MUTANTS: Final = (
     Mutant(
         "an account is looked at and not held",
         "HOLD_ACCOUNT",
-        "UPDATE account SET version = version\nWHERE id = $1 AND version = $2 "
-        "AND disabled_at IS NULL AND delete_at IS NULL\nRETURNING id",
+        "UPDATE account SET version = version, unfinished_until = NULL\n"
+        "WHERE id = $1 AND version = $2 AND disabled_at IS NULL AND delete_at IS NULL\n"
+        "RETURNING id",
         "SELECT id FROM account WHERE id = $1 AND version = $2 AND disabled_at IS NULL "
         "AND delete_at IS NULL",
     ),

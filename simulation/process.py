@@ -26,8 +26,6 @@ ORIGIN = Origin("192.0.2.1", "a browser", None)
 class _Passwords:
     """Passwords without their cost; that hashing takes a while is kept."""
 
-    breached: tuple[str, ...] = ()
-
     def __init__(self, process: Process) -> None:
         self._process = process
 
@@ -38,6 +36,9 @@ class _Passwords:
     async def check(self, password: str, encoded: str | None) -> bool:
         await self._process.pause("checks a password")
         return encoded == f"hash of {password}"
+
+    async def is_breached(self, password: str) -> bool:
+        return False
 
     def is_outdated(self, encoded: str) -> bool:
         return False

@@ -79,6 +79,11 @@ def test_an_address_is_proved_brings_a_password_back_and_takes_the_account_back(
     type_and_send(page, "email", BOB)
     page.get_by_text("A mail is on its way to the address").wait_for()
     check(page)
+    page.get_by_label("Code that was sent to bob@example.com").fill("0000 0000")
+    page.keyboard.press("Enter")
+    page.get_by_text("This code is not good.").wait_for()
+    wait_for_focus(page, "code")
+    check(page)
     # The mail is opened where nobody is signed in.
     other = visit(color_scheme=scheme)
     other.goto(link_of(mailbox.next("Confirm your e-mail address")))

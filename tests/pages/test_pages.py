@@ -46,7 +46,7 @@ def test_every_page_is_readable_by_everyone_and_as_wide_as_the_screen(sign_in, v
         check(page, path)
     page = sign_in(color_scheme=scheme)
     bob = open_user(page, "bob")
-    for path in [*OWN, *ADMINS, bob, f"{bob}/disable", f"{bob}/reset-factors"]:
+    for path in [*OWN, *ADMINS, bob, f"{bob}/disable", f"{bob}/merge?into=alice"]:
         check(page, path)
 
 

@@ -382,5 +382,11 @@ GOOD_DOCUMENTS = {
         "claims": {"a": 1},
     },
     ("POST", "/accounts/{name}/identities"): {"issuer": "https://idp.example", "subject": "x"},
-    ("PATCH", "/accounts/{name}"): {"roles": ["x"], "claims": {"a": 1}, "disabled": True},
+    ("PATCH", "/accounts/{name}"): {
+        "username": "carol",
+        "roles": ["x"],
+        "claims": {"a": 1},
+        "disabled": True,
+    },
+    ("POST", "/accounts/{name}/merge"): {"into": "x", "digest": "x"},
 }

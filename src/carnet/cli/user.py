@@ -14,6 +14,7 @@ from carnet.cli.options import data_options, echo_json, json_option, settings_fr
 from carnet.cli.running import with_service
 from carnet.cli.tables import show_table
 from carnet.cli.times import when
+from carnet.cli.user_merging import merge, rename
 from carnet.cli.user_recovery import email, invite, recover, reset_link
 from carnet.cli.user_transfer import export_accounts, import_accounts
 from carnet.errors import ConfigurationError
@@ -38,7 +39,7 @@ def user() -> None:
     """Make, change and list the accounts of the service."""
 
 
-for _command in (email, invite, recover, reset_link):
+for _command in (email, invite, merge, recover, rename, reset_link):
     user.add_command(_command)
 user.add_command(import_accounts)
 user.add_command(export_accounts)

@@ -50,6 +50,8 @@ class Event(StrEnum):
     ACCOUNT_ENABLED = "account_enabled"
     ACCOUNT_RECLAIMED = "account_reclaimed"
     ACCOUNT_KEPT = "account_kept"
+    ACCOUNT_MERGED = "account_merged"
+    ACCOUNT_RENAMED = "account_renamed"
     AGENT_BEGUN = "agent_begun"
     AGENT_STOPPED = "agent_stopped"
     BROWSER_FORGOTTEN = "browser_forgotten"

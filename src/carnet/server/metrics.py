@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = [
     "BACKGROUND_FAILURES",
     "BACKGROUND_SUCCESS",
+    "BREACHED_LOOKUPS",
     "CLIENT_DOCUMENTS",
     "CONTENT_TYPE_LATEST",
     "DATABASE_CONNECTIONS",
@@ -107,6 +108,11 @@ KEY_FETCHES = Counter(
     "Fetches of the keys that clients and trusted issuers publish, by outcome: read, failed.",
     ["outcome"],
 )
+BREACHED_LOOKUPS = Counter(
+    "carnet_breached_password_lookups_total",
+    "New passwords that a service of leaks was asked about, by outcome: found, clear, failed.",
+    ["outcome"],
+)
 UNREADABLE_ROWS = Gauge(
     "carnet_unreadable_rows",
     "Rows of the database that can't be read and are left out, by kind.",
@@ -125,7 +131,7 @@ OWN_FIGURES: Final = (
     *(SIGN_INS, REFRESHES, READERS, REVOCATION_SEQ, REVOCATION_LAG),
     *(DATABASE_CONNECTIONS, DATABASE_IN_USE, DATABASE_WAITING),
     *(BACKGROUND_SUCCESS, BACKGROUND_FAILURES, LOGOUT_NOTICES, UNREADABLE_ROWS),
-    *(CLIENT_DOCUMENTS, KEY_FETCHES, MAILS, MAILS_WAITING),
+    *(CLIENT_DOCUMENTS, KEY_FETCHES, MAILS, MAILS_WAITING, BREACHED_LOOKUPS),
 )
 """Those that are no figures of every HTTP server."""
 

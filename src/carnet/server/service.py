@@ -9,10 +9,13 @@ from typing import Final
 
 from carnet.errors import ServerError
 from carnet.server.accounts.accounts import Accounts
+from carnet.server.accounts.address_codes import AddressCodes
 from carnet.server.accounts.breached_passwords import BreachedPasswords
+from carnet.server.accounts.breached_passwords_service import BreachedPasswordsService
 from carnet.server.accounts.deletion import Deletions
 from carnet.server.accounts.email_addresses import EmailAddresses
 from carnet.server.accounts.mailed_codes import CODE_WANTED, MailedCodes
+from carnet.server.accounts.merging import Merges
 from carnet.server.accounts.notices import Notices
 from carnet.server.accounts.one_time_links import OneTimeLinks
 from carnet.server.accounts.passwords import Passwords
@@ -78,6 +81,7 @@ class Service:
         outbox: the mails that wait.
         delivery: sends those.
         deletions: which of them are to go.
+        merges: makes one of two that are one person's.
         factors: what they sign in with besides their passwords.
         remembered_browsers: with which browsers they are not asked for those.
         throttle: who has to wait before trying again.
@@ -120,6 +124,7 @@ class Service:
     outbox: Outbox
     delivery: Delivery
     deletions: Deletions
+    merges: Merges
     factors: Factors
     remembered_browsers: RememberedBrowsers
     throttle: Throttle
@@ -187,7 +192,7 @@ async def open_service(
     closing = ExitStack()
     try:
         breached = _breached_passwords(settings, closing)
-        passwords = Passwords(breached=breached)
+        passwords = Passwords(breached=breached, service=_breached_passwords_service(settings))
         closing.callback(passwords.close)
         keys = await _load_keys(store, folder, settings, clock, reading=reading)
         revocations = Revocations(store, settings, clock)
@@ -204,7 +209,8 @@ async def open_service(
         deletions = Deletions(store, revocations, settings, clock)
         id_tokens, subjects = IdTokens(keys, settings), Subjects(keys)
         throttle = Throttle(store, keys, clock)
-        addresses = EmailAddresses(store, outbox, links, notices, throttle, clock)
+        codes = AddressCodes(links, keys)
+        addresses = EmailAddresses(store, outbox, links, codes, notices, throttle, clock)
         recovery = Recovery(store, accounts, addresses, links, outbox, throttle, clock)
         mailed_codes = MailedCodes(store, links, outbox, throttle, clock)
         delivery.answers[FORGOTTEN] = recovery.answer
@@ -232,6 +238,7 @@ async def open_service(
             outbox=outbox,
             delivery=delivery,
             deletions=deletions,
+            merges=Merges(store, deletions, notices, clock),
             factors=Factors(store, keys, revocations, Passkeys(settings), notices, clock),
             remembered_browsers=RememberedBrowsers(store, settings, clock),
             throttle=throttle,
@@ -278,6 +285,12 @@ def _breached_passwords(settings: Settings, closing: ExitStack) -> Container[str
     found = BreachedPasswords(settings.breached_passwords)
     closing.callback(found.close)
     return found
+
+
+def _breached_passwords_service(settings: Settings) -> BreachedPasswordsService | None:
+    if not settings.breached_passwords_url:
+        return None
+    return BreachedPasswordsService(settings.breached_passwords_url, settings.private_hosts)
 
 
 async def _open_data(settings: Settings, *, reading: bool) -> tuple[Store, DataFolder]:

@@ -114,6 +114,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         sign_in_by_mail: whether a code that is mailed lets in, instead of the password.
         breached_passwords: a file of passwords that nobody may choose, made by
             ``carnet passwords build-filter``; by default none but the common ones that are brought.
+        breached_passwords_url: a service that is asked about each new password besides, by the
+            first five digits of its SHA-1 hash, such as
+            ``https://api.pwnedpasswords.com/range``; by default none is.
         account_deletion_pause: how long an account that its owner wants to be deleted can still be
             kept, by signing in; 0 deletes it at once.
         providers: the services that people may sign in with instead of a password, by a name of
@@ -175,6 +178,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sign_up_email: bool = False
     sign_in_by_mail: bool = False
     breached_passwords: str = ""
+    breached_passwords_url: Annotated[
+        str,
+        Meta(
+            max_length=1024, pattern=r"^(|https://[a-z0-9.\-]+(:[0-9]+)?(/[A-Za-z0-9._~\-]+)*/?)$"
+        ),
+    ] = ""
     account_deletion_pause: Annotated[int, Meta(ge=0, le=365 * DAY)] = 7 * DAY
     providers: dict[ProviderName, ProviderSettings] = {}
     client_registration: Literal["off", "token", "open"] = "off"
@@ -240,6 +249,12 @@ def check_settings(settings: Settings) -> None:
     if settings.key_publish_lead >= settings.key_lifetime:
         raise ConfigurationError("the setting key_publish_lead must be shorter than key_lifetime")
     _check_mail(settings)
+    try:
+        urlsplit(settings.breached_passwords_url).port  # noqa: B018 - it is checked when it is read
+    except ValueError:
+        raise ConfigurationError(
+            "the setting breached_passwords_url names a port that there is not"
+        ) from None
     spellings = {canonical_resource(audience) for audience in settings.audiences}
     if len(spellings) < len(set(settings.audiences)):
         raise ConfigurationError("the setting audiences names one URL in two spellings")

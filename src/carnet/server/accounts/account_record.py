@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -156,16 +156,15 @@ def chosen_username(username: str) -> str:
     return name
 
 
-def check_password(password: str, username: str, breached: Container[str]) -> None:
+def check_password(password: str, username: str) -> None:
     """Check that a new password can be taken (NIST SP 800-63B section 5.1.1.2).
 
     Args:
         password: the password.
         username: the account's, in its canonical form.
-        breached: those that have been in a leak.
 
     Raises:
-        AccountRefused: ``password_invalid``, ``password_common`` or ``password_breached``.
+        AccountRefused: ``password_invalid`` or ``password_common``.
     """
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise AccountRefused(
@@ -178,13 +177,6 @@ def check_password(password: str, username: str, breached: Container[str]) -> No
             "this password is one of those that are tried first; choose another, such as four "
             "words that don't belong together",
             code="password_common",
-            member="password",
-        )
-    if password in breached:
-        raise AccountRefused(
-            "this password has been in a leak of some service, from where it is tried everywhere; "
-            "choose another, such as four words that don't belong together",
-            code="password_breached",
             member="password",
         )
 

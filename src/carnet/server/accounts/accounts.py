@@ -76,6 +76,8 @@ class Accounts:
         roles: Sequence[str] = (),
         claims: Mapping[str, Any] | None = None,
         origin: Origin = OPERATOR,
+        *,
+        unfinished_until: int | None = None,
     ) -> Account:
         """Make an account.
 
@@ -87,6 +89,8 @@ class Accounts:
             roles: names without white space.
             claims: more claims for the account's tokens.
             origin: who asked.
+            unfinished_until: until when its owner may finish it by a link, in microseconds since
+                1970; it is swept after that if nobody has. None where it is finished.
 
         Raises:
             AccountRefused: saying what was expected.
@@ -94,7 +98,7 @@ class Accounts:
         """
         name = chosen_username(username)
         if password is not None:
-            self.check_new_password(password, name)
+            await self.check_new_password(password, name)
         row = AccountRow(
             id=new_identifier(),
             username=name,
@@ -105,7 +109,7 @@ class Accounts:
             password_hash=NO_PASSWORD if password is None else await self.hash(password),
         )
         now = self._clock()
-        await self._store.transact(lambda: self._adding(row, now, origin))
+        await self._store.transact(lambda: self._adding(row, now, origin, unfinished_until))
         return account_of(row)
 
     def adding_without_password(
@@ -215,26 +219,30 @@ class Accounts:
         account_id: str,
         origin: Origin,
         *,
+        username: str | None = None,
         roles: Sequence[str] | None = None,
         claims: Mapping[str, Any] | None = None,
         disabled: bool | None = None,
     ) -> None:
         """Change several things about an account: all of them, or none where one is refused.
 
-        Other roles or claims make its older tokens stale at once; disabling it ends its sessions.
+        Another username, other roles or claims make its older tokens stale at once, and its
+        sessions go on; disabling it ends them.
 
         Args:
             account_id: whose.
             origin: who asked.
+            username: as for ``create``; None leaves it as it is.
             roles: names without white space; None leaves them as they are.
             claims: more claims for the account's tokens; None leaves them as they are.
             disabled: whether it may not sign in; None leaves that as it is.
 
         Raises:
-            AccountRefused: if a role is no name, or if a claim is one of the service's own or the
-                claims are too large.
+            AccountRefused: if a role is no name, if a claim is one of the service's own or the
+                claims are too large, or as ``create`` where the username can't be had.
         """
         now = self._clock()
+        name = None if username is None else chosen_username(username)
         texts = []
         if roles is not None:
             texts.append((sql.SET_ROLES, roles_text(roles), Event.ROLES_CHANGED))
@@ -242,6 +250,8 @@ class Accounts:
             texts.append((sql.SET_CLAIMS, claims_text(claims), Event.CLAIMS_CHANGED))
 
         def work() -> Transaction[None]:
+            if name is not None:
+                yield from self._renaming(account_id, name, now, origin)
             for statement, text, event in texts:
                 for (version,) in (yield statement, (text, account_id)):
                     yield from self._revocations.revoke_older_versions(account_id, version, now)
@@ -252,6 +262,14 @@ class Accounts:
                 yield from record(now, Event.ACCOUNT_ENABLED, origin, account_id=account_id)
 
         await self._store.transact(work)
+
+    async def rename(self, account_id: str, username: str, origin: Origin) -> None:
+        """Give an account another username; its older tokens are stale, its sessions go on.
+
+        Raises:
+            AccountRefused: as ``create``.
+        """
+        await self.change(account_id, origin, username=username)
 
     async def set_roles(self, account_id: str, roles: Sequence[str], origin: Origin) -> None:
         """Give an account other roles; its older tokens are stale at once.
@@ -299,7 +317,7 @@ class Accounts:
             AccountRefused: if the new password can't be taken, or ``account_changed``.
             TooBusy: if too many passwords are being hashed.
         """
-        self.check_new_password(new, account.username)
+        await self.check_new_password(new, account.username)
         row = await self._by_id(account.id)
         before = (row.password_hash or None) if row is not None else None
         if before is None or not await self._passwords.check(current, before):
@@ -317,7 +335,7 @@ class Accounts:
                 one by now, too.
             TooBusy: if too many passwords are being hashed.
         """
-        self.check_new_password(new, account.username)
+        await self.check_new_password(new, account.username)
         await self._replace_password(account, NO_PASSWORD, new, session_id, origin)
 
     async def has_password(self, account_id: str) -> bool:
@@ -357,17 +375,24 @@ class Accounts:
         account = await self.by_id(account_id)
         if account is None:
             raise _unknown()
-        self.check_new_password(new, account.username)
+        await self.check_new_password(new, account.username)
         encoded, now = await self.hash(new), self._clock()
         await self._store.transact(lambda: self.setting_password(account_id, encoded, origin, now))
 
-    def check_new_password(self, password: str, username: str) -> None:
+    async def check_new_password(self, password: str, username: str) -> None:
         """Check that an account may have a password from now on.
 
         Raises:
             AccountRefused: saying what was expected.
         """
-        check_password(password, username, self._passwords.breached)
+        check_password(password, username)
+        if await self._passwords.is_breached(password):
+            raise AccountRefused(
+                "this password has been in a leak of some service, from where it is tried "
+                "everywhere; choose another, such as four words that don't belong together",
+                code="password_breached",
+                member="password",
+            )
 
     async def hash(self, password: str) -> str:
         """Hash a password that was checked.
@@ -392,7 +417,9 @@ class Accounts:
         for (version,) in (yield sql.SET_PASSWORD, (encoded, account_id)):
             yield from self._password_changed(account_id, version, "", now, origin, tell=tell)
 
-    def _adding(self, row: AccountRow, now: int, origin: Origin) -> Transaction[None]:
+    def _adding(
+        self, row: AccountRow, now: int, origin: Origin, unfinished_until: int | None = None
+    ) -> Transaction[None]:
         values = (
             row.id,
             row.username,
@@ -405,7 +432,26 @@ class Accounts:
         if not (yield sql.ADD_ACCOUNT, values):
             is_same = bool((yield sql.ACCOUNT_BY_USERNAME, (row.username,)))
             raise _username_taken(row.username, is_same=is_same)
+        if unfinished_until is not None:
+            yield sql.SET_UNFINISHED, (unfinished_until, row.id)
         yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
+
+    def _renaming(self, account_id: str, name: str, now: int, origin: Origin) -> Transaction[None]:
+        yield sql.SETTLE_ACCOUNT, (account_id,)
+        for row in [AccountRow(*one) for one in (yield sql.ACCOUNT_BY_ID, (account_id,))]:
+            if row.username == name:
+                return
+            shape = skeleton(name)
+            found = yield sql.ACCOUNTS_LIKE, (account_id, name, shape)
+            for other in [sql.AccountLikeRow(*one) for one in found]:
+                if other.id != account_id:
+                    raise _username_taken(name, is_same=other.username == name)
+            for (version,) in (yield sql.RENAME_ACCOUNT, (name, shape, account_id)):
+                yield from self._revocations.revoke_older_versions(account_id, version, now)
+                about = {"account_id": account_id, "reason": f"{row.username} {name}"}
+                yield from record(now, Event.ACCOUNT_RENAMED, origin, **about)
+                told = f"{row.username} to {name}"
+                yield from self._notices.tell(account_id, "renamed", now, origin, told)
 
     async def _by_username(self, username: str) -> AccountRow | None:
         name = canonical_username(username)

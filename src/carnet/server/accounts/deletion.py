@@ -10,6 +10,9 @@ personal in it.
     NULL               is there
     a moment           is signed out, begins no session, and is deleted then unless it is kept
     0                  is deleted, and seen by nobody; its row waits for clients to be told
+
+An account that an invitation or a sign-up has made, and that nobody has finished, goes a day after
+its link is worth nothing any more; its name is free then.
 """
 
 from __future__ import annotations
@@ -29,6 +32,10 @@ __all__ = ["Deletions"]
 
 BATCH: Final = 100
 TELLING: Final = 86_400 * SECOND
+LATE: Final = 86_400 * SECOND
+"""For how long a link that is too old is told to be that, by the account that it is for."""
+UNFINISHED: Final = "never_finished"
+"""Why an account was deleted that nobody has finished, as the audit log says it."""
 EVER: Final = 2**62
 
 
@@ -104,22 +111,36 @@ class Deletions:
     async def delete(self, account_id: str, origin: Origin) -> bool:
         """Delete an account at once, and tell whether it was there."""
         now = self._clock()
-        return await self._store.transact(lambda: self._deleting(account_id, now, origin, EVER, 1))
+        return await self._store.transact(lambda: self.deleting(account_id, now, origin))
+
+    def deleting(
+        self, account_id: str, now: int, origin: Origin, reason: str | None = None
+    ) -> Transaction[bool]:
+        """Delete an account at once, in somebody's transaction, and tell whether it was there.
+
+        Args:
+            account_id: which.
+            now: microseconds since 1970.
+            origin: who asked.
+            reason: why, where nobody has asked for that alone.
+        """
+        return self._deleting(account_id, now, origin, EVER, 1, reason)
 
     async def run_due(self) -> None:
-        """Delete what is to be deleted by now, and what was only waiting for clients to be told.
+        """Delete what is due, what only waited for clients to be told, and what nobody finished.
 
         Raises:
             ExceptionGroup: what failed; the others are deleted all the same.
         """
         now = self._clock()
         failures: list[Exception] = []
-        for statement, work in (
-            (sql.ACCOUNTS_TO_DELETE, lambda one: self._deleting(one, now, SERVICE, now, 0)),
-            (sql.EMPTIED_ACCOUNTS, lambda one: self._dropping(one, now)),
+        for statement, before, work in (
+            (sql.ACCOUNTS_TO_DELETE, now, lambda one: self._deleting(one, now, SERVICE, now, 0)),
+            (sql.EMPTIED_ACCOUNTS, now, lambda one: self._dropping(one, now)),
+            (sql.UNFINISHED_ACCOUNTS, now - LATE, lambda one: self._sweeping(one, now)),
         ):
             last = ""
-            while rows := await self._store.read(statement, now, last, BATCH):
+            while rows := await self._store.read(statement, before, last, BATCH):
                 for (last,) in rows:
                     try:
                         await self._store.transact(partial(work, last))
@@ -128,8 +149,18 @@ class Deletions:
         if failures:
             raise ExceptionGroup("not every account could be deleted", failures)
 
+    def _sweeping(self, account_id: str, now: int) -> Transaction[None]:
+        if (yield sql.HOLD_UNFINISHED, (now - LATE, account_id)):
+            yield from self.deleting(account_id, now, SERVICE, UNFINISHED)
+
     def _deleting(
-        self, account_id: str, now: int, origin: Origin, due_until: int, unasked: int
+        self,
+        account_id: str,
+        now: int,
+        origin: Origin,
+        due_until: int,
+        unasked: int,
+        reason: str | None = None,
     ) -> Transaction[bool]:
         values = sql.EmptyAccount(now, account_id, unasked, due_until)
         # First: whoever begins a session at this moment is done, and it is ended below, or waits,
@@ -140,7 +171,8 @@ class Deletions:
             yield sql.EMPTY_SESSIONS, (account_id,)
             yield sql.FORGET_AUDIT_ABOUT, (account_id,)
             yield sql.FORGET_AUDIT_BY, (account_id,)
-            yield from record(now, Event.ACCOUNT_DELETED, origin, account_id=account_id)
+            about = {"account_id": account_id, "reason": reason}
+            yield from record(now, Event.ACCOUNT_DELETED, origin, **about)
             yield from self._dropping(account_id, now)
         return bool(versions)
 

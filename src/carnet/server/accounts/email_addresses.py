@@ -1,9 +1,9 @@
 """The e-mail addresses of accounts.
 
-An address counts once somebody has proved that it is theirs, by a link that was sent to it, or once
-an administrator has said so. Until then it is a claim: several accounts may make it, none of them
-signs in with it, and none keeps its owner from proving it. What a page answers to somebody who adds
-one says nothing about the accounts of others.
+An address counts once somebody has proved that it is theirs, by a link or a code that was sent to
+it, or once an administrator has said so. Until then it is a claim: several accounts may make it,
+none of them signs in with it, and none keeps its owner from proving it. What a page answers to
+somebody who adds one says nothing about the accounts of others.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from carnet.server.accounts.account_record import AccountRefused
+from carnet.server.accounts.address_codes import AddressCodes, shown_code
 from carnet.server.accounts.notices import Notices
-from carnet.server.accounts.one_time_links import VERIFY, OneTimeLinks
+from carnet.server.accounts.one_time_links import VERIFY, LinkRefused, OneTimeLinks
 from carnet.server.accounts.throttle import Delayed, Throttle
 from carnet.server.accounts.usernames import canonical_username
 from carnet.server.audit import Event, Origin, record
@@ -52,6 +53,7 @@ class EmailAddresses:
         store: where they are kept.
         outbox: takes the mails that prove them.
         links: makes the links in those.
+        codes: makes and takes the codes in those.
         notices: tells people of changes.
         throttle: keeps anybody from being flooded.
         clock: gives the microseconds since 1970.
@@ -62,6 +64,7 @@ class EmailAddresses:
         store: Store,
         outbox: Outbox,
         links: OneTimeLinks,
+        codes: AddressCodes,
         notices: Notices,
         throttle: Throttle,
         clock: Clock,
@@ -69,6 +72,7 @@ class EmailAddresses:
         self._store = store
         self._outbox = outbox
         self._links = links
+        self._codes = codes
         self._notices = notices
         self._throttle = throttle
         self._clock = clock
@@ -92,9 +96,9 @@ class EmailAddresses:
         return str(rows[0][0]) if rows else typed
 
     async def add(self, account_id: str, username: str, typed: str, origin: Origin) -> None:
-        """Add an address that is not proved yet, and send the link that proves it.
+        """Add an address that is not proved yet, and send the link and the code that prove it.
 
-        One that is there already gets another link.
+        One that is there already gets others.
 
         Raises:
             AccountRefused: saying what was expected.
@@ -110,15 +114,55 @@ class EmailAddresses:
             if not (yield from self._throttle.may_mail(account_id, address.normalized)):
                 raise Delayed(WAIT_SECONDS)
             link = yield from self._links.make(VERIFY, account_id, now, address.normalized)
+            code = yield from self._codes.newest(account_id, address.normalized, now)
             values = {
                 "username": username,
                 "address": address.typed,
                 "link": link,
+                "code": shown_code(code),
                 "good_for": "a day",
             }
             yield from self._outbox.add(Letter("verify", address.typed, values), now, DAY)
 
         await self._store.transact(work)
+
+    async def confirm(self, account_id: str, typed: str, code: str, origin: Origin) -> bool:
+        """Prove an address by the code that was sent to it.
+
+        Args:
+            account_id: whose the address is said to be.
+            typed: the address.
+            code: as it was typed.
+            origin: who asks.
+
+        Returns:
+            Whether the code was good: the newest, not used, and not too old.
+
+        Raises:
+            AccountRefused: ``email_taken``.
+            Delayed: if too many codes were tried for the account, or for the address.
+        """
+        address = read_address(typed)
+        now = self._clock()
+
+        def work() -> Transaction[bool]:
+            if not (yield from self._codes.take(account_id, address.normalized, code, now)):
+                return False
+            about = {"account_id": account_id, "reason": VERIFY}
+            yield from record(now, Event.LINK_USED, origin, **about)
+            return bool((yield from self.proving(account_id, address.normalized, now, origin)))
+
+        if address.normalized not in [one.normalized for one in await self.of_account(account_id)]:
+            # Nobody uses up the tries of others with addresses that are not even claimed.
+            return False
+        async with self._throttle.address_code(account_id, address.normalized) as attempt:
+            try:
+                is_good = await self._store.transact(work)
+            except LinkRefused:
+                return False
+            if is_good:
+                attempt.succeed()
+        return is_good
 
     async def add_verified(self, account_id: str, typed: str, origin: Origin) -> None:
         """Add an address of which an administrator says that it is the account's.

@@ -162,7 +162,10 @@ class OneTimeLinks:
         Raises:
             LinkRefused: if it is not good, or another has just used it.
         """
-        found = _hash(secret)
+        return (yield from self.take_by_hash(purpose, _hash(secret), now))
+
+    def take_by_hash(self, purpose: str, found: bytes, now: int) -> Transaction[Link]:
+        """Use a link that is known by the hash of its secret, as ``take`` does."""
         link = _good((yield sql.LINK_BY_HASH, (found,)), purpose, now)
         # Whoever changes the password at this moment is done, and the link with it, or waits.
         yield sql.SETTLE_ACCOUNT, (link.account_id,)

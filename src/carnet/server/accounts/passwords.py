@@ -18,6 +18,7 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from carnet.errors import CarnetError
+from carnet.server.accounts.breached_passwords_service import BreachedPasswordsService
 from carnet.server.accounts.foreign_hashes import HashRefused, read_hash
 
 __all__ = ["MAX_PASSWORD", "MIN_PASSWORD", "Passwords", "TooBusy", "is_common"]
@@ -45,15 +46,21 @@ class Passwords:
 
     Args:
         workers: how many hashes are computed at the same time; by default one a core.
-        breached: the passwords that have been in a leak.
+        breached: passwords that have been in a leak.
+        service: is asked about those that are not among them; None where no service is.
 
     Attributes:
         hash_of_nobody: what a password is compared with where there is no such account.
-        breached: the same.
     """
 
-    def __init__(self, workers: int | None = None, breached: Container[str] = ()) -> None:
-        self.breached = breached
+    def __init__(
+        self,
+        workers: int | None = None,
+        breached: Container[str] = (),
+        service: BreachedPasswordsService | None = None,
+    ) -> None:
+        self._breached = breached
+        self._service = service
         self._hasher = PasswordHasher(TIME_COST, MEMORY_KIB, LANES, type=Type.ID)
         self._workers = workers or _cores()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="carnet-password")
@@ -92,6 +99,12 @@ class Passwords:
 
         return await self._run(verify)
 
+    async def is_breached(self, password: str) -> bool:
+        """Tell whether a password has been in a leak, as far as is known here or can be asked."""
+        if password in self._breached:
+            return True
+        return self._service is not None and await self._service.has(password)
+
     def is_outdated(self, encoded: str) -> bool:
         """Tell whether a hash was made by another system, or with other parameters than today's."""
         try:
@@ -102,6 +115,8 @@ class Passwords:
     def close(self) -> None:
         """Let what is under way finish."""
         self._pool.shutdown()
+        if self._service is not None:
+            self._service.close()
 
     def _verify(self, encoded: str, password: str) -> bool:
         try:

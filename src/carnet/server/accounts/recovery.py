@@ -155,7 +155,8 @@ class Recovery:
             AccountRefused: as ``Accounts.create``, or ``email_invalid``.
         """
         address = read_address(email) if email else None
-        account = await self._accounts.create(username, None, roles, claims, origin)
+        about = username, None, roles, claims, origin
+        account = await self._accounts.create(*about, unfinished_until=self._end_of_invitation())
         handed = await self.hand_over(account.id, INVITE, origin)
         if address is not None:
             await self._mail_invitation(account, address)
@@ -176,7 +177,8 @@ class Recovery:
 
         if not await self._store.transact(may_mail):
             raise Delayed(WAIT_SECONDS)
-        account = await self._accounts.create(username, None, origin=origin)
+        until = self._end_of_invitation()
+        account = await self._accounts.create(username, None, origin=origin, unfinished_until=until)
         await self._mail_invitation(account, address)
 
     async def owner(self, purpose: str, secret: str) -> tuple[Link, Account]:
@@ -200,7 +202,7 @@ class Recovery:
             TooBusy: if too many passwords are being hashed.
         """
         link, account = await self.owner(purpose, secret)
-        self._accounts.check_new_password(new, account.username)
+        await self._accounts.check_new_password(new, account.username)
         encoded = await self._accounts.hash(new)
         now, own = self._clock(), origin._replace(actor=account.id)
 
@@ -271,6 +273,9 @@ class Recovery:
             return (yield from self._links.make(RESET, account_id, now, link.address))
 
         return await self._store.transact(work)
+
+    def _end_of_invitation(self) -> int:
+        return self._clock() + LIFETIMES[INVITE] * SECOND
 
     async def _mail_invitation(self, account: Account, address: MailAddress) -> None:
         now = self._clock()

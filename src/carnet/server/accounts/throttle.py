@@ -25,6 +25,7 @@ slots back. What counts depends on who asks:
     whoever asks for a mail without signing in    address; all of them: all count
     a mail that somebody has asked for            account, and the address it goes to: all count
     whoever types a code that was mailed          the page that takes it, and address
+    whoever types one that proves an address      account, and that address of mail
 
 So those who have never signed in can use up only what others like them have.
 
@@ -319,6 +320,24 @@ class Throttle:
         slots = {
             self._slot("mailed code", page): SECOND_FACTOR,
             self._slot("mailed code from", network_of(address)): ADDRESS,
+        }
+        async with self._attempt(slots) as attempt:
+            yield attempt
+
+    @asynccontextmanager
+    async def address_code(self, account_id: str, normalized: str) -> AsyncIterator[Attempt]:
+        """Look at a code that proves an address of mail.
+
+        Args:
+            account_id: of whoever is signed in and types it.
+            normalized: the address that was mailed to, as it is looked up.
+
+        Raises:
+            Delayed: if that is not to be now.
+        """
+        slots = {
+            self._slot("address code", account_id): SECOND_FACTOR,
+            self._slot("address code of", normalized): SECOND_FACTOR,
         }
         async with self._attempt(slots) as attempt:
             yield attempt

@@ -30,6 +30,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to change of an account; what is left out stays as it is."""
 
+    username: Text | msgspec.UnsetType = msgspec.UNSET
     roles: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     claims: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     disabled: bool | msgspec.UnsetType = msgspec.UNSET

@@ -27,7 +27,7 @@ __all__ = ["Asked", "Operation", "Text", "administer", "parameter"]
 
 STATUS: Final = {
     **dict.fromkeys(("unknown_client", "unknown_resource", "account_unknown"), 404),
-    "registry_changed": 409,
+    **dict.fromkeys(("registry_changed", "account_changed"), 409),
 }
 """Of what is refused, by its code; of everything else 400."""
 REGISTRATION_ERRORS: Final = frozenset(("invalid_redirect_uri", "invalid_client_metadata"))

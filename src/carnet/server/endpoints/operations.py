@@ -8,6 +8,7 @@ from carnet.server.endpoints.account_administration import ACCOUNT_OPERATIONS
 from carnet.server.endpoints.client_administration import CLIENT_OPERATIONS
 from carnet.server.endpoints.factors import FACTOR_OPERATIONS
 from carnet.server.endpoints.identities import IDENTITY_OPERATIONS
+from carnet.server.endpoints.merging import MERGING_OPERATIONS
 from carnet.server.endpoints.recovery import RECOVERY_OPERATIONS
 
 __all__ = ["ALL_OPERATIONS"]
@@ -18,5 +19,6 @@ ALL_OPERATIONS: Final = (
     *FACTOR_OPERATIONS,
     *IDENTITY_OPERATIONS,
     *RECOVERY_OPERATIONS,
+    *MERGING_OPERATIONS,
 )
 """Each with its method, its path and the shapes of what goes in and out."""

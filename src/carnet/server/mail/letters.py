@@ -51,7 +51,7 @@ _SAMPLE_LINK: Final = {
 LETTERS: Final[Mapping[str, Mapping[str, str]]] = {
     "reset": _SAMPLE_LINK,
     "invite": _SAMPLE_LINK,
-    "verify": _SAMPLE_LINK,
+    "verify": {**_SAMPLE_LINK, "code": "1234 5678"},
     "code": {"username": "alice", "code": "1234 5678"},
     "notice": {**_SAMPLE_NOTICE, "event": "password_changed"},
 }

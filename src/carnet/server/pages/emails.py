@@ -18,27 +18,51 @@ from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
 
-__all__ = ["add_email", "make_email_primary", "remove_email", "show_emails", "show_new_email"]
+__all__ = [
+    "add_email",
+    "confirm_email",
+    "make_email_primary",
+    "remove_email",
+    "show_emails",
+    "show_new_email",
+]
 
 DONE: Final = {
-    "sent": "A mail is on its way to the address. Open the link in it within a day.",
+    "sent": "A mail is on its way to the address. Within a day, open the link in it, or type its "
+    "code here.",
+    "confirmed": "The address is confirmed.",
     "removed": "The address is removed.",
     "primary": "It is your main address now.",
 }
+CODE_WRONG: Final = (
+    "This code is not good. It may be mistyped, used already, or too old; of several mails, only "
+    "the newest one's counts."
+)
 
 
 async def show_emails(request: Request) -> Response:
     """Show one's addresses."""
     _check_open(request)
+    return await _emails_page(request, await require_session(request))
+
+
+async def confirm_email(request: Request) -> Response:
+    """Prove an address by the code that was sent to it."""
+    _check_open(request)
     service: Service = request.app.state.service
+    form = await Form.read(request)
     session = await require_session(request)
-    return render(
-        request,
-        "emails.html",
-        session=session,
-        emails=await service.addresses.of_account(session.account.id),
-        done=DONE.get(request.query_params.get("done", ""), ""),
-    )
+    account_id, origin = session.account.id, origin_of(request, session.account.id)
+    email = form["email"]
+    try:
+        if await service.addresses.confirm(account_id, email, form["code"], origin):
+            return redirect(request, "/me/emails?done=confirmed")
+    except AccountRefused as error:
+        return await _emails_page(request, session, 422, email, in_words(error))
+    except Delayed as error:
+        text = f"Too many codes were tried. Wait {duration(error.seconds)}."
+        return await _emails_page(request, session, 429, email, text)
+    return await _emails_page(request, session, 422, email, CODE_WRONG)
 
 
 async def show_new_email(request: Request) -> Response:
@@ -93,6 +117,23 @@ def _check_open(request: Request) -> None:
     service: Service = request.app.state.service
     if not service.outbox.is_open:
         raise HTTPException(404)
+
+
+async def _emails_page(
+    request: Request, session: BrowserSession, status: int = 200, wrong: str = "", error: str = ""
+) -> Response:
+    """Show the addresses; ``wrong`` is the one that the error is about."""
+    service: Service = request.app.state.service
+    return render(
+        request,
+        "emails.html",
+        status,
+        session=session,
+        emails=await service.addresses.of_account(session.account.id),
+        done=DONE.get(request.query_params.get("done", ""), ""),
+        wrong=wrong,
+        error=error,
+    )
 
 
 def _new_page(

@@ -30,6 +30,7 @@ from carnet.server.pages import (
 from carnet.server.pages.admin import audit as admin_audit
 from carnet.server.pages.admin import clients as admin_clients
 from carnet.server.pages.admin import keys as admin_keys
+from carnet.server.pages.admin import merging as admin_merging
 from carnet.server.pages.admin import overview as admin
 from carnet.server.pages.admin import recovery as admin_recovery
 from carnet.server.pages.admin import users as admin_users
@@ -115,6 +116,7 @@ PAGES = [
     PageRoute("/me/emails", emails.show_emails, methods=["GET"]),
     PageRoute("/me/emails/new", emails.show_new_email, methods=["GET"]),
     PageRoute("/me/emails/new", emails.add_email, methods=["POST"]),
+    PageRoute("/me/emails/confirm", emails.confirm_email, methods=["POST"]),
     PageRoute("/me/emails/primary", emails.make_email_primary, methods=["POST"]),
     PageRoute("/me/emails/remove", emails.remove_email, methods=["POST"]),
     PageRoute("/me/data", own_account.download_data, methods=["GET"]),
@@ -160,6 +162,8 @@ PAGES = [
     PageRoute(f"{USER}/reset-link", admin_recovery.make_reset_link, methods=["POST"]),
     PageRoute(f"{USER}/email", admin_recovery.add_email, methods=["POST"]),
     PageRoute(f"{USER}/remove-email", admin_recovery.remove_email, methods=["POST"]),
+    PageRoute(f"{USER}/merge", admin_merging.show_merge, methods=["GET"]),
+    PageRoute(f"{USER}/merge", admin_merging.merge_users, methods=["POST"]),
     PageRoute(f"{USER}/{{change}}", admin_users.ask_about_user, methods=["GET"]),
     PageRoute(f"{USER}/{{change}}", admin_users.change_user, methods=["POST"]),
 ]

@@ -39,6 +39,7 @@ __all__ = [
 PAGE: Final = 50
 REASON: Final = "ended_by_administrator"
 CHANGED: Final = {
+    "rename": "The account is renamed; its sessions go on.",
     "roles": "The roles are changed; older tokens are refused from now on.",
     "claims": "The claims are changed; older tokens are refused from now on.",
     "disable": "The account is disabled and signed out everywhere.",
@@ -57,6 +58,7 @@ DONE: Final = {
     "created": "The account is made.",
     "email": "The address is the account's.",
     "remove-email": "The address is removed.",
+    "merged": "The accounts are merged: this is the one that stays.",
 }
 QUESTIONS: Final = {
     "disable": (
@@ -189,7 +191,9 @@ async def change_user(request: Request) -> Response:
     if change not in CHANGED:
         raise HTTPException(404)
     try:
-        if change == "roles":
+        if change == "rename":
+            await service.accounts.rename(account.id, form["username"], origin)
+        elif change == "roles":
             roles = form["roles"].split()
             _keep_own_role(service, session, account, roles)
             await service.accounts.set_roles(account.id, roles, origin)
@@ -318,7 +322,12 @@ async def user_page(
         factors=await service.factors.of_account(account.id),
         codes_left=await service.factors.recovery_codes_left(account.id),
         name_of=service.registry.name_of,
-        values={"roles": " ".join(account.roles), "claims": claims, **values},
+        values={
+            "username": account.username,
+            "roles": " ".join(account.roles),
+            "claims": claims,
+            **values,
+        },
         errors=errors,
         device_name=device_name,
         through=through,

@@ -15,6 +15,7 @@ from carnet.server.store.statements.identities import *
 from carnet.server.store.statements.keys import *
 from carnet.server.store.statements.links import *
 from carnet.server.store.statements.mail import *
+from carnet.server.store.statements.merging import *
 from carnet.server.store.statements.registrations import *
 from carnet.server.store.statements.revocations import *
 from carnet.server.store.statements.sessions import *

@@ -11,6 +11,11 @@ ON CONFLICT DO NOTHING
 RETURNING id
 """
 
+# Of one that an invitation or a sign-up has made; SET_PASSWORD and HOLD_ACCOUNT take it back.
+SET_UNFINISHED = """
+UPDATE account SET unfinished_until = $1 WHERE id = $2
+"""
+
 IMPORT_ACCOUNT = """
 INSERT INTO account (id, username, password_hash, roles, claims, version, created_at, skeleton,
                      disabled_at)
@@ -91,7 +96,7 @@ ORDER BY username LIMIT $3
 
 # Everything that makes older tokens stale also takes the next version.
 SET_PASSWORD = """
-UPDATE account SET password_hash = $1, version = version + 1 WHERE id = $2
+UPDATE account SET password_hash = $1, version = version + 1, unfinished_until = NULL WHERE id = $2
 RETURNING version
 """
 
@@ -139,9 +144,9 @@ RETURNING id
 
 # An account that a session is begun for can't change until the session is there: PostgreSQL would
 # read it as it was, and the change would not see the session. One that its owner wants deleted has
-# to be kept first (KEEP_ACCOUNT).
+# to be kept first (KEEP_ACCOUNT). Whoever signs in has finished it.
 HOLD_ACCOUNT = """
-UPDATE account SET version = version
+UPDATE account SET version = version, unfinished_until = NULL
 WHERE id = $1 AND version = $2 AND disabled_at IS NULL AND delete_at IS NULL
 RETURNING id
 """

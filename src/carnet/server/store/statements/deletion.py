@@ -23,6 +23,32 @@ EMPTIED_ACCOUNTS = """
 SELECT id FROM account WHERE delete_at = 0 AND disabled_at <= $1 AND id > $2 ORDER BY id LIMIT $3
 """
 
+# What nobody has finished in time, and nobody has a way into or can still get one: no password, no
+# factor, no identity, no session, no address that could be mailed to, and no link that is good.
+_UNFINISHED: Final = """unfinished_until < $1 AND password_hash = '' AND delete_at IS NULL
+  AND disabled_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM factor WHERE factor.account_id = account.id)
+  AND NOT EXISTS (SELECT 1 FROM account_identity AS known WHERE known.account_id = account.id)
+  AND NOT EXISTS (SELECT 1 FROM session WHERE session.account_id = account.id)
+  AND NOT EXISTS (
+    SELECT 1 FROM email_address AS reached
+    WHERE reached.account_id = account.id AND reached.verified_at IS NOT NULL
+  )
+  AND NOT EXISTS (
+    SELECT 1 FROM one_time_link AS link
+    WHERE link.account_id = account.id AND link.expires_at >= $1
+  )"""
+
+UNFINISHED_ACCOUNTS = f"""
+SELECT id FROM account WHERE {_UNFINISHED} AND id > $2 ORDER BY id LIMIT $3
+"""  # noqa: S608 - the condition above
+
+# It is so still, and stays so until the transaction ends.
+HOLD_UNFINISHED = f"""
+UPDATE account SET version = version WHERE {_UNFINISHED} AND id = $2
+RETURNING id
+"""  # noqa: S608 - the condition above
+
 # Nobody can sign in with a name that has a space, or choose it, and no name looks like it.
 EMPTY_ACCOUNT = """
 UPDATE account SET username = 'deleted ' || id, skeleton = 'deleted ' || id, password_hash = '',

@@ -28,6 +28,12 @@ class LinkRow(NamedTuple):
     used_at: int | None
 
 
+NEWEST_LINK = """
+SELECT secret_hash FROM one_time_link
+WHERE account_id = $1 AND purpose = $2 AND address = $3 AND used_at IS NULL AND expires_at > $4
+ORDER BY created_at DESC, secret_hash LIMIT 1
+"""
+
 # Of two that use it at once, one does.
 TAKE_LINK = """
 UPDATE one_time_link SET used_at = $1
