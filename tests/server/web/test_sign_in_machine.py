@@ -579,6 +579,11 @@ class SignInMachine(RuleBasedStateMachine):
         if session is not None:
             expected = 403 if not model.administrator else 200 if session.strong else 303
         assert admin.status_code == expected, (admin.status_code, session)
+        # What there is not is looked for once an administrator may change something.
+        changed = self.post(self.last, f"/admin/users/{self.account.id}/nothing")
+        recent = model.may_change(session, self.now)
+        expected = {303: 401, 403: 403, 200: 404 if recent else 401}[expected]
+        assert changed.status_code == expected, (changed.status_code, session)
 
     @somebody_is_signed_in
     @rule(
