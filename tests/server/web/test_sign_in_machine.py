@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -109,13 +110,13 @@ class SignInMachine(RuleBasedStateMachine):
 
     async def open_inbox(self):
         """Listen for mails, at a port that is still free by then."""
-        for attempt in range(5):
+        for _ in range(5):
             self.inbox = Inbox()
             self.mail_server = self.inbox.open()
-            try:
-                return await self.mail_server.__aenter__()
-            except OSError:
-                assert attempt < 4
+            with suppress(OSError):
+                await self.mail_server.__aenter__()
+                return
+        raise AssertionError("no port is free")
 
     async def close(self):
         await self.mail_server.__aexit__(None, None, None)
