@@ -192,6 +192,16 @@ class SignInMachine(RuleBasedStateMachine):
         lambda self, number, remember: self.sign_in_well(number, remember)
     )
 
+    @rule(number=browsers)
+    def come_with_a_remembered_browser(self, number):
+        self.sign_in_well(number, remember=True)
+        self.sign_in_well(number, remember=False)
+
+    @precondition(lambda self: self.model.codes)
+    @rule(number=browsers)
+    def lose_the_app(self, number):
+        self.sign_in(number, "password", "recovery code", remember=False)
+
     def second_of_account(self):
         return next((one for one in ("app", "passkey") if one in self.model.factors), "app")
 
