@@ -20,6 +20,7 @@ from carnet.server.dispatcher import DirectEndpoint, Dispatcher
 from carnet.server.endpoints import accounts, agents, consents, probes, sessions
 from carnet.server.endpoints.administration import Operation, administer
 from carnet.server.endpoints.device_authorization import authorize_device
+from carnet.server.endpoints.device_bound_sessions import keep_session_fresh
 from carnet.server.endpoints.introspection import introspect_token
 from carnet.server.endpoints.metadata import (
     key_set,
@@ -48,6 +49,7 @@ from carnet.server.web.cross_origin import (
     from_anywhere,
     options_answered,
 )
+from carnet.server.web.device_bound import PATH as DEVICE_BOUND
 from carnet.server.web.reverse_proxy import WELL_KNOWN, BehindProxies
 
 __all__ = ["build_app"]
@@ -117,6 +119,7 @@ ROUTES = [
         cross_origin=MANAGED_FROM_ANYWHERE,
     ),
     _open("/revocation", revoke_token, "POST"),
+    Route(DEVICE_BOUND, keep_session_fresh, methods=["POST"]),
     Route("/sign-in/with/{name}/logout", end_at_provider, methods=["POST"]),
     Route("/revocations", stream_revocations, methods=["GET"]),
     _open("/.well-known/jwks.json", key_set, "GET"),

@@ -89,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         remembered_browser_lifetime: how long somebody who wants that is not asked for a second
             factor with a browser, unless a role, a client or a request demands one; 0 is not at
             all.
+        device_bound_sessions: whether browsers that can bind the session of somebody who has signed
+            in to their device, so that a cookie that was copied is good for minutes.
         passkey_host: the host that passkeys are for, where it is not the issuer's: a domain that
             its host is below, or one that names the issuer among its ``related_origins``.
         related_origins: the origins that may use passkeys of this host, too, told at
@@ -159,6 +161,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     admin_role: Annotated[str, Meta(min_length=1)] = "carnet:admin"
     second_factor_roles: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     remembered_browser_lifetime: Annotated[int, Meta(ge=0, le=365 * DAY)] = 30 * DAY
+    device_bound_sessions: bool = False
     passkey_host: Annotated[str, Meta(pattern=r"^(|[a-z0-9\-]+(\.[a-z0-9\-]+)*)$")] = ""
     related_origins: tuple[
         Annotated[str, Meta(pattern=r"^https://[a-z0-9.\-]+(:[0-9]+)?$")], ...

@@ -235,6 +235,25 @@ def test_nobody_is_flooded_whatever_names_others_ask_with(scene_of, inbox):
     assert len(inbox.mails) == MAILS_TO.burst
 
 
+def test_what_was_asked_for_by_name_makes_nothing_else_tell_of_the_account(scene_of):
+    async def scene(person, account):
+        bob = await person.service.accounts.create("bob", PASSWORD)
+        found = []
+        for address in (ALICE, "nobody@example.com"):
+            for _ in range(MAILS_TO.burst + 1):
+                await person.forget(address)
+            person.clock.advance(1)
+            form = {"username": f"new-{len(found)}", "email": address}
+            answer = await person.client.post("/sign-up", data=form)
+            await person.service.addresses.add(bob.id, "bob", address, OPERATOR)
+            found.append((answer.status_code, answer.text.replace(address, "")))
+            person.clock.advance(3600)
+        return found
+
+    known, unknown = scene_of(scene, sign_up=True, sign_up_email=True)
+    assert known == unknown
+
+
 def test_whoever_asks_for_many_has_to_wait(scene_of):
     async def scene(person, account):
         answers = [

@@ -220,6 +220,29 @@ def test_what_is_kept_between_the_steps_opens_nothing_else(scene_of):
     assert sessions == []
 
 
+def test_whoever_has_proved_both_factors_leaves_nothing_behind_that_signs_in(scene_of):
+    async def scene(person, clock):
+        await person.sign_in()
+        await type_code(person, code_at(clock))
+        asked = await person.client.get("/sign-in/once-more?continue=/me/factors")
+        kept = person.client.cookies.get("carnet-second-step")
+        await person.client.post("/sign-out", data={"form": ""})
+        again = await type_code(person, "")
+        return asked.headers["location"], kept, again.headers["location"]
+
+    assert scene_of(scene) == ("/me/factors", None, "/sign-in?continue=%2Fme&why=late")
+
+
+def test_a_sign_in_that_was_begun_ends_with_the_sign_out(scene_of):
+    async def scene(person, clock):
+        await person.sign_in()
+        await person.client.post("/sign-out", data={"form": ""})
+        answer = await type_code(person, code_at(clock))
+        return answer.headers["location"]
+
+    assert scene_of(scene) == "/sign-in?continue=%2Fme&why=late"
+
+
 @pytest.mark.parametrize(
     "happens",
     [

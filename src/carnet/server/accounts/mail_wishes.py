@@ -47,6 +47,7 @@ def meant_by(wish: Letter, mail_id: str, throttle: Throttle) -> Transaction[list
         reached = read_mail_address(row.address)
         if reached is None:
             continue
-        if (yield from throttle.may_mail(row.account_id, reached.normalized)):
+        about = row.account_id, reached.normalized
+        if (yield from throttle.may_mail(*about, by_name=True)):
             found.append(Meant(row.account_id, row.username, row.address, reached.normalized))
     return found

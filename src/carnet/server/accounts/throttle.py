@@ -23,7 +23,8 @@ slots back. What counts depends on who asks:
                                                   signed in with, account and browser
     a client that asks for a device's codes       client; client and address: all count
     whoever asks for a mail without signing in    address; all of them: all count
-    a mail that somebody has asked for            account, and the address it goes to: all count
+    a mail that somebody has asked for            account, and the address it goes to: all count;
+                                                  apart, what was asked for by name alone
     whoever types a code that was mailed          the page that takes it, and address
     whoever types one that proves an address      account, and that address of mail
 
@@ -363,7 +364,9 @@ class Throttle:
         async with self._attempt(slots):
             pass
 
-    def may_mail(self, account_id: str, address: str) -> Transaction[bool]:
+    def may_mail(
+        self, account_id: str, address: str, *, by_name: bool = False
+    ) -> Transaction[bool]:
         """Tell, in somebody's transaction, whether one more mail may go to an address.
 
         Nobody is flooded with what others ask for, whatever names they ask with.
@@ -371,10 +374,12 @@ class Throttle:
         Args:
             account_id: whose it is, or "" where it is a new one's.
             address: as it is looked up.
+            by_name: whether somebody has given a name, and is not told what it led to. Such mails
+                are counted apart: where the others are refused for them, that would tell of it.
         """
-        now = self._clock()
-        of_account = [self._slot("mail of", account_id)] if account_id else []
-        for name in (*of_account, self._slot("mail to", address)):
+        now, asked = self._clock(), "asked " if by_name else ""
+        of_account = [self._slot(f"{asked}mail of", account_id)] if account_id else []
+        for name in (*of_account, self._slot(f"{asked}mail to", address)):
             if not (yield sql.TAKE_SLOT, _TakeSlot.of(name, MAILS_TO, now)):
                 return False
         return True

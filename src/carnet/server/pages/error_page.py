@@ -75,7 +75,8 @@ def page_of_refusal(request: Request, error: RequestRefused) -> Response:
     if error.code in SIGN_IN:
         words, page, more = SIGN_IN[error.code]
         if request.method == "POST":
-            return resend_page(request, *words, 401)
+            query = f"?{urlencode(more)}" if more else ""
+            return resend_page(request, *words, 401, sign_in_at=page + query)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return redirect(request, f"{page}?{urlencode({'continue': path, **more})}")
     if error.status == 503:
@@ -86,8 +87,18 @@ def page_of_refusal(request: Request, error: RequestRefused) -> Response:
     return error_page(request, title, text, error.status, error.headers)
 
 
-def resend_page(request: Request, title: str, text: str, status: int) -> Response:
-    """Show what was typed, ready to be sent again to where it was sent; no password is kept."""
+def resend_page(
+    request: Request, title: str, text: str, status: int, *, sign_in_at: str = ""
+) -> Response:
+    """Show what was typed, ready to be sent again to where it was sent; no password is kept.
+
+    Args:
+        request: what is answered.
+        title: a few words.
+        text: what to do, in a sentence or two.
+        status: the HTTP status.
+        sign_in_at: the page to sign in at before that, or "" where that is not the trouble.
+    """
     secrets = [name for name in getattr(request.state, "typed", {}) if "password" in name]
     return render(
         request,
@@ -99,6 +110,6 @@ def resend_page(request: Request, title: str, text: str, status: int) -> Respons
         values=typed(request),
         secrets=secrets,
         posted=request.method == "POST",
-        sign_in_again=status == 401,
+        sign_in_at=sign_in_at,
         action=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
     )

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.errors import CarnetError
+from carnet.server.factors.levels import PASSWORD, acr_of
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import HOME, Form, local_path
@@ -31,7 +32,7 @@ from carnet.server.web.passkey_sign_in import ask_for_passkey, sign_in_with_pass
 from carnet.server.web.password_sign_in import SecondFactorNeeded, SignedIn, SignInRefused
 from carnet.server.web.password_sign_in import sign_in as prove
 from carnet.server.web.remembered_browser import remembered_secret
-from carnet.server.web.second_step import begin_second_step
+from carnet.server.web.second_step import begin_second_step, end_second_step
 
 __all__ = [
     "NO_ERRORS",
@@ -124,6 +125,7 @@ async def sign_out(request: Request) -> Response:
     check_same_origin(request)
     response = redirect(request, "/sign-in?signed-out")
     await end(request, response)
+    end_second_step(request, response)
     return response
 
 
@@ -141,6 +143,9 @@ async def step_up(request: Request, session: BrowserSession, following: str) -> 
     browser that somebody has left open is not enough for that.
     """
     service: Service = request.app.state.service
+    if acr_of(session.amr) != acr_of(PASSWORD):
+        # What is kept between the steps would be all that a sign-in takes.
+        return redirect(request, following)
     has_one = bool(await service.factors.kinds(session.account.id))
     if not has_one and not is_recent(request, session):
         return redirect(request, f"/sign-in?{urlencode({'continue': following, 'why': 'again'})}")

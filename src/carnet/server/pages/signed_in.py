@@ -36,8 +36,13 @@ async def require_recent(request: Request) -> BrowserSession:
         RequestRefused: as ``require_session``; ``recent_sign_in_needed``, which is answered by the
             sign-in page, too; and ``second_factor_needed``, by the page that asks for that alone.
     """
-    service: Service = request.app.state.service
     session = await require_session(request)
+    await _check_recent(request, session)
+    return session
+
+
+async def _check_recent(request: Request, session: BrowserSession) -> None:
+    service: Service = request.app.state.service
     if not is_recent(request, session):
         raise RequestRefused("recent_sign_in_needed", "sign in again first", 401)
     if acr_of(session.amr) == acr_of(PASSWORD):
@@ -45,7 +50,6 @@ async def require_recent(request: Request) -> BrowserSession:
         # It was there at the sign-in, and was not asked for: the browser is remembered.
         if any(one.created_at < session.authenticated_at for one in factors):
             raise RequestRefused("second_factor_needed", "use your second factor first", 401)
-    return session
 
 
 def is_recent(request: Request, session: BrowserSession) -> bool:
@@ -55,10 +59,11 @@ def is_recent(request: Request, session: BrowserSession) -> bool:
 
 
 async def require_administrator(request: Request) -> BrowserSession:
-    """Give the session of an administrator.
+    """Give the session of an administrator; what changes something needs a recent one.
 
     Raises:
-        RequestRefused: as ``require_session``, and 403 where the role is missing.
+        RequestRefused: as ``require_session``, and 403 where the role is missing; for a form that
+            was sent, as ``require_recent``.
     """
     service: Service = request.app.state.service
     session = await require_session(request)
@@ -68,4 +73,6 @@ async def require_administrator(request: Request) -> BrowserSession:
     if not reaches(acr_of(session.amr), demanded_of(session.account.roles, service.settings)):
         # The rule is newer than the sign-in.
         raise RequestRefused("sign_in_needed", "sign in with a second factor first", 401)
+    if request.method == "POST":
+        await _check_recent(request, session)
     return session

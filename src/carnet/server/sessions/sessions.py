@@ -163,10 +163,19 @@ class Sessions(SessionEnding):
             subject=new.subject,
         )
 
-    async def by_token(self, text: str, client_id: str, address: str) -> Login | None:
+    async def by_token(
+        self, text: str, client_id: str, address: str, *, any_generation: bool = False
+    ) -> Login | None:
         """Give the living session of an unrotated token.
 
         Every few minutes it is written down that it was used, and from which address.
+
+        Args:
+            text: the token.
+            client_id: the client that the session is with.
+            address: from where it comes.
+            any_generation: whether an earlier token is good as well: of one that was never given
+                to anybody in the clear.
         """
         try:
             token = refresh_token.parse(text, self._keys.peppers)
@@ -176,7 +185,7 @@ class Sessions(SessionEnding):
         rows = await self._store.read(
             sql.LOGIN_BY_SECRET,
             token.secret_hash,
-            token.generation,
+            -1 if any_generation else token.generation,
             client_id,
             now,
             now - self._idle,

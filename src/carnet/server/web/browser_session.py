@@ -2,7 +2,7 @@
 
 It is a session like any other, with a client of its own that can't ask for tokens. The cookie holds
 what a refresh token holds, and is not rotated: it never leaves the browser's cookie store, and no
-script can read it.
+script can read it. A browser that can may bind it to its device (``device_bound``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from carnet.server.service import Service
 from carnet.server.sessions.session_record import HERE, Identified
 from carnet.server.sessions.sessions import BROWSER, NewSession
 from carnet.server.web.bearer import origin_of
-from carnet.server.web.own_cookies import SESSION, forget_cookie, held_cookie, set_own_cookie
+from carnet.server.web.device_bound import (
+    forget_binding,
+    held_session,
+    is_bound,
+    offer_binding,
+)
+from carnet.server.web.own_cookies import SESSION, forget_cookie, set_own_cookie
 from carnet.server.web.password_sign_in import SignedIn, account_changing
 from carnet.server.web.requests import RequestRefused
 from carnet.server.web.session_begin import begin_session_of
@@ -60,10 +66,12 @@ class BrowserSession(NamedTuple):
 async def current(request: Request) -> BrowserSession | None:
     """Give the session of the browser that sends a request, or None where nobody is signed in."""
     service: Service = request.app.state.service
-    text = held_cookie(request, SESSION)
+    text = held_session(request)
     if not text:
         return None
-    found = await service.sessions.by_token(text, BROWSER, origin_of(request).address)
+    found = await service.sessions.by_token(
+        text, BROWSER, origin_of(request).address, any_generation=is_bound(request)
+    )
     return None if found is None else BrowserSession(*found)
 
 
@@ -88,7 +96,7 @@ async def begin(
     """
     service: Service = request.app.state.service
     origin = origin_of(request)
-    before, (account, amr, authenticated_at, identified) = held_cookie(request, SESSION), signed_in
+    before, (account, amr, authenticated_at, identified) = held_session(request), signed_in
     if identified.issuer is not None and identified.session_id is not None:
         over = (PROVIDER_SESSION_OVER, identified.issuer, identified.session_id)
         if await service.used_once.was_used(*over):
@@ -97,7 +105,7 @@ async def begin(
         before, account, BROWSER, origin, amr, authenticated_at, identified
     )
     if renewed is not None:
-        _set_cookie(request, response, renewed.token)
+        _set_cookie(request, response, renewed.token, renewed.session_id)
         return BrowserSession(
             renewed.session_id, account, renewed.authenticated_at, amr, identified
         )
@@ -106,13 +114,14 @@ async def begin(
         service, signed_in, new_session, origin, is_new_device=is_new_device
     )
     await service.sessions.end_by_refresh_token(before, "signed_in_again", origin, BROWSER)
-    _set_cookie(request, response, grant.refresh_token)
+    _set_cookie(request, response, grant.refresh_token, grant.session_id)
     return BrowserSession(grant.session_id, account, authenticated_at, amr, identified)
 
 
-def _set_cookie(request: Request, response: Response, token: str) -> None:
+def _set_cookie(request: Request, response: Response, token: str, session_id: str) -> None:
     service: Service = request.app.state.service
     set_own_cookie(request, response, SESSION, token, service.settings.session_lifetime)
+    offer_binding(request, response, session_id)
 
 
 async def end(request: Request, response: Response) -> None:
@@ -126,7 +135,7 @@ async def end(request: Request, response: Response) -> None:
         # Where the answer to a sign-in was lost, the cookie is the one from before it.
         origin = origin_of(request)
         await service.sessions.end_by_refresh_token(
-            held_cookie(request, SESSION), "signed_out", origin, BROWSER
+            held_session(request), "signed_out", origin, BROWSER
         )
     forget(request, response)
 
@@ -134,6 +143,7 @@ async def end(request: Request, response: Response) -> None:
 def forget(request: Request, response: Response) -> None:
     """Take the cookie away."""
     forget_cookie(request, response, SESSION)
+    forget_binding(request, response)
 
 
 def check_same_origin(request: Request) -> None:

