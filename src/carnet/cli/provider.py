@@ -18,7 +18,7 @@ from carnet.server.upstream.mapping import (
     proves_second_factor,
     username_of,
 )
-from carnet.server.upstream.provider import read_providers
+from carnet.server.upstream.setting_up import read_providers
 
 __all__ = ["provider"]
 

@@ -54,7 +54,9 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         kind: one that Carnet knows, such as ``google``, or ``openid`` for any other; by default
             the provider's name where that is one of them.
         issuer: the provider's URL, exactly as its tokens name it, where the kind does not say it.
-        tenant: of Microsoft's, the id of the tenant.
+        tenant: of Microsoft's, the id of the tenant, or ``common``, ``organizations`` or
+            ``consumers`` for many.
+        tenants: of those, the ids of the only ones whose people are let in.
         client_secret_file: a file with the secret that the provider has given out, or
         client_key_file: a file with a private key, as a JWK or in PEM (``private_key_jwt``).
         key_id: what the provider calls that key, where it has given it out.
@@ -80,7 +82,10 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     client_id: Text
     kind: Annotated[str, Meta(max_length=32)] = ""
     issuer: Annotated[str, Meta(max_length=2048)] = ""
-    tenant: Annotated[str, Meta(pattern="^[0-9a-f-]*$", max_length=36)] = ""
+    tenant: Annotated[
+        str, Meta(pattern="^([0-9a-f-]*|common|organizations|consumers)$", max_length=36)
+    ] = ""
+    tenants: tuple[Annotated[str, Meta(pattern="^[0-9a-f-]{36}$")], ...] = ()
     client_secret_file: str = ""
     client_key_file: str = ""
     key_id: Annotated[str, Meta(max_length=128)] = ""

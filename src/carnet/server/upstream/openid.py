@@ -32,6 +32,7 @@ from carnet.jwt.verifier import Verifier
 from carnet.server.clients.fetched_keys import FetchedKeys, Publisher
 from carnet.server.clock import SECOND, Clock
 from carnet.server.upstream.calls import Calls, checked_address, shown_code
+from carnet.server.upstream.kinds import TENANT_ID
 from carnet.server.upstream.provider import Asked, Asserted, Provider, UpstreamRefused
 
 __all__ = ["OpenIdProvider"]
@@ -125,7 +126,7 @@ class OpenIdProvider:
         issuer = answer.get("iss")
         if issuer is None and metadata.authorization_response_iss_parameter_supported:
             raise UpstreamRefused("the answer does not say whose it is (RFC 9207)")
-        if issuer is not None and issuer not in self.provider.names:
+        if issuer is not None and not self.provider.lets_in(issuer):
             raise UpstreamRefused("the answer is another issuer's (RFC 9207)")
         if "error" in answer:
             said = shown_code(answer["error"])
@@ -137,13 +138,16 @@ class OpenIdProvider:
         if not isinstance(id_token, str):
             raise UpstreamRefused("it gave no ID token")
         claims = await self._verified(metadata, id_token)
+        known_by = self.provider.issuer_of(claims)
+        if not self.provider.lets_in(known_by):
+            raise UpstreamRefused(f"its tenant is not let in: {known_by}", code="not_let_in")
         self._check(claims, asked)
         subject = str(claims.subject)
         more = await self._user_info(metadata, tokens.get("access_token"), claims)
         session_id = claims.get("sid")
         moment = claims.authenticated_at
         return Asserted(
-            issuer=self.provider.issuer,
+            issuer=known_by,
             subject=subject,
             # What is signed counts before what is not.
             claims={**more, **claims},
@@ -160,7 +164,7 @@ class OpenIdProvider:
         Raises:
             UpstreamRefused: with the reason as its code.
         """
-        if (inspect(token).claims or {}).get("iss") not in self.provider.names:
+        if not self.provider.issuer_of(inspect(token).claims or {}):
             # Nothing is fetched for it.
             raise UpstreamRefused("the logout token is another issuer's")
         claims = await self._checked(await self._metadata(), token, logout=True)
@@ -206,8 +210,14 @@ class OpenIdProvider:
         return claims
 
     async def _checked(self, metadata: _Metadata, token: str, *, logout: bool) -> Claims:
-        kid = inspect(token).header.get("kid")
+        told = inspect(token)
+        kid, issuer = told.header.get("kid"), self.provider.issuer_of(told.claims or {})
+        if not issuer:
+            raise UpstreamRefused("its token is another issuer's, or of no tenant")
         publisher = Publisher(self.provider.issuer, metadata.jwks_uri)
+        own = self.provider.issuer.replace(TENANT_ID, self.provider.kind.own_keys)
+        if self.provider.has_tenants and issuer == own:
+            publisher = Publisher(own, metadata.jwks_uri, shared_by=self.provider.issuer)
         try:
             keys = await self._keys.keys(publisher, kid if isinstance(kid, str) else None)
         except IssuerUnavailable as error:
@@ -215,7 +225,7 @@ class OpenIdProvider:
         try:
             return Verifier(
                 keys,
-                issuer=self.provider.names,
+                issuer=issuer if self.provider.has_tenants else self.provider.names,
                 audience=self.provider.settings.client_id,
                 type=LOGOUT_TYPES if logout else "JWT",
                 leeway=LEEWAY,
@@ -291,7 +301,7 @@ class OpenIdProvider:
 
     async def _discover(self, now: int) -> None:
         issuer = self.provider.issuer
-        url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+        url = f"{self.provider.published_at.rstrip('/')}/.well-known/openid-configuration"
         try:
             found = msgspec.convert(await self._calls.get(url), _Metadata)
         except msgspec.ValidationError as error:

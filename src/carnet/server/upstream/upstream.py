@@ -11,7 +11,8 @@ from carnet.server.settings import Settings
 from carnet.server.upstream.calls import Calls
 from carnet.server.upstream.github import GitHubProvider
 from carnet.server.upstream.openid import OpenIdProvider
-from carnet.server.upstream.provider import Provider, read_providers
+from carnet.server.upstream.provider import Provider
+from carnet.server.upstream.setting_up import read_providers
 
 __all__ = ["Speaks", "Upstream"]
 
@@ -57,8 +58,8 @@ class Upstream:
         return self._speaking[provider.name]
 
     def by_issuer(self, issuer: str) -> Provider | None:
-        """Give the provider whose issuer this is, or None."""
-        return next((one for one in self.providers.values() if one.issuer == issuer), None)
+        """Give the provider that lets in whom an issuer knows, or None."""
+        return next((one for one in self.providers.values() if one.lets_in(issuer)), None)
 
     def check_secrets(self) -> None:
         """Read what this service proves itself with.
