@@ -63,6 +63,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         team_id: of Apple's, the team that the key belongs to.
         label: what the button says; by default "Continue with" and the provider's name.
         scopes: what is asked for.
+        domains: of addresses: whoever types one of these to sign in is led to this provider.
         provision: whether an account is made for whoever comes the first time (``create``), or
             only those are let in who have connected the provider with their account, or whom an
             administrator has linked (``linked-only``).
@@ -92,6 +93,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     team_id: Annotated[str, Meta(pattern="^[A-Z0-9]*$", max_length=32)] = ""
     label: Annotated[str, Meta(max_length=40)] = ""
     scopes: tuple[Annotated[str, Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$")], ...] = ()
+    domains: tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...] = ()
     provision: Literal["create", "linked-only"] = "linked-only"
     acr_values: tuple[Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,256}$")], ...] = ()
     second_factor_acr: tuple[Text, ...] = ()

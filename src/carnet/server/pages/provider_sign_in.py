@@ -16,7 +16,7 @@ from carnet.server.metrics import SIGN_INS
 from carnet.server.oauth.authorization_request import NotTheClient, read_query
 from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import ask_second_step, duration, enter, in_words
+from carnet.server.pages.sign_in import ask_password, ask_second_step, duration, enter, in_words
 from carnet.server.pages.signed_in import require_recent, require_session
 from carnet.server.service import Service
 from carnet.server.upstream.provider import Provider, UpstreamRefused
@@ -48,6 +48,7 @@ __all__ = [
     "connect",
     "disconnect",
     "forward_answer",
+    "go_by_address",
     "go_to_provider",
     "take_username",
 ]
@@ -155,6 +156,23 @@ async def go_to_provider(request: Request) -> Response:
     provider = provider_named(service, form["provider"])
     try:
         return await send_to_provider(request, provider, following)
+    except UpstreamRefused as error:
+        return _refused(request, provider, error, following)
+
+
+async def go_by_address(request: Request) -> Response:
+    """Send whoever types an address to the provider of its domain; ask all others for a password.
+
+    Nothing here depends on whether there is an account.
+    """
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    following, typed = local_path(form["continue"], HOME), form["username"].strip()
+    provider = service.upstream.by_address(typed)
+    if provider is None:
+        return await ask_password(request, following, typed)
+    try:
+        return await send_to_provider(request, provider, following, login_hint=typed)
     except UpstreamRefused as error:
         return _refused(request, provider, error, following)
 

@@ -85,6 +85,7 @@ PAGES = [
     PageRoute("/forgot-password", forgot_password.ask_for_link, methods=["POST"]),
     PageRoute("/link/{purpose}", links.show_link, methods=["GET"]),
     PageRoute("/link/{purpose}", links.use_link, methods=["POST"]),
+    PageRoute("/sign-in/name", provider_sign_in.go_by_address, methods=["POST"]),
     PageRoute("/sign-in/with", provider_sign_in.go_to_provider, methods=["POST"]),
     PageRoute("/sign-in/with/{name}/callback", provider_sign_in.come_back, methods=["GET"]),
     PageRoute("/sign-in/with/{name}/callback", provider_sign_in.forward_answer, methods=["POST"]),

@@ -105,6 +105,8 @@ class OpenIdProvider:
             parameters["response_mode"] = "form_post"
         if self.provider.settings.acr_values:
             parameters["acr_values"] = " ".join(self.provider.settings.acr_values)
+        if asked.login_hint:
+            parameters["login_hint"] = asked.login_hint
         if asked.again:
             parameters.update(kind.again)
         elif asked.max_age is not None and "max_age" in kind.again:

@@ -54,6 +54,7 @@ class Asked(NamedTuple):
         again: whether the person is to prove again who they are.
         max_age: how many seconds ago they may have done so, or None.
         since: when this began, in microseconds since 1970.
+        login_hint: the address that was typed here, or "".
     """
 
     state: str
@@ -63,6 +64,7 @@ class Asked(NamedTuple):
     again: bool
     max_age: int | None
     since: int
+    login_hint: str = ""
 
 
 class Asserted(NamedTuple):

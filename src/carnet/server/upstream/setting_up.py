@@ -10,6 +10,7 @@ from carnet.jwt.claim_rules import steps
 from carnet.server.accounts.account_record import AccountRefused, roles_text
 from carnet.server.claim_names import RESERVED_CLAIMS
 from carnet.server.clients.addresses import BadAddress, check_web_address
+from carnet.server.mail_addresses import read_mail_address
 from carnet.server.provider_settings import ClaimRule
 from carnet.server.settings import Settings
 from carnet.server.upstream.kinds import KINDS, TENANT
@@ -41,6 +42,8 @@ def read_providers(settings: Settings) -> dict[str, Provider]:
         for other in found.values():
             if issuer == other.issuer or other.lets_in(issuer) or provider.lets_in(other.issuer):
                 raise provider.wrong("issuer", "another provider has the same one")
+            if not set(given.domains).isdisjoint(other.settings.domains):
+                raise provider.wrong("domains", "another provider has one of them")
         found[name] = provider
     return found
 
@@ -71,6 +74,11 @@ def _check(provider: Provider, settings: Settings) -> None:
         raise provider.wrong("client_secret_file", "it needs one")
     if row.adapter == "openid" and "openid" not in provider.scopes:
         raise provider.wrong("scopes", "openid has to be among them")
+    for domain in given.domains:
+        address = read_mail_address(f"a@{domain}")
+        if address is None or address.normalized != f"a@{domain}":
+            told = f"{domain} is no domain in small letters, such as example.com"
+            raise provider.wrong("domains", told)
     _check_mapping(provider)
 
 

@@ -132,7 +132,11 @@ def provider_named(service: Service, name: str) -> Provider:
 
 
 async def send_to_provider(
-    request: Request, provider: Provider, following: str, account_id: str = ""
+    request: Request,
+    provider: Provider,
+    following: str,
+    account_id: str = "",
+    login_hint: str = "",
 ) -> Response:
     """Send a browser to a provider.
 
@@ -141,6 +145,7 @@ async def send_to_provider(
         provider: which.
         following: the path to go on to after it.
         account_id: whose account is to be connected, or "" for signing in.
+        login_hint: the address that was typed, or "".
 
     Raises:
         UpstreamRefused: if it can't be sent there.
@@ -160,7 +165,8 @@ async def send_to_provider(
         max_age=wanted.max_age,
     )
     speaking = service.upstream.speaking(provider)
-    address = await speaking.address(_asked(service, begun))
+    asked = _asked(service, begun)._replace(login_hint=login_hint)
+    address = await speaking.address(asked)
     response = RedirectResponse(address, 303, {"Cache-Control": "no-store"})
     _keep(request, response, BEGUN, begun)
     return response
