@@ -67,6 +67,10 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         provision: whether an account is made for whoever comes the first time (``create``), or
             only those are let in who have connected the provider with their account, or whom an
             administrator has linked (``linked-only``).
+        link: how an account that is there gets connected: by its owner alone, from within
+            (``from-within``), or also at a first sign-in, where the provider has proved an address
+            that the account has proved here, and its owner then signs in to it
+            (``verified-address``).
         acr_values: levels of which the provider is asked for one, and has to say that it was
             reached.
         second_factor_acr: levels of the provider's that count as a second factor.
@@ -95,6 +99,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     scopes: tuple[Annotated[str, Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$")], ...] = ()
     domains: tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...] = ()
     provision: Literal["create", "linked-only"] = "linked-only"
+    link: Literal["from-within", "verified-address"] = "from-within"
     acr_values: tuple[Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,256}$")], ...] = ()
     second_factor_acr: tuple[Text, ...] = ()
     second_factor_amr: tuple[Text, ...] = ()

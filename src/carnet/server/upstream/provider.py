@@ -37,7 +37,7 @@ class UpstreamRefused(CarnetError):
     Codes: ``unavailable``, ``answer_wrong``, ``refused_there``, ``not_begun_here``,
     ``not_asked_again``, ``level_not_reached``, ``not_let_in``, ``not_linked``,
     ``account_disabled``, ``identity_taken``, ``last_way_in``, ``account_changed``,
-    ``claims_unusable``, ``too_long``.
+    ``claims_unusable``, ``too_long``, ``address_of_another``.
     """
 
     code = "answer_wrong"
@@ -170,6 +170,8 @@ class Provider:
             *(one.claim if isinstance(one, ClaimRule) else one for one in given.claims.values()),
         ]
         found = {steps(place, "claims")[0] for place in places}
+        if given.link == "verified-address":
+            found.add("email")
         if "email" in found:
             found.add("email_verified")
         if given.provision == "create" and self.kind.username:

@@ -74,6 +74,8 @@ def _check(provider: Provider, settings: Settings) -> None:
         raise provider.wrong("client_secret_file", "it needs one")
     if row.adapter == "openid" and "openid" not in provider.scopes:
         raise provider.wrong("scopes", "openid has to be among them")
+    if given.link == "verified-address" and not (row.address_is_proved or given.trust_addresses):
+        raise provider.wrong("link", "nobody has proved the addresses that it tells of")
     for domain in given.domains:
         address = read_mail_address(f"a@{domain}")
         if address is None or address.normalized != f"a@{domain}":

@@ -27,6 +27,7 @@ from carnet.server.service import Service
 from carnet.server.sessions.identity_rights import Rights
 from carnet.server.sessions.session_record import Identified
 from carnet.server.upstream.mapping import (
+    address_to_link,
     is_let_in,
     map_claims,
     proves_second_factor,
@@ -50,6 +51,7 @@ __all__ = [
     "newcomer",
     "provider_named",
     "send_to_provider",
+    "use_up",
 ]
 
 BEGUN: Final = "carnet-provider"
@@ -96,6 +98,8 @@ class Arrived(msgspec.Struct, frozen=True, array_like=True):
         rights: what the provider gives them.
         username: for a new account, or "" where the provider has no name for them.
         following: the path to go on to.
+        address: by which an account may be looked for that its owner then proves, or "".
+        state: of the answer; it is of this sign-in alone.
     """
 
     provider: str
@@ -105,6 +109,8 @@ class Arrived(msgspec.Struct, frozen=True, array_like=True):
     rights: Rights
     username: str
     following: str
+    address: str
+    state: str
 
     def signed_in(self, account: Account) -> SignedIn:
         """Give what is proved, of an account."""
@@ -220,6 +226,8 @@ async def arrived(
         rights=Rights(mapped.roles, mapped.claims),
         username=username_of(provider.kind, said.claims),
         following=begun.following,
+        address=address_to_link(settings, provider.kind, said.claims),
+        state=begun.state,
     )
 
 
@@ -243,6 +251,18 @@ def newcomer(request: Request) -> Arrived | None:
     """Give whom a provider has signed in with this browser just now, and who has no account."""
     found: Arrived | None = _kept(request, NEWCOMER, Arrived)
     return found
+
+
+async def use_up(service: Service, arrived: Arrived) -> None:
+    """Write down that an account is being connected for this sign-in; that happens once.
+
+    Raises:
+        UpstreamRefused: ``not_begun_here``.
+    """
+    lifetime = LIFETIME_SECONDS * SECOND
+    names = ("provider linked", arrived.state)
+    if not await service.used_once.first_use(*names, microseconds=lifetime):
+        raise UpstreamRefused("it was connected before", code="not_begun_here")
 
 
 def forget_begun(request: Request, response: Response) -> None:
