@@ -41,7 +41,7 @@ async def link(browser, **headers):
 
 async def prove(browser, page):
     """Sign in as the page says; give where that leads."""
-    where = html.unescape(re.search(r'class="button wide" href="([^"]*)"', page.text)[1])
+    where = html.unescape(re.search(r'class="button" href="([^"]*)"', page.text)[1])
     page = await browser.client.get(where)
     form = {**hidden(page.text), **browser.typed}
     return await browser.client.post("/sign-in", data=form)

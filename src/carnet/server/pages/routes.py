@@ -32,6 +32,7 @@ from carnet.server.pages.admin import audit as admin_audit
 from carnet.server.pages.admin import clients as admin_clients
 from carnet.server.pages.admin import keys as admin_keys
 from carnet.server.pages.admin import overview as admin
+from carnet.server.pages.admin import providers as admin_providers
 from carnet.server.pages.admin import recovery as admin_recovery
 from carnet.server.pages.admin import users as admin_users
 from carnet.server.pages.static_files import serve_static
@@ -157,6 +158,9 @@ PAGES = [
     ),
     PageRoute("/admin/clients/remove-resource", admin_clients.remove_resource, methods=["POST"]),
     PageRoute("/admin/clients/{change}", admin_clients.ask, methods=["GET"]),
+    PageRoute("/admin/providers", admin_providers.list_providers, methods=["GET"]),
+    PageRoute("/admin/providers/{name}", admin_providers.show_provider, methods=["GET"]),
+    PageRoute("/admin/providers/{name}", admin_providers.try_rules, methods=["POST"]),
     PageRoute("/admin/users", admin_users.list_users, methods=["GET"]),
     PageRoute("/admin/users/new", admin_users.show_new_user, methods=["GET"]),
     PageRoute("/admin/users/new", admin_users.create_user, methods=["POST"]),

@@ -16,7 +16,7 @@ from carnet.server.settings import Settings
 from carnet.server.upstream.kinds import KINDS, TENANT
 from carnet.server.upstream.provider import Provider
 
-__all__ = ["read_providers"]
+__all__ = ["check_mapping", "read_providers"]
 
 A_TENANT: Final = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
 
@@ -81,7 +81,7 @@ def _check(provider: Provider, settings: Settings) -> None:
         if address is None or address.normalized != f"a@{domain}":
             told = f"{domain} is no domain in small letters, such as example.com"
             raise provider.wrong("domains", told)
-    _check_mapping(provider)
+    check_mapping(provider)
 
 
 def _check_tenant(provider: Provider) -> None:
@@ -91,7 +91,12 @@ def _check_tenant(provider: Provider) -> None:
         raise provider.wrong("tenant", told)
 
 
-def _check_mapping(provider: Provider) -> None:
+def check_mapping(provider: Provider) -> None:
+    """Check which claims lead to what.
+
+    Raises:
+        ConfigurationError: naming the provider and the member at fault.
+    """
     given, rules = provider.settings, provider.settings.roles
     places = [("required", place) for place in given.required]
     for name, rule in given.claims.items():
