@@ -9,6 +9,7 @@
     a code that was stolen on its way       PKCE and ``nonce``: both are of this browser
     a token that is somebody else's         signature, ``iss``, ``aud``, ``azp``, dates, ``nonce``
     claims of somebody else                 UserInfo counts for the same ``sub`` alone
+    an access token that was stolen         DPoP where the provider has it: it is bound to a key
 
 What a provider publishes is fetched when somebody wants to sign in with it, and kept for an hour,
 or a day while it can't be fetched again.
@@ -32,6 +33,7 @@ from carnet.jwt.verifier import Verifier
 from carnet.server.clients.fetched_keys import FetchedKeys, Publisher
 from carnet.server.clock import SECOND, Clock
 from carnet.server.upstream.calls import Calls, checked_address, shown_code
+from carnet.server.upstream.dpop import ALGORITHM, Prover
 from carnet.server.upstream.kinds import TENANT_ID
 from carnet.server.upstream.provider import Asked, Asserted, Provider, UpstreamRefused
 
@@ -57,6 +59,7 @@ class _Metadata(msgspec.Struct, frozen=True, kw_only=True):
     userinfo_endpoint: str | None = None
     token_endpoint_auth_methods_supported: list[str] | None = None
     authorization_response_iss_parameter_supported: bool = False
+    dpop_signing_alg_values_supported: list[str] | None = None
 
 
 class OpenIdProvider:
@@ -76,6 +79,7 @@ class OpenIdProvider:
         self._calls = calls
         self._keys = fetched_keys
         self._clock = clock
+        self._prover = Prover(clock)
         self._known: _Metadata | None = None
         self._known_at = 0
         self._tried_at: int | None = None
@@ -145,7 +149,7 @@ class OpenIdProvider:
             raise UpstreamRefused(f"its tenant is not let in: {known_by}", code="not_let_in")
         self._check(claims, asked)
         subject = str(claims.subject)
-        more = await self._user_info(metadata, tokens.get("access_token"), claims)
+        more = await self._user_info(metadata, tokens, claims)
         session_id = claims.get("sid")
         moment = claims.authenticated_at
         return Asserted(
@@ -197,7 +201,9 @@ class OpenIdProvider:
         }
         if self.provider.kind.pkce:
             form["code_verifier"] = asked.verifier
-        return await self._calls.post(endpoint, form, proof.headers)
+        offers = ALGORITHM in (metadata.dpop_signing_alg_values_supported or ())
+        prover = self._prover if offers else None
+        return await self._calls.post(endpoint, form, proof.headers, prover)
 
     async def _verified(self, metadata: _Metadata, token: str) -> Claims:
         claims = await self._checked(metadata, token, logout=False)
@@ -264,13 +270,15 @@ class OpenIdProvider:
             )
 
     async def _user_info(
-        self, metadata: _Metadata, token: object, claims: Claims
+        self, metadata: _Metadata, tokens: Mapping[str, Any], claims: Claims
     ) -> Mapping[str, Any]:
         """Get what the ID token does not say, where something of that is wanted."""
-        endpoint = metadata.userinfo_endpoint
+        endpoint, token = metadata.userinfo_endpoint, tokens.get("access_token")
         if endpoint is None or not isinstance(token, str) or not self._lacks(claims):
             return {}
-        said = await self._calls.get(checked_address(endpoint, "userinfo_endpoint"), token)
+        is_bound = str(tokens.get("token_type", "")).lower() == "dpop"
+        prover = self._prover if is_bound else None
+        said = await self._calls.get(checked_address(endpoint, "userinfo_endpoint"), token, prover)
         if not isinstance(said, dict) or said.get("sub") != claims.subject:
             raise UpstreamRefused("its UserInfo is of somebody else")
         return said
