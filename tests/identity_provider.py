@@ -29,6 +29,7 @@ class IdentityProvider:
     Attributes:
         url: its issuer.
         ca_file: the authority of its certificate.
+        works: whether it does by itself what a running service does.
     """
 
     def __init__(self, folder, data, authority="An authority"):
@@ -43,6 +44,7 @@ class IdentityProvider:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"https://localhost:{self._listener.getsockname()[1]}"
         self._settings = Settings(data=str(data), issuer=self.url, audiences=("company",))
+        self.works = False
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -76,8 +78,12 @@ class IdentityProvider:
                 ssl_certfile=self._file,
             )
             self._server = uvicorn.Server(config)
+            background = asyncio.create_task(self.service.background.run()) if self.works else None
             self._ready.set()
             await self._server.serve([self._listener])
+            if background is not None:
+                background.cancel()
+                await asyncio.wait([background])
 
     def __enter__(self):
         self._thread.start()
@@ -85,6 +91,7 @@ class IdentityProvider:
         return self
 
     def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self.service.revocation_stream.close)
         self._server.should_exit = True
         self._thread.join()
         self._listener.close()

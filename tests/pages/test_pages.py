@@ -24,7 +24,7 @@ OWN = [
 ADMINS = [
     *("/admin", "/admin/users", "/admin/users?search=nobody", "/admin/users/new"),
     *("/admin/clients", "/admin/clients/new", "/admin/clients/new-resource"),
-    *("/admin/keys", "/admin/audit", "/admin/audit?since=never"),
+    *("/admin/providers", "/admin/keys", "/admin/audit", "/admin/audit?since=never"),
 ]
 
 

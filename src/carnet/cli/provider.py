@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -11,14 +10,9 @@ import msgspec
 from carnet.cli.files import read_input
 from carnet.cli.options import config_option, echo_json, json_option, settings_from
 from carnet.errors import ConfigurationError
-from carnet.jwt.inspection import inspect
-from carnet.server.upstream.mapping import (
-    is_let_in,
-    map_claims,
-    proves_second_factor,
-    username_of,
-)
-from carnet.server.upstream.provider import read_providers
+from carnet.server.upstream.setting_up import read_providers
+from carnet.server.upstream.trial import read_sample
+from carnet.server.upstream.trial import try_claims as _try
 
 __all__ = ["provider"]
 
@@ -80,36 +74,15 @@ def try_claims(name: str, sample: str, as_json: bool, config: Path | None) -> No
     if name not in known:
         there = ", ".join(known) or "none"
         raise ConfigurationError(f"the settings have no provider {name}; there is: {there}")
-    claims = _claims(read_input(sample, "claims"), sample)
-    found = known[name]
-    mapped = map_claims(found.settings, found.kind, claims, settings.admin_role)
-    told = {
-        "let_in": is_let_in(found.settings, claims),
-        "username": username_of(found.kind, claims),
-        "roles": list(mapped.roles),
-        "claims": mapped.claims,
-        "second_factor": proves_second_factor(found.settings, claims),
-    }
+    text = read_input(sample, "claims").decode("utf-8", "replace")
+    told = _try(known[name], read_sample(text), settings.admin_role)
     if as_json:
-        echo_json(told)
+        echo_json({**told._asdict(), "roles": list(told.roles)})
     else:
-        click.echo(f"let in         {'yes' if told['let_in'] else 'no: see `required`'}")
-        click.echo(f"username       {told['username'] or 'none: the person is asked'}")
-        click.echo(f"roles          {', '.join(mapped.roles) or 'none'}")
-        click.echo(f"claims         {msgspec.json.encode(mapped.claims).decode()}")
-        click.echo(f"second factor  {'counts' if told['second_factor'] else 'is asked for here'}")
-    if not told["let_in"]:
+        click.echo(f"let in         {'yes' if told.let_in else 'no: see `required`'}")
+        click.echo(f"username       {told.username or 'none: the person is asked'}")
+        click.echo(f"roles          {', '.join(told.roles) or 'none'}")
+        click.echo(f"claims         {msgspec.json.encode(told.claims).decode()}")
+        click.echo(f"second factor  {'counts' if told.second_factor else 'is asked for here'}")
+    if not told.let_in:
         raise click.exceptions.Exit(1)
-
-
-def _claims(data: bytes, name: str) -> dict[str, Any]:
-    text = data.decode("utf-8", "replace").strip()
-    try:
-        if text.startswith("{"):
-            return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        pass
-    else:
-        if (claims := inspect(text).claims) is not None:
-            return dict(claims)
-    raise ConfigurationError(f"{name} holds no ID token, and no JSON object of claims")

@@ -51,6 +51,13 @@ MAIL_SECONDS: Final = 1
 KEYS_SECONDS: Final = 10
 DIRECTORY_SECONDS: Final = 10
 SWEEP_SECONDS: Final = 60
+WOKEN_BY: Final = {
+    "signing_key": "keys",
+    "directory": "directory",
+    # What is revoked has ended: those who are to be told of it needn't wait for the next run.
+    "revocation": "logout_notices",
+}
+"""Which work begins at once when a counter has changed."""
 BATCH: Final = 500
 ENDED_KEPT: Final = 86_400 * SECOND
 # To a clock that is ahead for a while, what the right one still needs looks expired.
@@ -237,7 +244,7 @@ class Background:
             DATABASE_WAITING.set(pool.waiting)
             REVOCATION_SEQ.set(self._stream.seq)
             REVOCATION_LAG.set(self._stream.lag)
-        for name, task in (("signing_key", "keys"), ("directory", "directory")):
+        for name, task in WOKEN_BY.items():
             if before.get(name) != self._counters.get(name):
                 self.tasks[task].wake()
 

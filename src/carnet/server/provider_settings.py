@@ -54,16 +54,23 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         kind: one that Carnet knows, such as ``google``, or ``openid`` for any other; by default
             the provider's name where that is one of them.
         issuer: the provider's URL, exactly as its tokens name it, where the kind does not say it.
-        tenant: of Microsoft's, the id of the tenant.
+        tenant: of Microsoft's, the id of the tenant, or ``common``, ``organizations`` or
+            ``consumers`` for many.
+        tenants: of those, the ids of the only ones whose people are let in.
         client_secret_file: a file with the secret that the provider has given out, or
         client_key_file: a file with a private key, as a JWK or in PEM (``private_key_jwt``).
         key_id: what the provider calls that key, where it has given it out.
         team_id: of Apple's, the team that the key belongs to.
         label: what the button says; by default "Continue with" and the provider's name.
         scopes: what is asked for.
+        domains: of addresses: whoever types one of these to sign in is led to this provider.
         provision: whether an account is made for whoever comes the first time (``create``), or
             only those are let in who have connected the provider with their account, or whom an
             administrator has linked (``linked-only``).
+        link: how an account that is there gets connected: by its owner alone, from within
+            (``from-within``), or also at a first sign-in, where the provider has proved an address
+            that the account has proved here, and its owner then signs in to it
+            (``verified-address``).
         acr_values: levels of which the provider is asked for one, and has to say that it was
             reached.
         second_factor_acr: levels of the provider's that count as a second factor.
@@ -80,14 +87,19 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     client_id: Text
     kind: Annotated[str, Meta(max_length=32)] = ""
     issuer: Annotated[str, Meta(max_length=2048)] = ""
-    tenant: Annotated[str, Meta(pattern="^[0-9a-f-]*$", max_length=36)] = ""
+    tenant: Annotated[
+        str, Meta(pattern="^([0-9a-f-]*|common|organizations|consumers)$", max_length=36)
+    ] = ""
+    tenants: tuple[Annotated[str, Meta(pattern="^[0-9a-f-]{36}$")], ...] = ()
     client_secret_file: str = ""
     client_key_file: str = ""
     key_id: Annotated[str, Meta(max_length=128)] = ""
     team_id: Annotated[str, Meta(pattern="^[A-Z0-9]*$", max_length=32)] = ""
     label: Annotated[str, Meta(max_length=40)] = ""
     scopes: tuple[Annotated[str, Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$")], ...] = ()
+    domains: tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...] = ()
     provision: Literal["create", "linked-only"] = "linked-only"
+    link: Literal["from-within", "verified-address"] = "from-within"
     acr_values: tuple[Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,256}$")], ...] = ()
     second_factor_acr: tuple[Text, ...] = ()
     second_factor_amr: tuple[Text, ...] = ()

@@ -169,13 +169,13 @@ def imitation(folder, monkeypatch, **more):
         server.close()
 
 
-def settings_of(provider, folder, **more):
-    """Give the settings of an imitation."""
+def settings_of(provider, folder, path="", **more):
+    """Give the settings of an imitation, whose issuer may have a path."""
     file = folder / "provider-secret"
     if not file.exists():
         file.write_text(SECRET + "\n")
         file.chmod(0o600)
-    given = {"client_id": CLIENT_ID, "issuer": provider.url, "client_secret_file": str(file)}
+    given = {"client_id": CLIENT_ID, "issuer": provider.url + path, "client_secret_file": str(file)}
     return ProviderSettings(**{**given, **more})
 
 

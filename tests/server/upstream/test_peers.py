@@ -10,6 +10,8 @@ import html
 import re
 import ssl
 import subprocess
+import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -22,9 +24,12 @@ from tests.ports import free_ports
 from tests.server.conftest import PASSWORD
 from tests.server.flows import Request, hidden
 
+from carnet import InvalidToken
+from carnet.server import background
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
 from carnet.server.provider_settings import ProviderSettings, RoleRules
+from carnet.verifier import AccessTokenVerifier
 
 SECRET = "a-secret-of-the-test"
 
@@ -103,6 +108,18 @@ def trust(ours, file):
         opened.write(file.read_bytes())
 
 
+def until_refused(verifier, token):
+    """Verify a token until it is refused, and say why."""
+    patience = time.monotonic() + processes.PATIENCE
+    while time.monotonic() < patience:
+        try:
+            verifier.verify(token)
+        except InvalidToken as error:
+            return error.code
+        time.sleep(0.01)
+    return "it is accepted still"
+
+
 def secret_file(folder):
     file = folder / "secret"
     file.write_text(SECRET)
@@ -111,10 +128,13 @@ def secret_file(folder):
 
 
 @pytest.fixture
-def carnet_peer(ours, tmp_path):
+def carnet_peer(ours, tmp_path, monkeypatch):
     """Another Carnet."""
     (tmp_path / "peer").mkdir()
     peer = IdentityProvider(tmp_path / "peer", tmp_path / "peer" / "data")
+    peer.works = True
+    # It tells of an end at once, and not when it looks the next time.
+    monkeypatch.setattr(background, "LOGOUT_NOTICES_SECONDS", 3600)
     trust(ours, peer.ca_file)
     with peer:
 
@@ -135,11 +155,7 @@ def carnet_peer(ours, tmp_path):
         file.chmod(0o600)
 
         def sign_out(person):
-            async def end():
-                await peer.service.sessions.end_all(account.id, "signed_out", OPERATOR)
-                await peer.service.logout_notices.send_due()
-
-            peer.call(end())
+            peer.call(peer.service.sessions.end_all(account.id, "signed_out", OPERATOR))
 
         rules = {"claim": "roles", "values": {"Press": "press"}}
         yield Peer(
@@ -200,7 +216,8 @@ def test_somebody_signs_in_by_another_issuer_and_out_there(ours, request, name):
     )
     more = {"providers": {"peer": given}, "private_hosts": ("localhost",)}
     ours._settings = msgspec.structs.replace(ours._settings, **more)
-    with ours:
+    ours.works = True
+    with ours, ExitStack() as stack:
 
         async def fill():
             metadata = ClientMetadata(
@@ -242,6 +259,12 @@ def test_somebody_signs_in_by_another_issuer_and_out_there(ours, request, name):
             return await service.sessions.accepts(*about), (claims["sid"],) in revoked
 
         assert ours.call(is_good()) == (True, False)
+        options = {"revocations": "required", "ca_file": ours.trusted}
+        orders = AccessTokenVerifier(ours.url, "company", **options)
+        stack.callback(orders.close)
+        assert orders.verify(tokens["access_token"])["roles"] == ["press"]
         peer.sign_out(person)
+        # Whoever ends it there does nothing else, and neither does anybody here.
+        assert until_refused(orders, tokens["access_token"]) == "revoked"
         assert ours.call(is_good()) == (False, True)
         assert person.client.get(f"{ours.url}/me").is_redirect

@@ -14,7 +14,7 @@ from carnet.server.provider_settings import ProviderSettings, RoleRules
 from carnet.server.settings import Settings
 from carnet.server.settings_sources import load_settings
 from carnet.server.upstream.kinds import KINDS
-from carnet.server.upstream.provider import read_providers
+from carnet.server.upstream.setting_up import read_providers
 
 TENANT = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
 GOOD = {
@@ -60,7 +60,6 @@ def test_every_row_is_set_up_with_a_few_lines():
         ({"issuer": "https://idp.example?x=y"}, "up.issuer: it is an https URL"),
         ({"issuer": "https://auth.example"}, "another service's, not this one's"),
         ({"kind": "microsoft"}, "up.tenant: it is the tenant's id"),
-        ({"kind": "microsoft", "tenant": "common"}, "up.tenant: it is the tenant's id"),
         ({"kind": "apple"}, "up.client_key_file: give it and team_id"),
         ({"kind": "github"}, "up.client_secret_file: it needs one"),
         ({"kind": "google", "scopes": ("email",)}, "up.scopes: openid"),

@@ -82,6 +82,11 @@ class EmailAddresses:
         rows = await self._store.read(sql.ADDRESSES_OF_ACCOUNT, account_id)
         return [_shown(sql.AddressRow(*row)) for row in rows]
 
+    async def holder(self, normalized: str) -> str | None:
+        """Give the id of the account that has proved an address, or None."""
+        rows = await self._store.read(sql.PROVED_ADDRESS, normalized)
+        return sql.AddressRow(*rows[0]).account_id if rows else None
+
     async def username_of(self, typed: str) -> str:
         """Give the username that a name to sign in with stands for.
 

@@ -18,6 +18,7 @@ Everybody who needs what is being fetched waits for the same fetch.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -57,10 +58,12 @@ class Publisher(NamedTuple):
         issuer: as it stands in its tokens; without a ``jwks_uri`` its metadata say where the keys
             are, and have to name it exactly.
         jwks_uri: where the keys are.
+        shared_by: what else a key may name as its issuer, where several share some of theirs.
     """
 
     issuer: str = ""
     jwks_uri: str = ""
+    shared_by: str = ""
 
 
 @dataclass(slots=True)
@@ -147,7 +150,7 @@ class FetchedKeys:
                 publisher.issuer or publisher.jwks_uri,
                 publisher.jwks_uri or None,
                 PUBLIC_SIGNATURES,
-                says=None if publisher.issuer else lambda _: True,
+                says=_says(publisher),
                 max_stale=LONGEST_STALE,
                 longest=LONGEST_FRESH,
             )
@@ -185,6 +188,13 @@ class FetchedKeys:
         except NotFetched as error:
             raise IssuerUnavailable(f"{call.address} can't be had: {error}") from None
         return Answer(fetched.status, fetched.headers.get("cache-control", ""), fetched.body)
+
+
+def _says(publisher: Publisher) -> Callable[[object], bool]:
+    if not publisher.issuer:
+        return lambda _: True
+    names = (publisher.issuer, publisher.shared_by or publisher.issuer)
+    return lambda name: name in names
 
 
 def _done(kept: _Kept, task: asyncio.Task[None]) -> None:

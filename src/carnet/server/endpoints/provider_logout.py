@@ -40,7 +40,8 @@ async def end_at_provider(request: Request) -> Response:
     token = (await read_form(request)).get("logout_token", "")
     try:
         claims = await speaking.read_logout(token)
-        names = ("provider logout", provider.issuer, str(claims.token_id))
+        issuer = provider.issuer_of(claims)
+        names = ("provider logout", issuer, str(claims.token_id))
         if not await service.used_once.first_use(*names, microseconds=REMEMBERED):
             raise UpstreamRefused("the logout token was sent before")
     except UpstreamRefused as error:
@@ -59,7 +60,7 @@ async def end_at_provider(request: Request) -> Response:
     session_id = said if isinstance(said, str) else None
     if session_id is not None:
         # Whoever types the code of a second factor at this moment gets no further.
-        over = (PROVIDER_SESSION_OVER, provider.issuer, session_id)
+        over = (PROVIDER_SESSION_OVER, issuer, session_id)
         await service.used_once.first_use(*over, microseconds=REMEMBERED)
-    await service.people.signed_out(provider.issuer, claims.subject, session_id, origin)
+    await service.people.signed_out(issuer, claims.subject, session_id, origin)
     return Response(status_code=200, headers=NO_STORE)

@@ -64,8 +64,12 @@ async def show_factors(request: Request) -> Response:
     session = await require_session(request)
     upstream = service.upstream.providers.values()
     identities = await service.identities.of_account(session.account.id)
-    labels = {one.issuer: one.label for one in upstream}
-    connected = {one.issuer for one in identities}
+    known = [one.issuer for one in identities]
+    labels = {
+        issuer: one.label
+        for issuer in known
+        if (one := service.upstream.by_issuer(issuer)) is not None
+    }
     by_password = await service.accounts.has_password(session.account.id)
     return render(
         request,
@@ -73,10 +77,10 @@ async def show_factors(request: Request) -> Response:
         session=session,
         identities=identities,
         labels=labels,
-        providers=[one for one in upstream if one.issuer not in connected],
+        providers=[one for one in upstream if not any(map(one.lets_in, known))],
         ways=[
             *(["your password"] if by_password else []),
-            *(label for issuer, label in labels.items() if issuer in connected),
+            *labels.values(),
         ],
         factors=await service.factors.of_account(session.account.id),
         kinds=KIND_NAMES,

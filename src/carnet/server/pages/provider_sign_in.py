@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlencode
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.account_record import Account, AccountRefused
 from carnet.server.accounts.throttle import Delayed
-from carnet.server.metrics import SIGN_INS
 from carnet.server.oauth.authorization_request import NotTheClient, read_query
 from carnet.server.pages.forms import HOME, Form, local_path
+from carnet.server.pages.provider_refusal import FACTORS, refused, told
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import ask_second_step, duration, enter, in_words
+from carnet.server.pages.sign_in import ask_password, ask_second_step, duration, enter, in_words
 from carnet.server.pages.signed_in import require_recent, require_session
 from carnet.server.service import Service
 from carnet.server.upstream.provider import Provider, UpstreamRefused
@@ -48,103 +47,15 @@ __all__ = [
     "connect",
     "disconnect",
     "forward_answer",
+    "go_by_address",
     "go_to_provider",
     "take_username",
 ]
 
-FACTORS: Final = "/me/factors"
+EXISTING: Final = "/sign-in/existing-account"
 NEW_ACCOUNT: Final = "/sign-in/new-account"
 READ: Final = ("state", "code", "iss", "error")
 """What is read of a provider's answer."""
-
-_log = structlog.get_logger()
-
-
-class _Words(NamedTuple):
-    """What a person is told; {label} stands for the provider."""
-
-    status: int
-    title: str
-    text: str
-
-
-WORDS: Final = {
-    "unavailable": _Words(
-        502, "{label} does not answer", "Try again in a moment, or sign in another way."
-    ),
-    "answer_wrong": _Words(
-        502,
-        "{label} has not answered as it should",
-        "Nobody is signed in. Try again, or sign in another way; if it happens again, tell those "
-        "who run this service.",
-    ),
-    "refused_there": _Words(
-        403,
-        "{label} has not signed you in",
-        "You, or {label}, did not allow it. Try again, or sign in another way.",
-    ),
-    "not_begun_here": _Words(
-        400,
-        "This sign-in can't go on",
-        "It was begun in another browser, was finished already, took too long, or another one was "
-        "begun since. Begin again.",
-    ),
-    "not_asked_again": _Words(
-        403,
-        "{label} did not ask you again",
-        "What you want to do needs a fresh sign-in. Sign out of {label} first, or sign in another "
-        "way.",
-    ),
-    "level_not_reached": _Words(
-        403,
-        "{label} has asked for too little",
-        "This service needs a stronger sign-in at {label}, such as one with a second factor.",
-    ),
-    "not_let_in": _Words(
-        403,
-        "This {label} account is not let in here",
-        "Sign in with another one, or ask those who run this service.",
-    ),
-    "not_linked": _Words(
-        403,
-        "Nobody here has this {label} account",
-        "If you have an account here, sign in to it another way, and connect {label} on its page "
-        "“Sign-in”. If you have none, ask those who run this service.",
-    ),
-    "account_disabled": _Words(
-        403, "Your account here is disabled", "Ask those who run this service."
-    ),
-    "identity_taken": _Words(
-        409,
-        "This {label} account is connected with another account",
-        "Sign in with it to get to that one, and disconnect it there, or connect another.",
-    ),
-    "last_way_in": _Words(
-        409,
-        "You could not sign in any more",
-        "This is the only way into your account. Set a password, or add a passkey or another "
-        "provider first.",
-    ),
-    "account_changed": _Words(
-        409,
-        "Your account was changed meanwhile",
-        "Nothing was connected. Sign in again, and try once more.",
-    ),
-    "claims_unusable": _Words(
-        502,
-        "Your account can't hold what {label} says of you",
-        "Tell those who run this service.",
-    ),
-    "too_long": _Words(
-        400,
-        "This sign-in can't go on",
-        "What the program that sent you here asks for is too long to be kept meanwhile. Sign in "
-        "another way.",
-    ),
-    "too_many_failures": _Words(
-        429, "There were too many failed attempts", "Wait {wait}, then try again."
-    ),
-}
 
 
 async def go_to_provider(request: Request) -> Response:
@@ -156,7 +67,24 @@ async def go_to_provider(request: Request) -> Response:
     try:
         return await send_to_provider(request, provider, following)
     except UpstreamRefused as error:
-        return _refused(request, provider, error, following)
+        return refused(request, provider, error, following)
+
+
+async def go_by_address(request: Request) -> Response:
+    """Send whoever types an address to the provider of its domain; ask all others for a password.
+
+    Nothing here depends on whether there is an account.
+    """
+    service: Service = request.app.state.service
+    form = await Form.read(request)
+    following, typed = local_path(form["continue"], HOME), form["username"].strip()
+    provider = service.upstream.by_address(typed)
+    if provider is None:
+        return await ask_password(request, following, typed)
+    try:
+        return await send_to_provider(request, provider, following, login_hint=typed)
+    except UpstreamRefused as error:
+        return refused(request, provider, error, following)
 
 
 async def connect(request: Request) -> Response:
@@ -168,7 +96,7 @@ async def connect(request: Request) -> Response:
     try:
         return await send_to_provider(request, provider, FACTORS, session.account.id)
     except UpstreamRefused as error:
-        return _refused(request, provider, error, FACTORS)
+        return refused(request, provider, error, FACTORS)
 
 
 async def forward_answer(request: Request) -> Response:
@@ -200,10 +128,10 @@ async def come_back(request: Request) -> Response:
             response = await _entered(request, provider, found)
     except Delayed as error:
         following = HOME if begun is None else begun.following
-        response = _refused(request, provider, error, following, duration(error.seconds))
+        response = refused(request, provider, error, following, duration(error.seconds))
     except UpstreamRefused as error:
         following = HOME if begun is None else begun.following
-        response = _refused(request, provider, error, following)
+        response = refused(request, provider, error, following)
     forget_begun(request, response)
     return response
 
@@ -239,9 +167,9 @@ async def take_username(request: Request) -> Response:
         return _username_page(request, found, typed, 422, in_words(error))
     except Delayed as error:
         wait = duration(error.seconds)
-        return _refused(request, provider, error, found.following, wait)
+        return refused(request, provider, error, found.following, wait)
     except UpstreamRefused as error:
-        return _refused(request, provider, error, found.following)
+        return refused(request, provider, error, found.following)
     forget_newcomer(request, response)
     return response
 
@@ -275,7 +203,7 @@ async def disconnect(request: Request) -> Response:
     try:
         await service.people.disconnect(*about, origin)
     except UpstreamRefused as error:
-        return _told(request, "", error.code, FACTORS)
+        return told(request, "", error.code, FACTORS)
     return redirect(request, f"{FACTORS}?done=disconnected")
 
 
@@ -283,6 +211,10 @@ async def _entered(request: Request, provider: Provider, found: Arrived) -> Resp
     service: Service = request.app.state.service
     origin = origin_of(request)
     account = await service.people.arrive(found.said, found.rights, origin)
+    if account is None and found.address and await service.addresses.holder(found.address):
+        response = redirect(request, EXISTING)
+        keep_newcomer(request, response, found)
+        return response
     if account is None and provider.settings.provision != "create":
         raise UpstreamRefused(f"no account has {found.said.subject}", code="not_linked")
     if account is None and found.username:
@@ -346,37 +278,4 @@ def _username_page(
         typed=typed,
         error=error,
         following=found.following,
-    )
-
-
-def _refused(
-    request: Request,
-    provider: Provider,
-    error: UpstreamRefused | Delayed,
-    following: str,
-    wait: str = "",
-) -> Response:
-    """Tell the person what they can do, and the operator the cause."""
-    SIGN_INS.labels("refused").inc()
-    level = _log.warning if WORDS[error.code].status >= 500 else _log.info
-    level(
-        "provider_sign_in_refused",
-        provider=provider.name,
-        reason=error.code,
-        cause=str(error),
-        address=origin_of(request).address,
-    )
-    return _told(request, provider.label, error.code, following, wait)
-
-
-def _told(request: Request, label: str, code: str, following: str, wait: str = "") -> Response:
-    words = WORDS[code]
-    return render(
-        request,
-        "provider_refused.html",
-        words.status,
-        title=words.title.format(label=label),
-        text=words.text.format(label=label, wait=wait),
-        following=following,
-        is_own=following == FACTORS,
     )

@@ -22,6 +22,7 @@ from carnet.server.pages import (
     mailed_code,
     own_account,
     passkey_offer,
+    provider_linking,
     provider_sign_in,
     second_step,
     sign_in,
@@ -32,6 +33,7 @@ from carnet.server.pages.admin import clients as admin_clients
 from carnet.server.pages.admin import keys as admin_keys
 from carnet.server.pages.admin import merging as admin_merging
 from carnet.server.pages.admin import overview as admin
+from carnet.server.pages.admin import providers as admin_providers
 from carnet.server.pages.admin import recovery as admin_recovery
 from carnet.server.pages.admin import users as admin_users
 from carnet.server.pages.static_files import serve_static
@@ -86,9 +88,12 @@ PAGES = [
     PageRoute("/forgot-password", forgot_password.ask_for_link, methods=["POST"]),
     PageRoute("/link/{purpose}", links.show_link, methods=["GET"]),
     PageRoute("/link/{purpose}", links.use_link, methods=["POST"]),
+    PageRoute("/sign-in/name", provider_sign_in.go_by_address, methods=["POST"]),
     PageRoute("/sign-in/with", provider_sign_in.go_to_provider, methods=["POST"]),
     PageRoute("/sign-in/with/{name}/callback", provider_sign_in.come_back, methods=["GET"]),
     PageRoute("/sign-in/with/{name}/callback", provider_sign_in.forward_answer, methods=["POST"]),
+    PageRoute("/sign-in/existing-account", provider_linking.ask_to_link, methods=["GET"]),
+    PageRoute("/sign-in/existing-account", provider_linking.link, methods=["POST"]),
     PageRoute("/sign-in/new-account", provider_sign_in.ask_username, methods=["GET"]),
     PageRoute("/sign-in/new-account", provider_sign_in.take_username, methods=["POST"]),
     PageRoute("/sign-out", sign_in.sign_out, methods=["POST"]),
@@ -155,6 +160,9 @@ PAGES = [
     ),
     PageRoute("/admin/clients/remove-resource", admin_clients.remove_resource, methods=["POST"]),
     PageRoute("/admin/clients/{change}", admin_clients.ask, methods=["GET"]),
+    PageRoute("/admin/providers", admin_providers.list_providers, methods=["GET"]),
+    PageRoute("/admin/providers/{name}", admin_providers.show_provider, methods=["GET"]),
+    PageRoute("/admin/providers/{name}", admin_providers.try_rules, methods=["POST"]),
     PageRoute("/admin/users", admin_users.list_users, methods=["GET"]),
     PageRoute("/admin/users/new", admin_users.show_new_user, methods=["GET"]),
     PageRoute("/admin/users/new", admin_users.create_user, methods=["POST"]),

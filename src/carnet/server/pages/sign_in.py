@@ -37,6 +37,7 @@ from carnet.server.web.second_step import begin_second_step, end_second_step
 __all__ = [
     "NO_ERRORS",
     "ask_once_more",
+    "ask_password",
     "ask_second_step",
     "duration",
     "enter",
@@ -48,6 +49,7 @@ __all__ = [
     "step_up",
 ]
 
+NO_USERNAME: Final = "Type your username."
 NO_ERRORS: Final[Mapping[str, str]] = {}
 WHY: Final = {
     "again": "What follows needs a sign-in of the last ten minutes. Sign in once more to go on.",
@@ -60,14 +62,33 @@ async def show_sign_in(request: Request) -> Response:
     """Ask for a username and a password.
 
     ``continue`` is the path to go on to; ``login_hint`` is a username to begin with; ``why`` says
-    why it is asked. Whoever is signed in already is told so: the page may have been opened again to
-    become somebody else.
+    why it is asked. Where the domain of an address may lead to a provider, the username is asked
+    for first, and alone unless ``with`` is ``password``. Whoever is signed in already is told so:
+    the page may have been opened again to become somebody else.
     """
     following = local_path(request.query_params.get("continue", ""), HOME)
     username = request.query_params.get("login_hint", "")
-    why = WHY.get(request.query_params.get("why", ""), "")
-    already = None if why else await current(request)
-    return await _page(request, following, username, notice=why, already=already)
+    why = request.query_params.get("why", "")
+    notice = WHY.get(why, "")
+    already = None if notice else await current(request)
+    service: Service = request.app.state.service
+    by_password = "password" in (why, request.query_params.get("with", ""))
+    return await _page(
+        request,
+        following,
+        username,
+        notice=notice,
+        already=already,
+        name_first=bool(service.upstream.domains) and not by_password,
+    )
+
+
+async def ask_password(request: Request, following: str, typed: str) -> Response:
+    """Ask for the password of whoever has typed a username, or for that again."""
+    if not typed:
+        errors = {"username": NO_USERNAME}
+        return await _page(request, following, "", 422, errors=errors, name_first=True)
+    return await _page(request, following, typed)
 
 
 async def sign_in(request: Request) -> Response:
@@ -78,9 +99,7 @@ async def sign_in(request: Request) -> Response:
     username, password = form["username"], form["password"]
     if not username.strip() or not password:
         missing = (
-            {"password": "Type your password."}
-            if username.strip()
-            else {"username": "Type your username."}
+            {"password": "Type your password."} if username.strip() else {"username": NO_USERNAME}
         )
         return await _page(request, following, username, 422, errors=missing)
     try:
@@ -205,6 +224,7 @@ async def _page(
     notice: str = "",
     already: object = None,
     errors: Mapping[str, str] = NO_ERRORS,
+    name_first: bool = False,
 ) -> Response:
     service: Service = request.app.state.service
     return render(
@@ -219,6 +239,7 @@ async def _page(
         notice_kind="" if notice in WHY.values() else "bad",
         signed_out="signed-out" in request.query_params,
         already=already,
+        name_first=name_first,
         application=_application(service, following),
         by_mail=service.settings.sign_in_by_mail,
         ceremony=await ask_for_passkey(service, "sign in"),

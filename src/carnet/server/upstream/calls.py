@@ -13,6 +13,7 @@ from carnet.jose.encoding import json_decode
 from carnet.server.clients.addresses import BadAddress, check_web_address
 from carnet.server.public_fetch import Fetched, NotFetched, PublicFetch, Resolve
 from carnet.server.settings import Settings
+from carnet.server.upstream.dpop import Prover
 from carnet.server.upstream.provider import UpstreamRefused
 
 __all__ = ["Calls", "checked_address", "shown_code"]
@@ -35,27 +36,45 @@ class Calls:
     def __init__(self, settings: Settings, resolve: Resolve | None = None) -> None:
         self._fetch = PublicFetch(settings.private_hosts, MOST_BYTES, SECONDS, resolve)
 
-    async def get(self, url: str, token: str | None = None) -> Any:
+    async def get(self, url: str, token: str | None = None, prover: Prover | None = None) -> Any:
         """Get a JSON document, with an access token or without.
+
+        Args:
+            url: its address.
+            token: an access token, or None.
+            prover: proves the key that the token is bound to, or None.
 
         Raises:
             UpstreamRefused: ``unavailable``, or ``answer_wrong``.
         """
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        fetched = await self._send(url, headers, None)
+        scheme = "Bearer" if prover is None else "DPoP"
+        headers = {} if token is None else {"Authorization": f"{scheme} {token}"}
+        fetched = await self._send(url, headers, None, prover, token)
         if fetched.status != GOOD:
             raise _wrong_status(url, fetched)
         return _decoded(url, fetched)
 
-    async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+    async def post(
+        self,
+        url: str,
+        form: Mapping[str, str],
+        headers: Mapping[str, str],
+        prover: Prover | None = None,
+    ) -> Any:
         """Post a form to a token endpoint, and give its answer.
+
+        Args:
+            url: the endpoint's address.
+            form: what is sent.
+            headers: of the request.
+            prover: proves the key that the token is to be bound to, or None.
 
         Raises:
             UpstreamRefused: ``unavailable``; ``answer_wrong``, where it has refused, too.
         """
         content = urlencode(form).encode()
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        fetched = await self._send(url, {**kind, **headers}, content)
+        fetched = await self._send(url, {**kind, **headers}, content, prover)
         if fetched.status >= FAULTS_OF_ITS_OWN:
             raise _wrong_status(url, fetched)
         answer = _decoded(url, fetched)
@@ -72,7 +91,27 @@ class Calls:
         """End the threads that look names up."""
         self._fetch.close()
 
-    async def _send(self, url: str, headers: Mapping[str, str], content: bytes | None) -> Fetched:
+    async def _send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        prover: Prover | None = None,
+        token: str | None = None,
+    ) -> Fetched:
+        if prover is None:
+            return await self._send_once(url, headers, content)
+        method = "GET" if content is None else "POST"
+        for _ in range(2):
+            proof = {"DPoP": prover.prove(method, url, token)}
+            fetched = await self._send_once(url, {**headers, **proof}, content)
+            if not prover.is_to_repeat(url, fetched.headers, fetched.body):
+                break
+        return fetched
+
+    async def _send_once(
+        self, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> Fetched:
         wanted = {"Accept": "application/json", "User-Agent": USER_AGENT, **headers}
         if content is not None:
             wanted["Content-Length"] = str(len(content))

@@ -14,11 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["KINDS", "TENANT", "TENANT_ID", "Kind"]
 
 OPENID: Final = ("openid", "profile", "email")
 ASK_AGAIN: Final[Mapping[str, str]] = {"prompt": "login", "max_age": "0"}
 CHOOSE: Final[Mapping[str, str]] = {"prompt": "select_account"}
+TENANT: Final = "{tenant}"
+"""Stands in a row's issuer for the setting."""
+TENANT_ID: Final = "{tenantid}"
+"""Stands in the issuer of many tenants for the id of each, as Microsoft publishes it."""
+PERSONAL: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"
+"""The tenant of Microsoft's personal accounts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +36,9 @@ class Kind:
         label: what people call it; "" for what has no name of its own.
         issuer: its issuer, ``{tenant}`` standing for the setting; "" where it has to be given.
         names: what may stand in ``iss`` besides.
+        tenants: what stands in the issuer for a tenant's name that is no id.
+        not_of: which tenants such a name does not stand for.
+        own_keys: a tenant that has keys of its own among those of all.
         scopes: what is asked for unless the settings say otherwise.
         username: the claim that a new account's username is made of.
         again: what asks somebody to prove who they are although the provider knows them; with
@@ -48,6 +57,9 @@ class Kind:
     label: str = ""
     issuer: str = ""
     names: tuple[str, ...] = ()
+    tenants: Mapping[str, str] = field(default_factory=dict)
+    not_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own_keys: str = ""
     scopes: tuple[str, ...] = OPENID
     username: str = "preferred_username"
     again: Mapping[str, str] = field(default_factory=lambda: ASK_AGAIN)
@@ -80,6 +92,10 @@ KINDS: Final[Mapping[str, Kind]] = {
         as_of="2026-11",
         label="Microsoft",
         issuer="https://login.microsoftonline.com/{tenant}/v2.0",
+        tenants={"common": TENANT_ID, "organizations": TENANT_ID, "consumers": PERSONAL},
+        not_of={"organizations": (PERSONAL,)},
+        own_keys=PERSONAL,
+        signed_for="token_endpoint",
         again={"prompt": "login"},
         address_is_proved=False,
     ),

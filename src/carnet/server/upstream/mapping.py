@@ -8,10 +8,18 @@ from typing import Any, Final, NamedTuple
 from carnet.jwt.claim_rules import reader
 from carnet.server.accounts.usernames import canonical_username, is_acceptable
 from carnet.server.claim_names import RESERVED_CLAIMS
+from carnet.server.mail_addresses import read_mail_address
 from carnet.server.provider_settings import ClaimRule, ProviderSettings, RoleRules
 from carnet.server.upstream.kinds import Kind
 
-__all__ = ["Mapped", "is_let_in", "map_claims", "proves_second_factor", "username_of"]
+__all__ = [
+    "Mapped",
+    "address_to_link",
+    "is_let_in",
+    "map_claims",
+    "proves_second_factor",
+    "username_of",
+]
 
 # Of an account that sits in many groups, no more roles than a token can carry.
 MOST_ROLES: Final = 100
@@ -73,6 +81,15 @@ def username_of(kind: Kind, claims: Mapping[str, Any]) -> str:
     return name if is_acceptable(name) else ""
 
 
+def address_to_link(settings: ProviderSettings, kind: Kind, claims: Mapping[str, Any]) -> str:
+    """Give the address by which an account may be looked for that its owner then proves, or ""."""
+    if settings.link != "verified-address" or not _is_address_proved(settings, kind, claims):
+        return ""
+    said = claims.get("email")
+    address = read_mail_address(said) if isinstance(said, str) else None
+    return "" if address is None else address.normalized
+
+
 def _roles(rules: RoleRules, claims: Mapping[str, Any], admin_role: str) -> tuple[str, ...]:
     found = set()
     for text in _texts(claims, rules.claim):
@@ -93,10 +110,7 @@ def _claims(
     settings: ProviderSettings, kind: Kind, claims: Mapping[str, Any]
 ) -> list[tuple[str, Any]]:
     found = []
-    verified = claims.get("email_verified")
-    # Apple's is a text.
-    says_so = verified is True or verified == "true"
-    proved = settings.trust_addresses or (kind.address_is_proved and says_so)
+    proved = _is_address_proved(settings, kind, claims)
     for name, rule in settings.claims.items():
         given = rule if isinstance(rule, ClaimRule) else ClaimRule(claim=rule)
         if "email" in (name, given.claim) and not proved:
@@ -112,6 +126,13 @@ def _claims(
     if proved and any(name == "email" for name, _ in found):
         found.append(("email_verified", True))
     return found
+
+
+def _is_address_proved(settings: ProviderSettings, kind: Kind, claims: Mapping[str, Any]) -> bool:
+    verified = claims.get("email_verified")
+    # Apple's is a text.
+    says_so = verified is True or verified == "true"
+    return settings.trust_addresses or (kind.address_is_proved and says_so)
 
 
 def _texts(claims: Mapping[str, Any], place: str) -> list[str]:

@@ -9,6 +9,7 @@
     a code that was stolen on its way       PKCE and ``nonce``: both are of this browser
     a token that is somebody else's         signature, ``iss``, ``aud``, ``azp``, dates, ``nonce``
     claims of somebody else                 UserInfo counts for the same ``sub`` alone
+    an access token that was stolen         DPoP where the provider has it: it is bound to a key
 
 What a provider publishes is fetched when somebody wants to sign in with it, and kept for an hour,
 or a day while it can't be fetched again.
@@ -32,6 +33,8 @@ from carnet.jwt.verifier import Verifier
 from carnet.server.clients.fetched_keys import FetchedKeys, Publisher
 from carnet.server.clock import SECOND, Clock
 from carnet.server.upstream.calls import Calls, checked_address, shown_code
+from carnet.server.upstream.dpop import ALGORITHM, Prover
+from carnet.server.upstream.kinds import TENANT_ID
 from carnet.server.upstream.provider import Asked, Asserted, Provider, UpstreamRefused
 
 __all__ = ["OpenIdProvider"]
@@ -56,6 +59,7 @@ class _Metadata(msgspec.Struct, frozen=True, kw_only=True):
     userinfo_endpoint: str | None = None
     token_endpoint_auth_methods_supported: list[str] | None = None
     authorization_response_iss_parameter_supported: bool = False
+    dpop_signing_alg_values_supported: list[str] | None = None
 
 
 class OpenIdProvider:
@@ -75,6 +79,7 @@ class OpenIdProvider:
         self._calls = calls
         self._keys = fetched_keys
         self._clock = clock
+        self._prover = Prover(clock)
         self._known: _Metadata | None = None
         self._known_at = 0
         self._tried_at: int | None = None
@@ -104,6 +109,8 @@ class OpenIdProvider:
             parameters["response_mode"] = "form_post"
         if self.provider.settings.acr_values:
             parameters["acr_values"] = " ".join(self.provider.settings.acr_values)
+        if asked.login_hint:
+            parameters["login_hint"] = asked.login_hint
         if asked.again:
             parameters.update(kind.again)
         elif asked.max_age is not None and "max_age" in kind.again:
@@ -125,7 +132,7 @@ class OpenIdProvider:
         issuer = answer.get("iss")
         if issuer is None and metadata.authorization_response_iss_parameter_supported:
             raise UpstreamRefused("the answer does not say whose it is (RFC 9207)")
-        if issuer is not None and issuer not in self.provider.names:
+        if issuer is not None and not self.provider.lets_in(issuer):
             raise UpstreamRefused("the answer is another issuer's (RFC 9207)")
         if "error" in answer:
             said = shown_code(answer["error"])
@@ -137,13 +144,16 @@ class OpenIdProvider:
         if not isinstance(id_token, str):
             raise UpstreamRefused("it gave no ID token")
         claims = await self._verified(metadata, id_token)
+        known_by = self.provider.issuer_of(claims)
+        if not self.provider.lets_in(known_by):
+            raise UpstreamRefused(f"its tenant is not let in: {known_by}", code="not_let_in")
         self._check(claims, asked)
         subject = str(claims.subject)
-        more = await self._user_info(metadata, tokens.get("access_token"), claims)
+        more = await self._user_info(metadata, tokens, claims)
         session_id = claims.get("sid")
         moment = claims.authenticated_at
         return Asserted(
-            issuer=self.provider.issuer,
+            issuer=known_by,
             subject=subject,
             # What is signed counts before what is not.
             claims={**more, **claims},
@@ -160,7 +170,7 @@ class OpenIdProvider:
         Raises:
             UpstreamRefused: with the reason as its code.
         """
-        if (inspect(token).claims or {}).get("iss") not in self.provider.names:
+        if not self.provider.issuer_of(inspect(token).claims or {}):
             # Nothing is fetched for it.
             raise UpstreamRefused("the logout token is another issuer's")
         claims = await self._checked(await self._metadata(), token, logout=True)
@@ -191,7 +201,9 @@ class OpenIdProvider:
         }
         if self.provider.kind.pkce:
             form["code_verifier"] = asked.verifier
-        return await self._calls.post(endpoint, form, proof.headers)
+        offers = ALGORITHM in (metadata.dpop_signing_alg_values_supported or ())
+        prover = self._prover if offers else None
+        return await self._calls.post(endpoint, form, proof.headers, prover)
 
     async def _verified(self, metadata: _Metadata, token: str) -> Claims:
         claims = await self._checked(metadata, token, logout=False)
@@ -206,8 +218,14 @@ class OpenIdProvider:
         return claims
 
     async def _checked(self, metadata: _Metadata, token: str, *, logout: bool) -> Claims:
-        kid = inspect(token).header.get("kid")
+        told = inspect(token)
+        kid, issuer = told.header.get("kid"), self.provider.issuer_of(told.claims or {})
+        if not issuer:
+            raise UpstreamRefused("its token is another issuer's, or of no tenant")
         publisher = Publisher(self.provider.issuer, metadata.jwks_uri)
+        own = self.provider.issuer.replace(TENANT_ID, self.provider.kind.own_keys)
+        if self.provider.has_tenants and issuer == own:
+            publisher = Publisher(own, metadata.jwks_uri, shared_by=self.provider.issuer)
         try:
             keys = await self._keys.keys(publisher, kid if isinstance(kid, str) else None)
         except IssuerUnavailable as error:
@@ -215,7 +233,7 @@ class OpenIdProvider:
         try:
             return Verifier(
                 keys,
-                issuer=self.provider.names,
+                issuer=issuer if self.provider.has_tenants else self.provider.names,
                 audience=self.provider.settings.client_id,
                 type=LOGOUT_TYPES if logout else "JWT",
                 leeway=LEEWAY,
@@ -252,13 +270,15 @@ class OpenIdProvider:
             )
 
     async def _user_info(
-        self, metadata: _Metadata, token: object, claims: Claims
+        self, metadata: _Metadata, tokens: Mapping[str, Any], claims: Claims
     ) -> Mapping[str, Any]:
         """Get what the ID token does not say, where something of that is wanted."""
-        endpoint = metadata.userinfo_endpoint
+        endpoint, token = metadata.userinfo_endpoint, tokens.get("access_token")
         if endpoint is None or not isinstance(token, str) or not self._lacks(claims):
             return {}
-        said = await self._calls.get(checked_address(endpoint, "userinfo_endpoint"), token)
+        is_bound = str(tokens.get("token_type", "")).lower() == "dpop"
+        prover = self._prover if is_bound else None
+        said = await self._calls.get(checked_address(endpoint, "userinfo_endpoint"), token, prover)
         if not isinstance(said, dict) or said.get("sub") != claims.subject:
             raise UpstreamRefused("its UserInfo is of somebody else")
         return said
@@ -291,7 +311,7 @@ class OpenIdProvider:
 
     async def _discover(self, now: int) -> None:
         issuer = self.provider.issuer
-        url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+        url = f"{self.provider.published_at.rstrip('/')}/.well-known/openid-configuration"
         try:
             found = msgspec.convert(await self._calls.get(url), _Metadata)
         except msgspec.ValidationError as error:

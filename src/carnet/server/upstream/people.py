@@ -6,8 +6,9 @@
     nobody's                   where the settings say ``create``, an account of its own, made with
                                the identity in one transaction; else nothing
 
-No address and no name of the provider's ever leads to an account that is there: whoever has one
-connects the provider with it by signing in to it first.
+No address and no name of the provider's ever lets into an account that is there: whoever has one
+connects the provider with it by signing in to it first. Where the settings say so, an address that
+both have proved leads to the question whether to do that.
 """
 
 from __future__ import annotations
@@ -160,7 +161,13 @@ class People:
         raise refused
 
     async def connect(
-        self, account: Account, said: Asserted, rights: Rights, session_id: str, origin: Origin
+        self,
+        account: Account,
+        said: Asserted,
+        rights: Rights,
+        session_id: str,
+        origin: Origin,
+        address: str = "",
     ) -> None:
         """Connect somebody's identity with the account that they are signed in to.
 
@@ -170,9 +177,11 @@ class People:
             rights: what that comes to.
             session_id: of the session that asked.
             origin: who asked.
+            address: which the account has to have proved, or "" where it is asked from within.
 
         Raises:
-            UpstreamRefused: ``identity_taken``, ``account_changed`` or ``claims_unusable``.
+            UpstreamRefused: ``identity_taken``, ``account_changed``, ``address_of_another`` or
+                ``claims_unusable``.
         """
         key, now = (said.issuer, said.subject), self._clock()
 
@@ -182,6 +191,11 @@ class People:
                 raise UpstreamRefused(
                     "the account was changed meanwhile, or the session has ended",
                     code="account_changed",
+                )
+            holders = (yield sql.PROVED_ADDRESS, (address,)) if address else []
+            if address and [row[0] for row in holders] != [account.id]:
+                raise UpstreamRefused(
+                    "the account has not proved the address", code="address_of_another"
                 )
             of_account = yield sql.ACCOUNT_OF_IDENTITY, key
             if of_account and of_account != [(account.id,)]:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus
 
 from carnet.errors import CarnetError, ConfigurationError, InvalidKey
 from carnet.jose.algorithms import ALGORITHMS
 from carnet.jose.key import Key
 from carnet.jwt.claim_rules import steps
 from carnet.jwt.signer import Signer
-from carnet.server.accounts.account_record import AccountRefused, roles_text
-from carnet.server.claim_names import RESERVED_CLAIMS
-from carnet.server.clients.addresses import BadAddress, check_web_address
 from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
 from carnet.server.provider_settings import ClaimRule, ProviderSettings
 from carnet.server.secret_files import HOW_TO_HIDE, is_exposed
-from carnet.server.settings import Settings
-from carnet.server.upstream.kinds import KINDS, Kind
+from carnet.server.upstream.kinds import TENANT_ID, Kind
 
-__all__ = ["Asked", "Asserted", "Proof", "Provider", "UpstreamRefused", "read_providers"]
+__all__ = ["Asked", "Asserted", "Proof", "Provider", "UpstreamRefused"]
 
 MOST_SECRET: Final = 16 * 1024
 ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS: Final = 60
+
+_TENANT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class UpstreamRefused(CarnetError):
@@ -38,7 +37,7 @@ class UpstreamRefused(CarnetError):
     Codes: ``unavailable``, ``answer_wrong``, ``refused_there``, ``not_begun_here``,
     ``not_asked_again``, ``level_not_reached``, ``not_let_in``, ``not_linked``,
     ``account_disabled``, ``identity_taken``, ``last_way_in``, ``account_changed``,
-    ``claims_unusable``, ``too_long``.
+    ``claims_unusable``, ``too_long``, ``address_of_another``.
     """
 
     code = "answer_wrong"
@@ -55,6 +54,7 @@ class Asked(NamedTuple):
         again: whether the person is to prove again who they are.
         max_age: how many seconds ago they may have done so, or None.
         since: when this began, in microseconds since 1970.
+        login_hint: the address that was typed here, or "".
     """
 
     state: str
@@ -64,6 +64,7 @@ class Asked(NamedTuple):
     again: bool
     max_age: int | None
     since: int
+    login_hint: str = ""
 
 
 class Asserted(NamedTuple):
@@ -104,7 +105,7 @@ class Provider:
         name: what the settings call it.
         kind: its row.
         settings: what they say of it.
-        issuer: who it is.
+        issuer: who it is; of many tenants, with ``{tenantid}`` where each one's id stands.
     """
 
     name: str
@@ -124,8 +125,40 @@ class Provider:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What may stand in ``iss``."""
+        """What may stand in ``iss``, where it is no provider of many tenants."""
         return (self.issuer, *self.kind.names)
+
+    @property
+    def has_tenants(self) -> bool:
+        """Whether each of many tenants has an issuer of its own here."""
+        return TENANT_ID in self.issuer
+
+    @property
+    def published_at(self) -> str:
+        """Below which address its metadata are."""
+        return self.issuer.replace(TENANT_ID, self.settings.tenant)
+
+    def issuer_of(self, claims: Mapping[str, Any]) -> str:
+        """Give the issuer that claims are of: with the tenant that they name, or "" for none."""
+        if not self.has_tenants:
+            return self.issuer if claims.get("iss") in self.names else ""
+        tenant = claims.get("tid")
+        if not isinstance(tenant, str) or _TENANT.fullmatch(tenant) is None:
+            return ""
+        issuer = self.issuer.replace(TENANT_ID, tenant)
+        return issuer if claims.get("iss") == issuer else ""
+
+    def lets_in(self, issuer: str) -> bool:
+        """Tell whether whom an issuer knows can sign in with this provider."""
+        if not self.has_tenants:
+            return issuer in self.names
+        before, _, after = self.issuer.partition(TENANT_ID)
+        tenant = issuer.removeprefix(before).removesuffix(after)
+        if issuer != f"{before}{tenant}{after}" or _TENANT.fullmatch(tenant) is None:
+            return False
+        if self.settings.tenants:
+            return tenant in self.settings.tenants
+        return tenant not in self.kind.not_of.get(self.settings.tenant, ())
 
     @cached_property
     def wanted(self) -> frozenset[str]:
@@ -137,6 +170,8 @@ class Provider:
             *(one.claim if isinstance(one, ClaimRule) else one for one in given.claims.values()),
         ]
         found = {steps(place, "claims")[0] for place in places}
+        if given.link == "verified-address":
+            found.add("email")
         if "email" in found:
             found.add("email_verified")
         if given.provision == "create" and self.kind.username:
@@ -231,71 +266,3 @@ class Provider:
         if not found.strip():
             raise self.wrong(member, f"{file} is empty")
         return found
-
-
-def read_providers(settings: Settings) -> dict[str, Provider]:
-    """Give the providers of the settings, by name; no secret is read yet.
-
-    Raises:
-        ConfigurationError: naming the provider, the member and what was expected.
-    """
-    found: dict[str, Provider] = {}
-    for name, given in settings.providers.items():
-        kind = given.kind or (name if name in KINDS else "openid")
-        row = KINDS.get(kind)
-        if row is None:
-            raise ConfigurationError(
-                f"the setting providers: {name}.kind is one of {', '.join(sorted(KINDS))}"
-            )
-        issuer = given.issuer or row.issuer.format(tenant=given.tenant)
-        provider = Provider(name, row, given, issuer)
-        _check(provider, settings)
-        if any(issuer == other.issuer for other in found.values()):
-            raise provider.wrong("issuer", "another provider has the same one")
-        found[name] = provider
-    return found
-
-
-def _check(provider: Provider, settings: Settings) -> None:
-    given, row = provider.settings, provider.kind
-    try:
-        check_web_address(provider.issuer)
-        if urlsplit(provider.issuer).scheme != "https" or "?" in provider.issuer:
-            raise BadAddress("an https URL without a query")
-    except BadAddress as error:
-        raise provider.wrong("issuer", f"it is {error}") from None
-    if provider.issuer == settings.own_url:
-        raise provider.wrong("issuer", "it is another service's, not this one's")
-    if "{tenant}" in row.issuer and not given.issuer and len(given.tenant) != 36:
-        raise provider.wrong(
-            "tenant", "it is the tenant's id, such as 8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
-        )
-    if given.client_secret_file and given.client_key_file:
-        raise provider.wrong("client_key_file", "give it or client_secret_file, not both")
-    if row.signed_secret and not (given.client_key_file and given.team_id):
-        raise provider.wrong("client_key_file", "give it and team_id, as Apple has given them")
-    if row.adapter == "github" and not given.client_secret_file:
-        raise provider.wrong("client_secret_file", "it needs one")
-    if row.adapter == "openid" and "openid" not in provider.scopes:
-        raise provider.wrong("scopes", "openid has to be among them")
-    _check_mapping(provider)
-
-
-def _check_mapping(provider: Provider) -> None:
-    given, rules = provider.settings, provider.settings.roles
-    places = [("required", place) for place in given.required]
-    for name, rule in given.claims.items():
-        if name in RESERVED_CLAIMS or name == "email_verified":
-            raise provider.wrong(f"claims.{name}", "the service itself sets it")
-        places.append(("claims", rule.claim if isinstance(rule, ClaimRule) else rule))
-    if rules is not None:
-        places.append(("roles", rules.claim))
-        try:
-            roles_text([*rules.values.values(), *rules.default])
-        except AccountRefused as error:
-            raise provider.wrong("roles", str(error)) from None
-    for member, place in places:
-        try:
-            steps(place, place)
-        except ConfigurationError as error:
-            raise provider.wrong(member, str(error)) from None

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from carnet.server.clients.fetched_keys import FetchedKeys
 from carnet.server.clock import Clock
+from carnet.server.mail_addresses import read_mail_address
 from carnet.server.public_fetch import Resolve
 from carnet.server.settings import Settings
 from carnet.server.upstream.calls import Calls
 from carnet.server.upstream.github import GitHubProvider
 from carnet.server.upstream.openid import OpenIdProvider
-from carnet.server.upstream.provider import Provider, read_providers
+from carnet.server.upstream.provider import Provider
+from carnet.server.upstream.setting_up import read_providers
 
 __all__ = ["Speaks", "Upstream"]
 
@@ -30,6 +32,7 @@ class Upstream:
 
     Attributes:
         providers: by the names that the settings give them, in their order.
+        domains: of addresses, and whom they lead to.
 
     Raises:
         ConfigurationError: naming the provider, the member and what was expected.
@@ -43,6 +46,9 @@ class Upstream:
         resolve: Resolve | None = None,
     ) -> None:
         self.providers: Mapping[str, Provider] = read_providers(settings)
+        self.domains: Mapping[str, Provider] = {
+            domain: one for one in self.providers.values() for domain in one.settings.domains
+        }
         self._speaking: dict[str, Speaks] = {}
         for name, provider in self.providers.items():
             calls = Calls(settings, resolve)
@@ -57,8 +63,14 @@ class Upstream:
         return self._speaking[provider.name]
 
     def by_issuer(self, issuer: str) -> Provider | None:
-        """Give the provider whose issuer this is, or None."""
-        return next((one for one in self.providers.values() if one.issuer == issuer), None)
+        """Give the provider that lets in whom an issuer knows, or None."""
+        return next((one for one in self.providers.values() if one.lets_in(issuer)), None)
+
+    def by_address(self, typed: str) -> Provider | None:
+        """Give the provider that somebody's address leads to, or None; nobody is looked up."""
+        address = read_mail_address(typed)
+        domain = "" if address is None else address.normalized.rpartition("@")[2]
+        return self.domains.get(domain)
 
     def check_secrets(self) -> None:
         """Read what this service proves itself with.

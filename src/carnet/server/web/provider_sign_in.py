@@ -27,6 +27,7 @@ from carnet.server.service import Service
 from carnet.server.sessions.identity_rights import Rights
 from carnet.server.sessions.session_record import Identified
 from carnet.server.upstream.mapping import (
+    address_to_link,
     is_let_in,
     map_claims,
     proves_second_factor,
@@ -50,6 +51,7 @@ __all__ = [
     "newcomer",
     "provider_named",
     "send_to_provider",
+    "use_up",
 ]
 
 BEGUN: Final = "carnet-provider"
@@ -96,6 +98,8 @@ class Arrived(msgspec.Struct, frozen=True, array_like=True):
         rights: what the provider gives them.
         username: for a new account, or "" where the provider has no name for them.
         following: the path to go on to.
+        address: by which an account may be looked for that its owner then proves, or "".
+        state: of the answer; it is of this sign-in alone.
     """
 
     provider: str
@@ -105,6 +109,8 @@ class Arrived(msgspec.Struct, frozen=True, array_like=True):
     rights: Rights
     username: str
     following: str
+    address: str
+    state: str
 
     def signed_in(self, account: Account) -> SignedIn:
         """Give what is proved, of an account."""
@@ -132,7 +138,11 @@ def provider_named(service: Service, name: str) -> Provider:
 
 
 async def send_to_provider(
-    request: Request, provider: Provider, following: str, account_id: str = ""
+    request: Request,
+    provider: Provider,
+    following: str,
+    account_id: str = "",
+    login_hint: str = "",
 ) -> Response:
     """Send a browser to a provider.
 
@@ -141,6 +151,7 @@ async def send_to_provider(
         provider: which.
         following: the path to go on to after it.
         account_id: whose account is to be connected, or "" for signing in.
+        login_hint: the address that was typed, or "".
 
     Raises:
         UpstreamRefused: if it can't be sent there.
@@ -160,7 +171,8 @@ async def send_to_provider(
         max_age=wanted.max_age,
     )
     speaking = service.upstream.speaking(provider)
-    address = await speaking.address(_asked(service, begun))
+    asked = _asked(service, begun)._replace(login_hint=login_hint)
+    address = await speaking.address(asked)
     response = RedirectResponse(address, 303, {"Cache-Control": "no-store"})
     _keep(request, response, BEGUN, begun)
     return response
@@ -214,6 +226,8 @@ async def arrived(
         rights=Rights(mapped.roles, mapped.claims),
         username=username_of(provider.kind, said.claims),
         following=begun.following,
+        address=address_to_link(settings, provider.kind, said.claims),
+        state=begun.state,
     )
 
 
@@ -237,6 +251,18 @@ def newcomer(request: Request) -> Arrived | None:
     """Give whom a provider has signed in with this browser just now, and who has no account."""
     found: Arrived | None = _kept(request, NEWCOMER, Arrived)
     return found
+
+
+async def use_up(service: Service, arrived: Arrived) -> None:
+    """Write down that an account is being connected for this sign-in; that happens once.
+
+    Raises:
+        UpstreamRefused: ``not_begun_here``.
+    """
+    lifetime = LIFETIME_SECONDS * SECOND
+    names = ("provider linked", arrived.state)
+    if not await service.used_once.first_use(*names, microseconds=lifetime):
+        raise UpstreamRefused("it was connected before", code="not_begun_here")
 
 
 def forget_begun(request: Request, response: Response) -> None:
