@@ -115,6 +115,9 @@ class Blocked(NamedTuple):
 class Database:
     """One database; `reset` brings it back to what `keep` was called at.
 
+    Args:
+        more: statements that make tables besides those of the service.
+
     Attributes:
         connection: of SQLite.
         version: how many commits there were.
@@ -122,7 +125,7 @@ class Database:
         on_commit: is told of each commit, when it is done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, more: str = "") -> None:
         self.connection = apsw.Connection(":memory:")
         self.connection.execute("BEGIN")
         statements = migrate()
@@ -132,6 +135,7 @@ class Database:
                 rows = self._run(statements.send(rows))
             except StopIteration:
                 break
+        self.connection.execute(more)
         names = "SELECT name FROM sqlite_master WHERE type = 'table'"
         self.tables = {
             name: Table(self.connection, name) for (name,) in list(self.connection.execute(names))

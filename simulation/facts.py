@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from carnet.errors import InvalidToken
 from carnet.server.oauth.authorization_codes import _hash as hash_of_code
-from carnet.server.sessions.refresh_token import parse
+from carnet.server.sessions.refresh_token import RefreshToken, parse
 from carnet.server.sessions.sessions import Grant, RefreshRefused
 from simulation.database import Change, Key
 from simulation.ground import SETTINGS
@@ -27,6 +27,7 @@ ONE_SUCCESSOR: Final = "one successor a generation"
 ENDED_STAYS: Final = "an ended session stays ended"
 NOT_SIGNED_OUT: Final = "nobody is signed out who did nothing wrong"
 REUSE_ENDS: Final = "a token that was used before ends its session"
+THIEF_GONE: Final = "a thief does not stay"
 REVOKED_WITH: Final = "what ends is revoked in the same commit"
 AS_IT_IS: Final = "a session begins for the account as it is"
 ALL_END: Final = "ending everything leaves nothing"
@@ -49,6 +50,8 @@ INVARIANTS: Final = {
     "or somebody who may has asked for it, and expires only when its time is over",
     REUSE_ENDS: "a refresh token older than the one before the current one, or that one after the "
     "grace, is refused, and the session is over by then",
+    THIEF_GONE: "when its owner and the thief have both come once more, the session is over, or "
+    "the thief gets nothing",
     REVOKED_WITH: "a session that ends, and an account that changes, is told to the verifiers by "
     "an entry in the very same transaction",
     AS_IT_IS: "at the commit that begins it, the account has the version that was signed in to, is "
@@ -100,6 +103,7 @@ LIVING: Final = "SELECT id FROM session WHERE account_id = ? AND id <> ? AND end
 class Before(NamedTuple):
     """What was committed when a refresh was asked for."""
 
+    text: str
     presented: int
     session: dict[str, Any]
     account_version: int
@@ -149,12 +153,16 @@ class Facts:
 
     def session_of(self, text: str) -> dict[str, Any] | None:
         """Give the row of a refresh token's session."""
-        token = parse(text, self.world.ground.keys.peppers)
-        return self._named("session", self.world.database.read(SESSION_NOW, (token.secret_hash,)))
+        secret_hash = self.token(text).secret_hash
+        return self._named("session", self.world.database.read(SESSION_NOW, (secret_hash,)))
+
+    def token(self, text: str) -> RefreshToken:
+        """Read a refresh token."""
+        return parse(text, self.world.ground.keys.peppers)
 
     def generation(self, text: str) -> int:
         """Give the generation of a refresh token."""
-        return parse(text, self.world.ground.keys.peppers).generation
+        return self.token(text).generation
 
     # Commits.
 
@@ -295,7 +303,7 @@ class Facts:
         if row is None:
             return None
         version, _ = self._account(row["account_id"])
-        return Before(self.generation(text), row, version, process.clock(), self.clock_steps)
+        return Before(text, self.generation(text), row, version, process.clock(), self.clock_steps)
 
     def refreshed(
         self, process: Process, before: Before | None, answer: Grant | RefreshRefused

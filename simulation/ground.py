@@ -10,7 +10,7 @@ import asyncio
 import gc
 import random
 import secrets
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -128,6 +128,9 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 class Ground:
     """Made once, and used by every history of this process.
 
+    Args:
+        more: statements that make tables besides those of the service.
+
     Attributes:
         database: the simulated one.
         keys: the service's.
@@ -135,8 +138,8 @@ class Ground:
         names: what each statement is called.
     """
 
-    def __init__(self) -> None:
-        self.database = Database()
+    def __init__(self, more: str = "") -> None:
+        self.database = Database(more)
         self.names = {
             text: name
             for name, text in vars(sql).items()
@@ -193,11 +196,13 @@ class Ground:
         choices: Choices,
         told: list[str] | None = None,
         recorded: list[Recorded] | None = None,
+        world_type: Callable[..., World] = World,
     ) -> tuple[Violation | None, World]:
         """Run one history, within `governed`."""
         from simulation.people import People
 
         self._secrets.random.seed(1)
-        world = World(self, engine, choices, told, recorded)
-        world.people = People(world)
+        world = world_type(self, engine, choices, told, recorded)
+        if world.people is None:
+            world.people = People(world)
         return world.run(), world

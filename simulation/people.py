@@ -12,12 +12,16 @@ from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 from carnet.errors import IssuerUnavailable
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Grant
 from carnet.verifier.revocations import RevocationList, read_event
+from simulation.facts import THIEF_GONE
 from simulation.ground import CLIENT, NAMES, PASSWORD, SETTINGS
 from simulation.process import Process
 from simulation.world import World
 
 MOST_DEVICES: Final = 5
 """How many people sign in to; each history draws its own number up to it."""
+
+LATER: Final = SETTINGS.refresh_grace + 10.0
+"""Seconds after which nobody takes a token that was used for a repeated request's."""
 
 
 class Device:
@@ -41,9 +45,10 @@ class Device:
 class Thief:
     """Somebody who has copied a device's token; what it brings is kept."""
 
-    def __init__(self, token: str, client_id: str) -> None:
+    def __init__(self, device: Device, token: str) -> None:
+        self.session_id = device.session_id
+        self.client_id = device.client_id
         self.token = token
-        self.client_id = client_id
 
 
 class App:
@@ -207,7 +212,7 @@ class People:
         device = self._device()
         if device is not None and device.token is not None:
             self.world.facts.stolen.add(device.session_id)
-            self.thieves.append(Thief(device.token, device.client_id))
+            self.thieves.append(Thief(device, device.token))
             self.world.tell("A thief copies the token of {}.", device.name)
 
     def refresh_stolen(self) -> Any:
@@ -215,7 +220,7 @@ class People:
             self._refresh_stolen(self.world.choices.one_of(self.thieves)) if self.thieves else None
         )
 
-    async def _refresh_stolen(self, thief: Thief) -> None:
+    async def _refresh_stolen(self, thief: Thief) -> bool:
         presented = thief.token
         if self.world.told is not None:
             generation = self.world.facts.generation(presented)
@@ -225,6 +230,31 @@ class People:
         )
         if isinstance(answer, Grant):
             thief.token = answer.refresh_token
+        return isinstance(answer, Grant)
+
+    def last_visits(self) -> Any:
+        """Let the owners of stolen sessions and the thieves come once more, where there are any."""
+        stolen = [device for device in self.devices if device.session_id in self._stolen_living()]
+        return self._last_visits(stolen) if stolen else None
+
+    def _stolen_living(self) -> set[str]:
+        facts = self.world.facts
+        rows = [facts.session(session_id) for session_id in facts.stolen]
+        return {row["id"] for row in rows if row is not None and row["ended_at"] is None}
+
+    async def _last_visits(self, devices: list[Device]) -> None:
+        # Whoever waits here has time that passes.
+        self.world.honest += 1
+        for device in devices:
+            thieves = [one for one in self.thieves if one.session_id == device.session_id]
+            for visits in range(2):
+                await asyncio.sleep(LATER)
+                await self._refresh(device)
+                for thief in thieves:
+                    await asyncio.sleep(LATER)
+                    if await self._refresh_stolen(thief) and visits:
+                        self.world.violate(THIEF_GONE, f"{device.session_id} is the thief's")
+        self.world.honest -= 1
 
     def sign_out(self) -> Any:
         device = self._device(browser=self.world.choices.one_of((False, True)))

@@ -14,7 +14,7 @@ from carnet.server.factors.factors import Factors
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
-from carnet.server.sessions.sessions import BROWSER, Grant, NewSession, RefreshRefused, Sessions
+from carnet.server.sessions.sessions import BROWSER, Grant, NewSession, RefreshRefused
 from carnet.server.store import StoreUnavailable
 from simulation.ground import CLIENT, REQUEST, SETTINGS, VERIFIER, no_notices
 from simulation.stores import SimulatedPostgres, SimulatedSqlite
@@ -67,7 +67,9 @@ class Process:
         self.store: Any = made(self, world.database)
         keys = world.ground.keys
         self.revocations = Revocations(self.store, SETTINGS, self.clock)
-        self.sessions = Sessions(self.store, keys, self.revocations, SETTINGS, self.clock)
+        self.sessions = world.sessions_type(
+            self.store, keys, self.revocations, SETTINGS, self.clock
+        )
         notices = no_notices(self.store, keys, self.clock)
         passwords: Any = _Passwords(self)
         self.accounts = Accounts(self.store, passwords, self.revocations, notices, self.clock)

@@ -152,7 +152,7 @@ def _report(seeds: int, steps: int, seconds: float) -> None:
 
 def _failed(ground: Ground, seed: int, history: History, violation: Violation) -> int:
     print(f"Seed {seed} on {history.engine} does not hold: {violation.name}. Shortening it …")
-    shortest = shrink(ground, history, violation.name)
+    shortest = shrink(lambda shorter: shorter.play(ground), history, violation.name)
     PLACE.mkdir(parents=True, exist_ok=True)
     path = PLACE / f"seed-{seed}-{history.engine}.json"
     shortest.write(path)
