@@ -92,6 +92,8 @@ NEVER: Final = {
     ),
 }
 
+# By whether the presented generation is before or after the current one.
+GRANTED: Final = {0: "rotated", -1: "the same again", 1: "healed"}
 ABOUT_PEOPLE: Final = frozenset(("session", "account", "factor", "recovery_code"))
 GRACE: Final = SETTINGS.refresh_grace * MICROSECONDS
 SESSION_NOW: Final = "SELECT * FROM session WHERE secret_hash = ?"
@@ -315,6 +317,10 @@ class Facts:
         now = self.session(session_id)
         ended = now is None or now["ended_at"] is not None
         too_old = self._is_too_old(before)
+        refused = isinstance(answer, RefreshRefused)
+        ahead = before.presented - before.session["generation"]
+        how = answer.code if refused else GRANTED[(ahead > 0) - (ahead < 0)]
+        self.world.ground.refreshes[how] += 1
         if isinstance(answer, RefreshRefused):
             if (too_old or answer.code == "reused") and not ended and answer.code != "expired":
                 self.violate(REUSE_ENDS, f"it lives after the refusal ({answer.code})")

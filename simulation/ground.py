@@ -10,6 +10,7 @@ import asyncio
 import gc
 import random
 import secrets
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -48,6 +49,8 @@ SETTINGS: Final = Settings(
     session_lifetime=5000,
     # The cheapest to sign and to verify: each event of the stream is.
     signing_algorithms=("Ed25519",),
+    # While a quarter of an hour passes, each stream says several hundred times that it is alive.
+    revocation_heartbeat=30,
 )
 CALLBACK: Final = "https://app.example.com/callback"
 VERIFIER: Final = "v" * 43
@@ -136,6 +139,7 @@ class Ground:
         keys: the service's.
         accounts: the ids of the accounts, by their names.
         names: what each statement is called.
+        refreshes: how often each row of the table of ``sessions`` was reached.
     """
 
     def __init__(self, more: str = "") -> None:
@@ -159,6 +163,8 @@ class Ground:
             name: _run(accounts.create(name, PASSWORD, (), {}, OPERATOR)).id for name in NAMES
         }
         self.database.keep()
+        self.database.outcomes.clear()
+        self.refreshes: Counter[str] = Counter()
 
     @contextmanager
     def governed(self) -> Iterator[None]:
