@@ -10,6 +10,7 @@ import asyncio
 import gc
 import random
 import secrets
+import warnings
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +38,17 @@ from simulation.database import Database
 from simulation.stores import Recorded, SimulatedSqlite
 from simulation.world import BEGINNING, MICROSECONDS, Violation, World
 
-__all__ = ["CLIENT", "NAMES", "PASSWORD", "REQUEST", "SETTINGS", "VERIFIER", "Ground", "no_notices"]
+__all__ = [
+    "CALLBACK",
+    "CLIENT",
+    "NAMES",
+    "PASSWORD",
+    "REQUEST",
+    "SETTINGS",
+    "VERIFIER",
+    "Ground",
+    "no_notices",
+]
 
 T = TypeVar("T")
 
@@ -51,6 +62,7 @@ SETTINGS: Final = Settings(
     signing_algorithms=("Ed25519",),
     # While a quarter of an hour passes, each stream says several hundred times that it is alive.
     revocation_heartbeat=30,
+    account_deletion_pause=60,
 )
 CALLBACK: Final = "https://app.example.com/callback"
 VERIFIER: Final = "v" * 43
@@ -170,7 +182,9 @@ class Ground:
     def governed(self) -> Iterator[None]:
         """Give the service the world's time and chance while histories are run."""
         from carnet.server import identifiers
+        from carnet.server.accounts import one_time_links
         from carnet.server.factors import recovery_codes
+        from carnet.server.oauth import device_codes
         from carnet.server.sessions import refresh_token
 
         given = _Secrets()
@@ -180,6 +194,8 @@ class Ground:
             (refresh_token, "secrets", given),
             (recovery_codes, "secrets", given),
             (authorization_codes, "secrets", given),
+            (device_codes, "secrets", given),
+            (one_time_links, "secrets", given),
             (stream, "time", _Time()),
             (postgres, "random", given.random),
         ]
@@ -187,7 +203,10 @@ class Ground:
         try:
             for place, name, value in places:
                 setattr(place, name, value)
-            yield
+            with warnings.catch_warnings():
+                # What is under way at the end of a history stays so.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                yield
         finally:
             for place, name, value in before:
                 setattr(place, name, value)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import warnings
 from collections import Counter
 from functools import partial
 from typing import Any, Final
@@ -262,7 +261,6 @@ def shortest(ground: Ground, peer: str, promise: str, history: History) -> list[
 
 def main(arguments: list[str]) -> int:
     """Print the table, and the shortest history of each promise that a peer breaks."""
-    warnings.simplefilter("ignore", RuntimeWarning)
     text = arguments[0] if arguments else str(SEEDS)
     if not (text.isascii() and text.isdigit() and int(text[:9]) > 0):
         print(f"peers: {text[:40]!r} is no number of seeds", file=sys.stderr)

@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -29,8 +28,6 @@ MOST_SEED: Final = 2**63
 def main(arguments: list[str] | None = None) -> int:
     """Run what was asked for, and give the exit status: 1 where something did not hold."""
     options = _parser().parse_args(arguments)
-    # What is under way at the end of a history stays so.
-    warnings.simplefilter("ignore", RuntimeWarning)
     ground = Ground()
     with ground.governed():
         if options.history is not None:
