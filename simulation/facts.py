@@ -15,7 +15,7 @@ from carnet.errors import InvalidToken
 from carnet.server.oauth.authorization_codes import _hash as hash_of_code
 from carnet.server.sessions.refresh_token import RefreshToken, parse
 from carnet.server.sessions.sessions import Grant, RefreshRefused
-from simulation import grants, lifecycle
+from simulation import grants, keys, lifecycle
 from simulation.database import Change, Key
 from simulation.ground import SETTINGS
 from simulation.world import MICROSECONDS, World
@@ -74,6 +74,7 @@ INVARIANTS: Final = {
     SILENCE: "no error but those that are meant for whoever has asked",
     **grants.INVARIANTS,
     **lifecycle.INVARIANTS,
+    **keys.INVARIANTS,
 }
 
 # What may never be found after a commit that has to do with sessions.

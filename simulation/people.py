@@ -17,6 +17,7 @@ from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Grant
 from carnet.verifier.revocations import RevocationList, read_event
 from simulation.facts import THIEF_GONE
 from simulation.ground import CLIENT, NAMES, PASSWORD, REQUEST, SETTINGS
+from simulation.keys import Fetched, Signed
 from simulation.process import Process
 from simulation.world import World
 
@@ -140,6 +141,8 @@ class People:
         self.codes: list[Code] = []
         self.issued: list[Issued] = []
         self.links: list[Link] = []
+        self.tokens: list[Signed] = []
+        self.key_sets: list[Fetched] = []
         self.apps: list[App] = []
         self.recovery_codes: list[tuple[str, str]] = []
         self.numbers = 0

@@ -16,6 +16,7 @@ from carnet.server.clients.clients import Client
 from carnet.server.clients.consents import Consents
 from carnet.server.clients.subjects import Subjects
 from carnet.server.factors.factors import Factors
+from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.oauth.authorization_request import AuthorizationRequest
 from carnet.server.oauth.device_codes import DeviceCodes
@@ -59,6 +60,8 @@ class Process:
         offset: seconds by which its clock is ahead.
         most_ahead: the most that it ever was.
         origin: from where whoever asks it does.
+        own_keys: those that it keeps up, in histories of keys.
+        kept_up_at: the moment of the history that they are of.
     """
 
     origin = ORIGIN
@@ -76,6 +79,8 @@ class Process:
         made = SimulatedPostgres if world.engine == "postgres" else SimulatedSqlite
         self.store: Any = made(self, world.database)
         keys = world.ground.keys
+        self.own_keys: SigningKeys | None = None
+        self.kept_up_at = float("-inf")
         self.revocations = Revocations(self.store, SETTINGS, self.clock)
         self.sessions = world.sessions_type(
             self.store, keys, self.revocations, SETTINGS, self.clock

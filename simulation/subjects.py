@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simulation import grants, lifecycle, people
+from simulation import grants, keys, lifecycle, people
 from simulation.people import People
 
 __all__ = ["BEGINNINGS", "SUBJECTS"]
@@ -126,18 +126,24 @@ LINKS: Final = (
 DELETIONS: Final = (
     (6, lifecycle.leave),
     (5, lifecycle.run_due),
-    (1, lifecycle.delete),
-    (6, People.sign_in),
-    (3, People.sign_in_browser),
-    (3, People.authorize),
-    (3, People.exchange),
+    (2, lifecycle.delete),
+    (7, People.exchange),
+    (6, People.authorize),
+    (5, People.sign_in),
     (2, People.refresh),
-    (2, grants.let_in),
+    (2, People.sign_in_browser),
+    (1, grants.let_in),
     (1, People.add_app),
     (1, People.set_password),
     (1, People.disable),
     (1, lifecycle.hand_over),
     (1, lifecycle.use_link),
+)
+KEYS: Final = (
+    (9, keys.keep_up),
+    (6, keys.sign),
+    (6, keys.fetch),
+    (2, keys.rotate),
 )
 FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
 FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
@@ -155,6 +161,8 @@ BEGINNINGS: Final = {
     DEVICES: People.sign_in_browser,
     FACTORS: People.add_app,
     LINKS: lifecycle.hand_over,
+    DELETIONS: People.sign_in_browser,
+    KEYS: keys.keep_up,
 }
 
 SUBJECTS: Final = (
@@ -170,4 +178,5 @@ SUBJECTS: Final = (
     (3, (DEVICES, FAULTS)),
     (3, (LINKS, FAULTS)),
     (3, (DELETIONS, FAULTS)),
+    (3, (KEYS, FAULTS)),
 )
