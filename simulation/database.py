@@ -19,6 +19,7 @@ A unique value is locked like a row. SQLite's own way, one writer at a time, is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -115,15 +116,20 @@ class Blocked(NamedTuple):
 class Database:
     """One database; `reset` brings it back to what `keep` was called at.
 
+    Args:
+        more: statements that make tables besides those of the service.
+
     Attributes:
         connection: of SQLite.
         version: how many commits there were.
         commits: what each has changed.
         on_commit: is told of each commit, when it is done.
+        outcomes: how often each statement gave rows, and how often none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, more: str = "") -> None:
         self.connection = apsw.Connection(":memory:")
+        self.outcomes: Counter[tuple[str, bool]] = Counter()
         self.connection.execute("BEGIN")
         statements = migrate()
         rows = self._run(next(statements))
@@ -132,6 +138,7 @@ class Database:
                 rows = self._run(statements.send(rows))
             except StopIteration:
                 break
+        self.connection.execute(more)
         names = "SELECT name FROM sqlite_master WHERE type = 'table'"
         self.tables = {
             name: Table(self.connection, name) for (name,) in list(self.connection.execute(names))
@@ -166,7 +173,9 @@ class Database:
 
     def read(self, sql: str, values: Sequence[Any]) -> Rows:
         """Run a statement on what is committed; it changes nothing."""
-        return list(self.connection.execute(sql, values))
+        rows = list(self.connection.execute(sql, values))
+        self.outcomes[sql, bool(rows)] += 1
+        return rows
 
     def execute(
         self,
@@ -212,6 +221,7 @@ class Database:
                         return self._blocked(transaction, holder, view, key, lock)
                     self._lock(transaction, lock)
             if not again:
+                self.outcomes[sql, bool(rows)] += 1
                 break
         for key, change in claimed:
             transaction.olds.setdefault(key, change.old)
@@ -354,7 +364,9 @@ class Database:
         return found
 
     def _run(self, statement: tuple[str, Sequence[Any]]) -> Rows:
-        return list(self.connection.execute(*statement))
+        rows = list(self.connection.execute(*statement))
+        self.outcomes[statement[0], bool(rows)] += 1
+        return rows
 
     def _see(self, update: Any) -> None:
         """Take down what SQLite changes."""

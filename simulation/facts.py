@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from carnet.errors import InvalidToken
 from carnet.server.oauth.authorization_codes import _hash as hash_of_code
-from carnet.server.sessions.refresh_token import parse
+from carnet.server.sessions.refresh_token import RefreshToken, parse
 from carnet.server.sessions.sessions import Grant, RefreshRefused
+from simulation import grants, keys, lifecycle
 from simulation.database import Change, Key
 from simulation.ground import SETTINGS
 from simulation.world import MICROSECONDS, World
@@ -27,6 +28,7 @@ ONE_SUCCESSOR: Final = "one successor a generation"
 ENDED_STAYS: Final = "an ended session stays ended"
 NOT_SIGNED_OUT: Final = "nobody is signed out who did nothing wrong"
 REUSE_ENDS: Final = "a token that was used before ends its session"
+THIEF_GONE: Final = "a thief does not stay"
 REVOKED_WITH: Final = "what ends is revoked in the same commit"
 AS_IT_IS: Final = "a session begins for the account as it is"
 ALL_END: Final = "ending everything leaves nothing"
@@ -49,6 +51,8 @@ INVARIANTS: Final = {
     "or somebody who may has asked for it, and expires only when its time is over",
     REUSE_ENDS: "a refresh token older than the one before the current one, or that one after the "
     "grace, is refused, and the session is over by then",
+    THIEF_GONE: "when its owner and the thief have both come once more, the session is over, or "
+    "the thief gets nothing",
     REVOKED_WITH: "a session that ends, and an account that changes, is told to the verifiers by "
     "an entry in the very same transaction",
     AS_IT_IS: "at the commit that begins it, the account has the version that was signed in to, is "
@@ -68,6 +72,9 @@ INVARIANTS: Final = {
     ALL_HEAR: "when nothing happens any more, each is at the newest number",
     ANSWERED: "a history has an end, and nobody waits at it",
     SILENCE: "no error but those that are meant for whoever has asked",
+    **grants.INVARIANTS,
+    **lifecycle.INVARIANTS,
+    **keys.INVARIANTS,
 }
 
 # What may never be found after a commit that has to do with sessions.
@@ -87,10 +94,22 @@ NEVER: Final = {
         "SELECT account_id FROM recovery_code WHERE NOT EXISTS "
         "(SELECT 1 FROM factor WHERE factor.account_id = recovery_code.account_id)",
     ),
+    **grants.NEVER,
+    **lifecycle.NEVER,
 }
 
-ABOUT_PEOPLE: Final = frozenset(("session", "account", "factor", "recovery_code"))
+# By whether the presented generation is before or after the current one.
+GRANTED: Final = {0: "rotated", -1: "the same again", 1: "healed"}
+ABOUT_PEOPLE: Final = frozenset(("session", "account", "factor", "recovery_code", "consent"))
 GRACE: Final = SETTINGS.refresh_grace * MICROSECONDS
+CODES_OF_SESSION: Final = (
+    "SELECT code_hash FROM authorization_code WHERE session_id = ? "
+    "UNION ALL SELECT code_hash FROM device_code WHERE session_id = ?"
+)
+SESSION_OF_CODE: Final = (
+    "SELECT session_id FROM authorization_code WHERE code_hash = ? "
+    "UNION ALL SELECT session_id FROM device_code WHERE code_hash = ?"
+)
 SESSION_NOW: Final = "SELECT * FROM session WHERE secret_hash = ?"
 SESSION_BY_ID: Final = "SELECT * FROM session WHERE id = ?"
 ACCOUNT_BY_ID: Final = "SELECT version, disabled_at FROM account WHERE id = ?"
@@ -100,6 +119,7 @@ LIVING: Final = "SELECT id FROM session WHERE account_id = ? AND id <> ? AND end
 class Before(NamedTuple):
     """What was committed when a refresh was asked for."""
 
+    text: str
     presented: int
     session: dict[str, Any]
     account_version: int
@@ -123,7 +143,8 @@ class Facts:
     def __init__(self, world: World) -> None:
         self.world = world
         self.stolen: set[str] = set()
-        self.may_end: set[str] = set()
+        # Of accounts, of sessions, and of accounts with a client.
+        self.may_end: set[str | tuple[str, str]] = set()
         self.kept: set[str] = set()
         self.revoked: list[Revoked] = []
         self.tokens: list[dict[str, Any]] = []
@@ -135,10 +156,14 @@ class Facts:
         self._presented_codes: dict[bytes, int] = {}
         self._typed: set[tuple[str, str]] = set()
         self._passwords: dict[str, int] = {}
+        # Of links: after how many commits they were made; and when those of an account were over,
+        # after how many that was asked for, and done.
+        self.links: dict[str, int] = {}
+        self.links_over: dict[str, list[tuple[int, int]]] = {}
 
     def of_task(self, **what: Any) -> None:
         """Remember what the piece of work that runs now is about."""
-        known = self._of_task.setdefault(asyncio.current_task(), {"since": self._version()})
+        known = self._of_task.setdefault(asyncio.current_task(), {"since": self.version()})
         known.update(what)
         if "leaves" in what:
             self.kept.add(what["leaves"][1])
@@ -149,12 +174,16 @@ class Facts:
 
     def session_of(self, text: str) -> dict[str, Any] | None:
         """Give the row of a refresh token's session."""
-        token = parse(text, self.world.ground.keys.peppers)
-        return self._named("session", self.world.database.read(SESSION_NOW, (token.secret_hash,)))
+        secret_hash = self.token(text).secret_hash
+        return self._named("session", self.world.database.read(SESSION_NOW, (secret_hash,)))
+
+    def token(self, text: str) -> RefreshToken:
+        """Read a refresh token."""
+        return parse(text, self.world.ground.keys.peppers)
 
     def generation(self, text: str) -> int:
         """Give the generation of a refresh token."""
-        return parse(text, self.world.ground.keys.peppers).generation
+        return self.token(text).generation
 
     # Commits.
 
@@ -163,10 +192,11 @@ class Facts:
         looks = False
         task = self._of_task.get(asyncio.current_task(), {})
         for (table, *key), change in changes.items():
-            check = _CHECKS.get(table)
-            if check is not None:
+            checks = _CHECKS.get(table)
+            if checks is not None:
                 old, new = (self._names(table, row) for row in change)
-                check(self, str(key[0]), old, new, changes, task)
+                for check in checks:
+                    check(self, str(key[0]), old, new, changes, task)
                 looks = looks or table in ABOUT_PEOPLE
         if not looks:
             return
@@ -181,6 +211,8 @@ class Facts:
         self, key: str, old: Any, new: Any, changes: dict[Key, Change], task: dict[str, Any]
     ) -> None:
         if new is None:
+            # The row of an account that is deleted, or of a session long ago.
+            self.may_end.add(key)
             return
         if old is None:
             self._session_begun(new, task)
@@ -200,7 +232,7 @@ class Facts:
                 self.violate(NOT_SIGNED_OUT, f"session {key} ended ({new['ended_reason']})")
 
     def _session_begun(self, new: dict[str, Any], task: dict[str, Any]) -> None:
-        version, disabled_at = self._account(new["account_id"])
+        version, disabled_at = self.account(new["account_id"])
         read = task.get("version_read")
         if read is not None and read != version:
             self.violate(AS_IT_IS, f"it was read at version {read} and is at {version}")
@@ -226,7 +258,7 @@ class Facts:
             self._password_changed(key, task)
 
     def _password_changed(self, key: str, task: dict[str, Any]) -> None:
-        before, self._passwords[key] = self._passwords.get(key, 0), self._version()
+        before, self._passwords[key] = self._passwords.get(key, 0), self.version()
         if "resets" in task:
             return
         if task.get("since", 0) < before:
@@ -249,14 +281,14 @@ class Facts:
     def _code_changed(
         self, key: str, old: Any, new: Any, changes: dict[Key, Change], task: dict[str, Any]
     ) -> None:
-        if old is not None and old["session_id"] not in (None, new["session_id"]):
+        if old and new and old["session_id"] not in (None, new["session_id"]):
             self.violate(ONCE, "it has begun two sessions")
 
     def _factor_changed(
         self, key: str, old: Any, new: Any, changes: dict[Key, Change], task: dict[str, Any]
     ) -> None:
         if old is None and new is not None:
-            version, _ = self._account(new["account_id"])
+            version, _ = self.account(new["account_id"])
             if version != task.get("version_read"):
                 self.violate(FACTOR_AS_IT_IS, f"the account is at version {version}")
         elif old is not None and new is not None and new["counter"] <= old["counter"]:
@@ -279,12 +311,13 @@ class Facts:
         )
 
     def _may_end(self, row: dict[str, Any]) -> bool:
-        if {row["id"], row["account_id"], row["login_id"]} & (self.stolen | self.may_end):
+        account_id = row["account_id"]
+        about = {row["id"], account_id, row["login_id"], (account_id, row["client_id"])}
+        if about & (self.stolen | self.may_end):
             return True
         if row["ended_reason"] != "code_reused":
             return False
-        sql = "SELECT code_hash FROM authorization_code WHERE session_id = ?"
-        rows = self.world.database.read(sql, (row["id"],))
+        rows = self.world.database.read(CODES_OF_SESSION, (row["id"], row["id"]))
         return any(self._presented_codes.get(code_hash, 0) > 1 for (code_hash,) in rows)
 
     # Answers.
@@ -294,8 +327,8 @@ class Facts:
         row = self.session_of(text)
         if row is None:
             return None
-        version, _ = self._account(row["account_id"])
-        return Before(self.generation(text), row, version, process.clock(), self.clock_steps)
+        version, _ = self.account(row["account_id"])
+        return Before(text, self.generation(text), row, version, process.clock(), self.clock_steps)
 
     def refreshed(
         self, process: Process, before: Before | None, answer: Grant | RefreshRefused
@@ -307,6 +340,10 @@ class Facts:
         now = self.session(session_id)
         ended = now is None or now["ended_at"] is not None
         too_old = self._is_too_old(before)
+        refused = isinstance(answer, RefreshRefused)
+        ahead = before.presented - before.session["generation"]
+        how = answer.code if refused else GRANTED[(ahead > 0) - (ahead < 0)]
+        self.world.ground.refreshes[how] += 1
         if isinstance(answer, RefreshRefused):
             if (too_old or answer.code == "reused") and not ended and answer.code != "expired":
                 self.violate(REUSE_ENDS, f"it lives after the refusal ({answer.code})")
@@ -352,6 +389,8 @@ class Facts:
     def refused(self, session_id: str, code: str) -> None:
         """Look at the refusal that somebody gets who has done nothing wrong."""
         row = self.session(session_id)
+        if row is None and session_id in self.may_end:
+            return
         if row is None:
             self.violate(NOT_SIGNED_OUT, f"session {session_id} is not there ({code})")
         elif code in ("ended", "reused"):
@@ -373,8 +412,8 @@ class Facts:
 
     def code_refused(self, code: str, reason: str) -> None:
         """Look at what became of the session of a code that was used before."""
-        sql = "SELECT session_id FROM authorization_code WHERE code_hash = ?"
-        rows = self.world.database.read(sql, (hash_of_code(code),))
+        code_hash = hash_of_code(code)
+        rows = self.world.database.read(SESSION_OF_CODE, (code_hash, code_hash))
         if reason == "used" and rows and rows[0][0] is not None:
             row = self.session(rows[0][0])
             if row is not None and row["ended_at"] is None:
@@ -428,12 +467,14 @@ class Facts:
     def violate(self, name: str, what: str) -> None:
         self.world.violate(name, what)
 
-    def _version(self) -> int:
+    def version(self) -> int:
+        """Give how many commits there were."""
         return int(self.world.database.version)
 
-    def _account(self, account_id: str) -> tuple[int, int | None]:
-        [(version, disabled_at)] = self.world.database.read(ACCOUNT_BY_ID, (account_id,))
-        return version, disabled_at
+    def account(self, account_id: str) -> tuple[int, int | None]:
+        """Give an account's version, and since when it is disabled; one that is gone is."""
+        rows = self.world.database.read(ACCOUNT_BY_ID, (account_id,))
+        return rows[0] if rows else (0, 0)
 
     def _place(self, table: str, name: str) -> int:
         return int(self.world.database.tables[table].places[name])
@@ -447,11 +488,15 @@ class Facts:
         return dict(zip(self.world.database.tables[table].places, row, strict=True))
 
 
-_CHECKS: Final[dict[str, Callable[..., None]]] = {
+_OWN: Final[dict[str, Callable[..., None]]] = {
     "session": Facts._session_changed,
     "account": Facts._account_changed,
     "revocation": Facts._revocation_added,
     "authorization_code": Facts._code_changed,
     "factor": Facts._factor_changed,
     "recovery_code": Facts._factor_changed,
+}
+_CHECKS: Final = {
+    table: [part[table] for part in (_OWN, grants.CHECKS, lifecycle.CHECKS) if table in part]
+    for table in (*_OWN, *grants.CHECKS, *lifecycle.CHECKS)
 }

@@ -10,7 +10,9 @@ import asyncio
 import gc
 import random
 import secrets
-from collections.abc import Coroutine, Iterator, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -36,7 +38,17 @@ from simulation.database import Database
 from simulation.stores import Recorded, SimulatedSqlite
 from simulation.world import BEGINNING, MICROSECONDS, Violation, World
 
-__all__ = ["CLIENT", "NAMES", "PASSWORD", "REQUEST", "SETTINGS", "VERIFIER", "Ground", "no_notices"]
+__all__ = [
+    "CALLBACK",
+    "CLIENT",
+    "NAMES",
+    "PASSWORD",
+    "REQUEST",
+    "SETTINGS",
+    "VERIFIER",
+    "Ground",
+    "no_notices",
+]
 
 T = TypeVar("T")
 
@@ -48,6 +60,9 @@ SETTINGS: Final = Settings(
     session_lifetime=5000,
     # The cheapest to sign and to verify: each event of the stream is.
     signing_algorithms=("Ed25519",),
+    # While a quarter of an hour passes, each stream says several hundred times that it is alive.
+    revocation_heartbeat=30,
+    account_deletion_pause=60,
 )
 CALLBACK: Final = "https://app.example.com/callback"
 VERIFIER: Final = "v" * 43
@@ -128,15 +143,19 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 class Ground:
     """Made once, and used by every history of this process.
 
+    Args:
+        more: statements that make tables besides those of the service.
+
     Attributes:
         database: the simulated one.
         keys: the service's.
         accounts: the ids of the accounts, by their names.
         names: what each statement is called.
+        refreshes: how often each row of the table of ``sessions`` was reached.
     """
 
-    def __init__(self) -> None:
-        self.database = Database()
+    def __init__(self, more: str = "") -> None:
+        self.database = Database(more)
         self.names = {
             text: name
             for name, text in vars(sql).items()
@@ -156,12 +175,16 @@ class Ground:
             name: _run(accounts.create(name, PASSWORD, (), {}, OPERATOR)).id for name in NAMES
         }
         self.database.keep()
+        self.database.outcomes.clear()
+        self.refreshes: Counter[str] = Counter()
 
     @contextmanager
     def governed(self) -> Iterator[None]:
         """Give the service the world's time and chance while histories are run."""
         from carnet.server import identifiers
+        from carnet.server.accounts import one_time_links
         from carnet.server.factors import recovery_codes
+        from carnet.server.oauth import device_codes
         from carnet.server.sessions import refresh_token
 
         given = _Secrets()
@@ -171,6 +194,8 @@ class Ground:
             (refresh_token, "secrets", given),
             (recovery_codes, "secrets", given),
             (authorization_codes, "secrets", given),
+            (device_codes, "secrets", given),
+            (one_time_links, "secrets", given),
             (stream, "time", _Time()),
             (postgres, "random", given.random),
         ]
@@ -178,7 +203,10 @@ class Ground:
         try:
             for place, name, value in places:
                 setattr(place, name, value)
-            yield
+            with warnings.catch_warnings():
+                # What is under way at the end of a history stays so.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                yield
         finally:
             for place, name, value in before:
                 setattr(place, name, value)
@@ -193,11 +221,13 @@ class Ground:
         choices: Choices,
         told: list[str] | None = None,
         recorded: list[Recorded] | None = None,
+        world_type: Callable[..., World] = World,
     ) -> tuple[Violation | None, World]:
         """Run one history, within `governed`."""
         from simulation.people import People
 
         self._secrets.random.seed(1)
-        world = World(self, engine, choices, told, recorded)
-        world.people = People(world)
+        world = world_type(self, engine, choices, told, recorded)
+        if world.people is None:
+            world.people = People(world)
         return world.run(), world

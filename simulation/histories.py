@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -11,9 +13,32 @@ from simulation.choices import Choices
 from simulation.ground import Ground
 from simulation.world import Violation
 
-__all__ = ["ENGINES", "History", "HistoryWrong", "read_history", "shrink"]
+__all__ = ["ENGINES", "History", "HistoryWrong", "as_test", "read_history", "shrink"]
 
 ENGINES: Final = ("sqlite", "postgres")
+TEST: Final = '''"""{name}:
+
+{words}
+"""
+
+from simulation.ground import Ground
+from simulation.histories import History
+
+HISTORY = History(
+    "{engine}",
+    # fmt: off
+    [
+        {draws}
+    ],
+    # fmt: on
+)
+
+
+def test_{function}():
+    ground = Ground()
+    with ground.governed():
+        assert HISTORY.play(ground) is None
+'''
 MOST_DRAWS: Final = 100_000
 MOST_ATTEMPTS: Final = 3000
 
@@ -42,6 +67,26 @@ class History(NamedTuple):
         path.write_text(json.dumps({"engine": self.engine, "draws": self.draws}) + "\n")
 
 
+def as_test(history: History, name: str, told: Sequence[str]) -> str:
+    """Write a history out as a test file of its own.
+
+    Args:
+        history: which.
+        name: of the invariant that it breaks, and must not.
+        told: what happens, in words.
+    """
+    words = "\n".join(f"    {line}"[:100].rstrip() for line in told)
+    draws = textwrap.fill(", ".join(map(str, history.draws)), 90, initial_indent=" " * 4)
+    function = re.sub("[^a-z]+", "_", name.lower()).strip("_")
+    return TEST.format(
+        name=name,
+        words=words.replace("\\", "/").replace('"""', "'''"),
+        function=function,
+        engine=history.engine,
+        draws=textwrap.indent(draws, "    ").lstrip(),
+    )
+
+
 def read_history(path: Path) -> History:
     """Read a history's file.
 
@@ -68,11 +113,11 @@ def read_history(path: Path) -> History:
     return History(engine, draws)
 
 
-def shrink(ground: Ground, history: History, name: str) -> History:
+def shrink(play: Callable[[History], Violation | None], history: History, name: str) -> History:
     """Make a history as short and quiet as it still breaks the same invariant.
 
     Args:
-        ground: where it is played, within `Ground.governed`.
+        play: lets a history happen, and gives what did not hold.
         history: which.
         name: of the invariant.
     """
@@ -83,7 +128,7 @@ def shrink(ground: Ground, history: History, name: str) -> History:
         attempts += 1
         if attempts > MOST_ATTEMPTS:
             return False
-        found = History(history.engine, list(draws)).play(ground)
+        found = play(History(history.engine, list(draws)))
         return found is not None and found.name == name
 
     draws = list(history.draws)

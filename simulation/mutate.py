@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 
 from simulation.choices import Choices
 from simulation.ground import Ground
@@ -38,7 +37,6 @@ def find(ground: Ground, mutant: Mutant, seeds: int) -> tuple[int, str, Violatio
 
 def main(arguments: list[str]) -> int:
     """Go through the table, or the part of it with a text in its names; 1 where one is missed."""
-    warnings.simplefilter("ignore", RuntimeWarning)
     chosen = [mutant for mutant in MUTANTS if " ".join(arguments) in mutant.name]
     if not chosen:
         print("mutate: no mutant of the table has this in its name", file=sys.stderr)

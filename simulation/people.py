@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 
 from carnet.errors import IssuerUnavailable
+from carnet.server.clients.clients import Client
+from carnet.server.oauth.authorization_request import AuthorizationRequest
+from carnet.server.oauth.device_codes import Issued
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Grant
 from carnet.verifier.revocations import RevocationList, read_event
-from simulation.ground import CLIENT, NAMES, PASSWORD, SETTINGS
+from simulation.facts import THIEF_GONE
+from simulation.ground import CLIENT, NAMES, PASSWORD, REQUEST, SETTINGS
+from simulation.keys import Fetched, Signed
 from simulation.process import Process
 from simulation.world import World
 
 MOST_DEVICES: Final = 5
 """How many people sign in to; each history draws its own number up to it."""
+
+LATER: Final = SETTINGS.refresh_grace + 10.0
+"""Seconds after which nobody takes a token that was used for a repeated request's."""
 
 
 class Device:
@@ -41,9 +49,26 @@ class Device:
 class Thief:
     """Somebody who has copied a device's token; what it brings is kept."""
 
-    def __init__(self, token: str, client_id: str) -> None:
+    def __init__(self, device: Device, token: str) -> None:
+        self.session_id = device.session_id
+        self.client_id = device.client_id
         self.token = token
-        self.client_id = client_id
+
+
+class Code(NamedTuple):
+    """An authorization code, and what it was given for."""
+
+    text: str
+    client: Client
+    request: AuthorizationRequest
+
+
+class Link(NamedTuple):
+    """A link that sets a password, and whose."""
+
+    purpose: str
+    secret: str
+    owner: str
 
 
 class App:
@@ -113,13 +138,19 @@ class People:
         self.passwords = dict.fromkeys(NAMES, PASSWORD)
         self.devices: list[Device] = []
         self.thieves: list[Thief] = []
-        self.codes: list[str] = []
+        self.codes: list[Code] = []
+        self.issued: list[Issued] = []
+        self.links: list[Link] = []
+        self.tokens: list[Signed] = []
+        self.key_sets: list[Fetched] = []
         self.apps: list[App] = []
         self.recovery_codes: list[tuple[str, str]] = []
-        self._numbers = 0
+        self.numbers = 0
 
     def begin(self) -> None:
         """Begin with one verifier and one person's sign-in."""
+        from simulation.subjects import BEGINNINGS, SUBJECTS
+
         self._most_devices = 1 + self.world.choices.draw(MOST_DEVICES)
         self.actions, self.faults = self.world.choices.weighted(SUBJECTS)
         self.world.facts.verifiers.append(Verifier(self.world, "the verifier"))
@@ -138,7 +169,7 @@ class People:
         if work is not None:
             self.world.start(work)
 
-    def _device(self, *, browser: bool = False) -> Device | None:
+    def device(self, *, browser: bool = False) -> Device | None:
         # The newest first: an old one is often signed out.
         found = [
             one
@@ -151,8 +182,8 @@ class People:
         if len(self.devices) >= self._most_devices:
             return None
         owner = self.world.choices.one_of(NAMES)
-        self._numbers += 1
-        name = f"{owner.title()}'s device {self._numbers}"
+        self.numbers += 1
+        name = f"{owner.title()}'s device {self.numbers}"
         return self._sign_in(name, owner, client_id)
 
     async def _sign_in(self, name: str, owner: str, client_id: str) -> None:
@@ -167,11 +198,11 @@ class People:
         return self.sign_in(BROWSER)
 
     def refresh(self) -> Any:
-        device = self._device()
+        device = self.device()
         return None if device is None else self._refresh(device)
 
     def refresh_in_tabs(self) -> Any:
-        device = self._device()
+        device = self.device()
         if device is None:
             return None
         for _ in range(self.world.choices.draw(3)):
@@ -204,10 +235,10 @@ class People:
             facts.refused(device.session_id, answer.code)
 
     def steal(self) -> Any:
-        device = self._device()
+        device = self.device()
         if device is not None and device.token is not None:
             self.world.facts.stolen.add(device.session_id)
-            self.thieves.append(Thief(device.token, device.client_id))
+            self.thieves.append(Thief(device, device.token))
             self.world.tell("A thief copies the token of {}.", device.name)
 
     def refresh_stolen(self) -> Any:
@@ -215,7 +246,7 @@ class People:
             self._refresh_stolen(self.world.choices.one_of(self.thieves)) if self.thieves else None
         )
 
-    async def _refresh_stolen(self, thief: Thief) -> None:
+    async def _refresh_stolen(self, thief: Thief) -> bool:
         presented = thief.token
         if self.world.told is not None:
             generation = self.world.facts.generation(presented)
@@ -225,9 +256,34 @@ class People:
         )
         if isinstance(answer, Grant):
             thief.token = answer.refresh_token
+        return isinstance(answer, Grant)
+
+    def last_visits(self) -> Any:
+        """Let the owners of stolen sessions and the thieves come once more, where there are any."""
+        stolen = [device for device in self.devices if device.session_id in self._stolen_living()]
+        return self._last_visits(stolen) if stolen else None
+
+    def _stolen_living(self) -> set[str]:
+        facts = self.world.facts
+        rows = [facts.session(session_id) for session_id in facts.stolen]
+        return {row["id"] for row in rows if row is not None and row["ended_at"] is None}
+
+    async def _last_visits(self, devices: list[Device]) -> None:
+        # Whoever waits here has time that passes.
+        self.world.honest += 1
+        for device in devices:
+            thieves = [one for one in self.thieves if one.session_id == device.session_id]
+            for visits in range(2):
+                await asyncio.sleep(LATER)
+                await self._refresh(device)
+                for thief in thieves:
+                    await asyncio.sleep(LATER)
+                    if await self._refresh_stolen(thief) and visits:
+                        self.world.violate(THIEF_GONE, f"{device.session_id} is the thief's")
+        self.world.honest -= 1
 
     def sign_out(self) -> Any:
-        device = self._device(browser=self.world.choices.one_of((False, True)))
+        device = self.device(browser=self.world.choices.one_of((False, True)))
         return None if device is None else self._sign_out(device)
 
     async def _sign_out(self, device: Device) -> None:
@@ -243,46 +299,46 @@ class People:
         device = self.world.choices.one_of(self.devices)
         self.world.tell("An administrator ends the session of {}.", device.name)
         self.world.facts.may_end.add(device.session_id)
-        return self._ask("the administrator", lambda to: to.end(device.session_id))
+        return self.ask("the administrator", lambda to: to.end(device.session_id))
 
-    async def _ask(self, who: str, handle: Callable[[Process], Any]) -> Any:
+    async def ask(self, who: str, handle: Callable[[Process], Any]) -> Any:
         return await self.world.insist(who, handle)
 
-    def _account(self) -> tuple[str, str]:
+    def account(self) -> tuple[str, str]:
         name = self.world.choices.one_of(NAMES)
         return name, self.world.ground.accounts[name]
 
     def end_all(self) -> Any:
-        device = self._device()
+        device = self.device()
         if device is None:
             return None
         account_id = self.world.ground.accounts[device.owner]
         keep = self.world.choices.one_of(("", device.session_id))
         self.world.tell("{} signs out everywhere{}.", device.name, " else" if keep else "")
         self.world.facts.may_end.add(account_id)
-        return self._ask(device.name, lambda to: to.end_all(account_id, keep))
+        return self.ask(device.name, lambda to: to.end_all(account_id, keep))
 
     def disable(self) -> Any:
-        name, account_id = self._account()
+        name, account_id = self.account()
         self.world.tell("An administrator disables {}.", name)
         self.world.facts.may_end.add(account_id)
-        return self._ask("the administrator", lambda to: to.disable(account_id, True))
+        return self.ask("the administrator", lambda to: to.disable(account_id, True))
 
     def enable(self) -> Any:
-        name, account_id = self._account()
+        name, account_id = self.account()
         self.world.tell("An administrator enables {}.", name)
-        return self._ask("the administrator", lambda to: to.disable(account_id, False))
+        return self.ask("the administrator", lambda to: to.disable(account_id, False))
 
     def set_roles(self) -> Any:
-        name, account_id = self._account()
+        name, account_id = self.account()
         roles = self.world.choices.one_of(((), ("editor",), ("editor", "admin")))
         self.world.tell("An administrator gives {} the roles {}.", name, roles)
-        return self._ask("the administrator", lambda to: to.set_roles(account_id, roles))
+        return self.ask("the administrator", lambda to: to.set_roles(account_id, roles))
 
     def set_password(self) -> Any:
-        name, account_id = self._account()
-        self._numbers += 1
-        new = f"{PASSWORD} {self._numbers}"
+        name, account_id = self.account()
+        self.numbers += 1
+        new = f"{PASSWORD} {self.numbers}"
         self.world.tell("An administrator resets the password of {}.", name)
         self.world.facts.may_end.add(account_id)
         return self._set_password(name, account_id, new)
@@ -292,11 +348,11 @@ class People:
         self.passwords[name] = new
 
     def change_password(self) -> Any:
-        device = self._device()
+        device = self.device()
         if device is None:
             return None
-        self._numbers += 1
-        new = f"{PASSWORD} {self._numbers}"
+        self.numbers += 1
+        new = f"{PASSWORD} {self.numbers}"
         self.world.tell("{} changes the password.", device.name)
         self.world.facts.may_end.add(self.world.ground.accounts[device.owner])
         return self._change_password(device, new)
@@ -311,7 +367,7 @@ class People:
             self.passwords[device.owner] = new
 
     def authorize(self) -> Any:
-        device = self._device(browser=True)
+        device = self.device(browser=True)
         return None if device is None else self._authorize(device)
 
     async def _authorize(self, device: Device) -> None:
@@ -321,27 +377,28 @@ class People:
         self.world.tell("{} lets an application in.", device.name)
         code = await self.world.call(device.name, lambda to: to.authorize(cookie))
         if code is not None:
-            self.codes.append(code)
+            self.codes.append(Code(code, CLIENT, REQUEST))
 
     def exchange(self) -> Any:
         return self._exchange(self.world.choices.one_of(self.codes[::-1])) if self.codes else None
 
-    async def _exchange(self, code: str) -> None:
+    async def _exchange(self, code: Code) -> None:
         self.world.tell("A code is exchanged.")
-        answer = await self.world.call("the application", lambda to: to.exchange(code))
+        answer = await self.world.call("the application", lambda to: to.exchange(*code))
         if isinstance(answer, Grant):
-            self.world.tell("The application has session {}.", answer.session_id)
-            owner = next(
-                name
-                for name, account in self.world.ground.accounts.items()
-                if account == answer.account_id
-            )
-            self.devices.append(Device("the application", owner, CLIENT.id, answer))
+            self.has_session("the application", code.client.id, answer)
+
+    def has_session(self, name: str, client_id: str, grant: Grant) -> None:
+        """Give somebody's application a session."""
+        self.world.tell("{} has session {}.", name.capitalize(), grant.session_id)
+        accounts = self.world.ground.accounts.items()
+        owner = next(owner for owner, account in accounts if account == grant.account_id)
+        self.devices.append(Device(name, owner, client_id, grant))
 
     def add_app(self) -> Any:
-        name, _ = self._account()
-        self._numbers += 1
-        return self._add_app(name, App(self.world, name, self._numbers))
+        name, _ = self.account()
+        self.numbers += 1
+        return self._add_app(name, App(self.world, name, self.numbers))
 
     async def _add_app(self, name: str, app: App) -> None:
         self.world.tell("{} adds an authenticator app.", name.title())
@@ -382,10 +439,10 @@ class People:
             self.recovery_codes += [(name, code) for code in made[:2]]
 
     def reset_factors(self) -> Any:
-        name, account_id = self._account()
+        name, account_id = self.account()
         self.world.tell("An administrator resets the factors of {}.", name)
         self.world.facts.may_end.add(account_id)
-        return self._ask("the administrator", lambda to: to.reset_factors(account_id))
+        return self.ask("the administrator", lambda to: to.reset_factors(account_id))
 
     def poll(self) -> Any:
         if self.world.processes:
@@ -444,106 +501,3 @@ def step_clock(world: World) -> None:
     process.offset = max(-3.0, min(3.0, process.offset + seconds))
     process.most_ahead = max(process.most_ahead, process.offset)
     world.facts.clock_steps += 1
-
-
-# Each history has one subject, so that what belongs together comes together; the first has all.
-ALL: Final = (
-    (9, People.refresh),
-    (6, People.refresh_in_tabs),
-    (8, People.poll),
-    (4, People.sign_in),
-    (3, People.steal),
-    (5, People.refresh_stolen),
-    (2, People.sign_out),
-    (2, People.end),
-    (2, People.end_all),
-    (2, People.disable),
-    (2, People.enable),
-    (2, People.set_roles),
-    (2, People.set_password),
-    (2, People.change_password),
-    (3, People.sign_in_browser),
-    (4, People.authorize),
-    (6, People.exchange),
-)
-THEFT: Final = (
-    (8, People.refresh),
-    (4, People.refresh_in_tabs),
-    (6, People.steal),
-    (8, People.refresh_stolen),
-    (1, People.end),
-    (1, People.sign_out),
-    (1, People.poll),
-)
-GRANTS: Final = (
-    (9, People.exchange),
-    (7, People.authorize),
-    (5, People.sign_in_browser),
-    (4, People.sign_out),
-    (3, People.end),
-    (2, People.end_all),
-    (2, People.set_roles),
-    (1, People.disable),
-    (1, People.enable),
-    (2, People.refresh),
-)
-ACCOUNTS: Final = (
-    (8, People.sign_in),
-    (5, People.change_password),
-    (5, People.set_password),
-    (4, People.disable),
-    (4, People.enable),
-    (5, People.end_all),
-    (2, People.set_roles),
-    (3, People.end),
-    (3, People.sign_out),
-    (3, People.refresh),
-)
-PASSWORDS: Final = (
-    (8, People.change_password),
-    (4, People.set_password),
-    (4, People.end),
-    (4, People.sign_out),
-    (3, People.sign_in),
-    (1, People.refresh),
-)
-FACTORS: Final = (
-    (4, People.add_app),
-    (6, People.use_app),
-    (8, People.make_recovery_codes),
-    (9, People.use_recovery_code),
-    (4, People.reset_factors),
-    (2, People.sign_in),
-    (1, People.set_password),
-    (1, People.set_roles),
-)
-FOLLOWED: Final = (
-    (8, People.poll),
-    (5, People.refresh),
-    (5, People.sign_in),
-    (6, People.end),
-    (6, People.set_roles),
-    (2, People.end_all),
-)
-FAULTS: Final = ((3, cut), (3, kill), (2, fail_over), (2, step_clock))
-FAILOVERS: Final = ((6, fail_over), (1, cut), (1, kill))
-ROTATIONS: Final = (
-    (9, People.refresh),
-    (5, People.refresh_in_tabs),
-    (2, People.end),
-    (2, People.steal),
-    (3, People.refresh_stolen),
-)
-
-BEGINNINGS: Final = {GRANTS: People.sign_in_browser, FACTORS: People.add_app}
-
-SUBJECTS: Final = (
-    (3, (ALL, FAULTS)),
-    (3, (THEFT, FAULTS)),
-    (3, (GRANTS, FAULTS)),
-    (3, (ACCOUNTS, FAULTS)),
-    (2, (PASSWORDS, FAULTS)),
-    (3, (FACTORS, FAULTS)),
-    (4, (FOLLOWED, FAULTS)),
-    (3, (ROTATIONS, FAILOVERS)),
-)

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from carnet.errors import CarnetError
 from carnet.server.accounts.accounts import Accounts
+from carnet.server.accounts.deletion import Deletions
+from carnet.server.accounts.one_time_links import OneTimeLinks
+from carnet.server.accounts.recovery import Recovery
 from carnet.server.audit import Origin
+from carnet.server.clients.clients import Client
+from carnet.server.clients.consents import Consents
 from carnet.server.clients.subjects import Subjects
 from carnet.server.factors.factors import Factors
+from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
+from carnet.server.oauth.authorization_request import AuthorizationRequest
+from carnet.server.oauth.device_codes import DeviceCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
-from carnet.server.sessions.sessions import BROWSER, Grant, NewSession, RefreshRefused, Sessions
+from carnet.server.sessions.sessions import BROWSER, Grant, NewSession, RefreshRefused
 from carnet.server.store import StoreUnavailable
-from simulation.ground import CLIENT, REQUEST, SETTINGS, VERIFIER, no_notices
+from simulation.ground import REQUEST, SETTINGS, VERIFIER, no_notices
 from simulation.stores import SimulatedPostgres, SimulatedSqlite
 from simulation.world import BEGINNING, MICROSECONDS, Lost, World
 
-ORIGIN = Origin("192.0.2.1", "a browser", None)
+ORIGIN: Final = Origin("192.0.2.1", "a browser", None)
 
 
 class _Passwords:
@@ -52,7 +60,12 @@ class Process:
         alive: whether it was not killed.
         offset: seconds by which its clock is ahead.
         most_ahead: the most that it ever was.
+        origin: from where whoever asks it does.
+        own_keys: those that it keeps up, in histories of keys.
+        kept_up_at: the moment of the history that they are of.
     """
+
+    origin = ORIGIN
 
     def __init__(self, world: World, number: int) -> None:
         self.world = world
@@ -67,14 +80,27 @@ class Process:
         made = SimulatedPostgres if world.engine == "postgres" else SimulatedSqlite
         self.store: Any = made(self, world.database)
         keys = world.ground.keys
+        self.own_keys: SigningKeys | None = None
+        self.kept_up_at = float("-inf")
         self.revocations = Revocations(self.store, SETTINGS, self.clock)
-        self.sessions = Sessions(self.store, keys, self.revocations, SETTINGS, self.clock)
+        self.sessions = world.sessions_type(
+            self.store, keys, self.revocations, SETTINGS, self.clock
+        )
         notices = no_notices(self.store, keys, self.clock)
         passwords: Any = _Passwords(self)
         self.accounts = Accounts(self.store, passwords, self.revocations, notices, self.clock)
         passkeys: Any = None
         self.factors = Factors(self.store, keys, self.revocations, passkeys, notices, self.clock)
         self.codes = AuthorizationCodes(self.store, self.sessions, Subjects(keys), self.clock)
+        self.consents = Consents(self.store, self.sessions, self.clock)
+        self.device_codes = DeviceCodes(self.store, keys, self.sessions, self.clock)
+        self.deletions = Deletions(self.store, self.revocations, SETTINGS, self.clock)
+        links = OneTimeLinks(self.store, SETTINGS, self.clock)
+        # Links that are handed over have nothing to do with addresses, mails and throttles.
+        unused: Any = None
+        self.recovery = Recovery(
+            self.store, self.accounts, unused, links, unused, unused, self.clock
+        )
         self.stream = RevocationStream(self.store, keys, SETTINGS, self.clock)
 
     def clock(self) -> int:
@@ -124,14 +150,18 @@ class Process:
 
     def poll(self) -> None:
         """Read the counters, as every process does many times a second."""
+        self.work(self.stream.catch_up())
 
-        async def reading() -> None:
+    def work(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something by itself; what fails is done again another time."""
+
+        async def working() -> None:
             try:
-                await self.stream.catch_up()
-            except StoreUnavailable:
-                self.world.tell("Process {} can't read the counters.", self.number)
+                await work
+            except* StoreUnavailable:
+                self.world.tell("Process {} has no database for that.", self.number)
 
-        self.serve([reading()], self.world.loop.create_future())
+        self.serve([working()], self.world.loop.create_future())
 
     @property
     def is_busy(self) -> bool:
@@ -164,7 +194,10 @@ class Process:
         if account is None:
             return None
         facts.of_task(version_read=account.version)
-        grant = await self.sessions.begin(account, NewSession(client_id, "default"), ORIGIN)
+        new = NewSession(client_id, "default")
+        grant = await self.sessions.begin(account, new, ORIGIN)
+        if grant is None and await self.deletions.keep(account.id, ORIGIN):
+            grant = await self.sessions.begin(account, new, ORIGIN)
         if grant is not None:
             facts.granted(self, grant)
         return grant
@@ -226,13 +259,15 @@ class Process:
         account, at, amr = login.account, login.authenticated_at, login.amr
         return await self.codes.issue(REQUEST, account.id, login.session_id, at, amr)
 
-    async def exchange(self, code: str) -> Grant | CarnetError:
+    async def exchange(
+        self, code: str, client: Client, request: AuthorizationRequest
+    ) -> Grant | CarnetError:
         self.world.facts.presented_code(code)
         try:
-            presented = await self.codes.read(code, CLIENT)
-            await self.codes.check(presented, REQUEST.redirect_uri, VERIFIER, "", ORIGIN)
+            presented = await self.codes.read(code, client)
+            await self.codes.check(presented, request.redirect_uri, VERIFIER, "", ORIGIN)
             self.world.facts.of_task(code=code)
-            exchanged = await self.codes.exchange(presented, CLIENT, "", ORIGIN)
+            exchanged = await self.codes.exchange(presented, client, "", ORIGIN)
         except StoreUnavailable:
             raise
         except CarnetError as refused:

@@ -9,15 +9,15 @@ import argparse
 import json
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from simulation.choices import Choices
+from simulation.coverage import report
 from simulation.facts import INVARIANTS, NEVER
 from simulation.ground import Ground
-from simulation.histories import ENGINES, History, HistoryWrong, read_history, shrink
+from simulation.histories import ENGINES, History, HistoryWrong, as_test, read_history, shrink
 from simulation.world import Violation
 
 PLACE: Final = Path("build/simulation")
@@ -28,8 +28,6 @@ MOST_SEED: Final = 2**63
 def main(arguments: list[str] | None = None) -> int:
     """Run what was asked for, and give the exit status: 1 where something did not hold."""
     options = _parser().parse_args(arguments)
-    # What is under way at the end of a history stays so.
-    warnings.simplefilter("ignore", RuntimeWarning)
     ground = Ground()
     with ground.governed():
         if options.history is not None:
@@ -117,6 +115,7 @@ def _many(ground: Ground, seeds: int | None, minutes: float | None) -> int:
         print("\nStopped; the next run goes on from here.")
     _write_progress(progress, seed)
     _report(seed - first, steps, time.monotonic() - began)
+    print("\n".join(report(ground)))
     print(
         f"Everything holds in seeds {first} to {seed - 1}." if seed > first else "No seed was done."
     )
@@ -152,15 +151,24 @@ def _report(seeds: int, steps: int, seconds: float) -> None:
 
 def _failed(ground: Ground, seed: int, history: History, violation: Violation) -> int:
     print(f"Seed {seed} on {history.engine} does not hold: {violation.name}. Shortening it …")
-    shortest = shrink(ground, history, violation.name)
+    shortest = shrink(lambda shorter: shorter.play(ground), history, violation.name)
     PLACE.mkdir(parents=True, exist_ok=True)
     path = PLACE / f"seed-{seed}-{history.engine}.json"
     shortest.write(path)
+    test = PLACE / f"test_seed_{seed}_{history.engine}.py"
+    test.write_text(as_test(shortest, violation.name, _told(ground, shortest)))
     _tell(ground, shortest)
-    print(f"It is kept in {path}:")
+    print(f"It is kept in {path}, and as a test for tests/simulation beside it:")
     print(f"  make simulate SEED={seed}          the whole of it again")
     print(f"  make simulate HISTORY={path}   what is left of it")
+    print(f"  pytest {test}")
     return 1
+
+
+def _told(ground: Ground, history: History) -> list[str]:
+    told: list[str] = []
+    history.play(ground, told)
+    return told
 
 
 def _tell(ground: Ground, history: History) -> int:

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from carnet.server.sessions.sessions import Sessions
 from carnet.server.store import StoreUnavailable
 from simulation.choices import Choices
 from simulation.database import Transaction
@@ -89,7 +90,10 @@ class World:
         violation: the first thing that did not hold, or None.
         processes: those of the service that live.
         honest: how many wait at this moment who have done nothing wrong.
+        sessions_type: what each process keeps its sessions with.
     """
+
+    sessions_type: type[Sessions] = Sessions
 
     def __init__(
         self,
@@ -199,7 +203,7 @@ class World:
 
     async def until_ended(self, process: Process, transaction: Transaction, text: str) -> None:
         """Wait until a transaction has ended, and then to be drawn."""
-        self.tell("  Process {} waits for a row: {}.", process.number, text)
+        self.tell("  process {} waits for a row: {}", process.number, self._short(text))
         future: asyncio.Future[str] = self.loop.create_future()
         one = _Point(future, process, "pause", text)
 
@@ -334,29 +338,42 @@ class World:
     def _tell_of(self, point: _Point, fate: str) -> None:
         what = point.text
         if point.process is not None and point.kind in ("statement", "pause"):
-            name = self.ground.names.get(what, " ".join(what.split())[:60])
-            what = f"process {point.process.number}: {name}"
+            what = f"process {point.process.number}: {self._short(what)}"
         self.tell("  {}{}", what, "" if fate == "goes on" else f" ({fate})")
+
+    def _short(self, text: str) -> str:
+        """Give the name of a statement, or its beginning."""
+        return self.ground.names.get(text) or " ".join(text.split())[:60]
 
     def _settle(self) -> None:
         """Let everything that is under way end, without another fault, and look at what is left."""
-        for is_last in (False, False, True):
-            for process in self.processes if is_last else ():
-                process.poll()
-            for _ in range(ENDLESS):
-                self.loop.run_ready()
-                pending = self._live_points()
-                if pending:
-                    self._go_on(pending[0], quietly=True)
-                elif self.honest and (when := self.loop.next_timer()) is not None:
-                    self.loop.advance(when)
-                else:
-                    break
-                if self.violation is not None:
-                    return
-            if not is_last:
-                # Whoever pauses before the next attempt goes on.
-                self.loop.advance(self.loop.now + 0.5)
+        for _ in range(2):
+            self._calm_down()
+            # Whoever pauses before the next attempt goes on.
+            self.loop.advance(self.loop.now + 0.5)
+        last_visits = self.people.last_visits()
+        if last_visits is not None:
+            self.start(last_visits)
+            self._calm_down()
+        for process in self.processes:
+            process.poll()
+        self._calm_down()
+        if self.violation is not None:
+            return
         self.facts.settled()
         for trouble in self.loop.troubles:
             self.violate("nothing dies in silence", str(trouble.get("message")))
+
+    def _calm_down(self) -> None:
+        """Let what waits go on, one after the other, until nothing does."""
+        for _ in range(ENDLESS):
+            if self.violation is not None:
+                return
+            self.loop.run_ready()
+            pending = self._live_points()
+            if pending:
+                self._go_on(pending[0], quietly=True)
+            elif self.honest and (when := self.loop.next_timer()) is not None:
+                self.loop.advance(when)
+            else:
+                return

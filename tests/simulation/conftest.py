@@ -1,7 +1,6 @@
 """The simulation stands beside ``src``, in the repository and not in the package."""
 
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,5 @@ def made():
 @pytest.fixture
 def ground(made):
     """The same, with the service's time and chance in its hands."""
-    with warnings.catch_warnings(), made.governed():
-        # What is under way at the end of a history stays so.
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with made.governed():
         yield made

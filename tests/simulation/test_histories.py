@@ -1,6 +1,7 @@
 """Some hundred histories of the service, and faults that the simulation has to find."""
 
 import json
+import re
 
 import pytest
 from simulation import histories, run
@@ -118,7 +119,10 @@ def test_after_ctrl_c_the_next_run_goes_on_from_there(monkeypatch, tmp_path, cap
 
     monkeypatch.setattr(run, "Choices", Stopped)
     assert run.main(["--seeds", "5"]) == 0
-    assert "Everything holds in seeds 0 to 2." in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Everything holds in seeds 0 to 2." in out
+    assert re.search(r"reached: \d+ of \d+\.", out)
+    assert re.search(r"Refreshes: rotated \d", out)
     assert json.loads((tmp_path / "next-seed").read_text()) == 3
     assert run.main(["--seeds", "2"]) == 0
     assert "Everything holds in seeds 3 to 4." in capsys.readouterr().out
@@ -132,8 +136,16 @@ def test_a_seed_that_breaks_is_made_short_told_and_kept(monkeypatch, tmp_path, c
         out = capsys.readouterr().out
         assert "What must hold: an ended session stays ended" in out
         [path] = tmp_path.glob("seed-*.json")
+        [test] = tmp_path.glob("test_seed_*.py")
+        found = {}
+        exec(compile(test.read_text(), str(test), "exec"), found)
+        assert found["HISTORY"] == read_history(path)
+        replayed = found["test_an_ended_session_stays_ended"]
+        with pytest.raises(AssertionError):
+            replayed()
         assert run.main(["--history", str(path)]) == 1
         told = capsys.readouterr().out
         assert told in out
     # Without the fault the same history holds.
+    replayed()
     assert run.main(["--history", str(path)]) == 0

@@ -144,6 +144,23 @@ def test_another_password_ends_all_links(scene_of, inbox):
     assert scene_of(scene) == [410, 410, 410]
 
 
+@pytest.mark.parametrize("disables", [False, True])
+def test_a_link_that_is_over_is_over_by_a_clock_that_is_behind(play, disables):
+    async def scene(service, clock):
+        account = await service.accounts.create("alice", PASSWORD)
+        handed = await service.recovery.hand_over(account.id, "reset", OPERATOR)
+        if disables:
+            await service.accounts.disable(account.id, OPERATOR)
+            await service.accounts.enable(account.id, OPERATOR)
+        else:
+            await service.accounts.set_password(account.id, NEW, OPERATOR)
+        clock.advance(-3)
+        return await Person(service, clock, None).reset(handed.link)
+
+    answer = play(scene)
+    assert (answer.status_code, heading(answer)) == (410, "This link is too old")
+
+
 def test_a_disabled_account_is_not_let_in_by_a_link(scene_of, inbox):
     async def scene(person, account):
         link = await person.reset_link()

@@ -13,6 +13,7 @@ from tests.server.oauth_clients import Prover
 from carnet import inspect
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.resources import ResourceMetadata
+from carnet.server.oauth.authorization_codes import CodeRefused
 from carnet.server.store import statements as sql
 
 AUDIENCES = ("orders", "billing")
@@ -346,6 +347,20 @@ def test_a_code_of_a_disabled_account_is_refused_for_that(scene_of):
         return await reason_of(alice.exchange(asked, answer["code"]))
 
     assert scene_of(scene) == (400, "invalid_grant", "account_disabled")
+
+
+def test_a_code_of_an_account_that_is_deleted_while_it_is_exchanged_is_unknown(scene_of):
+    async def scene(service, alice, _clock):
+        _, answer = await alice.authorize()
+        account = await service.accounts.find("alice")
+        client = service.registry.client("app")
+        presented = await service.codes.read(answer["code"], client)
+        await service.deletions.delete(account.id, OPERATOR)
+        with pytest.raises(CodeRefused) as refused:
+            await service.codes.exchange(presented, client, "", OPERATOR)
+        return refused.value.code
+
+    assert scene_of(scene) == "unknown"
 
 
 def test_a_code_outlives_a_change_of_roles_while_it_is_being_exchanged(scene_of):

@@ -27,7 +27,7 @@ from carnet.server.accounts.account_record import (
     roles_text,
 )
 from carnet.server.accounts.notices import Notices
-from carnet.server.accounts.one_time_links import NOT_ME
+from carnet.server.accounts.one_time_links import NOT_ME, voided
 from carnet.server.accounts.passwords import MAX_PASSWORD, Passwords
 from carnet.server.accounts.usernames import canonical_username, skeleton
 from carnet.server.audit import OPERATOR, Event, Origin, record
@@ -473,7 +473,7 @@ class Accounts:
         tell: bool = True,
     ) -> Transaction[None]:
         """End what another password ends."""
-        yield sql.VOID_LINKS, (now, account_id, NOT_ME)
+        yield sql.VOID_LINKS, (voided(now), account_id, NOT_ME)
         yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed", account_id, kept)
         yield sql.FORGET_BROWSERS, (account_id,)
         yield from self._revocations.revoke_older_versions(account_id, version, now)
@@ -484,7 +484,7 @@ class Accounts:
     def disabling(self, account_id: str, now: int, origin: Origin) -> Transaction[None]:
         """Keep an account from signing in, in somebody's transaction, and end its sessions."""
         for (version,) in (yield sql.DISABLE_ACCOUNT, (now, account_id)):
-            yield sql.VOID_LINKS, (now, account_id, NOT_ME)
+            yield sql.VOID_LINKS, (voided(now), account_id, NOT_ME)
             yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")
             yield from self._revocations.revoke_older_versions(account_id, version, now)
             yield from record(now, Event.ACCOUNT_DISABLED, origin, account_id=account_id)

@@ -41,6 +41,7 @@ __all__ = [
     "Link",
     "LinkRefused",
     "OneTimeLinks",
+    "voided",
 ]
 
 RESET: Final = "reset"
@@ -65,6 +66,8 @@ LIFETIMES: Final = {
 """For how many seconds each is good."""
 BY_HAND: Final = {**LIFETIMES, RESET: DAY}
 """The same where an administrator hands it over."""
+
+CLOCKS_DIFFER: Final = HOUR * SECOND
 
 
 class Link(NamedTuple):
@@ -173,6 +176,11 @@ class OneTimeLinks:
             _good((yield sql.LINK_BY_HASH, (found,)), purpose, now)
             raise LinkRefused("the link was used already", code="link_used")
         return link
+
+
+def voided(now: int) -> int:
+    """Give when a link has expired that is not good from now on, by every process's clock."""
+    return now - CLOCKS_DIFFER
 
 
 def _good(rows: Rows, purpose: str, now: int) -> Link:

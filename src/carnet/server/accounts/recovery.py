@@ -25,6 +25,7 @@ from carnet.server.accounts.one_time_links import (
     Link,
     LinkRefused,
     OneTimeLinks,
+    voided,
 )
 from carnet.server.accounts.throttle import Delayed, Throttle
 from carnet.server.audit import SERVICE, Event, Origin, record
@@ -301,7 +302,7 @@ class Recovery:
     def _take_back(self, link: Link, origin: Origin, now: int) -> Transaction[None]:
         """Let the account have the address of a notice, and none that is younger."""
         account_id, normalized, since = link.account_id, link.address, link.address_since
-        yield sql.VOID_YOUNGER_LINKS, (now, account_id, NOT_ME, since)
+        yield sql.VOID_YOUNGER_LINKS, (voided(now), account_id, NOT_ME, since)
         for _ in (yield sql.REMOVE_YOUNGER_ADDRESSES, (account_id, since, normalized)):
             yield from record(now, Event.EMAIL_REMOVED, origin, account_id=account_id)
         holders = yield sql.PROVED_ADDRESS, (normalized,)

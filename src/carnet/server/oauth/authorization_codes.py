@@ -142,11 +142,7 @@ class AuthorizationCodes:
             CodeRefused: ``unknown``, or ``client_mismatch`` where it was given to another client,
                 which has nothing to do with the session, and can't end it either.
         """
-        code_hash = _hash(code)
-        rows = await self._store.read(sql.CODE_BY_HASH, code_hash)
-        if not rows:
-            raise CodeRefused("the code is unknown", code="unknown")
-        presented = _presented(code_hash, rows[0])
+        presented = await self._by_hash(_hash(code))
         if presented.request.client_id != client.id:
             raise CodeRefused("the code is another client's", code="client_mismatch")
         return presented
@@ -229,8 +225,7 @@ class AuthorizationCodes:
         if withdrawn:
             raise CodeRefused("the consent was withdrawn", code="consent_withdrawn")
         # Something has changed between the reading and the writing.
-        [row] = await self._store.read(sql.CODE_BY_HASH, presented.code_hash)
-        again = _presented(presented.code_hash, row)
+        again = await self._by_hash(presented.code_hash)
         if again.session_id is not None:
             raise await self._used(again.session_id, origin)
         if again.account.disabled:
@@ -239,6 +234,11 @@ class AuthorizationCodes:
             # It was given other roles, say.
             return await self.exchange(again, client, key_thumbprint, origin)
         raise CodeRefused("the sign-in that gave the code has ended", code="login_ended")
+
+    async def _by_hash(self, code_hash: bytes) -> Presented:
+        for row in await self._store.read(sql.CODE_BY_HASH, code_hash):
+            return _presented(code_hash, row)
+        raise CodeRefused("the code is unknown", code="unknown")
 
     async def _used(self, session_id: str, origin: Origin) -> CodeRefused:
         await self._sessions.end(session_id, "code_reused", origin)

@@ -1,0 +1,182 @@
+"""What histories are about: who does what, and what goes wrong."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simulation import grants, keys, lifecycle, people
+from simulation.people import People
+
+__all__ = ["BEGINNINGS", "SUBJECTS"]
+
+# Each history has one subject, so that what belongs together comes together; the first has all.
+ALL: Final = (
+    (9, People.refresh),
+    (6, People.refresh_in_tabs),
+    (8, People.poll),
+    (4, People.sign_in),
+    (3, People.steal),
+    (5, People.refresh_stolen),
+    (2, People.sign_out),
+    (2, People.end),
+    (2, People.end_all),
+    (2, People.disable),
+    (2, People.enable),
+    (2, People.set_roles),
+    (2, People.set_password),
+    (2, People.change_password),
+    (3, People.sign_in_browser),
+    (4, People.authorize),
+    (6, People.exchange),
+)
+THEFT: Final = (
+    (8, People.refresh),
+    (4, People.refresh_in_tabs),
+    (6, People.steal),
+    (8, People.refresh_stolen),
+    (1, People.end),
+    (1, People.sign_out),
+    (1, People.poll),
+)
+GRANTS: Final = (
+    (9, People.exchange),
+    (7, People.authorize),
+    (5, People.sign_in_browser),
+    (4, People.sign_out),
+    (3, People.end),
+    (2, People.end_all),
+    (2, People.set_roles),
+    (1, People.disable),
+    (1, People.enable),
+    (2, People.refresh),
+)
+ACCOUNTS: Final = (
+    (8, People.sign_in),
+    (5, People.change_password),
+    (5, People.set_password),
+    (4, People.disable),
+    (4, People.enable),
+    (5, People.end_all),
+    (2, People.set_roles),
+    (3, People.end),
+    (3, People.sign_out),
+    (3, People.refresh),
+)
+PASSWORDS: Final = (
+    (8, People.change_password),
+    (4, People.set_password),
+    (4, People.end),
+    (4, People.sign_out),
+    (3, People.sign_in),
+    (1, People.refresh),
+)
+FACTORS: Final = (
+    (4, People.add_app),
+    (6, People.use_app),
+    (8, People.make_recovery_codes),
+    (9, People.use_recovery_code),
+    (4, People.reset_factors),
+    (2, People.sign_in),
+    (1, People.set_password),
+    (1, People.set_roles),
+)
+FOLLOWED: Final = (
+    (8, People.poll),
+    (5, People.refresh),
+    (5, People.sign_in),
+    (6, People.end),
+    (6, People.set_roles),
+    (2, People.end_all),
+)
+CONSENTS: Final = (
+    (9, People.exchange),
+    (9, grants.let_in),
+    (4, grants.withdraw),
+    (3, People.refresh),
+    (1, People.sign_in_browser),
+    (1, People.end_all),
+    (1, People.set_roles),
+    (1, People.sign_out),
+)
+DEVICES: Final = (
+    (14, grants.fetch),
+    (8, grants.decide),
+    (4, grants.ask_as_device),
+    (1, grants.withdraw),
+    (1, People.sign_in_browser),
+    (2, People.end_all),
+    (1, People.set_password),
+    (1, People.set_roles),
+    (1, People.refresh),
+    (1, People.disable),
+    (1, People.enable),
+)
+LINKS: Final = (
+    (9, lifecycle.use_link),
+    (6, lifecycle.hand_over),
+    (3, People.change_password),
+    (2, People.set_password),
+    (3, People.sign_in),
+    (2, People.disable),
+    (2, People.enable),
+    (1, People.add_app),
+    (1, People.make_recovery_codes),
+    (1, People.refresh),
+)
+DELETIONS: Final = (
+    (6, lifecycle.leave),
+    (5, lifecycle.run_due),
+    (2, lifecycle.delete),
+    (7, People.exchange),
+    (6, People.authorize),
+    (5, People.sign_in),
+    (2, People.refresh),
+    (2, People.sign_in_browser),
+    (1, grants.let_in),
+    (1, People.add_app),
+    (1, People.set_password),
+    (1, People.disable),
+    (1, lifecycle.hand_over),
+    (1, lifecycle.use_link),
+)
+KEYS: Final = (
+    (9, keys.keep_up),
+    (6, keys.sign),
+    (6, keys.fetch),
+    (2, keys.rotate),
+)
+FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
+FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
+ROTATIONS: Final = (
+    (9, People.refresh),
+    (5, People.refresh_in_tabs),
+    (2, People.end),
+    (2, People.steal),
+    (3, People.refresh_stolen),
+)
+
+BEGINNINGS: Final = {
+    GRANTS: People.sign_in_browser,
+    CONSENTS: People.sign_in_browser,
+    DEVICES: People.sign_in_browser,
+    FACTORS: People.add_app,
+    LINKS: lifecycle.hand_over,
+    DELETIONS: People.sign_in_browser,
+    KEYS: keys.keep_up,
+}
+
+SUBJECTS: Final = (
+    (3, (ALL, FAULTS)),
+    (3, (THEFT, FAULTS)),
+    (3, (GRANTS, FAULTS)),
+    (3, (ACCOUNTS, FAULTS)),
+    (2, (PASSWORDS, FAULTS)),
+    (3, (FACTORS, FAULTS)),
+    (4, (FOLLOWED, FAULTS)),
+    (3, (ROTATIONS, FAILOVERS)),
+    (2, (CONSENTS, FAULTS)),
+    (3, (DEVICES, FAULTS)),
+    (3, (LINKS, FAULTS)),
+    (3, (DELETIONS, FAULTS)),
+    (3, (KEYS, FAULTS)),
+)
