@@ -28,13 +28,16 @@ format: .venv/dev ## Put the code into its one form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/dev ## Measure beside the peers and the bare primitives
-	$(BIN)/python -m benchmarks.library $(ARGS)
+# RESULTS is a folder that each benchmark writes a file of JSON into.
+KEPT = $(if $(RESULTS),--json $(RESULTS)/$(1).json)
 
-serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers and services under load (ten minutes)
-	$(BIN)/python -m benchmarks.sessions
-	$(BIN)/python -m benchmarks.revocation
-	$(BIN)/python -m benchmarks.services
+bench: .venv/dev ## Measure beside the peers and the bare primitives (RESULTS=folder keeps the figures)
+	$(BIN)/python -m benchmarks.library $(call KEPT,library) $(ARGS)
+
+serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers under load, ten minutes (RESULTS=folder)
+	$(BIN)/python -m benchmarks.sessions $(call KEPT,sessions)
+	$(BIN)/python -m benchmarks.revocation $(call KEPT,revocation)
+	$(BIN)/python -m benchmarks.services $(call KEPT,services)
 
 simulate: .venv/dev ## Search histories that break a promise (SEEDS=, MINUTES=; SEED=, HISTORY= again; PEERS=1)
 	@$(BIN)/python -m $(if $(PEERS),simulation.peers $(if $(SEEDS),"$(SEEDS)"),simulation.run \

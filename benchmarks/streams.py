@@ -20,6 +20,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks import record
 from carnet import child_processes
 
 PASSWORD = "paper-boat-harbour"
@@ -68,11 +69,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streams", description=__doc__)
     parser.add_argument("--readers", type=int, nargs="+", default=[100, 1000, 4000])
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--json", metavar="FILE", help="also write the figures here")
     given = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # The server has its own share of files, by inheritance.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     print("| streams | p50 ms | slowest ms | server MB |\n|--:|--:|--:|--:|")
+    figures, series = {}, {}
     for readers in given.readers:
         with tempfile.TemporaryDirectory() as data:
             carnet = [sys.executable, "-m", "carnet"]
@@ -96,11 +99,14 @@ def main() -> None:
                 status = Path(f"/proc/{process.pid}/status").read_text()
                 memory = int(re.search(r"VmRSS:\s+(\d+)", status)[1]) // 1024
                 middle = statistics.median(taken)
+                series[f"{readers} streams"] = record.less_is_better("ms", taken)
+                figures[str(readers)] = {"p50 ms": middle, "slowest ms": max(taken), "MB": memory}
                 print(f"| {readers:,} | {middle:.0f} | {max(taken):.0f} | {memory} |", flush=True)
             finally:
                 process.terminate()
                 process.wait(30)
                 process.stderr.close()
+    record.write(given.json, "streams", figures, series)
 
 
 if __name__ == "__main__":

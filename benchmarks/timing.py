@@ -1,14 +1,17 @@
-"""Timing several callables so that the machine's noise hits all of them alike."""
+"""Timing several callables so that the machine's noise hits all of them alike.
+
+What is counted is the time of the processor: what other programs take of it does not count.
+"""
 
 from __future__ import annotations
 
 import gc
 import random
 from collections.abc import Callable, Mapping
-from time import perf_counter
+from time import process_time
 from typing import Any
 
-__all__ = ["Batch", "best_of_rounds", "calls", "calls_with_new_text"]
+__all__ = ["Batch", "calls", "calls_with_new_text", "time_rounds"]
 
 Batch = Callable[[int], float]
 """Makes that many calls and gives the seconds they took."""
@@ -22,10 +25,10 @@ def calls(operation: Callable[[], Any]) -> Batch:
 
     def batch(count: int) -> float:
         turns = range(count)
-        start = perf_counter()
+        start = process_time()
         for _ in turns:
             operation()
-        return perf_counter() - start
+        return process_time() - start
 
     return batch
 
@@ -39,16 +42,16 @@ def calls_with_new_text(operation: Callable[[str], Any], text: str) -> Batch:
 
     def batch(count: int) -> float:
         texts = [raw.decode() for _ in range(count)]
-        start = perf_counter()
+        start = process_time()
         for each in texts:
             operation(each)
-        return perf_counter() - start
+        return process_time() - start
 
     return batch
 
 
-def best_of_rounds(batches: Mapping[Any, Batch], rounds: int, seed: int = 7) -> dict[Any, float]:
-    """Give the least time of one call, in microseconds, for each batch.
+def time_rounds(batches: Mapping[Any, Batch], rounds: int, seed: int = 7) -> dict[Any, list[float]]:
+    """Give the time of one call in each round, in microseconds, for each batch.
 
     Every round runs every batch once, in an order that changes, each for about 10 ms.
 
@@ -58,7 +61,7 @@ def best_of_rounds(batches: Mapping[Any, Batch], rounds: int, seed: int = 7) -> 
         seed: of the order.
     """
     sizes = {name: _size(batch) for name, batch in batches.items()}
-    best = dict.fromkeys(batches, float("inf"))
+    found: dict[Any, list[float]] = {name: [] for name in batches}
     order = list(batches)
     shuffle = random.Random(seed).shuffle
     collecting = gc.isenabled()
@@ -67,12 +70,12 @@ def best_of_rounds(batches: Mapping[Any, Batch], rounds: int, seed: int = 7) -> 
         for _ in range(rounds):
             shuffle(order)
             for name in order:
-                best[name] = min(best[name], batches[name](sizes[name]) / sizes[name])
+                found[name].append(batches[name](sizes[name]) / sizes[name] * 1e6)
             gc.collect()
     finally:
         if collecting:
             gc.enable()
-    return {name: seconds * 1e6 for name, seconds in best.items()}
+    return found
 
 
 def _size(batch: Batch) -> int:

@@ -1,4 +1,4 @@
-"""The servers that the benchmarks load: `carnet serve`, oidc-provider, django-oauth-toolkit."""
+"""The servers that are loaded: `carnet serve`, the floor, oidc-provider, django-oauth-toolkit."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 
+from benchmarks import floor
 from carnet import child_processes
 from carnet.jwt.inspection import inspect
 from carnet.server.audit import OPERATOR
@@ -64,6 +65,8 @@ class Contestant:
     # What its access tokens are signed with; nothing where they are opaque.
     algorithm: str = "ES256"
     memory: float = 0
+    answers: dict[str, dict] = field(default_factory=dict)
+    """The head and the body of an answer to each load, as the server gave it."""
     results: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
     def best(self, load: str) -> dict[str, float]:
@@ -71,9 +74,9 @@ class Contestant:
         return max(self.results[load], key=lambda result: result["rate"])
 
     def processor_seconds(self) -> float:
-        """Give the time that the process has used the processor."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Give the time that the threads of the process have had of the processor."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def resident_megabytes(self) -> float:
         """Give the resident memory of the process in MB."""
@@ -146,14 +149,39 @@ def start_carnet(stack: ExitStack, settings: Settings, count: int, crowd: int) -
     contestant = Contestant(
         url,
         process.pid,
-        {"token": "/token", "introspect": "/introspection", "sign in": "/sessions"},
+        paths_of("/token", "/introspection", sign_in="/sessions"),
         made["app"],
         made["job"],
         made["service"],
         made["tokens"],
     )
     contestant.access_token = check(contestant)
+    form = {"token": contestant.access_token}
+    url = contestant.url + contestant.paths["introspection"]
+    answer = httpx.post(url, data=form, auth=contestant.service, trust_env=False)
+    contestant.answers["introspection"] = kept(answer)
     return contestant
+
+
+def kept(answer: httpx.Response) -> dict:
+    """Keep an answer for the floor; the server adds the date itself."""
+    head = [(name, value) for name, value in answer.headers.items() if name != "date"]
+    return {"headers": head, "body": answer.raise_for_status().text}
+
+
+def start_floor(
+    stack: ExitStack, settings: Settings, count: int, answers: dict[str, dict]
+) -> Contestant:
+    """Prepare a database and run what answers with given bytes."""
+    asyncio.run(prepare(settings, count))
+    database = settings.database or str(settings.folder / "carnet.db")
+    command = [sys.executable, "-m", "benchmarks.floor", database, json.dumps(answers)]
+    process = run(stack, command, stdout=subprocess.PIPE)
+    nobody = ("", "")
+    # What is in the tokens is not looked at; each is sent back with the answer.
+    tokens = [f"{number:0>94}" for number in range(count)]
+    url = told(process, "the floor")["url"]
+    return Contestant(url, process.pid, {**floor.PATHS}, "app", nobody, nobody, tokens)
 
 
 def served_at(log: Path, process: subprocess.Popen[bytes]) -> str:
@@ -181,7 +209,7 @@ def start_peer(stack: ExitStack, database: str, count: int) -> Contestant:
     contestant = Contestant(
         made["url"],
         process.pid,
-        {"token": "/token", "introspect": "/token/introspection"},
+        paths_of("/token", "/token/introspection"),
         "app",
         ("job", secret),
         ("orders", secret),
@@ -200,7 +228,7 @@ def start_toolkit(stack: ExitStack, database: str, count: int) -> Contestant:
     contestant = Contestant(
         made["url"],
         made["pid"],
-        {"token": "/token/", "introspect": "/introspect/"},
+        paths_of("/token/", "/introspect/"),
         "app",
         ("job", made["secret"]),
         ("orders", made["secret"]),
@@ -209,6 +237,16 @@ def start_toolkit(stack: ExitStack, database: str, count: int) -> Contestant:
     )
     contestant.access_token = check(contestant)
     return contestant
+
+
+def paths_of(token: str, introspection: str, sign_in: str = "") -> dict[str, str]:
+    """Give the path of each load."""
+    return {
+        "refresh": token,
+        "client credentials": token,
+        "introspection": introspection,
+        "sign-in": sign_in,
+    }
 
 
 def told(process: subprocess.Popen[bytes], name: str) -> dict:
@@ -222,13 +260,14 @@ def told(process: subprocess.Popen[bytes], name: str) -> dict:
 def check(contestant: Contestant) -> str:
     """See to it that a server signs as it should; give a token of a session."""
     refresh = {"refresh_token": contestant.refresh_tokens.pop(), "client_id": contestant.app}
-    for form, auth in (
-        ({"grant_type": "client_credentials"}, contestant.job),
-        ({"grant_type": "refresh_token", **refresh}, None),
+    for what, form, auth in (
+        ("client credentials", {"grant_type": "client_credentials"}, contestant.job),
+        ("refresh", {"grant_type": "refresh_token", **refresh}, None),
     ):
-        url = contestant.url + contestant.paths["token"]
+        url = contestant.url + contestant.paths[what]
         answer = httpx.post(url, data=form, auth=auth, trust_env=False)
         token = answer.raise_for_status().json()["access_token"]
+        contestant.answers[what] = kept(answer)
         signed_with = contestant.algorithm
         if signed_with and inspect(token).header["alg"] != signed_with:
             raise SystemExit(f"{contestant.url} does not sign with {signed_with}")

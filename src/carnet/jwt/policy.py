@@ -188,9 +188,13 @@ class Policy:
         # Each claim is first compared with what a good token has, leeway apart; whatever differs
         # goes on to the method that knows every case.
         get = claims.get
-        if get("iss") != self._issuer:
+        issuer = get("iss")
+        if issuer != self._issuer and (self._issuers is not None or issuer.__class__ is not str):
             self._check_issuer(claims)
-        if get("aud") != self._audience:
+        audience = get("aud")
+        if audience != self._audience and (
+            self._audiences is not None or audience.__class__ is not str
+        ):
             self._check_audience(claims)
         expires = get("exp")
         if expires.__class__ is not int or not 0 <= expires <= LATEST or not now < expires:
@@ -265,8 +269,6 @@ class Policy:
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         audience = claims.get("aud")
-        if self._audiences is None and audience.__class__ is str:
-            return
         if "aud" not in claims:
             if self._audiences is not None:
                 raise missing("aud")

@@ -32,7 +32,7 @@ from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.jose.serialization import Budget, read_header, segments, token_bytes
 from carnet.jwt.claim_rules import Path, Rule, exact
-from carnet.jwt.claims import Claims
+from carnet.jwt.claims import Claims, claims_of
 from carnet.jwt.policy import Duration, Leeway, Names, Policy, names, wrong_clock
 from carnet.jwt.token_cache import TokenCache
 from carnet.jwt.typed_claims import typed
@@ -232,7 +232,7 @@ class Verifier(Generic[T]):
         Raises:
             InvalidToken: saying which check failed and what was expected.
         """
-        if token.__class__ is not str or len(token) > self._max_size:
+        if token.__class__ is not str:
             token = _plain_text(token, self._max_size)
         cache = self._cache
         if cache is not None:
@@ -240,6 +240,8 @@ class Verifier(Generic[T]):
             if entry is not None and entry[1] <= self._clock() < entry[2]:
                 said = entry[0]
                 return said if self._typed is None else self._typed(said)  # type: ignore[no-any-return]
+        if len(token) > self._max_size:
+            token = _plain_text(token, self._max_size)
         try:
             raw: bytes = token.encode()
         except UnicodeEncodeError:
@@ -260,7 +262,9 @@ class Verifier(Generic[T]):
             self._check(claims, self._clock())
         except TypeError as error:
             raise wrong_clock() from error
-        result: Any = Claims(claims, self._clock) if self._typed is None else self._typed(payload)
+        result: Any = (
+            claims_of(claims, self._clock) if self._typed is None else self._typed(payload)
+        )
         if cache is not None:
             said = result if self._typed is None else payload
             containers = payload.count(b"[") + payload.count(b"{")

@@ -149,7 +149,9 @@ def build_app(service: Service) -> ASGIApp:
         middleware=[Middleware(CountRequests)],
         exception_handlers=dict.fromkeys((*EXPECTED, Exception), answer_failure),
     )
-    app.state.service = service
+    # As an attribute of Starlette's state it would be looked for in vain first, by each question of
+    # each request: the line "client credentials" of the benchmark ``requests``.
+    vars(app.state)["service"] = service
     # Starlette would name the host and the path that a proxy has asked, not those of the issuer.
     app.router.redirect_slashes = False
     app.router.default = _elsewhere

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from carnet.errors import InvalidToken
 from carnet.jose import jws
 from carnet.jose.encoding import json_encode
-from carnet.jwt.claims import Claims
+from carnet.jwt.claims import Claims, members_of
 from carnet.server.clients.clients import Client
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
@@ -64,7 +64,7 @@ async def _introspect(service: Service, client: Client, token: str) -> dict[str,
     if served.isdisjoint(claims.audience) or not await _is_good(service, claims):
         return INACTIVE
     token_type = "DPoP" if "cnf" in claims else "Bearer"
-    return {**claims, "active": True, "token_type": token_type}
+    return {**members_of(claims), "active": True, "token_type": token_type}
 
 
 async def _is_good(service: Service, claims: Claims) -> bool:
