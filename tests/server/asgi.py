@@ -30,6 +30,7 @@ JSON = (b"content-type", b"application/json")
 EVERYTHING = {
     "sign_up": True,
     "sign_in_by_mail": True,
+    "device_bound_sessions": True,
     "client_registration": "open",
     "smtp_host": "127.0.0.1",
     "smtp_port": 1,

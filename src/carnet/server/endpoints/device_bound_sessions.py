@@ -74,7 +74,7 @@ async def _refresh(request: Request) -> Response:
 def _challenge(service: Service, kept: BoundKey) -> Response:
     challenge = challenge_for(service, kept.session_id)
     headers = {"Secure-Session-Challenge": f'"{challenge}";id="{kept.session_id}"'}
-    return answer({"error": "device_proof_needed"}, 403, {"Cache-Control": "no-store", **headers})
+    return answer({"error": "device_proof_invalid"}, 403, {"Cache-Control": "no-store", **headers})
 
 
 def _over(request: Request) -> Response:
