@@ -150,6 +150,19 @@ def test_what_can_live_on_in_the_other_account_does(play):
     assert (stays.roles, stays.version) == (("sales",), 1)
 
 
+def test_an_identity_that_moved_takes_nothing_along_and_nothing_away(play):
+    async def scene(service, clock):
+        gone, stays, _, _ = await two(service, clock)
+        # It has brought a role to the one account that the other has of its own.
+        await service.store.write("UPDATE account_identity SET roles = $1", '["sales"]')
+        await merge(service, gone, stays)
+        before = (await service.accounts.by_id(stays.id)).roles
+        assert await service.identities.unlink(stays.id, ISSUER, "ada", OPERATOR)
+        return before, (await service.accounts.by_id(stays.id)).roles
+
+    assert play(scene) == (("sales",), ("sales",))
+
+
 def test_what_lets_into_the_one_account_never_lets_into_the_other(play):
     async def scene(service, clock):
         gone, stays, _, program = await two(service, clock)
