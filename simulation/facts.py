@@ -350,6 +350,11 @@ class Facts:
             return
         if before.session["ended_at"] is not None:
             self.violate(ENDED_STAYS, "a refresh that came after its end was granted")
+        if before.session["expires_at"] <= before.clock and before.clock_steps == self.clock_steps:
+            self.violate(ENDED_STAYS, "a refresh that came after its time was over was granted")
+        idle_since = before.clock - SETTINGS.session_idle_lifetime * MICROSECONDS
+        if before.session["rotated_at"] <= idle_since and before.clock_steps == self.clock_steps:
+            self.violate(ENDED_STAYS, "a refresh that came after a long silence was granted")
         if too_old:
             self.violate(REUSE_ENDS, f"generation {before.presented} was granted a successor")
         generation = self.generation(answer.refresh_token)

@@ -30,7 +30,8 @@ INVARIANTS: Final = {
 }
 
 ALGORITHM: Final = SETTINGS.signing_algorithms[0]
-KEYS_SETTINGS: Final = msgspec.structs.replace(SETTINGS, key_lifetime=1000, key_publish_lead=400)
+KEYS_SETTINGS: Final = msgspec.structs.replace(SETTINGS, key_lifetime=500, key_publish_lead=300)
+PAUSES: Final = (50.0, 8.0, 90.0, 150.0)
 READY: Final = 60.0
 CLOCKS: Final = 6.0
 ALLOWED: Final = KEYS_SETTINGS.key_publish_lead - READY - CLOCKS - PATIENCE
@@ -52,19 +53,40 @@ class Fetched(NamedTuple):
 
 
 def keep_up(people: People) -> Any:
-    """Let a process do what is due for its keys."""
-    return people.ask("the background task", _kept_up)
+    """Let a process do what is due for its keys, and then somebody sign and somebody verify."""
+    # A rotation takes hours, in which this is done again and again: mostly nothing comes between.
+    return _keep_up(people, people.world.choices.one_of((True, True, True, False)))
 
 
-async def _kept_up(process: Process) -> None:
+async def _keep_up(people: People, at_once: bool) -> None:
+    await people.ask("the background task", lambda to: _kept_up(to, at_once))
+    sign(people)
+    fetch(people)
+
+
+async def _kept_up(process: Process, at_once: bool) -> None:
+    process.is_alone = at_once
+    try:
+        await _do_what_is_due(process)
+    finally:
+        process.is_alone = False
+
+
+async def _do_what_is_due(process: Process) -> None:
     began = process.world.loop.now
     keys = process.own_keys
     if keys is None:
         master_key = MasterKey(bytes(32))
         keys = SigningKeys(process.store, master_key, KEYS_SETTINGS, process.clock)
-        await keys.load()
+        await keys.read()
     await keys.keep_up()
     process.own_keys, process.kept_up_at = keys, began
+
+
+def wait(people: People) -> Any:
+    """Let time pass in which nobody rotates anything."""
+    if not people.world.honest:
+        people.world.pass_time(people.world.choices.one_of(PAUSES))
 
 
 def rotate(people: People) -> Any:
@@ -90,7 +112,7 @@ def sign(people: People) -> Any:
     lifetime = KEYS_SETTINGS.access_token_lifetime
     token = Signed(process.own_keys.signing(ALGORITHM).kid or "", world.loop.now + lifetime)
     people.tokens.append(token)
-    world.tell("Process {} signs with {}.", process.number, token.kid)
+    world.tell("Process {} signs a token.", process.number)
     for fetched in people.key_sets:
         if world.loop.now - fetched.at <= ALLOWED and token.kid not in fetched.kids:
             age = world.loop.now - fetched.at

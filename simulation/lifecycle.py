@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from simulation.people import Device, Link, People
     from simulation.process import Process
 
+KEPT: Final = "an account that is kept is there"
 LINK_ONCE: Final = "a link does one thing once"
 
 INVARIANTS: Final = {
     LINK_ONCE: "it sets one password, and nothing after another password was set or the account "
     "was disabled since it was made",
+    KEPT: "what is deleted by itself is an account whose owner wants it at that moment",
 }
 NEVER: Final = {
     "who leaves is signed out": (
@@ -114,7 +116,7 @@ def delete(people: People) -> Any:
 
 
 async def _deleted(process: Process, account_id: str) -> bool:
-    process.world.facts.of_task(leaves=(account_id, ""))
+    process.world.facts.of_task(leaves=(account_id, ""), deletes=account_id)
     return await process.deletions.delete(account_id, process.origin)
 
 
@@ -147,6 +149,8 @@ def _account_changed(
 ) -> None:
     if old is None or new is None:
         return
+    if old["delete_at"] is None and new["delete_at"] == 0 and "deletes" not in task:
+        facts.violate(KEPT, "it was deleted, and nobody wanted that any more")
     asked = task.get("since", 0)
     disabled = old["disabled_at"] is None and new["disabled_at"] is not None
     if disabled or old["password_hash"] != new["password_hash"]:

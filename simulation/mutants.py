@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
@@ -25,6 +26,12 @@ FACTORS: Final = SERVER + "factors.factors"
 STREAM: Final = SERVER + "revocations.stream"
 REVOCATIONS: Final = SERVER + "revocations.revocations"
 COUNTERS: Final = SERVER + "store.counters"
+CONSENTS: Final = SERVER + "clients.consents"
+DEVICES: Final = SERVER + "oauth.device_codes"
+LINKS: Final = SERVER + "accounts.one_time_links"
+DELETION: Final = SERVER + "accounts.deletion"
+STAGES: Final = SERVER + "keys.stages"
+KEYS: Final = SERVER + "keys.signing_keys"
 LIST: Final = "carnet.verifier.revocations"
 
 
@@ -425,6 +432,202 @@ MUTANTS: Final = (
         survives="it takes three revocations some seconds apart, each told by itself, while a "
         "token of the first one lives: no seed so far has all of it",
     ),
+    # Lifetimes.
+    Mutant(
+        "a session rotates after its time",
+        "ROTATE",
+        "AND expires_at > $1 AND rotated_at",
+        "AND rotated_at",
+    ),
+    Mutant(
+        "a session rotates after a long silence",
+        "ROTATE",
+        "AND rotated_at > $5 AND",
+        "AND $5 = $5 AND",
+    ),
+    # Consents.
+    Mutant(
+        "a consent is looked at and not held",
+        "HOLD_CONSENT",
+        "UPDATE consent SET scope = scope WHERE account_id = $1 AND client_id = $2 "
+        "AND resource = $3\nRETURNING scope",
+        "SELECT scope FROM consent WHERE account_id = $1 AND client_id = $2 AND resource = $3",
+    ),
+    Mutant(
+        "a withdrawal leaves sessions",
+        CONSENTS,
+        "            yield from self._sessions.ending_with_client(\n"
+        '                account_id, client_id, "application_disconnected", now, origin\n'
+        "            )\n",
+        "",
+    ),
+    Mutant(
+        "a consent to less is enough",
+        CONSENTS,
+        "return any(set(scope.split()) <= one for one in granted)",
+        "return bool(granted)",
+    ),
+    Mutant(
+        "a code needs no consent any more when it is exchanged",
+        CODES,
+        "allowed = yield from hold_consent(account.id, client, request.audience, request.scope)",
+        "allowed = True",
+    ),
+    Mutant(
+        "the end of an application's sessions is told to no verifier",
+        ENDING,
+        "        for (session_id,) in ended:\n"
+        "            yield from self.revoking(session_id, account_id, reason, now, origin)\n"
+        "        return len(ended)\n\n    def _ending",
+        "        return len(ended)\n\n    def _ending",
+    ),
+    # Devices.
+    Mutant(
+        "a device's code begins two sessions", "TAKE_DEVICE_CODE", " AND session_id IS NULL", ""
+    ),
+    Mutant(
+        "a device is decided about twice",
+        "DECIDE_DEVICE_CODE",
+        "AND decision IS NULL AND",
+        "AND",
+    ),
+    Mutant(
+        "a device's code needs no consent any more",
+        DEVICES,
+        "allowed = yield from hold_consent(account.id, client, request.audience, request.scope)",
+        "allowed = True",
+    ),
+    Mutant(
+        "the second use of a device's code ends nothing",
+        DEVICES,
+        'await self._sessions.end(row.session_id, "code_reused", origin)',
+        "pass",
+    ),
+    Mutant(
+        "an allowed device outlives another password",
+        DEVICES,
+        "if row.session_id is None and row.account_version != account.version:",
+        "if False:",
+    ),
+    Mutant(
+        "a device that was denied is let through by the reading",
+        DEVICES,
+        'if row.decision != "allowed":',
+        "if False:",
+        survives="TAKE_DEVICE_CODE takes what was allowed alone",
+    ),
+    Mutant(
+        "a device that was denied is let through by the statement",
+        "TAKE_DEVICE_CODE",
+        "AND decision = 'allowed' AND",
+        "AND",
+        survives="whoever was denied was told so when the code was read, and no decision changes",
+    ),
+    # Links.
+    Mutant("a link is used twice", "TAKE_LINK", "AND used_at IS NULL AND", "AND"),
+    Mutant(
+        "a link that was used is looked at once",
+        LINKS,
+        "if row.used_at is not None:",
+        "if False:",
+        survives="TAKE_LINK takes what was not used alone; this one is for the words on the page",
+    ),
+    Mutant(
+        "another password leaves links",
+        ACCOUNTS,
+        "        yield sql.VOID_LINKS, (voided(now), account_id, NOT_ME)\n"
+        '        yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed"',
+        '        yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed"',
+    ),
+    Mutant(
+        "disabling leaves links",
+        ACCOUNTS,
+        "            yield sql.VOID_LINKS, (voided(now), account_id, NOT_ME)\n"
+        '            yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled"',
+        '            yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled"',
+    ),
+    Mutant(
+        "a link is over by the clock of whoever has voided it",
+        LINKS,
+        "return now - CLOCKS_DIFFER",
+        "return now",
+    ),
+    # Deletions.
+    Mutant(
+        "who leaves keeps sessions",
+        DELETION,
+        '        yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, "")\n',
+        "",
+    ),
+    Mutant(
+        "that somebody leaves is told to no verifier",
+        DELETION,
+        "yield from self._revocations.revoke_older_versions(account_id, version, now)",
+        "yield from ()",
+    ),
+    Mutant(
+        "a session begins while its owner leaves",
+        "HOLD_ACCOUNT",
+        " AND delete_at IS NULL",
+        "",
+    ),
+    Mutant(
+        "an account that is kept meanwhile is deleted",
+        "EMPTY_ACCOUNT",
+        "COALESCE(delete_at, $3) BETWEEN 1 AND $4",
+        "(COALESCE(delete_at, $3) BETWEEN 1 AND $4 OR delete_at IS NULL)",
+    ),
+    # Keys.
+    Mutant(
+        "a key signs as soon as it is made",
+        STAGES,
+        "return max(now + lead, newest.signs_from + lifetime)",
+        "return now",
+    ),
+    Mutant(
+        "a key signs from the moment of its making",
+        STAGES,
+        "if key.signs_from <= now] or",
+        "if key.created_at <= now] or",
+    ),
+    Mutant(
+        "an administrator's key signs at once",
+        KEYS,
+        "now if at_once else now + self._lead",
+        "now",
+    ),
+    Mutant(
+        "a retired key is gone at once",
+        STAGES,
+        "over = max(successor, key.signs_from) + kept <= now",
+        "over = max(successor, key.signs_from) <= now",
+    ),
+    Mutant(
+        "a key is retired when the next one is made",
+        STAGES,
+        "successor = min(other.signs_from for",
+        "successor = min(other.created_at for",
+    ),
+    Mutant(
+        "nothing but the signing key is published",
+        KEYS,
+        "if stage is not Stage.REMOVED)\n        self.published",
+        "if stage is Stage.SIGNING)\n        self.published",
+    ),
+    Mutant(
+        "the keys of another process are not taken over",
+        KEYS,
+        "        await self._take_over()\n\n    async def rotate",
+        "\n    async def rotate",
+    ),
+    Mutant(
+        "two processes make the next key",
+        KEYS,
+        "elif not (yield sql.NEXT_NUMBER_AFTER, (COUNTER, counter)):\n                return",
+        "else:\n                yield from next_number(COUNTER)",
+        survives="both keys are published for long enough, and one of them signs: there is one "
+        "more key than was needed",
+    ),
 )
 
 
@@ -465,6 +668,12 @@ def _change_statement(mutant: Mutant) -> list[tuple[Any, str, Any]]:
     return [(place, mutant.where, before) for place in places]
 
 
+def _where(name: str, real: Any) -> list[ModuleType]:
+    """Give the modules of the service that know a function: its own, and those that import it."""
+    loaded = [one for key, one in sys.modules.items() if key.startswith("carnet.")]
+    return [module for module in loaded if vars(module).get(name) is real]
+
+
 def _change_module(mutant: Mutant) -> list[tuple[Any, str, Any]]:
     """Compile a module's changed text, and put its functions in the place of the real ones."""
     module = importlib.import_module(mutant.where)
@@ -484,8 +693,9 @@ def _change_module(mutant: Mutant) -> list[tuple[Any, str, Any]]:
             # What the changed functions make and raise is what everybody else knows.
             setattr(changed, name, real)
         elif isinstance(made, FunctionType) and made.__module__ == module.__name__:
-            undo.append((module, name, real))
-            setattr(module, name, made)
+            for place in _where(name, real):
+                undo.append((place, name, real))
+                setattr(place, name, made)
     # The world's time and chance.
     for name in ("time", "secrets"):
         if hasattr(module, name):

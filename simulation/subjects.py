@@ -7,7 +7,7 @@ from typing import Final
 from simulation import grants, keys, lifecycle, people
 from simulation.people import People
 
-__all__ = ["BEGINNINGS", "SUBJECTS"]
+__all__ = ["BEGINNINGS", "PAUSES", "SUBJECTS"]
 
 # Each history has one subject, so that what belongs together comes together; the first has all.
 ALL: Final = (
@@ -140,10 +140,11 @@ DELETIONS: Final = (
     (1, lifecycle.use_link),
 )
 KEYS: Final = (
-    (9, keys.keep_up),
-    (6, keys.sign),
-    (6, keys.fetch),
-    (2, keys.rotate),
+    (8, keys.keep_up),
+    (5, keys.wait),
+    (1, keys.sign),
+    (1, keys.fetch),
+    (1, keys.rotate),
 )
 FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
 FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
@@ -164,6 +165,8 @@ BEGINNINGS: Final = {
     DELETIONS: People.sign_in_browser,
     KEYS: keys.keep_up,
 }
+PAUSES: Final = {KEYS: keys.PAUSES}
+"""Where others pass between what people do than elsewhere, in seconds."""
 
 SUBJECTS: Final = (
     (3, (ALL, FAULTS)),

@@ -91,9 +91,11 @@ class World:
         processes: those of the service that live.
         honest: how many wait at this moment who have done nothing wrong.
         sessions_type: what each process keeps its sessions with.
+        pauses: how many seconds may pass while nobody waits.
     """
 
     sessions_type: type[Sessions] = Sessions
+    pauses: tuple[float, ...] = LARGE
 
     def __init__(
         self,
@@ -282,7 +284,7 @@ class World:
         elif kind < 17:
             self._act()
         elif kind < 19 or not self.with_faults:
-            self._pass_time(self.choices.one_of(SMALL))
+            self.pass_time(self.choices.one_of(SMALL))
         else:
             self.people.go_wrong()
         return True
@@ -302,7 +304,7 @@ class World:
             self._act()
         elif kind < 19 or not self.with_faults:
             large = not self.honest
-            self._pass_time(self.choices.one_of(LARGE if large else SMALL))
+            self.pass_time(self.choices.one_of(self.pauses if large else SMALL))
         else:
             self.people.go_wrong()
         return True
@@ -311,7 +313,8 @@ class World:
         self._left -= 1
         self.people.act()
 
-    def _pass_time(self, seconds: float) -> None:
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, as long as nobody waits for too long who does nothing wrong."""
         if self.honest:
             if self._hurried + seconds > PATIENCE:
                 return
