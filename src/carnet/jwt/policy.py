@@ -294,9 +294,10 @@ def check_access_token(claims: Mapping[str, Any]) -> None:
             raise wrong_type(name, "a text")
     if "sub_ver" in claims and claims["sub_ver"].__class__ is not int:
         raise wrong_type("sub_ver", "an integer")
-    roles = claims.get("roles", [])
-    if roles.__class__ is not list or not all(isinstance(role, str) for role in roles):
-        raise wrong_type("roles", "a list of texts")
+    if "roles" in claims:
+        roles = claims["roles"]
+        if roles.__class__ is not list or not all(isinstance(role, str) for role in roles):
+            raise wrong_type("roles", "a list of texts")
 
 
 def number(claims: Mapping[str, Any], name: str, *, needed: bool = False) -> float:

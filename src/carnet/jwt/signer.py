@@ -171,8 +171,8 @@ class Signer:
         full["exp"] = now + span
         if self._access_token:
             full["jti"] = _new_identifier()
-        # What is filled in is as it has to be; only the rest is looked at one by one (the line "HS256"
-        # of the benchmark ``library``).
+        # What is filled in is as it has to be; only the rest is looked at one by one: the line
+        # "HS256" of the benchmark ``library``.
         given = dict(claims)
         full.update(given)
         payload = json_encode(full)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hmac
 from binascii import a2b_base64
 from typing import Final, TypeAlias
-from urllib.parse import unquote_plus
 
 import structlog
 from starlette.requests import Request
@@ -17,7 +16,7 @@ from carnet.server.clients.clients import FIRST_PARTY_CLIENT, Client, Secrets, h
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.client_assertions import NotProved, client_by_assertion
-from carnet.server.web.requests import RequestRefused, header_values
+from carnet.server.web.requests import RequestRefused, decoded, header_values
 
 __all__ = ["METHODS", "authenticate", "authenticate_confidential"]
 
@@ -100,8 +99,7 @@ def _by_basic(header: str, form: dict[str, str]) -> _Presented:
         name, colon, secret = pair.partition(":")
         if not colon:
             raise ValueError
-        client_id = unquote_plus(name, errors="strict")
-        secret = unquote_plus(secret, errors="strict")
+        client_id, secret = decoded(name), decoded(secret)
     except ValueError:
         raise NotProved("malformed_basic", basic=True) from None
     if form.get("client_id", client_id) != client_id:

@@ -46,8 +46,10 @@ class BehindProxies:
         """Pass a request on."""
         if scope["type"] == "http":
             # The names are compared one by one rather than joined: most requests have none.
-            if any(name == FORWARDED_FOR for name, _ in scope["headers"]):
-                self._read_forwarded(scope)
+            for name, _ in scope["headers"]:
+                if name == FORWARDED_FOR:
+                    self._read_forwarded(scope)
+                    break
             if self._prefix:
                 scope["path"] = self._without_prefix(scope["path"])
         return self._app(scope, receive, send)

@@ -93,9 +93,9 @@ def choose_scope(
     Raises:
         RequestRefused: ``invalid_scope`` where more is asked for.
     """
-    allowed = service.registry.permitted(client, audience, granted.split())
     if requested is None:
-        return " ".join(sorted(allowed))
+        return service.registry.left_of(client, audience, granted)
+    allowed = service.registry.permitted(client, audience, granted.split())
     names = frozenset(requested.split(" "))
     if not names <= allowed:
         raise RequestRefused("invalid_scope", "the scope is more than what is granted")
