@@ -106,6 +106,7 @@ UNIQUE = {
     "email_address": ("normalized",),
     "one_time_link": ("secret_hash",),
     "mail": ("id",),
+    "upstream_token": ("subject",),
 }
 
 
@@ -198,6 +199,10 @@ async def furnish(service):
     for address in ("carol@example.com", "carol@other.example"):
         await service.addresses.add_verified(carol.id, address, OPERATOR)
     await service.recovery.hand_over(carol.id, "reset", OPERATOR)
+    await service.store.write(
+        "INSERT INTO upstream_token VALUES ($1, $2, $3, $4)",
+        *("https://i.example", "ada", b"s", service.clock() + 10**12),
+    )
     await service.store.write(
         "INSERT INTO mail VALUES ($1, $2, $3, $4, $5, $6, $7)",
         *("m", b"sealed", 1, "", service.clock(), 2**61, 2**61),

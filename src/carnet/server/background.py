@@ -13,6 +13,7 @@ supervised by itself (``recurring``):
     mail            sends the mails that wait, where that is set up goes on: figures, log, /readyz
     sweep           deletes what nobody needs any more              goes on: figures and log
     deletions       deletes accounts whose owners want that         goes on: figures and log
+    provider_tokens looks whether people are still there           goes on: figures and log
     activity        samples this process's own counters             goes on: figures and log
 """
 
@@ -42,6 +43,7 @@ from carnet.server.revocations.stream import RevocationStream
 from carnet.server.store import Store
 from carnet.server.store import statements as sql
 from carnet.server.tokens.logout_notices import LogoutNotices
+from carnet.server.upstream.kept_tokens import KeptTokens
 
 __all__ = ["Background"]
 
@@ -79,6 +81,7 @@ class Background:
         logout_notices: tells clients which sessions have ended.
         delivery: sends the mails that wait; None where no mail is set up.
         deletions: deletes accounts.
+        kept_tokens: looks after the refresh tokens of providers.
         clock: gives the microseconds since 1970.
         audit_retention: seconds that entries of the audit log are kept; 0 is for ever.
 
@@ -97,6 +100,7 @@ class Background:
         logout_notices: LogoutNotices,
         delivery: Delivery | None,
         deletions: Deletions,
+        kept_tokens: KeptTokens,
         clock: Clock,
         audit_retention: int,
     ) -> None:
@@ -149,6 +153,13 @@ class Background:
             Recurring(
                 "deletions",
                 deletions.run_due,
+                every=SWEEP_SECONDS,
+                longest_run=600,
+                first=SWEEP_SECONDS,
+            ),
+            Recurring(
+                "provider_tokens",
+                kept_tokens.look_after,
                 every=SWEEP_SECONDS,
                 longest_run=600,
                 first=SWEEP_SECONDS,

@@ -77,6 +77,8 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         second_factor_amr: ways of signing in at the provider, such as ``mfa``, that do.
         trust_addresses: whether addresses count although the provider does not say that their owner
             has proved them: for a directory of your own.
+        keep_refresh_token: whether the provider's refresh token is kept, encrypted, to see every
+            quarter of an hour that the account is still there; where it is not, sessions end.
         required: what claims have to say: of each one value, or several of which one has to be
             there.
         roles: which roles people have for what the provider says.
@@ -104,6 +106,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     second_factor_acr: tuple[Text, ...] = ()
     second_factor_amr: tuple[Text, ...] = ()
     trust_addresses: bool = False
+    keep_refresh_token: bool = False
     required: dict[Place, str | tuple[str, ...]] = {}
     roles: RoleRules | None = None
     claims: dict[Place, Place | ClaimRule] = {}

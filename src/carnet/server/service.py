@@ -54,6 +54,7 @@ from carnet.server.tokens.id_tokens import IdTokens
 from carnet.server.tokens.identity_assertions import IdentityAssertions
 from carnet.server.tokens.logout_notices import LogoutNotices
 from carnet.server.tokens.used_once import UsedOnce
+from carnet.server.upstream.kept_tokens import KeptTokens
 from carnet.server.upstream.people import People
 from carnet.server.upstream.upstream import Upstream
 
@@ -106,6 +107,7 @@ class Service:
         consents: which client may do what for whom.
         upstream: the providers that people may sign in with.
         people: whose accounts they are that those speak of.
+        kept_tokens: looks after the refresh tokens of providers.
         revocation_stream: tells verifiers what is refused.
         logout_notices: tells clients which sessions have ended.
         background: what the service does by itself, once it is run.
@@ -148,6 +150,7 @@ class Service:
     consents: Consents
     upstream: Upstream
     people: People
+    kept_tokens: KeptTokens
     revocation_stream: RevocationStream
     logout_notices: LogoutNotices
     background: Background
@@ -224,6 +227,10 @@ async def open_service(
         upstream = Upstream(settings, fetched_keys, clock)
         closing.callback(upstream.close)
         identities = Identities(store, sessions, revocations, settings, clock)
+        people = People(
+            *(store, accounts, identities, upstream, sessions, notices, revocations, keys, clock)
+        )
+        kept_tokens = KeptTokens(store, keys, upstream, people, settings, clock)
         logout_notices = LogoutNotices(store, registry, id_tokens, clock)
         yield Service(
             settings=settings,
@@ -261,15 +268,14 @@ async def open_service(
             pushed_requests=PushedRequests(keys, clock),
             consents=Consents(store, sessions, clock),
             upstream=upstream,
-            people=People(
-                store, accounts, identities, upstream, sessions, notices, revocations, clock
-            ),
+            people=people,
+            kept_tokens=kept_tokens,
             revocation_stream=stream,
             logout_notices=logout_notices,
             background=Background(
                 *(store, keys, registry, stream, logout_notices),
                 delivery if outbox.is_open else None,
-                *(deletions, clock),
+                *(deletions, kept_tokens, clock),
                 settings.audit_retention,
             ),
             folder=folder,

@@ -38,11 +38,15 @@ class Imitation(Stranger):
         pages: answers that are other than usual, by path.
         asked: the forms that its token endpoint was sent, with the headers.
         visitor: claims of whoever comes with a browser, and is sent back at once.
+        lasting: whether it gives refresh tokens; each is good once.
+        refresh_tokens: those that are good, and whose they are.
+        revoked: those that it was told are not needed any more.
     """
 
     def __init__(self, folder, **more):
         self.metadata, self.tokens, self.asked, self.codes = {}, {}, [], {}
         self.user_info, self.visitor = {}, {}
+        self.lasting, self.refresh_tokens, self.revoked = False, {}, []
         self.emails = [
             {"email": "spam@example.com", "primary": False, "verified": True},
             {"email": "octo@example.com", "primary": True, "verified": True},
@@ -117,6 +121,10 @@ class Imitation(Stranger):
             return f"{head}Connection: close\r\n\r\n".encode()
         if path in ("/token", "/login/oauth/access_token"):
             return self._token(dict(parse_qsl(body.decode())), headers)
+        if path == "/revoke":
+            basic_of(headers)
+            self.revoked.append(dict(parse_qsl(body.decode()))["token"])
+            return answer(b"")
         return {
             "/.well-known/openid-configuration": lambda: answer(
                 {
@@ -137,6 +145,12 @@ class Imitation(Stranger):
     def _token(self, form, headers):
         self.asked.append((form, headers))
         refused = {"error": "bad_verification_code", "error_description": "the code is not good"}
+        if form.get("grant_type") == "refresh_token":
+            claims = self.refresh_tokens.pop(form["refresh_token"], None)
+            if claims is None:
+                return answer({"error": "invalid_grant"}, 400)
+            tokens = {"access_token": "x", "token_type": "bearer", **self._refresh_token(claims)}
+            return answer({**tokens, "id_token": self.id_token({}, claims)})
         given, claims = self.codes.pop(form.get("code"), (None, None))
         if given is None or form["redirect_uri"] != given["redirect_uri"]:
             return answer(refused)
@@ -146,9 +160,16 @@ class Imitation(Stranger):
                 return answer(refused)
         tokens = {"access_token": f"token-of-{claims['sub']}", "token_type": "bearer"}
         self.user = claims
+        if self.lasting:
+            tokens |= self._refresh_token(claims)
         if "response_type" in given:
             tokens["id_token"] = self.id_token(given, claims)
         return answer(tokens)
+
+    def _refresh_token(self, claims):
+        token = secrets.token_hex(8)
+        self.refresh_tokens[token] = claims
+        return {"refresh_token": token}
 
     def _user(self, headers):
         if headers.get("authorization") != f"Bearer token-of-{self.user['sub']}":

@@ -14,7 +14,7 @@ from carnet.server.clients.addresses import BadAddress, check_web_address
 from carnet.server.public_fetch import Fetched, NotFetched, PublicFetch, Resolve
 from carnet.server.settings import Settings
 from carnet.server.upstream.dpop import Prover
-from carnet.server.upstream.provider import UpstreamRefused
+from carnet.server.upstream.provider import TokenRefused, UpstreamRefused
 
 __all__ = ["Calls", "checked_address", "shown_code"]
 
@@ -81,11 +81,20 @@ class Calls:
         error = answer.get("error") if isinstance(answer, dict) else None
         # GitHub refuses with 200.
         if error is not None or fetched.status != GOOD:
-            raise UpstreamRefused(
-                f"{_host(url)} gave no token: {shown_code(error) or fetched.status}",
-                code="answer_wrong",
-            )
+            said = shown_code(error)
+            raise TokenRefused(f"{_host(url)} gave no token: {said or fetched.status}", said)
         return answer
+
+    async def tell(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        """Post a form whose answer says nothing.
+
+        Raises:
+            UpstreamRefused: ``unavailable``, or ``answer_wrong``.
+        """
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        fetched = await self._send(url, {**kind, **headers}, urlencode(form).encode())
+        if fetched.status != GOOD:
+            raise _wrong_status(url, fetched)
 
     def close(self) -> None:
         """End the threads that look names up."""

@@ -50,6 +50,9 @@ class Kind:
         signed_for: whom a signed proof of this service is for.
         form_post: whether the answer comes as a form.
         address_is_proved: whether ``email_verified`` means that somebody reads that mailbox.
+        offline: the scope that a refresh token needs, or "" where none does.
+        offline_parameters: what else it needs.
+        checked_every: how many seconds a refresh token is left alone after it was used.
         adapter: how it speaks.
     """
 
@@ -70,6 +73,9 @@ class Kind:
     signed_for: Literal["issuer", "token_endpoint"] = "issuer"
     form_post: bool = False
     address_is_proved: bool = True
+    offline: str = "offline_access"
+    offline_parameters: Mapping[str, str] = field(default_factory=dict)
+    checked_every: int = 900
     adapter: Literal["openid", "github"] = "openid"
 
 
@@ -85,6 +91,8 @@ KINDS: Final[Mapping[str, Kind]] = {
         names=("accounts.google.com",),
         again=CHOOSE,
         username="email",
+        offline="",
+        offline_parameters={"access_type": "offline"},
     ),
     # learn.microsoft.com/entra/identity-platform/id-token-claims-reference. ID tokens have no
     # auth_time unless an administrator there asks for it, and addresses are what a tenant likes.
@@ -107,7 +115,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "keycloak": Kind(as_of="2026-11", label="Keycloak"),
     # docs.gitlab.com/integration/openid_connect_provider
     "gitlab": Kind(
-        as_of="2026-11", label="GitLab", issuer="https://gitlab.com", again={"prompt": "login"}
+        as_of="2026-11",
+        label="GitLab",
+        issuer="https://gitlab.com",
+        again={"prompt": "login"},
+        offline="",
     ),
     # learn.microsoft.com/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2. It
     # refuses a code verifier of a client with a secret, and its ID tokens carry no nonce.
@@ -121,6 +133,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         pkce=False,
         nonce=False,
         secret_in_body=True,
+        offline="",
     ),
     # api.slack.com/authentication/sign-in-with-slack
     "slack": Kind(
@@ -130,9 +143,10 @@ KINDS: Final[Mapping[str, Kind]] = {
         again={},
         username="name",
         secret_in_body=True,
+        offline="",
     ),
     # developer.apple.com/documentation/signinwithapplerestapi. Asked for a name or an address, it
-    # answers with a form.
+    # answers with a form. A refresh token may be used once a day.
     "apple": Kind(
         as_of="2026-11",
         label="Apple",
@@ -142,6 +156,8 @@ KINDS: Final[Mapping[str, Kind]] = {
         username="",
         signed_secret=True,
         form_post=True,
+        offline="",
+        checked_every=86_400,
     ),
     # docs.github.com/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps: OAuth 2.0, and
     # who it is stands in its API.

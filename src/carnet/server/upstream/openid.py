@@ -1,29 +1,23 @@
 """Signing in with a provider of OpenID Connect, by discovery (OpenID Connect Core section 3.1).
 
-    what could go wrong                     is held by
-    ──────────────────────────────────────  ───────────────────────────────────────────────────
-    an answer that this browser did not     ``state``, which this browser holds (by the caller)
-    ask for
-    another provider's answer (mix-up)      an address for each provider, and ``iss`` where the
-                                            provider gives it (RFC 9207)
-    a code that was stolen on its way       PKCE and ``nonce``: both are of this browser
-    a token that is somebody else's         signature, ``iss``, ``aud``, ``azp``, dates, ``nonce``
-    claims of somebody else                 UserInfo counts for the same ``sub`` alone
-    an access token that was stolen         DPoP where the provider has it: it is bound to a key
-
-What a provider publishes is fetched when somebody wants to sign in with it, and kept for an hour,
-or a day while it can't be fetched again.
+what could go wrong                     is held by
+──────────────────────────────────────  ───────────────────────────────────────────────────
+an answer that this browser did not     ``state``, which this browser holds (by the caller)
+ask for
+another provider's answer (mix-up)      an address for each provider, and ``iss`` where the
+                                        provider gives it (RFC 9207)
+a code that was stolen on its way       PKCE and ``nonce``: both are of this browser
+a token that is somebody else's         signature, ``iss``, ``aud``, ``azp``, dates, ``nonce``
+claims of somebody else                 UserInfo counts for the same ``sub`` alone
+an access token that was stolen         DPoP where the provider has it: it is bound to a key
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
-
-import msgspec
 
 from carnet.errors import InvalidToken, IssuerUnavailable
 from carnet.jose.encoding import b64url_encode
@@ -33,33 +27,19 @@ from carnet.jwt.verifier import Verifier
 from carnet.server.clients.fetched_keys import FetchedKeys, Publisher
 from carnet.server.clock import SECOND, Clock
 from carnet.server.upstream.calls import Calls, checked_address, shown_code
+from carnet.server.upstream.discovery import Discovery, Metadata
 from carnet.server.upstream.dpop import ALGORITHM, Prover
 from carnet.server.upstream.kinds import TENANT_ID
-from carnet.server.upstream.provider import Asked, Asserted, Provider, UpstreamRefused
+from carnet.server.upstream.provider import Asked, Asserted, Proof, Provider, UpstreamRefused
 
 __all__ = ["OpenIdProvider"]
 
 LEEWAY: Final = 60
-FRESH: Final = 3600 * SECOND
-LONGEST_STALE: Final = 24 * 3600 * SECOND
-LEFT_ALONE: Final = 10 * SECOND
 MOST_SUBJECT: Final = 255
+MOST_TOKEN: Final = 4096
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_TYPES: Final = ("JWT", "logout+jwt")
 LONGEST_LOGOUT: Final = 300
-
-
-class _Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a provider's metadata (OpenID Connect Discovery section 3)."""
-
-    issuer: str
-    authorization_endpoint: str
-    token_endpoint: str
-    jwks_uri: str
-    userinfo_endpoint: str | None = None
-    token_endpoint_auth_methods_supported: list[str] | None = None
-    authorization_response_iss_parameter_supported: bool = False
-    dpop_signing_alg_values_supported: list[str] | None = None
 
 
 class OpenIdProvider:
@@ -80,10 +60,7 @@ class OpenIdProvider:
         self._keys = fetched_keys
         self._clock = clock
         self._prover = Prover(clock)
-        self._known: _Metadata | None = None
-        self._known_at = 0
-        self._tried_at: int | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._discovery = Discovery(provider, calls, clock)
 
     async def address(self, asked: Asked) -> str:
         """Give the address that a browser is sent to.
@@ -91,7 +68,7 @@ class OpenIdProvider:
         Raises:
             UpstreamRefused: ``unavailable``, or ``answer_wrong``.
         """
-        metadata, kind = await self._metadata(), self.provider.kind
+        metadata, kind = await self._discovery.metadata(), self.provider.kind
         parameters = {
             "response_type": "code",
             "client_id": self.provider.settings.client_id,
@@ -107,6 +84,8 @@ class OpenIdProvider:
             parameters["code_challenge_method"] = "S256"
         if kind.form_post:
             parameters["response_mode"] = "form_post"
+        if self.provider.settings.keep_refresh_token:
+            parameters.update(kind.offline_parameters)
         if self.provider.settings.acr_values:
             parameters["acr_values"] = " ".join(self.provider.settings.acr_values)
         if asked.login_hint:
@@ -128,7 +107,7 @@ class OpenIdProvider:
         Raises:
             UpstreamRefused: with the reason as its code.
         """
-        metadata = await self._metadata()
+        metadata = await self._discovery.metadata()
         issuer = answer.get("iss")
         if issuer is None and metadata.authorization_response_iss_parameter_supported:
             raise UpstreamRefused("the answer does not say whose it is (RFC 9207)")
@@ -162,7 +141,49 @@ class OpenIdProvider:
             if moment is None
             else int(min(max(moment, 0) * SECOND, self._clock())),
             session_id=session_id if isinstance(session_id, str) else None,
+            refresh_token=self._refresh_token(tokens),
         )
+
+    async def refresh(self, token: str, subject: str) -> str:
+        """Use a refresh token, and give the one to keep now: another, or the same.
+
+        Args:
+            token: the refresh token.
+            subject: whose it is.
+
+        Raises:
+            TokenRefused: if the provider refuses it.
+            UpstreamRefused: ``unavailable``, or ``answer_wrong``.
+        """
+        metadata = await self._discovery.metadata()
+        endpoint = metadata.token_endpoint
+        proof = self._proof(metadata)
+        form = {"grant_type": "refresh_token", "refresh_token": token, **proof.form}
+        tokens = await self._calls.post(endpoint, form, proof.headers)
+        if not isinstance(tokens, dict):
+            raise UpstreamRefused("its answer holds no tokens")
+        id_token = tokens.get("id_token")
+        # OpenID Connect Core section 12.2.
+        if isinstance(id_token, str):
+            claims = await self._verified(metadata, id_token)
+            if claims.subject != subject:
+                raise UpstreamRefused("it gave tokens of somebody else")
+        return self._refresh_token(tokens) or token
+
+    async def revoke(self, token: str) -> None:
+        """Tell the provider that a refresh token is not needed any more, where it wants to know.
+
+        Raises:
+            UpstreamRefused: ``unavailable``, or ``answer_wrong``.
+        """
+        metadata = await self._discovery.metadata()
+        endpoint = metadata.revocation_endpoint
+        if endpoint is None:
+            return
+        proof = self._proof(metadata)
+        form = {"token": token, "token_type_hint": "refresh_token", **proof.form}
+        where = checked_address(endpoint, "revocation_endpoint")
+        await self._calls.tell(where, form, proof.headers)
 
     async def read_logout(self, token: str) -> Claims:
         """Read what tells that somebody's session there is over (Back-Channel Logout section 2.6).
@@ -173,7 +194,7 @@ class OpenIdProvider:
         if not self.provider.issuer_of(inspect(token).claims or {}):
             # Nothing is fetched for it.
             raise UpstreamRefused("the logout token is another issuer's")
-        claims = await self._checked(await self._metadata(), token, logout=True)
+        claims = await self._checked(await self._discovery.metadata(), token, logout=True)
         events = claims.get("events")
         if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
             raise UpstreamRefused("the token is no logout token")
@@ -185,14 +206,21 @@ class OpenIdProvider:
 
     def close(self) -> None:
         """End what is under way."""
-        if self._task is not None:
-            self._task.cancel()
+        self._discovery.close()
         self._calls.close()
 
-    async def _exchange(self, metadata: _Metadata, code: str, asked: Asked) -> Any:
-        endpoint = metadata.token_endpoint
+    def _refresh_token(self, tokens: Mapping[str, Any]) -> str:
+        given = tokens.get("refresh_token")
+        if not self.provider.settings.keep_refresh_token or not isinstance(given, str):
+            return ""
+        return given if len(given) <= MOST_TOKEN and given.isascii() else ""
+
+    def _proof(self, metadata: Metadata) -> Proof:
         methods = metadata.token_endpoint_auth_methods_supported
-        proof = self.provider.prove(endpoint, methods, self._clock)
+        return self.provider.prove(metadata.token_endpoint, methods, self._clock)
+
+    async def _exchange(self, metadata: Metadata, code: str, asked: Asked) -> Any:
+        endpoint, proof = metadata.token_endpoint, self._proof(metadata)
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -202,10 +230,12 @@ class OpenIdProvider:
         if self.provider.kind.pkce:
             form["code_verifier"] = asked.verifier
         offers = ALGORITHM in (metadata.dpop_signing_alg_values_supported or ())
-        prover = self._prover if offers else None
+        # A refresh token of a client without a secret would be bound to a key that is not kept.
+        keeps = self.provider.settings.keep_refresh_token and not self.provider.has_proof
+        prover = self._prover if offers and not keeps else None
         return await self._calls.post(endpoint, form, proof.headers, prover)
 
-    async def _verified(self, metadata: _Metadata, token: str) -> Claims:
+    async def _verified(self, metadata: Metadata, token: str) -> Claims:
         claims = await self._checked(metadata, token, logout=False)
         client_id = self.provider.settings.client_id
         azp = claims.get("azp")
@@ -217,7 +247,7 @@ class OpenIdProvider:
             raise UpstreamRefused("the ID token has no sub that can be kept")
         return claims
 
-    async def _checked(self, metadata: _Metadata, token: str, *, logout: bool) -> Claims:
+    async def _checked(self, metadata: Metadata, token: str, *, logout: bool) -> Claims:
         told = inspect(token)
         kid, issuer = told.header.get("kid"), self.provider.issuer_of(told.claims or {})
         if not issuer:
@@ -270,7 +300,7 @@ class OpenIdProvider:
             )
 
     async def _user_info(
-        self, metadata: _Metadata, tokens: Mapping[str, Any], claims: Claims
+        self, metadata: Metadata, tokens: Mapping[str, Any], claims: Claims
     ) -> Mapping[str, Any]:
         """Get what the ID token does not say, where something of that is wanted."""
         endpoint, token = metadata.userinfo_endpoint, tokens.get("access_token")
@@ -285,39 +315,3 @@ class OpenIdProvider:
 
     def _lacks(self, claims: Claims) -> bool:
         return any(name not in claims for name in self.provider.wanted)
-
-    async def _metadata(self) -> _Metadata:
-        """Give the provider's metadata; all who need them wait for the same fetch."""
-        now = self._clock()
-        known = self._known if 0 <= now - self._known_at < LONGEST_STALE else None
-        is_fresh = known is not None and now - self._known_at < FRESH
-        tried = self._tried_at
-        was_tried = tried is not None and 0 <= now - tried < LEFT_ALONE
-        is_under_way = self._task is not None and not self._task.done()
-        if not (is_fresh or was_tried or is_under_way):
-            self._tried_at = now
-            self._task = asyncio.create_task(self._discover(now))
-        if not is_fresh and self._task is not None:
-            # Whoever gives up waiting takes the answer from nobody else.
-            try:
-                await asyncio.shield(self._task)
-            except UpstreamRefused:
-                if known is None:
-                    raise
-            known = self._known
-        if known is None:
-            raise UpstreamRefused("its metadata can't be had", code="unavailable")
-        return known
-
-    async def _discover(self, now: int) -> None:
-        issuer = self.provider.issuer
-        url = f"{self.provider.published_at.rstrip('/')}/.well-known/openid-configuration"
-        try:
-            found = msgspec.convert(await self._calls.get(url), _Metadata)
-        except msgspec.ValidationError as error:
-            raise UpstreamRefused(f"its metadata are not as they should be: {error}") from None
-        if found.issuer != issuer:
-            raise UpstreamRefused("its metadata are of another issuer")
-        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-            checked_address(getattr(found, name), name)
-        self._known, self._known_at = found, now

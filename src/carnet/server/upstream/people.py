@@ -24,7 +24,8 @@ from carnet.server.accounts.account_record import Account, AccountRefused, accou
 from carnet.server.accounts.accounts import Accounts
 from carnet.server.accounts.notices import Notices
 from carnet.server.audit import Event, Origin, record
-from carnet.server.clock import Clock
+from carnet.server.clock import SECOND, Clock
+from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.sessions.identities import Identities
 from carnet.server.sessions.identity_rights import Rights, replace_rights
@@ -32,6 +33,7 @@ from carnet.server.sessions.session_ending import SessionEnding
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 from carnet.server.upstream.provider import Asserted, UpstreamRefused
+from carnet.server.upstream.sealed_tokens import sealed_token
 from carnet.server.upstream.upstream import Upstream
 
 __all__ = ["People"]
@@ -57,6 +59,7 @@ class People:
         ending: ends sessions.
         notices: tells people of what is connected.
         revocations: makes older tokens stale.
+        keys: encrypt the refresh tokens that are kept.
         clock: gives the microseconds since 1970.
     """
 
@@ -69,6 +72,7 @@ class People:
         ending: SessionEnding,
         notices: Notices,
         revocations: Revocations,
+        keys: SigningKeys,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -78,6 +82,7 @@ class People:
         self._ending = ending
         self._notices = notices
         self._revocations = revocations
+        self._keys = keys
         self._clock = clock
 
     async def arrive(self, said: Asserted, rights: Rights, origin: Origin) -> Account | None:
@@ -278,6 +283,11 @@ class People:
         key = (said.issuer, said.subject)
         yield from replace_rights(self._revocations, *key, rights, now, origin)
         yield sql.USE_IDENTITY, (_name_of(said), now, *key)
+        provider = self._upstream.by_issuer(said.issuer)
+        if said.refresh_token and provider is not None:
+            sealed = sealed_token(self._keys, *key, said.refresh_token)
+            due_at = now + provider.kind.checked_every * SECOND
+            yield sql.KEEP_UPSTREAM_TOKEN, (*key, sealed, due_at)
 
     async def _carry_out(self, work: Callable[[], Transaction[T]]) -> T:
         try:

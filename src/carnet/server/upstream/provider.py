@@ -22,7 +22,7 @@ from carnet.server.provider_settings import ClaimRule, ProviderSettings
 from carnet.server.secret_files import HOW_TO_HIDE, is_exposed
 from carnet.server.upstream.kinds import TENANT_ID, Kind
 
-__all__ = ["Asked", "Asserted", "Proof", "Provider", "UpstreamRefused"]
+__all__ = ["Asked", "Asserted", "Proof", "Provider", "TokenRefused", "UpstreamRefused"]
 
 MOST_SECRET: Final = 16 * 1024
 ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -41,6 +41,19 @@ class UpstreamRefused(CarnetError):
     """
 
     code = "answer_wrong"
+
+
+class TokenRefused(UpstreamRefused):
+    """A provider has refused a token.
+
+    Args:
+        message: for operators.
+        error: the provider's error code, or "".
+    """
+
+    def __init__(self, message: str, error: str) -> None:
+        super().__init__(message, code="answer_wrong")
+        self.error = error
 
 
 class Asked(NamedTuple):
@@ -76,6 +89,7 @@ class Asserted(NamedTuple):
         claims: what else it says.
         authenticated_at: when they signed in there, in microseconds since 1970, or None.
         session_id: the provider's ``sid``, or None.
+        refresh_token: the one to be kept, or "".
     """
 
     issuer: str
@@ -83,6 +97,7 @@ class Asserted(NamedTuple):
     claims: Mapping[str, Any]
     authenticated_at: int | None = None
     session_id: str | None = None
+    refresh_token: str = ""
 
 
 class Proof(NamedTuple):
@@ -121,7 +136,9 @@ class Provider:
     @property
     def scopes(self) -> tuple[str, ...]:
         """What is asked for."""
-        return self.settings.scopes or self.kind.scopes
+        asked = self.settings.scopes or self.kind.scopes
+        wants_more = self.settings.keep_refresh_token and self.kind.offline not in ("", *asked)
+        return (*asked, self.kind.offline) if wants_more else asked
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -177,6 +194,11 @@ class Provider:
         if given.provision == "create" and self.kind.username:
             found.add(self.kind.username)
         return frozenset(found)
+
+    @property
+    def has_proof(self) -> bool:
+        """Whether this service proves there who it is."""
+        return bool(self.settings.client_secret_file or self.settings.client_key_file)
 
     def prove(self, token_endpoint: str, methods: Any, clock: Clock) -> Proof:
         """Prove that it is this service that asks.

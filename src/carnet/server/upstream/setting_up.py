@@ -72,6 +72,8 @@ def _check(provider: Provider, settings: Settings) -> None:
         raise provider.wrong("client_key_file", "give it and team_id, as Apple has given them")
     if row.adapter == "github" and not given.client_secret_file:
         raise provider.wrong("client_secret_file", "it needs one")
+    if row.adapter == "github" and given.keep_refresh_token:
+        raise provider.wrong("keep_refresh_token", "it gives none")
     if row.adapter == "openid" and "openid" not in provider.scopes:
         raise provider.wrong("scopes", "openid has to be among them")
     if given.link == "verified-address" and not (row.address_is_proved or given.trust_addresses):

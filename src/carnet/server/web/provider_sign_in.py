@@ -243,7 +243,8 @@ def keep_newcomer(request: Request, response: Response, arrived: Arrived) -> Non
         request,
         response,
         NEWCOMER,
-        msgspec.structs.replace(arrived, said=arrived.said._replace(claims=few)),
+        # A browser is given no token of a provider's.
+        msgspec.structs.replace(arrived, said=arrived.said._replace(claims=few, refresh_token="")),
     )
 
 

@@ -20,3 +20,4 @@ from carnet.server.store.statements.registrations import *
 from carnet.server.store.statements.revocations import *
 from carnet.server.store.statements.sessions import *
 from carnet.server.store.statements.unregistered_clients import *
+from carnet.server.store.statements.upstream_tokens import *
