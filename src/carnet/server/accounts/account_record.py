@@ -74,6 +74,8 @@ class Account(NamedTuple):
         email: its first address that was proved, or "", also where that was not asked for.
         delete_at: when it is deleted, as its owner wants, in microseconds since 1970; None where
             nobody wants that.
+        language: in which its owner reads pages and mails, or "" where they have chosen none, also
+            where that was not asked for.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Account(NamedTuple):
     disabled: bool
     email: str = ""
     delete_at: int | None = None
+    language: str = ""
 
 
 class AccountRow(NamedTuple):
@@ -98,6 +101,7 @@ class AccountRow(NamedTuple):
     email: str | None = None
     password_hash: str | None = None
     delete_at: int | None = None
+    language: str | None = None
 
 
 class Standing(NamedTuple):
@@ -131,6 +135,7 @@ def account_of(columns: Sequence[Any]) -> Account:
         disabled=row.disabled_at is not None,
         email=row.email or "",
         delete_at=row.delete_at,
+        language=row.language or "",
     )
 
 

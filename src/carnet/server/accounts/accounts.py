@@ -407,6 +407,15 @@ class Accounts:
             raise _username_taken(row.username, is_same=is_same)
         yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
 
+    async def language_of(self, account_id: str) -> str:
+        """Give the language that an account's owner has chosen, or ""."""
+        rows = await self._store.read(sql.LANGUAGE_OF_ACCOUNT, account_id)
+        return rows[0][0] or "" if rows else ""
+
+    async def set_language(self, account_id: str, code: str) -> None:
+        """Keep the language that an account's owner has chosen."""
+        await self._store.write(sql.SET_LANGUAGE, code, account_id)
+
     async def _by_username(self, username: str) -> AccountRow | None:
         name = canonical_username(username)
         rows = await self._store.read(sql.ACCOUNT_BY_USERNAME, name) if name else []

@@ -116,7 +116,9 @@ class EmailAddresses:
                 "link": link,
                 "good_for": "a day",
             }
-            yield from self._outbox.add(Letter("verify", address.typed, values), now, DAY)
+            rows = yield sql.LANGUAGE_OF_ACCOUNT, (account_id,)
+            letter = Letter("verify", address.typed, values, rows[0][0] or "" if rows else "")
+            yield from self._outbox.add(letter, now, DAY)
 
         await self._store.transact(work)
 

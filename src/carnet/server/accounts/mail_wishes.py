@@ -22,12 +22,14 @@ class Meant(NamedTuple):
         username: its name.
         address: where it is reached, as its owner writes it.
         normalized: by which the address is looked up.
+        language: in which the account is written to, or the wish was made.
     """
 
     account_id: str
     username: str
     address: str
     normalized: str
+    language: str
 
 
 def meant_by(wish: Letter, mail_id: str, throttle: Throttle) -> Transaction[list[Meant]]:
@@ -48,5 +50,6 @@ def meant_by(wish: Letter, mail_id: str, throttle: Throttle) -> Transaction[list
         if reached is None:
             continue
         if (yield from throttle.may_mail(row.account_id, reached.normalized)):
-            found.append(Meant(row.account_id, row.username, row.address, reached.normalized))
+            known = row.account_id, row.username, row.address, reached.normalized
+            found.append(Meant(*known, row.language or wish.language))
     return found

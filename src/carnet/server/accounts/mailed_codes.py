@@ -82,7 +82,7 @@ class MailedCodes:
                 told = {"account_id": one.account_id, "reason": CODE}
                 yield from record(now, Event.LINK_MADE, origin, **told)
                 values = {"username": one.username, "code": f"{code[:4]} {code[4:]}"}
-                letter = Letter(CODE, one.address, values)
+                letter = Letter(CODE, one.address, values, one.language)
                 yield from self._outbox.add(letter, now, LIFETIMES[CODE] * SECOND)
 
         await self._store.transact(work)

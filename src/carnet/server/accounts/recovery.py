@@ -112,7 +112,7 @@ class Recovery:
                     "link": link,
                     "good_for": "30 minutes",
                 }
-                letter = Letter(RESET, one.address, values)
+                letter = Letter(RESET, one.address, values, one.language)
                 yield from self._outbox.add(letter, now, LIFETIMES[RESET] * SECOND)
 
         await self._store.transact(work)

@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from carnet.server.accounts.account_record import AccountRefused
 from carnet.server.accounts.throttle import Delayed
+from carnet.server.languages import gettext, marked
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import duration, in_words
 from carnet.server.pages.signed_in import require_recent, require_session
+from carnet.server.pages.words import duration, in_words
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
@@ -21,9 +22,9 @@ from carnet.server.web.browser_session import BrowserSession
 __all__ = ["add_email", "make_email_primary", "remove_email", "show_emails", "show_new_email"]
 
 DONE: Final = {
-    "sent": "A mail is on its way to the address. Open the link in it within a day.",
-    "removed": "The address is removed.",
-    "primary": "It is your main address now.",
+    "sent": marked("A mail is on its way to the address. Open the link in it within a day."),
+    "removed": marked("The address is removed."),
+    "primary": marked("It is your main address now."),
 }
 
 
@@ -37,7 +38,7 @@ async def show_emails(request: Request) -> Response:
         "emails.html",
         session=session,
         emails=await service.addresses.of_account(session.account.id),
-        done=DONE.get(request.query_params.get("done", ""), ""),
+        done=gettext(DONE.get(request.query_params.get("done", ""), "")),
     )
 
 
@@ -59,7 +60,9 @@ async def add_email(request: Request) -> Response:
     except AccountRefused as error:
         return _new_page(request, session, form["email"], 422, in_words(error))
     except Delayed as error:
-        text = f"Too many mails were sent already. Wait {duration(error.seconds)}."
+        text = gettext("Too many mails were sent already. Wait {wait}.").format(
+            wait=duration(error.seconds)
+        )
         return _new_page(request, session, form["email"], 429, text)
     return redirect(request, "/me/emails?done=sent")
 

@@ -9,13 +9,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.errors import CarnetError
+from carnet.server.languages import gettext, marked
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.passkey_offer import leading_to_offer
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.signed_in import is_recent, require_session
+from carnet.server.pages.words import PASSKEY_WRONG, duration, in_words
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
@@ -27,6 +28,7 @@ from carnet.server.web.browser_session import (
     end,
 )
 from carnet.server.web.known_devices import known_device, remember_device
+from carnet.server.web.page_language import keep_chosen_language
 from carnet.server.web.passkey_sign_in import ask_for_passkey, sign_in_with_passkey
 from carnet.server.web.password_sign_in import SecondFactorNeeded, SignedIn, SignInRefused
 from carnet.server.web.password_sign_in import sign_in as prove
@@ -37,9 +39,7 @@ __all__ = [
     "NO_ERRORS",
     "ask_once_more",
     "ask_second_step",
-    "duration",
     "enter",
-    "in_words",
     "show_sign_in",
     "sign_in",
     "sign_in_by_passkey",
@@ -49,9 +49,11 @@ __all__ = [
 
 NO_ERRORS: Final[Mapping[str, str]] = {}
 WHY: Final = {
-    "again": "What follows needs a sign-in of the last ten minutes. Sign in once more to go on.",
-    "late": "That took too long. Sign in again.",
-    "password": "Your password is set. Sign in with it now.",
+    "again": marked(
+        "What follows needs a sign-in of the last ten minutes. Sign in once more to go on."
+    ),
+    "late": marked("That took too long. Sign in again."),
+    "password": marked("Your password is set. Sign in with it now."),
 }
 
 
@@ -66,7 +68,9 @@ async def show_sign_in(request: Request) -> Response:
     username = request.query_params.get("login_hint", "")
     why = WHY.get(request.query_params.get("why", ""), "")
     already = None if why else await current(request)
-    return await _page(request, following, username, notice=why, already=already)
+    return await _page(
+        request, following, username, notice=gettext(why), already=already, is_asked=bool(why)
+    )
 
 
 async def sign_in(request: Request) -> Response:
@@ -77,9 +81,9 @@ async def sign_in(request: Request) -> Response:
     username, password = form["username"], form["password"]
     if not username.strip() or not password:
         missing = (
-            {"password": "Type your password."}
+            {"password": gettext("Type your password.")}
             if username.strip()
-            else {"username": "Type your username."}
+            else {"username": gettext("Type your username.")}
         )
         return await _page(request, following, username, 422, errors=missing)
     try:
@@ -97,7 +101,9 @@ async def sign_in(request: Request) -> Response:
         return await _refused(request, error, following, username)
     except StoreUnavailable as error:
         log_failure(request.scope, 503, error)
-        text = "The service can't reach its database. Type your password again in a moment."
+        text = gettext(
+            "The service can't reach its database. Type your password again in a moment."
+        )
         return await _page(request, following, username, 503, notice=text)
 
 
@@ -115,7 +121,7 @@ async def sign_in_by_passkey(request: Request) -> Response:
         return await _refused(request, error, following, "")
     except StoreUnavailable as error:
         log_failure(request.scope, 503, error)
-        text = "The service can't reach its database. Try again in a moment."
+        text = gettext("The service can't reach its database. Try again in a moment.")
         return await _page(request, following, "", 503, notice=text)
 
 
@@ -167,6 +173,7 @@ async def enter(
     is_new = not known_device(request, signed_in.account.username)
     await begin(request, signed_in, response, is_new_device=is_new)
     remember_device(request, response, signed_in.account.username)
+    await keep_chosen_language(request, response, signed_in.account.id)
     SIGN_INS.labels("accepted").inc()
     return response
 
@@ -176,14 +183,14 @@ async def _refused(
 ) -> Response:
     headers = {"Retry-After": str(error.seconds)} if error.seconds else None
     if error.code == "credentials_wrong":
-        text = "The username or the password is wrong."
+        text = gettext("The username or the password is wrong.")
         return await _page(request, following, username, 401, errors={"password": text})
     if error.code == "passkey_wrong":
-        text = "This passkey was not accepted, or the page was open for too long. Try again."
+        text = gettext(PASSKEY_WRONG)
         return await _page(request, following, username, 401, notice=text)
     if error.code == "too_many_failures":
-        text = (
-            f"There were too many failed attempts. Wait {duration(error.seconds)}, then try again."
+        text = gettext("There were too many failed attempts. Wait {wait}, then try again.").format(
+            wait=duration(error.seconds)
         )
         return await _page(request, following, username, 429, headers, notice=text)
     log_failure(request.scope, 503, error)
@@ -199,6 +206,7 @@ async def _page(
     *,
     notice: str = "",
     already: object = None,
+    is_asked: bool = False,
     errors: Mapping[str, str] = NO_ERRORS,
 ) -> Response:
     service: Service = request.app.state.service
@@ -211,7 +219,7 @@ async def _page(
         typed=typed,
         notice_text=notice,
         # What is asked for a reason is nobody's mistake.
-        notice_kind="" if notice in WHY.values() else "bad",
+        notice_kind="" if is_asked else "bad",
         signed_out="signed-out" in request.query_params,
         already=already,
         application=_application(service, following),
@@ -232,16 +240,3 @@ def _application(service: Service, following: str) -> str:
     names = parse_qs(address.query).get("client_id", []) if address.path == "/authorize" else []
     client = service.registry.client(names[0]) if len(names) == 1 else None
     return "" if client is None else client.metadata.client_name
-
-
-def in_words(error: CarnetError) -> str:
-    """Write an error as a sentence for a page."""
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def duration(seconds: int) -> str:
-    """Write how long to wait, for people."""
-    if seconds < 100:
-        return f"{seconds} seconds" if seconds != 1 else "a second"
-    return f"{-(-seconds // 60)} minutes"
