@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo example test check format bench serverbench simulate mutate docs lock dist clean
+.PHONY: help demo example test check format bench serverbench simulate mutate catalogs docs lock dist clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,15 @@ simulate: .venv/dev ## Search histories that break a promise (SEEDS=, MINUTES=; 
 
 mutate: .venv/dev ## Put faults into the service for a while, and see the simulation find them
 	@$(BIN)/python -m simulation.mutate $(ARGS)
+
+CATALOGS := src/carnet/server/catalogs
+
+catalogs: .venv/dev ## Collect what pages and mails say, and bring it into every language's catalog
+	@$(BIN)/python -m babel.messages.frontend -q extract -F pyproject.toml -k marked \
+	  --add-location=file --sort-by-file --omit-header -o $(CATALOGS)/messages.pot src/carnet/server
+	@for file in $(CATALOGS)/*.po; do \
+	  $(BIN)/python -m babel.messages.frontend -q update -i $(CATALOGS)/messages.pot -o $$file \
+	    -l $$(basename $$file .po) --no-fuzzy-matching --ignore-obsolete --add-location=file; done
 
 docs: .venv/dev ## Build the site into build/docs, and the manual pages into build/man
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs

@@ -1,0 +1,275 @@
+"""Languages: which one is spoken, the catalogs, and how each counts, dates and groups digits."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from babel import Locale
+from babel.messages.pofile import read_po
+from jinja2 import Environment, nodes
+
+import carnet.server
+from carnet.server import languages
+
+SERVER = Path(carnet.server.__file__).parent
+ROOT = SERVER.parent.parent.parent
+CATALOGS = SERVER / "catalogs"
+TEMPLATES = sorted(SERVER.glob("*/templates/*"))
+MOMENT = 1_788_782_400_000_000
+CATALOG_NAMES = sorted(path.stem for path in CATALOGS.glob("*.po"))
+
+# What is the same in every language: names, and what is code.
+SAME = {
+    "Carnet", "PKCE", "client_id", "FAPI 2.0 Security Profile",
+    "FAPI 2.0 Security Profile and Message Signing", "UTC",
+    "narrow",  # a class of the page's body
+}  # fmt: skip
+# The debugger and what explains tokens are English as a whole, and say so in their lang.
+ENGLISH_TEMPLATES = {
+    "debugger.html", "debugger_desk.html", "debugger_offline.html", "explained.html",
+    "explained_text.html",
+}  # fmt: skip
+SHOWN_ATTRIBUTES = {"aria-label", "alt", "title", "placeholder", "data-label"}
+
+
+def catalog(name):
+    with (CATALOGS / name).open("rb") as file:
+        return read_po(file, locale=name.removesuffix(".po") if name.endswith(".po") else None)
+
+
+def key(message):
+    return message.context, message.id
+
+
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory):
+    made = tmp_path_factory.mktemp("catalog") / "messages.pot"
+    command = ["extract", "-F", "pyproject.toml", "-k", "marked", "--add-location=file"]
+    command += ["--sort-by-file", "--omit-header", "-o", str(made), "src/carnet/server"]
+    program = [sys.executable, "-m", "babel.messages.frontend", "-q", *command]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return made.read_text()
+
+
+def test_the_list_of_messages_is_what_the_sources_say(extracted):
+    assert extracted == (CATALOGS / "messages.pot").read_text(), "run: make catalogs"
+
+
+@pytest.mark.parametrize("name", CATALOG_NAMES)
+def test_a_catalog_has_every_message_and_no_other(name):
+    wanted = {key(message) for message in catalog("messages.pot") if message.id}
+    found = {key(message): message for message in catalog(f"{name}.po") if message.id}
+    assert found.keys() == wanted
+    forms = catalog(f"{name}.po").num_plurals
+    for message in found.values():
+        said = message.string if isinstance(message.string, tuple) else (message.string,)
+        assert all(said), message.id
+        assert not message.fuzzy, message.id
+        assert len(said) == (forms if isinstance(message.id, tuple) else 1), message.id
+
+
+@pytest.mark.parametrize("name", CATALOG_NAMES)
+def test_a_translation_has_the_placeholders_and_the_markup_of_its_message(name):
+    for message in catalog(f"{name}.po"):
+        if not message.id:
+            continue
+        english = message.id if isinstance(message.id, tuple) else (message.id,)
+        said = message.string if isinstance(message.string, tuple) else (message.string,)
+        places, marks = parts(english[-1])
+        for text in said:
+            found, markup = parts(text)
+            # "One device" and "two devices" may say the number in letters.
+            missing = places - found if isinstance(message.id, tuple) else places ^ found
+            assert missing <= ({"%(num)s", number_of(message)} if len(said) > 1 else set()), text
+            assert found <= places, text
+            assert markup == marks, text
+            assert text.strip() == text or english[-1].strip() != english[-1], text
+
+
+def number_of(message):
+    """The placeholder of the number in a message with a plural."""
+    single = set(re.findall(r"%\(\w+\)s", message.id[0]))
+    many = re.findall(r"%\(\w+\)s", message.id[1])
+    return next((place for place in many if place not in single), many[0] if many else "")
+
+
+def parts(text):
+    places = set(re.findall(r"%\(\w+\)s|\{\w*\}", text))
+    bare = re.sub(r"%\(\w+\)s", "", text)
+    assert "%" not in bare
+    markup = Counter(re.findall(r"<[^>]*>", bare))
+    # Whatever else a browser would not take for text.
+    assert not set("<>&") & set(re.sub(r"<[^>]*>", "", bare)), text
+    if not markup:
+        assert text.count('"') == 0 or '{"' in text, text
+    return places, markup
+
+
+@pytest.mark.parametrize("name", CATALOG_NAMES)
+def test_a_catalog_counts_as_its_language_does(name):
+    forms = catalog(f"{name}.po")
+    rule = languages.catalogs.c2py(forms.plural_expr.strip("()"))
+    by_form = {}
+    for number in range(1001):
+        by_form.setdefault(rule(number), set()).add(Locale(name).plural_form(number))
+    assert len(by_form) == forms.num_plurals
+    assert all(len(names) == 1 for names in by_form.values()), by_form
+
+
+def test_arabic_has_six_forms():
+    rule = languages.catalogs.c2py(
+        "n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5"
+    )
+    names = {number: Locale("ar").plural_form(number) for number in (0, 1, 2, 3, 11, 100)}
+    assert names == {0: "zero", 1: "one", 2: "two", 3: "few", 11: "many", 100: "other"}
+    assert [rule(number) for number in names] == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.fixture
+def all_offered(monkeypatch):
+    known = {one.code: one for one in languages._KNOWN}
+    monkeypatch.setattr(languages, "offered", lambda: known)
+
+
+@pytest.mark.parametrize(
+    ("code", "moment", "number"),
+    [
+        ("en", "7 Sept 2026, 12:00 UTC", "1,234,567"),
+        ("de", "7. Sept. 2026, 12:00 UTC", "1.234.567"),
+        ("fr", "7 sept. 2026, 12:00 UTC", "1\u202f234\u202f567"),
+        ("es", "7 sept 2026, 12:00 UTC", "1.234.567"),
+        ("pt", "7 de set. de 2026 12:00 UTC", "1.234.567"),
+        ("ja", "2026年9月7日 12:00 UTC", "1,234,567"),
+        ("ar", "7 سبتمبر 2026، 12:00 UTC", "1,234,567"),
+    ],
+)
+def test_moments_and_numbers_are_written_as_the_language_writes_them(
+    all_offered, code, moment, number
+):
+    with languages.speaking(code):
+        assert languages.written_moment(MOMENT) == moment
+        assert languages.written_number(1_234_567) == number
+
+
+def test_a_language_that_is_not_offered_is_english():
+    with languages.speaking("xx"):
+        assert languages.language().code == "en"
+        assert languages.gettext("Sign in") == "Sign in"
+
+
+def test_every_language_has_its_direction():
+    directions = {one.code: one.direction for one in languages._KNOWN}
+    assert directions.pop("ar") == "rtl"
+    assert set(directions.values()) == {"ltr"}
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("", [""]),
+        ("de-CH, fr;q=0.9, en;q=0.95", ["de-CH", "en", "fr"]),
+        ("*;q=0.1, de;q=0, fr;q=x, ja;q=2, es;q=nan", ["*"]),
+        ("de;q=1e-3", ["de"]),
+        (",".join(["xx"] * 16 + ["de"]), ["xx"] * 16),
+        ("x" * 512 + ",de", ["x" * 512]),
+    ],
+)
+def test_what_a_browser_wants_is_read_as_far_as_it_may_go(text, tags):
+    assert languages.read_accept_language(text) == tags
+
+
+def test_what_a_client_wants_is_read_as_far_as_it_may_go():
+    assert languages.read_ui_locales("de-AT  fr") == ["de-AT", "fr"]
+    assert languages.read_ui_locales(" ".join(["xx"] * 16 + ["de"])) == ["xx"] * 16
+    assert languages.read_ui_locales("x" * 512 + " de") == ["x" * 512]
+
+
+# What a template says outside its catalogs.
+
+
+class Text(HTMLParser):
+    """The text of a page: what stands between tags, and in attributes that are shown or read."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.silent = [], 0
+
+    def handle_starttag(self, tag, attributes):
+        self.silent += tag in ("script", "style")
+        self.found += [value for name, value in attributes if name in SHOWN_ATTRIBUTES and value]
+
+    def handle_endtag(self, tag):
+        self.silent -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if not self.silent:
+            self.found.append(data)
+
+
+def words(texts):
+    stripped = (re.sub(r"\s+", " ", text).strip(" :·,.…()“”|-") for text in texts)
+    return {text for text in stripped if re.search(r"[^\W\d_]", text)} - SAME
+
+
+def environment():
+    made = Environment(trim_blocks=True, lstrip_blocks=True)
+    languages.translate_templates(made)
+    return made
+
+
+def static_text(template):
+    """What stands in a template itself; what it shows is a ¤, so that attributes stay whole."""
+    tree, out = environment().parse(template), []
+    for output in tree.find_all(nodes.Output):
+        for node in output.nodes:
+            out.append(node.data if isinstance(node, nodes.TemplateData) else "¤")
+    return "".join(out)
+
+
+def said_in_code(template):
+    """The texts of a template's expressions that no catalog is asked for."""
+    tree = environment().parse(template)
+    asked = {
+        id(constant)
+        for call in tree.find_all(nodes.Call)
+        if isinstance(call.node, nodes.Name) and call.node.name in ("_", "pgettext", "ngettext", "gettext", "npgettext")
+        for constant in call.find_all(nodes.Const)
+    }  # fmt: skip
+    texts = (one.value for one in tree.find_all(nodes.Const) if id(one) not in asked)
+    return {text for text in texts if isinstance(text, str) and re.search(r"[A-Z]\w|\w \w", text)}
+
+
+NO_TEXT = re.compile(
+    r"current-password|username webauthn|WDJB|\A[\w-]+ wide|\A(wide|danger|wrong|quiet| )+\Z|\A<"
+)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TEMPLATES if path.name not in ENGLISH_TEMPLATES], ids=lambda p: p.name
+)
+def test_no_text_of_a_template_escapes_translation(path):
+    template = path.read_text()
+    parser = Text()
+    parser.feed(static_text(template))
+    parser.close()
+    texts = (part for text in parser.found for part in text.split("¤"))
+    assert not words(texts) - {"Subject"}
+    assert not {text for text in said_in_code(template) - SAME if not NO_TEXT.search(text)}
+
+
+def test_the_causes_that_pages_translate_are_those_that_errors_have():
+    from carnet.server.pages.words import CAUSES
+
+    said = set()
+    for path in SERVER.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                said.add(node.value)
+    missing = [cause for cause in CAUSES if not {cause[:-1], cause[0].lower() + cause[1:-1]} & said]
+    assert not missing
