@@ -43,14 +43,8 @@ simulate: .venv/dev ## Search histories that break a promise (SEEDS=, MINUTES=; 
 mutate: .venv/dev ## Put faults into the service for a while, and see the simulation find them
 	@$(BIN)/python -m simulation.mutate $(ARGS)
 
-CATALOGS := src/carnet/server/catalogs
-
-catalogs: .venv/dev ## Collect what pages and mails say, and bring it into every language's catalog
-	@$(BIN)/python -m babel.messages.frontend -q extract -F pyproject.toml -k marked \
-	  --add-location=file --sort-by-file --omit-header -o $(CATALOGS)/messages.pot src/carnet/server
-	@for file in $(CATALOGS)/*.po; do \
-	  $(BIN)/python -m babel.messages.frontend -q update -i $(CATALOGS)/messages.pot -o $$file \
-	    -l $$(basename $$file .po) --no-fuzzy-matching --ignore-obsolete --add-location=file; done
+catalogs: .venv/dev ## Bring what pages and mails say into the catalogs (ARGS="fr ja": new ones)
+	$(BIN)/python docs/catalogs.py $(ARGS)
 
 docs: .venv/dev ## Build the site into build/docs, and the manual pages into build/man
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs

@@ -1,9 +1,9 @@
 """Languages: which one is spoken, the catalogs, and how each counts, dates and groups digits."""
 
 import ast
+import gettext
+import importlib.util
 import re
-import subprocess
-import sys
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,7 +17,6 @@ import carnet.server
 from carnet.server import languages
 
 SERVER = Path(carnet.server.__file__).parent
-ROOT = SERVER.parent.parent.parent
 CATALOGS = SERVER / "catalogs"
 TEMPLATES = sorted(SERVER.glob("*/templates/*"))
 MOMENT = 1_788_782_400_000_000
@@ -34,6 +33,7 @@ ENGLISH_TEMPLATES = {
     "debugger.html", "debugger_desk.html", "debugger_offline.html", "explained.html",
     "explained_text.html",
 }  # fmt: skip
+PLACE = r"%\(\w+\)s|\{\w*\}"
 SHOWN_ATTRIBUTES = {"aria-label", "alt", "title", "placeholder", "data-label"}
 
 
@@ -47,18 +47,22 @@ def key(message):
 
 
 @pytest.fixture(scope="module")
-def extracted(tmp_path_factory):
-    made = tmp_path_factory.mktemp("catalog") / "messages.pot"
-    command = ["extract", "-F", "pyproject.toml", "-k", "marked", "--add-location=file"]
-    command += ["--sort-by-file", "--omit-header", "-o", str(made), "src/carnet/server"]
-    program = [sys.executable, "-m", "babel.messages.frontend", "-q", *command]
-    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    return made.read_text()
+def catalogs():
+    path = SERVER.parents[2] / "docs" / "catalogs.py"
+    spec = importlib.util.spec_from_file_location("catalogs", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_the_list_of_messages_is_what_the_sources_say(extracted):
-    assert extracted == (CATALOGS / "messages.pot").read_text(), "run: make catalogs"
+def test_the_list_of_messages_is_what_the_sources_say(catalogs):
+    found = catalogs.text_of(catalogs.extracted())
+    assert found == (CATALOGS / "messages.pot").read_text(), "run: make catalogs"
+
+
+@pytest.mark.xfail(strict=True, reason="the other catalogs are not translated yet")
+def test_every_language_is_offered():
+    assert list(languages.offered()) == ["en", "de", "fr", "es", "pt", "ja", "ar"]
 
 
 @pytest.mark.parametrize("name", CATALOG_NAMES)
@@ -94,13 +98,13 @@ def test_a_translation_has_the_placeholders_and_the_markup_of_its_message(name):
 
 def number_of(message):
     """The placeholder of the number in a message with a plural."""
-    single = set(re.findall(r"%\(\w+\)s", message.id[0]))
-    many = re.findall(r"%\(\w+\)s", message.id[1])
+    single = set(re.findall(PLACE, message.id[0]))
+    many = re.findall(PLACE, message.id[1])
     return next((place for place in many if place not in single), many[0] if many else "")
 
 
 def parts(text):
-    places = set(re.findall(r"%\(\w+\)s|\{\w*\}", text))
+    places = set(re.findall(PLACE, text))
     bare = re.sub(r"%\(\w+\)s", "", text)
     assert "%" not in bare
     markup = Counter(re.findall(r"<[^>]*>", bare))
@@ -114,16 +118,16 @@ def parts(text):
 @pytest.mark.parametrize("name", CATALOG_NAMES)
 def test_a_catalog_counts_as_its_language_does(name):
     forms = catalog(f"{name}.po")
-    rule = languages.catalogs.c2py(forms.plural_expr.strip("()"))
+    rule = gettext.c2py(forms.plural_expr)
     by_form = {}
-    for number in range(1001):
+    for number in (*range(1001), 1_000_000, 2_000_000, 1_000_001):
         by_form.setdefault(rule(number), set()).add(Locale(name).plural_form(number))
     assert len(by_form) == forms.num_plurals
     assert all(len(names) == 1 for names in by_form.values()), by_form
 
 
 def test_arabic_has_six_forms():
-    rule = languages.catalogs.c2py(
+    rule = gettext.c2py(
         "n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5"
     )
     names = {number: Locale("ar").plural_form(number) for number in (0, 1, 2, 3, 11, 100)}
@@ -225,11 +229,15 @@ def environment():
 
 def static_text(template):
     """What stands in a template itself; what it shows is a ¤, so that attributes stay whole."""
-    tree, out = environment().parse(template), []
-    for output in tree.find_all(nodes.Output):
-        for node in output.nodes:
-            out.append(node.data if isinstance(node, nodes.TemplateData) else "¤")
-    return "".join(out)
+    outputs = environment().parse(template).find_all(nodes.Output)
+    return "".join(
+        node.data if isinstance(node, nodes.TemplateData) else "¤"
+        for output in outputs
+        for node in output.nodes
+    )
+
+
+TRANSLATING = {"_", "gettext", "ngettext", "pgettext", "npgettext"}
 
 
 def said_in_code(template):
@@ -238,7 +246,7 @@ def said_in_code(template):
     asked = {
         id(constant)
         for call in tree.find_all(nodes.Call)
-        if isinstance(call.node, nodes.Name) and call.node.name in ("_", "pgettext", "ngettext", "gettext", "npgettext")
+        if isinstance(call.node, nodes.Name) and call.node.name in TRANSLATING
         for constant in call.find_all(nodes.Const)
     }  # fmt: skip
     texts = (one.value for one in tree.find_all(nodes.Const) if id(one) not in asked)
@@ -261,6 +269,39 @@ def test_no_text_of_a_template_escapes_translation(path):
     texts = (part for text in parser.found for part in text.split("¤"))
     assert not words(texts) - {"Subject"}
     assert not {text for text in said_in_code(template) - SAME if not NO_TEXT.search(text)}
+
+
+SAID = {"gettext", "marked", "ngettext"}
+# What stands in headers, in markup, or is the beginning of what a cause is made of.
+FOR_PROGRAMS = re.compile(r"default-src|public, max-age|<time |the secret|\A(too many|sign in|second factor)")
+
+
+def sentences(path):
+    """The texts in a module of pages that look like what is said, and are in no catalog."""
+    tree = ast.parse(path.read_text())
+    silent = set()
+    for node in ast.walk(tree):
+        called = isinstance(node, ast.Call) and ast.unparse(node.func)
+        if called in SAID or (called or "").endswith(
+            ("ConfigurationError", "NotTheClient", "Refused", "refusal")
+        ):
+            silent |= {id(one) for one in ast.walk(node)}
+        if isinstance(node, ast.Expr):
+            silent |= {id(one) for one in ast.walk(node) if isinstance(one, ast.Constant)}
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in silent:
+            yield node.value
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(SERVER.glob("pages/**/*.py")),
+    ids=lambda path: path.relative_to(SERVER).as_posix(),
+)
+def test_no_sentence_of_a_page_s_module_escapes_translation(path):
+    said = (text for text in sentences(path) if re.search(r"\w \w", text))
+    assert not [text for text in said if not FOR_PROGRAMS.search(text)]
 
 
 def test_the_causes_that_pages_translate_are_those_that_errors_have():

@@ -244,7 +244,8 @@ def test_one_who_asks_for_something_does_not_decide_for_the_next(play):
 SAME = {
     "Carnet", "Shop", "alice", "bob", "orders", "openid", "localhost", "PKCE", "FAPI", "ES256",
     "carnet:admin", "auth.example.com", "app.example", "alice@example.com", "client_id", "app",
-    "authorization_code, refresh_token", "client_secret_basic", "none", "authorization_code", "refresh_token",
+    "authorization_code, refresh_token", "client_secret_basic", "none",
+    "authorization_code", "refresh_token",
     "ES384", "ES512", "Ed448", "EdDSA", "PS256", "RS256", "carnet", "admin", "operator", "service",
 }  # fmt: skip
 SHOWN = {"aria-label", "alt", "title", "placeholder", "data-label", "data-there", "data-failed"}
