@@ -15,6 +15,9 @@ from jinja2 import Environment, nodes
 
 import carnet.server
 from carnet.server import languages
+from carnet.server.keys.stages import Stage
+from carnet.server.pages.admin.keys import STAGES
+from carnet.server.pages.words import CAUSES
 
 SERVER = Path(carnet.server.__file__).parent
 CATALOGS = SERVER / "catalogs"
@@ -137,7 +140,7 @@ def test_arabic_has_six_forms():
 
 @pytest.fixture
 def all_offered(monkeypatch):
-    known = {one.code: one for one in languages._KNOWN}
+    known = {one.tag: one for one in languages._KNOWN}
     monkeypatch.setattr(languages, "offered", lambda: known)
 
 
@@ -163,12 +166,12 @@ def test_moments_and_numbers_are_written_as_the_language_writes_them(
 
 def test_a_language_that_is_not_offered_is_english():
     with languages.speaking("xx"):
-        assert languages.language().code == "en"
+        assert languages.language().tag == "en"
         assert languages.gettext("Sign in") == "Sign in"
 
 
 def test_every_language_has_its_direction():
-    directions = {one.code: one.direction for one in languages._KNOWN}
+    directions = {one.tag: one.direction for one in languages._KNOWN}
     assert directions.pop("ar") == "rtl"
     assert set(directions.values()) == {"ltr"}
 
@@ -271,9 +274,37 @@ def test_no_text_of_a_template_escapes_translation(path):
     assert not {text for text in said_in_code(template) - SAME if not NO_TEXT.search(text)}
 
 
+# A template trusts what a catalog gives: what somebody has typed is no message. These are tables.
+TABLES = {
+    "choice.label", "kinds", "meanings", "one.name", "page.button", "page.title", "stages", "text",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_takes_no_message_from_anybody(path):
+    calls = environment().parse(path.read_text()).find_all(nodes.Call)
+    asked = {
+        written(call.args[0])
+        for call in calls
+        if isinstance(call.node, nodes.Name) and call.node.name in TRANSLATING
+    }
+    assert asked <= TABLES | {""}
+
+
+def written(node):
+    """A node as its template has it; of what is looked up in a table, the table; "" for a text."""
+    if isinstance(node, nodes.Const):
+        return ""
+    if isinstance(node, nodes.Getattr):
+        return f"{written(node.node)}.{node.attr}"
+    return written(node.node) if isinstance(node, nodes.Getitem) else node.name
+
+
 SAID = {"gettext", "marked", "ngettext"}
 # What stands in headers, in markup, or is the beginning of what a cause is made of.
-FOR_PROGRAMS = re.compile(r"default-src|public, max-age|<time |the secret|\A(too many|sign in|second factor)")
+FOR_PROGRAMS = re.compile(
+    r"default-src|public, max-age|<time |the secret|\A(too many|sign in|second factor)"
+)
 
 
 def sentences(path):
@@ -305,8 +336,6 @@ def test_no_sentence_of_a_page_s_module_escapes_translation(path):
 
 
 def test_the_causes_that_pages_translate_are_those_that_errors_have():
-    from carnet.server.pages.words import CAUSES
-
     said = set()
     for path in SERVER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -314,3 +343,7 @@ def test_the_causes_that_pages_translate_are_those_that_errors_have():
                 said.add(node.value)
     missing = [cause for cause in CAUSES if not {cause[:-1], cause[0].lower() + cause[1:-1]} & said]
     assert not missing
+
+
+def test_every_stage_of_a_key_has_its_word():
+    assert set(STAGES) == set(Stage)

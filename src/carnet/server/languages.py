@@ -51,13 +51,13 @@ class Language(NamedTuple):
     """A language.
 
     Attributes:
-        code: of ISO 639-1.
+        tag: of RFC 5646, which is the code of ISO 639-1.
         name: as its speakers call it.
         locale: whose dates and numbers it has, as CLDR names it.
         direction: in which it is written, ``ltr`` or ``rtl``.
     """
 
-    code: str
+    tag: str
     name: str
     locale: str
     direction: str = "ltr"
@@ -81,9 +81,9 @@ def offered() -> dict[str, Language]:
     """Give the languages that have a catalog, by their codes, and English."""
     folder = resources.files("carnet.server").joinpath("catalogs")
     return {
-        one.code: one
+        one.tag: one
         for one in _KNOWN
-        if one.code == ENGLISH or folder.joinpath(f"{one.code}.po").is_file()
+        if one.tag == ENGLISH or folder.joinpath(f"{one.tag}.po").is_file()
     }
 
 

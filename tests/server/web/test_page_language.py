@@ -46,7 +46,7 @@ def all_offered(monkeypatch):
         def gettext(self, message):
             return f"{message} {self.code}"
 
-    known = {one.code: one for one in languages._KNOWN}
+    known = {one.tag: one for one in languages._KNOWN}
     for module in (languages, "carnet.server.web.page_language", "carnet.server.pages.rendering"):
         name = module if isinstance(module, str) else module.__name__
         monkeypatch.setattr(f"{name}.offered", lambda: known)

@@ -66,7 +66,7 @@ class Notices:
                     continue
                 about = NOT_ME, account_id, now, address.normalized
                 link = yield from self._links.make(*about, since=since)
-                with speaking(row.language or language().code):
+                with speaking(row.language or language().tag):
                     letter = Letter(
                         "notice",
                         text,
@@ -78,7 +78,7 @@ class Notices:
                             "when": written_moment(now),
                             "link": link,
                         },
-                        language().code,
+                        language().tag,
                     )
                 yield from self._outbox.add(letter, now)
 

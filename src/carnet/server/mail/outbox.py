@@ -72,7 +72,7 @@ class Outbox:
         if not self.is_open:
             return False
         if not letter.language:
-            letter = msgspec.structs.replace(letter, language=language().code)
+            letter = msgspec.structs.replace(letter, language=language().tag)
         mail_id = new_identifier()
         content = seal_secret(self._keys, msgspec.json.encode(letter), _row(mail_id))
         if (yield sql.ADD_MAIL, (mail_id, content, now, now + keep, most)):

@@ -33,6 +33,8 @@ STAGES: Final = {
     Stage.PUBLISHED: marked("Published"),
     Stage.SIGNING: marked("Signing"),
     Stage.RETIRED: marked("Retired"),
+    Stage.REMOVED: marked("Removed"),
+    Stage.UNREADABLE: marked("Can't be read"),
 }
 
 
