@@ -98,6 +98,20 @@ def test_who_has_chosen_gets_that_and_comes_back_to_the_page(play):
     assert found == "fr"
 
 
+def test_the_menu_stands_on_every_page_that_can_be_opened_again(play):
+    async def scene(service, _clock):
+        browser = browser_of(service)
+        opened = await browser.client.get("/sign-in?continue=%2Fme")
+        answered = await browser.client.post("/sign-in", data={"username": "alice"})
+        return opened.text, answered.text
+
+    opened, answered = play(scene)
+    assert 'name="back" value="/sign-in?continue=%2Fme"' in opened
+    names = re.findall(r'name="language" value="\w+" lang="\w+"[^>]*>([^<]*)<', opened)
+    assert names == [one.name for one in languages._KNOWN]
+    assert 'name="back"' not in answered
+
+
 def test_another_site_chooses_nothing(play):
     async def scene(service, _clock):
         browser = browser_of(service)
@@ -167,9 +181,9 @@ def test_the_account_keeps_what_was_chosen_and_the_next_browser_learns_it(play):
         account = await service.accounts.create("alice", PASSWORD)
         first, found = browser_of(service), []
         await first.sign_in()
-        found.append(await service.accounts.language_of(account.id))
+        found.append((await service.accounts.languages_of(account.id))[0])
         await choose(first, "ar", "/me")
-        found.append(await service.accounts.language_of(account.id))
+        found.append((await service.accounts.languages_of(account.id))[0])
         second = browser_of(service, "de")
         found.append(spoken(await second.client.get("/sign-in")))
         await second.sign_in()
@@ -187,7 +201,7 @@ def test_what_was_chosen_before_the_sign_in_becomes_the_account_s_if_it_has_none
         await first.sign_in()
         await choose(second, "ja")
         await second.sign_in()
-        return await service.accounts.language_of(account.id)
+        return (await service.accounts.languages_of(account.id))[0]
 
     assert play(scene) == "fr"
 

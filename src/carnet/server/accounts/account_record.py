@@ -74,8 +74,6 @@ class Account(NamedTuple):
         email: its first address that was proved, or "", also where that was not asked for.
         delete_at: when it is deleted, as its owner wants, in microseconds since 1970; None where
             nobody wants that.
-        language: in which its owner reads pages and mails, or "" where they have chosen none, also
-            where that was not asked for.
     """
 
     id: str
@@ -86,11 +84,13 @@ class Account(NamedTuple):
     disabled: bool
     email: str = ""
     delete_at: int | None = None
-    language: str = ""
 
 
 class AccountRow(NamedTuple):
-    """An account's columns, as statements give them; those of sign-in with the password's hash."""
+    """An account's columns, as statements give them; those of sign-in with the password's hash.
+
+    ``language`` is the one in which its owner is written to.
+    """
 
     id: str
     username: str
@@ -135,7 +135,6 @@ def account_of(columns: Sequence[Any]) -> Account:
         disabled=row.disabled_at is not None,
         email=row.email or "",
         delete_at=row.delete_at,
-        language=row.language or "",
     )
 
 

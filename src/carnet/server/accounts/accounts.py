@@ -407,14 +407,19 @@ class Accounts:
             raise _username_taken(row.username, is_same=is_same)
         yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
 
-    async def language_of(self, account_id: str) -> str:
-        """Give the language that an account's owner has chosen, or ""."""
-        rows = await self._store.read(sql.LANGUAGE_OF_ACCOUNT, account_id)
-        return rows[0][0] or "" if rows else ""
+    async def languages_of(self, account_id: str) -> tuple[str, str]:
+        """Give the language that an account's owner has chosen, and that of their last sign-in."""
+        rows = await self._store.read(sql.LANGUAGES_OF_ACCOUNT, account_id)
+        chosen, seen = rows[0] if rows else (None, None)
+        return chosen or "", seen or ""
 
-    async def set_language(self, account_id: str, code: str) -> None:
+    async def see_language(self, account_id: str, tag: str) -> None:
+        """Write down the language of the pages by which an account's owner has signed in."""
+        await self._store.write(sql.SEE_LANGUAGE, tag, account_id)
+
+    async def set_language(self, account_id: str, tag: str) -> None:
         """Keep the language that an account's owner has chosen."""
-        await self._store.write(sql.SET_LANGUAGE, code, account_id)
+        await self._store.write(sql.SET_LANGUAGE, tag, account_id)
 
     async def _by_username(self, username: str) -> AccountRow | None:
         name = canonical_username(username)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from carnet.server.accounts.account_record import AccountRow
 from carnet.server.accounts.one_time_links import NOT_ME, OneTimeLinks
 from carnet.server.audit import OPERATOR, SERVICE, Origin
-from carnet.server.languages import gettext, language, speaking, written_moment
+from carnet.server.languages import ENGLISH, gettext, language, speaking, written_moment
 from carnet.server.mail.outbox import Letter, Outbox
 from carnet.server.mail_addresses import read_mail_address
 from carnet.server.store import Transaction
@@ -66,7 +66,7 @@ class Notices:
                     continue
                 about = NOT_ME, account_id, now, address.normalized
                 link = yield from self._links.make(*about, since=since)
-                with speaking(row.language or language().tag):
+                with speaking(row.language or ENGLISH):
                     letter = Letter(
                         "notice",
                         text,

@@ -13,7 +13,7 @@ from carnet.server.clock import SECOND
 from carnet.server.identifiers import new_identifier
 from carnet.server.keys.sealed_secrets import open_secret, seal_secret
 from carnet.server.keys.signing_keys import SigningKeys
-from carnet.server.languages import language
+from carnet.server.languages import ENGLISH
 from carnet.server.metrics import MAILS
 from carnet.server.settings import Settings
 from carnet.server.store import Transaction
@@ -34,13 +34,13 @@ class Letter(msgspec.Struct, frozen=True):
         template: which template, or what is to be looked at before there is one.
         to: the address, as its owner writes it.
         values: what the template shows.
-        language: in which it is written; "" for the one that is spoken when it is added.
+        language: in which it is written.
     """
 
     template: str
     to: str
     values: dict[str, str]
-    language: str = ""
+    language: str = ENGLISH
 
 
 class Outbox:
@@ -71,8 +71,6 @@ class Outbox:
         """
         if not self.is_open:
             return False
-        if not letter.language:
-            letter = msgspec.structs.replace(letter, language=language().tag)
         mail_id = new_identifier()
         content = seal_secret(self._keys, msgspec.json.encode(letter), _row(mail_id))
         if (yield sql.ADD_MAIL, (mail_id, content, now, now + keep, most)):

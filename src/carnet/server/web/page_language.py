@@ -18,6 +18,7 @@ from starlette.responses import Response
 from carnet.server.languages import (
     ENGLISH,
     chosen,
+    language,
     offered,
     read_accept_language,
     read_ui_locales,
@@ -71,12 +72,15 @@ async def keep_chosen_language(request: Request, response: Response, account_id:
     """Let the browser of somebody who signs in know the account's language, or the other way.
 
     What the account has counts; an account that has none gets what was chosen in this browser.
+    Mails to one for which nobody has chosen speak as the pages did at its last sign-in.
     """
     if len(offered()) == 1:
         return
     service: Service = request.app.state.service
     own = held_cookie(request, COOKIE).partition(".")[0]
-    known = await service.accounts.language_of(account_id)
+    known, seen = await service.accounts.languages_of(account_id)
+    if language().tag != (seen or ENGLISH):
+        await service.accounts.see_language(account_id, language().tag)
     if known in offered() and known != own:
         set_own_cookie(request, response, COOKIE, f"{known}.", LIFETIME_SECONDS)
     elif not known and own in offered():

@@ -63,28 +63,28 @@ WHERE id = $2 AND skeleton IS NULL
 ACCOUNT_BY_USERNAME = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash, delete_at, language
+  password_hash, delete_at, COALESCE(language, language_seen)
 FROM account WHERE username = $1 AND COALESCE(delete_at, 1) > 0
 """
 
 ACCOUNT_BY_ID = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash, delete_at, language
+  password_hash, delete_at, COALESCE(language, language_seen)
 FROM account WHERE id = $1 AND COALESCE(delete_at, 1) > 0
 """
 
 ACCOUNTS = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash, delete_at, language
+  password_hash, delete_at, COALESCE(language, language_seen)
 FROM account WHERE username > $1 AND COALESCE(delete_at, 1) > 0 ORDER BY username LIMIT $2
 """
 
 SEARCH_ACCOUNTS = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash, delete_at, language
+  password_hash, delete_at, COALESCE(language, language_seen)
 FROM account WHERE username > $1 AND username LIKE $2 ESCAPE '!' AND COALESCE(delete_at, 1) > 0
 ORDER BY username LIMIT $3
 """
@@ -107,14 +107,20 @@ WHERE id = $2 AND password_hash = $3 AND version = $4 AND disabled_at IS NULL
 RETURNING version
 """
 
-# In which its owner reads pages and mails; NULL as long as they have chosen none.
+# What the owner has chosen.
 SET_LANGUAGE = """
 UPDATE account SET language = $1 WHERE id = $2
 RETURNING id
 """
 
-LANGUAGE_OF_ACCOUNT = """
-SELECT language FROM account WHERE id = $1
+# That of the pages by which the owner has signed in.
+SEE_LANGUAGE = """
+UPDATE account SET language_seen = $1 WHERE id = $2
+RETURNING id
+"""
+
+LANGUAGES_OF_ACCOUNT = """
+SELECT language, language_seen FROM account WHERE id = $1
 """
 
 SET_ROLES = """
