@@ -164,6 +164,10 @@ def test_moments_and_numbers_are_written_as_the_language_writes_them(
         assert languages.written_number(1_234_567) == number
 
 
+def test_a_moment_that_no_clock_has_said_is_unknown():
+    assert languages.written_moment(2**62) == "an unknown time"
+
+
 def test_a_language_that_is_not_offered_is_english():
     with languages.speaking("xx"):
         assert languages.language().tag == "en"

@@ -155,15 +155,16 @@ def marked(message: str) -> str:
 
 
 def written_moment(moment: int) -> str:
-    """Write a moment, in microseconds since 1970, as the language writes one, in UTC.
-
-    Raises:
-        ValueError, OverflowError, OSError: if no clock has ever said so.
-    """
+    """Write a moment, in microseconds since 1970, as the language writes one, in UTC."""
     # It takes as long to import as all the rest of the pages, and many processes never need it.
     from babel.dates import format_skeleton, get_datetime_format
 
-    time, locale = datetime.fromtimestamp(moment // SECOND, UTC), language().locale
+    try:
+        time = datetime.fromtimestamp(moment // SECOND, UTC)
+    except (ValueError, OverflowError, OSError):
+        # No clock has ever said so; the rest of what is said is good.
+        return gettext("an unknown time")
+    locale = language().locale
     parts = (format_skeleton(skeleton, time, locale=locale) for skeleton in ("Hm", "yMMMd"))
     joined = str(get_datetime_format("medium", locale=locale)).replace("'", "")
     return f"{joined.format(*parts)} UTC"

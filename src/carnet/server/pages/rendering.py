@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from carnet.server.clock import SECOND
-from carnet.server.languages import gettext, offered, translate_templates, written_moment
+from carnet.server.languages import offered, translate_templates, written_moment
 from carnet.server.pages.brand import LOGO, SHEET, files
 from carnet.server.pages.static_files import static_url
 from carnet.server.service import Service
@@ -118,12 +118,11 @@ def _when(moment: int | None) -> Markup:
     """Write a moment, in microseconds since 1970, for people."""
     if moment is None:
         return Markup("")
+    written = written_moment(moment)
     try:
-        written = written_moment(moment)
+        time = datetime.fromtimestamp(moment // SECOND, UTC)
     except (ValueError, OverflowError, OSError):
-        # No clock has ever said so; the rest of the page is good.
-        return Markup.escape(gettext("an unknown time"))
-    time = datetime.fromtimestamp(moment // SECOND, UTC)
+        return Markup.escape(written)
     return Markup('<time datetime="{}">{}</time>').format(
         time.strftime("%Y-%m-%dT%H:%M:%SZ"), written
     )
