@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo example test check format bench serverbench simulate mutate docs lock dist clean
+.PHONY: help demo example test check format bench serverbench simulate mutate catalogs docs lock dist clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ simulate: .venv/dev ## Search histories that break a promise (SEEDS=, MINUTES=; 
 
 mutate: .venv/dev ## Put faults into the service for a while, and see the simulation find them
 	@$(BIN)/python -m simulation.mutate $(ARGS)
+
+catalogs: .venv/dev ## Bring what pages and mails say into the catalogs (ARGS="fr ja": new ones)
+	$(BIN)/python docs/catalogs.py $(ARGS)
 
 docs: .venv/dev ## Build the site into build/docs, and the manual pages into build/man
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs

@@ -10,8 +10,10 @@ from starlette.responses import Response
 
 from carnet.server.log import log_failure
 from carnet.server.pages.error_page import page_of_refusal
+from carnet.server.pages.forms import typed
 from carnet.server.pages.routes import wants_page
 from carnet.server.store import StoreUnavailable
+from carnet.server.web.page_language import speak_as_asked
 from carnet.server.web.requests import RequestRefused, refusal
 
 __all__ = ["EXPECTED", "answer_failure"]
@@ -32,7 +34,10 @@ async def answer_failure(request: Request, error: Exception) -> Response:
     refused = _refused(error)
     if refused.status >= FAILED:
         log_failure(request.scope, refused.status, error)
-    return page_of_refusal(request, refused) if wants_page(request) else refusal(refused)
+    if not wants_page(request):
+        return refusal(refused)
+    speak_as_asked(request, typed(request))
+    return page_of_refusal(request, refused)
 
 
 def _refused(error: Exception) -> RequestRefused:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from carnet.server.languages import gettext, marked
+
 __all__ = ["device_name"]
 
 # The first that matches counts: most browsers also call themselves by the names below them.
@@ -16,7 +18,7 @@ PROGRAMS = (
     (r"Chrome/|CriOS/|Chromium/", "Chrome"),
     (r"Version/.*Safari/", "Safari"),
     (r"^curl/", "curl"),
-    (r"^(python-)?httpx/|^python-requests/|^Python", "A Python program"),
+    (r"^(python-)?httpx/|^python-requests/|^Python", marked("A Python program")),
 )
 SYSTEMS = (
     (r"iPhone", "iPhone"),
@@ -30,11 +32,11 @@ SYSTEMS = (
 
 
 def device_name(user_agent: str) -> str:
-    """Name a device, such as "Firefox on Linux"."""
+    """Name a device, such as "Firefox on Linux", in the language that is spoken."""
     program, system = _first(PROGRAMS, user_agent), _first(SYSTEMS, user_agent)
     if program and system:
-        return f"{program} on {system}"
-    return program or system or "An unknown device"
+        return gettext("{program} on {system}").format(program=gettext(program), system=system)
+    return gettext(program) or system or gettext("An unknown device")
 
 
 def _first(table: tuple[tuple[str, str], ...], text: str) -> str:

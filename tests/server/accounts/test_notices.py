@@ -29,6 +29,31 @@ def test_a_new_browser_is_told_of_once(scene_of, inbox):
     assert inbox.subjects == ["New sign-in to your account (Carnet)"]
 
 
+def test_it_speaks_the_language_of_the_account_and_not_that_of_who_has_done_it(scene_of, inbox):
+    async def scene(person, account):
+        await person.service.accounts.set_language(account.id, "de")
+        person.client.headers["Accept-Language"] = "en"
+        assert await person.signs_in(password=PASSWORD) == "/me"
+        await deliver(person.service)
+
+    scene_of(scene)
+    assert inbox.subjects == ["Neue Anmeldung bei Ihrem Konto (Carnet)"]
+    assert "das wir noch nicht kennen: Ein Python-Programm." in text_of(inbox.mails[0])
+
+
+def test_where_none_was_chosen_it_speaks_as_the_pages_did_at_the_sign_in(scene_of, inbox):
+    async def scene(person, account):
+        person.client.headers["Accept-Language"] = "de"
+        await person.signs_in(password=PASSWORD)
+        await person.client.post("/sign-out", data={"x": "y"})
+        person.client.headers["Accept-Language"] = ""
+        await person.service.accounts.set_password(account.id, PASSWORD + "!", OPERATOR)
+        await deliver(person.service)
+
+    scene_of(scene)
+    assert inbox.subjects[-1] == "Ihr Passwort wurde geändert (Carnet)"
+
+
 def test_a_program_is_told_of_where_nobody_has_signed_in_from_there(scene_of, inbox):
     async def scene(person, account):
         statuses = [await program(person), await program(person)]

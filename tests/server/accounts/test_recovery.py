@@ -553,3 +553,24 @@ def test_whoever_signs_up_with_an_address_chooses_the_password_by_its_link(scene
     assert statuses == [200, 422, 422, 200, 422]
     assert alike
     assert (where, owner) == ("/me", "alice")
+
+
+@pytest.mark.parametrize(
+    ("language", "subject"),
+    [
+        ("", "Wählen Sie ein neues Passwort für Carnet"),
+        ("en", "Choose a new password for Carnet"),
+    ],
+)
+def test_a_link_speaks_the_account_s_language_or_that_of_the_page_that_asked(
+    scene_of, inbox, language, subject
+):
+    async def scene(person, account):
+        await person.service.accounts.set_language(account.id, language)
+        headers = {"Accept-Language": "de"}
+        form = {"username": "alice"}
+        await person.client.post("/forgot-password", data=form, headers=headers)
+        await deliver(person.service)
+
+    scene_of(scene)
+    assert inbox.subjects == [subject]

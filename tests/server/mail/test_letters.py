@@ -36,6 +36,15 @@ def test_every_mail_is_there_as_text_and_as_html_with_its_link(template):
         assert LETTERS[template]["code"] in mail.get_body(("html",)).get_content()
 
 
+def test_a_mail_speaks_the_language_that_it_is_for_and_english_where_that_is_none():
+    about = "code", "alice@example.com", dict(LETTERS["code"])
+    _, german = written(Letter(*about, "de"))
+    _, other = written(Letter(*about, "xx"))
+    assert german["Subject"] == "1234 5678 ist Ihr Code für Carnet"
+    assert '<html lang="de">' in german.get_body(("html",)).get_content()
+    assert other["Subject"] == "1234 5678 is your code for Carnet"
+
+
 def events():
     letters = Letters(Settings(**GIVEN))
     template = letters._environment.get_template("notice_words.txt")

@@ -87,7 +87,10 @@ class Account(NamedTuple):
 
 
 class AccountRow(NamedTuple):
-    """An account's columns, as statements give them; those of sign-in with the password's hash."""
+    """An account's columns, as statements give them; those of sign-in with the password's hash.
+
+    ``language`` is the one in which its owner is written to.
+    """
 
     id: str
     username: str
@@ -98,6 +101,7 @@ class AccountRow(NamedTuple):
     email: str | None = None
     password_hash: str | None = None
     delete_at: int | None = None
+    language: str | None = None
 
 
 class Standing(NamedTuple):

@@ -453,6 +453,20 @@ class Accounts:
                 told = f"{row.username} to {name}"
                 yield from self._notices.tell(account_id, "renamed", now, origin, told)
 
+    async def languages_of(self, account_id: str) -> tuple[str, str]:
+        """Give the language that an account's owner has chosen, and that of their last sign-in."""
+        rows = await self._store.read(sql.LANGUAGES_OF_ACCOUNT, account_id)
+        chosen, seen = rows[0] if rows else (None, None)
+        return chosen or "", seen or ""
+
+    async def see_language(self, account_id: str, tag: str) -> None:
+        """Write down the language of the pages by which an account's owner has signed in."""
+        await self._store.write(sql.SEE_LANGUAGE, tag, account_id)
+
+    async def set_language(self, account_id: str, tag: str) -> None:
+        """Keep the language that an account's owner has chosen."""
+        await self._store.write(sql.SET_LANGUAGE, tag, account_id)
+
     async def _by_username(self, username: str) -> AccountRow | None:
         name = canonical_username(username)
         rows = await self._store.read(sql.ACCOUNT_BY_USERNAME, name) if name else []

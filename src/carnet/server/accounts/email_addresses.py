@@ -18,6 +18,7 @@ from carnet.server.accounts.throttle import Delayed, Throttle
 from carnet.server.accounts.usernames import canonical_username
 from carnet.server.audit import Event, Origin, record
 from carnet.server.clock import Clock
+from carnet.server.languages import language
 from carnet.server.mail.outbox import DAY, Letter, Outbox
 from carnet.server.mail_addresses import MailAddress, read_mail_address
 from carnet.server.store import Store, Transaction
@@ -110,7 +111,7 @@ class EmailAddresses:
             Delayed: if so many mails were sent to it, or for the account, that it has to wait.
         """
         address = read_address(typed)
-        now = self._clock()
+        now, spoken = self._clock(), language().tag
 
         def work() -> Transaction[None]:
             row = yield from self._added(account_id, address, now, origin)
@@ -127,7 +128,8 @@ class EmailAddresses:
                 "code": shown_code(code),
                 "good_for": "a day",
             }
-            yield from self._outbox.add(Letter("verify", address.typed, values), now, DAY)
+            letter = Letter("verify", address.typed, values, spoken)
+            yield from self._outbox.add(letter, now, DAY)
 
         await self._store.transact(work)
 

@@ -22,12 +22,14 @@ class Meant(NamedTuple):
         username: its name.
         address: where it is reached, as its owner writes it.
         normalized: by which the address is looked up.
+        language: in which the account is written to, or the wish was made.
     """
 
     account_id: str
     username: str
     address: str
     normalized: str
+    language: str
 
 
 def meant_by(wish: Letter, mail_id: str, throttle: Throttle) -> Transaction[list[Meant]]:
@@ -49,5 +51,6 @@ def meant_by(wish: Letter, mail_id: str, throttle: Throttle) -> Transaction[list
             continue
         about = row.account_id, reached.normalized
         if (yield from throttle.may_mail(*about, by_name=True)):
-            found.append(Meant(row.account_id, row.username, row.address, reached.normalized))
+            known = row.account_id, row.username, row.address, reached.normalized
+            found.append(Meant(*known, row.language or wish.language))
     return found

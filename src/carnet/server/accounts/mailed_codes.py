@@ -15,6 +15,7 @@ from carnet.server.accounts.one_time_links import CODE, LIFETIMES, LinkRefused, 
 from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import SERVICE, Event, Origin, record
 from carnet.server.clock import SECOND, Clock
+from carnet.server.languages import language
 from carnet.server.mail.outbox import MOST_ASKED, Letter, Outbox
 from carnet.server.store import Store, Transaction
 
@@ -65,7 +66,8 @@ class MailedCodes:
         """
         await self._throttle.mail_request(origin.address)
         now = self._clock()
-        letter = Letter(CODE_WANTED, typed[:MAX_NAME], {"page": page, "from": origin.address})
+        about = {"page": page, "from": origin.address}
+        letter = Letter(CODE_WANTED, typed[:MAX_NAME], about, language().tag)
         keep = LIFETIMES[CODE] * SECOND
         await self._store.transact(lambda: self._outbox.add(letter, now, keep, MOST_ASKED))
 
@@ -82,7 +84,7 @@ class MailedCodes:
                 told = {"account_id": one.account_id, "reason": CODE}
                 yield from record(now, Event.LINK_MADE, origin, **told)
                 values = {"username": one.username, "code": f"{code[:4]} {code[4:]}"}
-                letter = Letter(CODE, one.address, values)
+                letter = Letter(CODE, one.address, values, one.language)
                 yield from self._outbox.add(letter, now, LIFETIMES[CODE] * SECOND)
 
         await self._store.transact(work)

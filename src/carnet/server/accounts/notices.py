@@ -6,12 +6,12 @@ what it tells. Its link ends all sessions and begins a recovery (``recovery``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
 
+from carnet.server.accounts.account_record import AccountRow
 from carnet.server.accounts.one_time_links import NOT_ME, OneTimeLinks
 from carnet.server.audit import OPERATOR, SERVICE, Origin
-from carnet.server.clock import SECOND
+from carnet.server.languages import ENGLISH, gettext, language, speaking, written_moment
 from carnet.server.mail.outbox import Letter, Outbox
 from carnet.server.mail_addresses import read_mail_address
 from carnet.server.store import Transaction
@@ -39,7 +39,7 @@ class Notices:
         event: str,
         now: int,
         origin: Origin,
-        detail: str = "",
+        detail: str | Callable[[], str] = "",
         former: Iterable[tuple[str, int]] = (),
     ) -> Transaction[None]:
         """Tell that something has happened, in the transaction in which it does.
@@ -49,7 +49,7 @@ class Notices:
             event: what, as the template ``notice`` knows it.
             now: microseconds since 1970.
             origin: who has done it.
-            detail: what it is about, or "".
+            detail: what it is about, or "", or what says that in the language of the mail.
             former: addresses that were the account's until now, and since when they were.
         """
         if not self._outbox.is_open:
@@ -59,22 +59,28 @@ class Notices:
         told = dict((*former, *proved))
         if not told:
             return
-        for username, *_ in [row[1:] for row in (yield sql.ACCOUNT_BY_ID, (account_id,))]:
+        for row in [AccountRow(*one) for one in (yield sql.ACCOUNT_BY_ID, (account_id,))]:
             for text, since in told.items():
                 address = read_mail_address(text)
                 if address is None:
                     continue
                 about = NOT_ME, account_id, now, address.normalized
                 link = yield from self._links.make(*about, since=since)
-                values = {
-                    "username": username,
-                    "event": event,
-                    "detail": detail,
-                    "from_where": _from_where(origin, account_id),
-                    "when": _when(now),
-                    "link": link,
-                }
-                yield from self._outbox.add(Letter("notice", text, values), now)
+                with speaking(row.language or ENGLISH):
+                    letter = Letter(
+                        "notice",
+                        text,
+                        {
+                            "username": row.username,
+                            "event": event,
+                            "detail": detail() if callable(detail) else detail,
+                            "from_where": _from_where(origin, account_id),
+                            "when": written_moment(now),
+                            "link": link,
+                        },
+                        language().tag,
+                    )
+                yield from self._outbox.add(letter, now)
 
     def of_new_device(self, account_id: str, now: int, origin: Origin) -> Transaction[bool]:
         """Tell of a sign-in with a device that is not known, in the transaction of its session.
@@ -83,22 +89,19 @@ class Notices:
             True: nothing about it keeps the session from beginning.
         """
         own = origin._replace(actor=account_id)
-        told = "new_device", now, own, device_name(origin.user_agent)
+        told = "new_device", now, own, lambda: device_name(origin.user_agent)
         yield from self.tell(account_id, *told)
         return True
 
 
 def _from_where(origin: Origin, account_id: str) -> str:
     if origin.actor in (OPERATOR.actor, SERVICE.actor):
-        return "the service's own administration"
+        return gettext("the service's own administration")
     if origin.actor not in (None, account_id):
-        return "an administrator"
+        return gettext("an administrator")
     if not origin.address:
         return device_name(origin.user_agent)
     # What a browser says it is may be anything: of it, only a name that is in our table.
-    return f"{device_name(origin.user_agent)}, at {origin.address}"
-
-
-def _when(now: int) -> str:
-    moment = datetime.fromtimestamp(now // SECOND, UTC)
-    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+    return gettext("{device}, at {address}").format(
+        device=device_name(origin.user_agent), address=origin.address
+    )

@@ -30,6 +30,7 @@ from carnet.server.accounts.one_time_links import (
 from carnet.server.accounts.throttle import Delayed, Throttle
 from carnet.server.audit import SERVICE, Event, Origin, record
 from carnet.server.clock import SECOND, Clock
+from carnet.server.languages import language
 from carnet.server.mail.outbox import MOST_ASKED, Letter, Outbox
 from carnet.server.mail_addresses import MailAddress
 from carnet.server.store import Store, Transaction
@@ -93,7 +94,8 @@ class Recovery:
         """
         await self._throttle.mail_request(origin.address)
         now = self._clock()
-        letter = Letter(FORGOTTEN, typed[:MAX_NAME], {"from": origin.address})
+        about = {"from": origin.address}
+        letter = Letter(FORGOTTEN, typed[:MAX_NAME], about, language().tag)
         keep = LIFETIMES[RESET] * SECOND
         await self._store.transact(lambda: self._outbox.add(letter, now, keep, MOST_ASKED))
 
@@ -113,7 +115,7 @@ class Recovery:
                     "link": link,
                     "good_for": "30 minutes",
                 }
-                letter = Letter(RESET, one.address, values)
+                letter = Letter(RESET, one.address, values, one.language)
                 yield from self._outbox.add(letter, now, LIFETIMES[RESET] * SECOND)
 
         await self._store.transact(work)
@@ -279,7 +281,7 @@ class Recovery:
         return self._clock() + LIFETIMES[INVITE] * SECOND
 
     async def _mail_invitation(self, account: Account, address: MailAddress) -> None:
-        now = self._clock()
+        now, spoken = self._clock(), language().tag
 
         def work() -> Transaction[None]:
             yield sql.ADD_ADDRESS, (address.normalized, address.typed, now, account.id)
@@ -290,7 +292,7 @@ class Recovery:
                 "link": link,
                 "good_for": "7 days",
             }
-            letter = Letter(INVITE, address.typed, values)
+            letter = Letter(INVITE, address.typed, values, spoken)
             yield from self._outbox.add(letter, now, LIFETIMES[INVITE] * SECOND)
 
         await self._store.transact(work)

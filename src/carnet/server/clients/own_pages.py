@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from carnet.server.clients.clients import Client
 from carnet.server.clients.subjects import hosts_of
+from carnet.server.languages import marked
 
 __all__ = ["PAGES", "OwnPage", "own_pages"]
 
@@ -19,9 +20,9 @@ PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
 """The members that name pages of a client's own, and its picture."""
 
 _TITLES: Final = {
-    "client_uri": "Home page",
-    "policy_uri": "Privacy policy",
-    "tos_uri": "Terms of service",
+    "client_uri": marked("Home page"),
+    "policy_uri": marked("Privacy policy"),
+    "tos_uri": marked("Terms of service"),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from carnet.server.accounts.accounts import Account
 from carnet.server.claim_names import RESERVED_CLAIMS, STANDARD_CLAIMS
 from carnet.server.clients.resources import ANY_RESOURCE, Resource
+from carnet.server.languages import gettext, marked
 from carnet.server.sessions.sessions import Grant
 from carnet.server.settings import ScopeRelease, Settings, TokenKind
 
@@ -23,26 +24,34 @@ _READY_MADE: Final[Mapping[str, ScopeRelease]] = {
     "profile": ScopeRelease(
         claims=STANDARD_CLAIMS["profile"],
         tokens=_TO_CLIENTS,
-        words="read your username and your profile: names, picture, links, gender, birthday, "
-        "language and time zone",
+        words=marked(
+            "read your username and your profile: names, picture, links, gender, birthday, "
+            "language and time zone"
+        ),
     ),
     "email": ScopeRelease(
-        claims=STANDARD_CLAIMS["email"], tokens=_TO_CLIENTS, words="read your e-mail address"
+        claims=STANDARD_CLAIMS["email"],
+        tokens=_TO_CLIENTS,
+        words=marked("read your e-mail address"),
     ),
     "address": ScopeRelease(
-        claims=STANDARD_CLAIMS["address"], tokens=_TO_CLIENTS, words="read your postal address"
+        claims=STANDARD_CLAIMS["address"],
+        tokens=_TO_CLIENTS,
+        words=marked("read your postal address"),
     ),
     "phone": ScopeRelease(
-        claims=STANDARD_CLAIMS["phone"], tokens=_TO_CLIENTS, words="read your telephone number"
+        claims=STANDARD_CLAIMS["phone"],
+        tokens=_TO_CLIENTS,
+        words=marked("read your telephone number"),
     ),
-    "roles": ScopeRelease(claims=("roles",), words="read which roles you have"),
-    "groups": ScopeRelease(claims=("groups",), words="read which groups you belong to"),
+    "roles": ScopeRelease(claims=("roles",), words=marked("read which roles you have")),
+    "groups": ScopeRelease(claims=("groups",), words=marked("read which groups you belong to")),
 }
 
 _WORDS: Final = {
-    "openid": "see that it is you",
-    "offline_access": "stay signed in while you are away",
-    "carnet:admin": "administer this service in your name: accounts, clients and resources",
+    "openid": marked("see that it is you"),
+    "offline_access": marked("stay signed in while you are away"),
+    "carnet:admin": marked("administer this service in your name: accounts, clients and resources"),
 }
 
 
@@ -101,7 +110,7 @@ class ScopeTable:
     def describe(
         self, scopes: Iterable[str], resource: Resource | None = None
     ) -> list[tuple[str, str]]:
-        """Give each scope with the words that a person is shown.
+        """Give each scope with the words that a person is shown, in the language that is spoken.
 
         They say what is released; "" where that is nothing, and what the scope means is known to
         the resource alone.
@@ -118,13 +127,18 @@ class ScopeTable:
 
     def _words(self, scope: str, resource: Resource) -> str:
         release = self._releases.get(scope)
-        words = _WORDS.get(scope, "")
+        words = gettext(_WORDS.get(scope, ""))
         if release is not None:
-            words = release.words or f"read your {_listed(release.claims)}"
+            # Words of the operator's own are in no catalog, and stay as they are.
+            words = gettext(release.words) or gettext("read your {claims}").format(
+                claims=_listed(release.claims)
+            )
         claims = resource.metadata.scope_claims.get(scope, ())
         if claims and scope not in _WORDS:
-            more = f"tell {resource.audience} your {_listed(claims)}"
-            words = f"{words}, and {more}" if words else more
+            more = gettext("tell {audience} your {claims}").format(
+                audience=resource.audience, claims=_listed(claims)
+            )
+            words = gettext("{words}, and {more}").format(words=words, more=more) if words else more
         return words
 
 

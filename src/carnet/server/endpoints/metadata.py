@@ -13,6 +13,7 @@ from carnet.jwt.dpop import ALGORITHMS_ACCEPTED
 from carnet.server.endpoints.registration import registration_metadata
 from carnet.server.endpoints.token.endpoint import GRANTS
 from carnet.server.factors.levels import ACR_VALUES
+from carnet.server.languages import offered
 from carnet.server.oauth.parameter_checks import RESPONSE_MODES
 from carnet.server.service import Service
 from carnet.server.settings import Algorithm
@@ -110,7 +111,7 @@ def _authorization(service: Service) -> dict[str, Any]:
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_parameter_supported": True,
         "display_values_supported": ["page"],
-        "ui_locales_supported": ["en"],
+        "ui_locales_supported": list(offered()),
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": ALGORITHMS_ACCEPTED,
         "request_uri_parameter_supported": False,

@@ -15,6 +15,7 @@ they do with a password.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -39,13 +40,14 @@ from carnet.server.factors.recovery_codes import COUNT, hide, new_code, read_cod
 from carnet.server.identifiers import new_identifier
 from carnet.server.keys.sealed_secrets import open_secret, seal_secret
 from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.languages import gettext, marked
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.store import Store, Transaction
 from carnet.server.store import statements as sql
 
 __all__ = ["KIND_NAMES", "Factor", "FactorRefused", "Factors"]
 
-KIND_NAMES: Final = {"passkey": "Passkey", "totp": "Authenticator app"}
+KIND_NAMES: Final = {"passkey": marked("Passkey"), "totp": marked("Authenticator app")}
 
 _MAX_TYPED: Final = 64
 
@@ -315,7 +317,12 @@ class Factors:
                             "another account first",
                             code="last_way_in",
                         )
-                told = "factor_removed", now, origin, KIND_NAMES.get(kind) or str(kind)
+                told = (
+                    "factor_removed",
+                    now,
+                    origin,
+                    partial(gettext, KIND_NAMES.get(kind) or str(kind)),
+                )
                 yield from self._notices.tell(account.id, *told)
                 return True
             return False
@@ -356,7 +363,7 @@ class Factors:
         self, account: Account, row: sql.AddFactor, origin: Origin, *, first: bool
     ) -> bool:
         """Add a factor, and tell whether it was not there already."""
-        name = _checked_name(row.name.strip() or KIND_NAMES[row.kind])
+        name = _checked_name(row.name.strip() or gettext(KIND_NAMES[row.kind]))
 
         def work() -> Transaction[bool]:
             if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
@@ -374,7 +381,7 @@ class Factors:
                 return False
             about = {"account_id": account.id, "reason": row.kind}
             yield from record(row.now, Event.FACTOR_ADDED, origin, **about)
-            told = "factor_added", row.now, origin, KIND_NAMES[row.kind]
+            told = "factor_added", row.now, origin, partial(gettext, KIND_NAMES[row.kind])
             yield from self._notices.tell(account.id, *told)
             return True
 

@@ -27,6 +27,7 @@ from jinja2 import (
 
 from carnet.errors import ConfigurationError
 from carnet.server.clock import SECOND
+from carnet.server.languages import speaking, translate_templates
 from carnet.server.mail.outbox import Letter
 from carnet.server.mail_addresses import read_mail_address
 from carnet.server.settings import Settings
@@ -77,6 +78,7 @@ class Letters:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        translate_templates(self._environment)
         self._brand = settings.brand_name
         self._host = settings.own_url.partition("://")[2]
         name, address = parseaddr(settings.mail_from)
@@ -102,7 +104,9 @@ class Letters:
         address = read_mail_address(letter.to)
         if address is None:
             raise ValueError("the address can't be one")
-        subject, text = self._text(letter.template, letter.values)
+        with speaking(letter.language):
+            subject, text = self._text(letter.template, letter.values)
+            page = self._render(f"{letter.template}.html", letter.values)
         message = EmailMessage(SMTP)
         message["From"] = Address(self._name, addr_spec=self.sender)
         message["To"] = Address(addr_spec=address.deliverable)
@@ -112,7 +116,7 @@ class Letters:
         # No answering machine answers (RFC 3834 section 5).
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(text)
-        message.add_alternative(self._render(f"{letter.template}.html", letter.values), "html")
+        message.add_alternative(page, "html")
         return address.deliverable, message.as_bytes()
 
     def _text(self, template: str, values: Mapping[str, str]) -> tuple[str, str]:

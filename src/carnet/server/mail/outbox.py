@@ -13,6 +13,7 @@ from carnet.server.clock import SECOND
 from carnet.server.identifiers import new_identifier
 from carnet.server.keys.sealed_secrets import open_secret, seal_secret
 from carnet.server.keys.signing_keys import SigningKeys
+from carnet.server.languages import ENGLISH
 from carnet.server.metrics import MAILS
 from carnet.server.settings import Settings
 from carnet.server.store import Transaction
@@ -33,11 +34,13 @@ class Letter(msgspec.Struct, frozen=True):
         template: which template, or what is to be looked at before there is one.
         to: the address, as its owner writes it.
         values: what the template shows.
+        language: in which it is written.
     """
 
     template: str
     to: str
     values: dict[str, str]
+    language: str = ENGLISH
 
 
 class Outbox:

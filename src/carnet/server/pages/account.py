@@ -11,10 +11,11 @@ from starlette.responses import Response
 from carnet.server.accounts.accounts import AccountRefused
 from carnet.server.clients.consents import ConnectedApplication
 from carnet.server.clients.unregistered import shown_name, unregistered_kind
+from carnet.server.languages import gettext, marked
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.signed_in import require_recent, require_session
+from carnet.server.pages.words import in_words
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Session
 from carnet.server.user_agents import device_name
@@ -39,13 +40,21 @@ __all__ = [
 ]
 
 DONE: Final = {
-    "password": "Your password is changed, and all your other sessions have ended.",
-    "ended": "The session has ended.",
-    "others": "All your other sessions have ended.",
-    "stopped": "The program is stopped: what it had is refused, and it gets nothing more until you "
-    "sign in again.",
-    "disconnected": "The application is disconnected, and its sessions have ended.",
+    "password": marked("Your password is changed, and all your other sessions have ended."),
+    "ended": marked("The session has ended."),
+    "others": marked("All your other sessions have ended."),
+    "stopped": marked(
+        "The program is stopped: what it had is refused, and it gets nothing more until you "
+        "sign in again."
+    ),
+    "disconnected": marked("The application is disconnected, and its sessions have ended."),
 }
+
+THROUGH: Final = {
+    BROWSER: marked("these pages"),
+    FIRST_PARTY: marked("a username and a password"),
+}
+"""What a session of our own was begun with."""
 
 
 async def show_account(request: Request) -> Response:
@@ -166,9 +175,13 @@ def known_as(application: ConnectedApplication) -> str:
     kind = unregistered_kind(application.client_id)
     if kind is None:
         return application.name
-    host = urlsplit(application.client_id).netloc or "A program that is not registered here"
+    host = urlsplit(application.client_id).netloc or gettext(
+        "A program that is not registered here"
+    )
     name = "" if application.name == application.client_id else shown_name(application.name)
-    return f"{host} (calls itself “{name}”)" if name else host
+    if not name:
+        return host
+    return gettext("{host} (calls itself “{name}”)").format(host=host, name=name)
 
 
 async def stop_agent(request: Request) -> Response:
@@ -183,12 +196,12 @@ async def stop_agent(request: Request) -> Response:
 
 def through(session: Session) -> str:
     """Tell what a session was begun with."""
-    names = {BROWSER: "these pages", FIRST_PARTY: "a username and a password"}
-    return session.identity_issuer or names.get(session.client_id, session.client_id)
+    own = THROUGH.get(session.client_id)
+    return session.identity_issuer or (session.client_id if own is None else gettext(own))
 
 
 def _done(request: Request) -> str:
-    return DONE.get(request.query_params.get("done", ""), "")
+    return gettext(DONE.get(request.query_params.get("done", ""), ""))
 
 
 def _password_page(

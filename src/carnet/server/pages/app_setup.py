@@ -19,7 +19,7 @@ from carnet.server.factors.factors import FactorRefused
 from carnet.server.factors.totp import new_secret, provisioning_uri, written_secret
 from carnet.server.identifiers import new_identifier
 from carnet.server.pages.forms import Form
-from carnet.server.pages.sign_in import in_words
+from carnet.server.pages.words import in_words
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.signed_state import read_state, write_state

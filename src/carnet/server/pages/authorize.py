@@ -25,6 +25,7 @@ from carnet.server.clients.own_pages import own_pages
 from carnet.server.clients.unregistered import UnregisteredKind, shown_name, unregistered_kind
 from carnet.server.clock import SECOND
 from carnet.server.factors.levels import ACR_VALUES, acr_of, demanded_of, highest, reaches
+from carnet.server.languages import gettext
 from carnet.server.oauth.authorization_request import (
     AuthorizationRefused,
     AuthorizationRequest,
@@ -47,10 +48,12 @@ from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import step_up
+from carnet.server.pages.words import cause_in_words
 from carnet.server.service import Service
 from carnet.server.sessions.session_record import HERE
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession, current
+from carnet.server.web.page_language import speak_as_asked
 from carnet.server.web.requests import read_form
 
 __all__ = ["authorize", "decide", "forward_authorize"]
@@ -64,6 +67,7 @@ REAUTHENTICATION_SECONDS: Final = 3600
 # What tells a client's requests apart.
 UNIQUE: Final = ("client_id", "code_challenge", "nonce", "state", "request", "request_uri")
 FRAMES: Final = frozenset(("iframe", "frame", "fencedframe", "embed", "object"))
+UI_LOCALES: Final = "ui_locales"
 SIGN_IN_AGAIN: Final = frozenset(("login", "select_account"))
 
 
@@ -129,21 +133,19 @@ async def _answer(request: Request, query: str, decision: Form | None = None) ->
         given = read_query(query)
         return _sign_in(request, given, next(iter(given.get("login_hint", ())), None))
     except NotTheClient as error:
-        return _tell_person(request, str(error), 400)
+        return _tell_person(request, cause_in_words(str(error)), 400)
     except DocumentRefused as error:
-        return _tell_person(
-            request,
-            f"what the program at {error.host} publishes about itself {error}",
-            error.status,
-        )
+        text = gettext("What the program at {host} publishes about itself {cause}.")
+        return _tell_person(request, text.format(host=error.host, cause=error), error.status)
     except Delayed as error:
         text = "too many programs that are not known here have been looked up for you"
-        return _tell_person(request, text, 429, {"Retry-After": str(error.seconds)})
+        headers = {"Retry-After": str(error.seconds)}
+        return _tell_person(request, cause_in_words(text), 429, headers)
     except AuthorizationRefused as error:
         if decision is None and error.leads_astray:
             host = urlsplit(error.redirect_uri).netloc
-            text = f"the program at {host} has asked for what it can't have: {error}"
-            return _tell_person(request, text, 400)
+            text = gettext("The program at {host} has asked for what it can't have: {cause}.")
+            return _tell_person(request, text.format(host=host, cause=error), 400)
         content = {"error": error.code, "error_description": str(error), "state": error.state}
         return await answer_client(
             request, error.client, error.redirect_uri, error.response_mode, content
@@ -160,9 +162,13 @@ async def _read(request: Request, query: str, *, decided: bool) -> _Asked:
         client = await _unregistered(request, kind, client_id, given)
     if client is None:
         raise NotTheClient("the client that sent you here is not known", code="invalid_client")
+    counting = _counting(service, given, client, decided=decided)
+    if UI_LOCALES in counting:
+        # What was pushed or signed is wanted of the pages on the way, too.
+        given = {**given, UI_LOCALES: list(counting[UI_LOCALES])}
+        speak_as_asked(request, {UI_LOCALES: next(iter(counting[UI_LOCALES]), "")})
     asked = read_authorization_request(
-        _counting(service, given, client, decided=decided),
-        *(client, registry.audiences_of, registry.permitted, registry.spelled),
+        *(counting, client, registry.audiences_of, registry.permitted, registry.spelled),
     )
     return _Asked(service, query, given, client, asked)
 
@@ -380,12 +386,15 @@ def _ask(request: Request, asked: _Asked, session: BrowserSession) -> Response:
     audience, parts = asked.request.audience, urlsplit(asked.request.redirect_uri)
     # What stands behind another scheme looks like a host, and is the app's own to choose.
     is_web = parts.scheme in ("https", "http")
-    goes_to = parts.netloc if is_web else f"an app on this device ({parts.scheme})"
+    goes_to = parts.netloc
+    if not is_web:
+        goes_to = gettext("an app on this device ({scheme})").format(scheme=parts.scheme)
     name = client.metadata.client_name
     if client.unregistered:
         name = shown_name(name)
-        # Such a client has no plain http elsewhere.
-        goes_to = f"a program on this device ({goes_to})" if parts.scheme == "http" else goes_to
+        if parts.scheme == "http":
+            # Such a client has no plain http elsewhere.
+            goes_to = gettext("a program on this device ({address})").format(address=goes_to)
     return render(
         request,
         "consent_unregistered.html" if client.unregistered else "consent.html",
@@ -432,9 +441,11 @@ def _tell_person(
 ) -> Response:
     return error_page(
         request,
-        "This sign-in can't go on",
-        f"{text[:1].upper()}{text[1:]}. Nothing has been sent anywhere. Go back to the program "
-        "that sent you here; if this happens again, tell those who run it.",
+        gettext("This sign-in can't go on"),
+        gettext(
+            "{cause} Nothing has been sent anywhere. Go back to the program that sent you here; if "
+            "this happens again, tell those who run it."
+        ).format(cause=text),
         status,
         headers,
     )

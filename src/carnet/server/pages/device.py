@@ -19,11 +19,13 @@ from carnet.server.clients.acting import programs_that_may_act
 from carnet.server.clients.clients import Client
 from carnet.server.clients.own_pages import own_pages
 from carnet.server.factors.levels import acr_of, demanded_of, highest, reaches
+from carnet.server.languages import gettext, marked
 from carnet.server.oauth.device_codes import Undecided
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import render
-from carnet.server.pages.sign_in import duration, step_up
+from carnet.server.pages.sign_in import step_up
 from carnet.server.pages.signed_in import require_session
+from carnet.server.pages.words import duration
 from carnet.server.service import Service
 from carnet.server.user_agents import device_name
 from carnet.server.web.bearer import origin_of
@@ -31,7 +33,7 @@ from carnet.server.web.browser_session import BrowserSession
 
 __all__ = ["decide", "show_device"]
 
-NOT_FOUND: Final = (
+NOT_FOUND: Final = marked(
     "No device is waiting with this code. Check what your device shows: codes are good for ten "
     "minutes, and once."
 )
@@ -92,7 +94,7 @@ async def decide(request: Request) -> Response:
             *(device, session.account, session.authenticated_at, session.amr, origin),
             allowed=allowed,
         ):
-            raise _NotFound(NOT_FOUND, 422)
+            raise _NotFound(gettext(NOT_FOUND), 422)
     except _NotFound as error:
         return _again(request, session, typed, error)
     return render(
@@ -120,10 +122,12 @@ async def _find(request: Request, session: BrowserSession, typed: str) -> tuple[
                 attempt.succeed()
                 return device, client
     except Delayed as error:
-        text = f"Too many codes were wrong. Wait {duration(error.seconds)}, then try again."
+        text = gettext("Too many codes were wrong. Wait {wait}, then try again.").format(
+            wait=duration(error.seconds)
+        )
         raise _NotFound(text, 429, {"Retry-After": str(error.seconds)}) from None
     _log.info("user_code_refused", account=session.account.id, address=address)
-    raise _NotFound(NOT_FOUND, 422)
+    raise _NotFound(gettext(NOT_FOUND), 422)
 
 
 def _is_strong(request: Request, session: BrowserSession, client: Client) -> bool:

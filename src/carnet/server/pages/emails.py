@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from carnet.server.accounts.account_record import AccountRefused
 from carnet.server.accounts.throttle import Delayed
+from carnet.server.languages import gettext, marked
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import duration, in_words
 from carnet.server.pages.signed_in import require_recent, require_session
+from carnet.server.pages.words import duration, in_words
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
@@ -28,13 +29,15 @@ __all__ = [
 ]
 
 DONE: Final = {
-    "sent": "A mail is on its way to the address. Within a day, open the link in it, or type its "
-    "code here.",
-    "confirmed": "The address is confirmed.",
-    "removed": "The address is removed.",
-    "primary": "It is your main address now.",
+    "sent": marked(
+        "A mail is on its way to the address. Within a day, open the link in it, or type its code "
+        "here."
+    ),
+    "confirmed": marked("The address is confirmed."),
+    "removed": marked("The address is removed."),
+    "primary": marked("It is your main address now."),
 }
-CODE_WRONG: Final = (
+CODE_WRONG: Final = marked(
     "This code is not good. It may be mistyped, used already, or too old; of several mails, only "
     "the newest one's counts."
 )
@@ -60,9 +63,10 @@ async def confirm_email(request: Request) -> Response:
     except AccountRefused as error:
         return await _emails_page(request, session, 422, email, in_words(error))
     except Delayed as error:
-        text = f"Too many codes were tried. Wait {duration(error.seconds)}."
+        text = gettext("Too many codes were tried. Wait {wait}.")
+        text = text.format(wait=duration(error.seconds))
         return await _emails_page(request, session, 429, email, text)
-    return await _emails_page(request, session, 422, email, CODE_WRONG)
+    return await _emails_page(request, session, 422, email, gettext(CODE_WRONG))
 
 
 async def show_new_email(request: Request) -> Response:
@@ -83,7 +87,9 @@ async def add_email(request: Request) -> Response:
     except AccountRefused as error:
         return _new_page(request, session, form["email"], 422, in_words(error))
     except Delayed as error:
-        text = f"Too many mails were sent already. Wait {duration(error.seconds)}."
+        text = gettext("Too many mails were sent already. Wait {wait}.").format(
+            wait=duration(error.seconds)
+        )
         return _new_page(request, session, form["email"], 429, text)
     return redirect(request, "/me/emails?done=sent")
 

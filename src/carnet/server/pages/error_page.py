@@ -9,40 +9,64 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.server.languages import gettext, marked
 from carnet.server.pages.forms import typed
 from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.words import field_label, in_words
 from carnet.server.web.requests import RequestRefused
 
 __all__ = ["error_page", "page_of_refusal", "resend_page"]
 
 WORDS = {
     "cross_site": (
-        "This came from another site",
-        "Forms of this service are only taken from its own pages. Open the page here and try "
-        "again.",
+        marked("This came from another site"),
+        marked(
+            "Forms of this service are only taken from its own pages. Open the page here and try "
+            "again."
+        ),
     ),
-    404: ("There is nothing here", "The address may be misspelt, or what it led to is gone."),
-    405: ("This can't be opened", "The address is only for forms. Go back and use the form."),
-    408: ("That took too long", "The form arrived too slowly. Go back and send it again."),
+    404: (
+        marked("There is nothing here"),
+        marked("The address may be misspelt, or what it led to is gone."),
+    ),
+    405: (
+        marked("This can't be opened"),
+        marked("The address is only for forms. Go back and use the form."),
+    ),
+    408: (
+        marked("That took too long"),
+        marked("The form arrived too slowly. Go back and send it again."),
+    ),
     413: (
-        "That was too much",
-        "What was sent is longer than this form takes. Go back, shorten it and send it again.",
+        marked("That was too much"),
+        marked(
+            "What was sent is longer than this form takes. Go back, shorten it and send it again."
+        ),
     ),
-    500: ("Something went wrong", "It is not your doing. Go back and try again in a moment."),
+    500: (
+        marked("Something went wrong"),
+        marked("It is not your doing. Go back and try again in a moment."),
+    ),
 }
 UNAVAILABLE = (
-    "The service can't do this at the moment",
-    "Its database does not answer. Try again in a moment; sending it twice does no harm.",
+    marked("The service can't do this at the moment"),
+    marked("Its database does not answer. Try again in a moment; sending it twice does no harm."),
 )
 EXPIRED = (
-    "Your session has ended",
-    "Nothing has been changed. Sign in again, come back to this page and send what you have typed.",
+    marked("Your session has ended"),
+    marked(
+        "Nothing has been changed. Sign in again, come back to this page and send what you have "
+        "typed."
+    ),
 )
 AGAIN = (
-    "Sign in again",
-    "Nothing has been changed. What you have sent needs a sign-in of the last ten minutes: sign in "
-    "again, come back to this page and send it once more.",
+    marked("Sign in again"),
+    marked(
+        "Nothing has been changed. What you have sent needs a sign-in of the last ten minutes: "
+        "sign in again, come back to this page and send it once more."
+    ),
 )
+OTHERWISE = marked("This can't be done")
 SIGN_IN: Final[Mapping[str, tuple[tuple[str, str], str, Mapping[str, str]]]] = {
     "sign_in_needed": (EXPIRED, "/sign-in", {}),
     "recent_sign_in_needed": (AGAIN, "/sign-in", {"why": "again"}),
@@ -81,10 +105,9 @@ def page_of_refusal(request: Request, error: RequestRefused) -> Response:
         return redirect(request, f"{page}?{urlencode({'continue': path, **more})}")
     if error.status == 503:
         return resend_page(request, *UNAVAILABLE, 503)
-    title, text = WORDS.get(error.code) or WORDS.get(error.status) or ("This can't be done", "")
-    if not text:
-        text = f"{str(error)[:1].upper()}{str(error)[1:]}."
-    return error_page(request, title, text, error.status, error.headers)
+    title, text = WORDS.get(error.code) or WORDS.get(error.status) or (OTHERWISE, "")
+    said = gettext(text) if text else in_words(error)
+    return error_page(request, gettext(title), said, error.status, error.headers)
 
 
 def resend_page(
@@ -94,8 +117,8 @@ def resend_page(
 
     Args:
         request: what is answered.
-        title: a few words.
-        text: what to do, in a sentence or two.
+        title: a few words, marked for the catalogs.
+        text: what to do, marked too.
         status: the HTTP status.
         sign_in_at: the page to sign in at before that, or "" where that is not the trouble.
     """
@@ -105,8 +128,9 @@ def resend_page(
         "resend.html",
         status,
         {"Retry-After": "2"} if status == 503 else None,
-        title=title,
-        text=text,
+        title=gettext(title),
+        text=gettext(text),
+        label_of=field_label,
         values=typed(request),
         secrets=secrets,
         posted=request.method == "POST",

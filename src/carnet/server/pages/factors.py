@@ -12,6 +12,7 @@ from starlette.responses import Response
 from carnet.server.accounts.account_record import Account
 from carnet.server.factors.factors import KIND_NAMES, FactorRefused
 from carnet.server.factors.passkeys import PasskeyRefused
+from carnet.server.languages import gettext, marked
 from carnet.server.pages.app_setup import (
     add_app_and_codes,
     new_setup,
@@ -21,8 +22,8 @@ from carnet.server.pages.app_setup import (
 from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.signed_in import require_recent, require_session
+from carnet.server.pages.words import PASSKEY_WRONG, in_words
 from carnet.server.service import Service
 from carnet.server.user_agents import device_name
 from carnet.server.web.bearer import origin_of
@@ -49,13 +50,22 @@ _log = structlog.get_logger()
 
 HOME: Final = "/me/factors"
 DONE: Final = {
-    "connected": "It is connected: you can sign in with it from now on.",
-    "disconnected": "It is disconnected, and your other sessions that began with it have ended.",
-    "added": "It is added: you are asked for it from the next sign-in on.",
-    "forgotten": "It is forgotten: there you are asked for your second factor again.",
-    "renamed": "It has its new name.",
-    "removed": "It is removed, and all your other sessions have ended.",
+    "connected": marked("It is connected: you can sign in with it from now on."),
+    "disconnected": marked(
+        "It is disconnected, and your other sessions that began with it have ended."
+    ),
+    "added": marked("It is added: you are asked for it from the next sign-in on."),
+    "forgotten": marked("It is forgotten: there you are asked for your second factor again."),
+    "renamed": marked("It has its new name."),
+    "removed": marked("It is removed, and all your other sessions have ended."),
 }
+
+LAST_BESIDE_PASSWORD: Final = marked(
+    "From then on your password alone lets you in, and your recovery codes go."
+)
+LAST_OF_ALL: Final = marked(
+    "From then on your connected account alone lets you in, and your recovery codes go."
+)
 
 
 async def show_factors(request: Request) -> Response:
@@ -78,10 +88,9 @@ async def show_factors(request: Request) -> Response:
         identities=identities,
         labels=labels,
         providers=[one for one in upstream if not any(map(one.lets_in, known))],
-        ways=[
-            *(["your password"] if by_password else []),
-            *labels.values(),
-        ],
+        ways=gettext(" or ").join(
+            [*([gettext("your password")] if by_password else []), *labels.values()]
+        ),
         factors=await service.factors.of_account(session.account.id),
         kinds=KIND_NAMES,
         passkeys=service.factors.passkeys.available,
@@ -89,7 +98,7 @@ async def show_factors(request: Request) -> Response:
         codes_left=await service.factors.recovery_codes_left(session.account.id),
         browsers=await service.remembered_browsers.of_account(session.account.id),
         device_name=device_name,
-        done=DONE.get(request.query_params.get("done", ""), ""),
+        done=gettext(DONE.get(request.query_params.get("done", ""), "")),
     )
 
 
@@ -135,7 +144,7 @@ async def add_passkey(request: Request) -> Response:
         codes = await service.factors.make_recovery_codes(account, origin) if is_first else []
     except PasskeyRefused as error:
         _log.info("passkey_refused", account=account.id, reason=str(error))
-        text = "This passkey was not accepted, or the page was open for too long. Try again."
+        text = gettext(PASSKEY_WRONG)
         return await _passkey_page(request, session, 422, form["name"], notice=text)
     except FactorRefused as error:
         field = "name" if error.code == "name_invalid" else "notice"
@@ -156,9 +165,9 @@ async def ask_recovery_codes(request: Request) -> Response:
     return _ask(
         request,
         session,
-        "Make new recovery codes?",
-        "The codes that you have now stop working.",
-        "Make new codes",
+        gettext("Make new recovery codes?"),
+        gettext("The codes that you have now stop working."),
+        gettext("Make new codes"),
         "recovery-codes",
     )
 
@@ -183,13 +192,13 @@ async def ask_removal(request: Request) -> Response:
     factors = await service.factors.of_account(session.account.id)
     for factor in factors:
         if factor.id == factor_id:
-            text = "All your other sessions end with it; you stay signed in here."
+            text = gettext("All your other sessions end with it; you stay signed in here.")
             if len(factors) == 1:
                 by_password = await service.accounts.has_password(session.account.id)
-                alone = "your password" if by_password else "your connected account"
-                text += f" From then on {alone} alone lets you in, and your recovery codes go."
-            title = f"Remove “{factor.name}”?"
-            return _ask(request, session, title, text, "Remove it", "remove", factor.id)
+                text += " " + gettext(LAST_BESIDE_PASSWORD if by_password else LAST_OF_ALL)
+            title = gettext("Remove “{name}”?").format(name=factor.name)
+            button = gettext("Remove it")
+            return _ask(request, session, title, text, button, "remove", factor.id)
     raise HTTPException(404)
 
 
@@ -202,7 +211,7 @@ async def remove_factor(request: Request) -> Response:
     try:
         await service.factors.remove(session.account, form["id"], session.session_id, origin)
     except FactorRefused as error:
-        return error_page(request, "It is not removed", in_words(error), 409)
+        return error_page(request, gettext("It is not removed"), in_words(error), 409)
     return redirect(request, "/me/factors?done=removed")
 
 

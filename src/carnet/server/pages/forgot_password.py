@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.throttle import Delayed
+from carnet.server.languages import gettext
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import render
-from carnet.server.pages.sign_in import duration
+from carnet.server.pages.words import duration
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 
@@ -32,11 +33,13 @@ async def ask_for_link(request: Request) -> Response:
     form = await Form.read(request)
     typed = form["username"].strip()
     if not typed:
-        return _page(request, "", 422, error="Type your username or your e-mail address.")
+        return _page(request, "", 422, error=gettext("Type your username or your e-mail address."))
     try:
         await service.recovery.ask(typed, origin_of(request))
     except Delayed as error:
-        text = f"Too many mails were asked for from here. Wait {duration(error.seconds)}."
+        text = gettext("Too many mails were asked for from here. Wait {wait}.").format(
+            wait=duration(error.seconds)
+        )
         return _page(request, typed, 429, error=text, wait=error.seconds)
     return render(request, "forgot_password_sent.html")
 

@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 
 from carnet.server.web.browser_session import check_same_origin
+from carnet.server.web.page_language import speak_as_asked
 from carnet.server.web.requests import read_form
 
 __all__ = ["HOME", "Form", "local_path", "typed"]
@@ -36,6 +37,7 @@ class Form:
         check_same_origin(request)
         form = cls(await read_form(request))
         request.state.typed = form.values
+        speak_as_asked(request, form.values)
         return form
 
 

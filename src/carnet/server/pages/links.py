@@ -25,10 +25,11 @@ from carnet.server.accounts.one_time_links import (
     LinkRefused,
 )
 from carnet.server.accounts.passwords import TooBusy
+from carnet.server.languages import gettext, marked
 from carnet.server.log import log_failure
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import in_words
+from carnet.server.pages.words import in_words
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 
@@ -55,52 +56,63 @@ class Page(NamedTuple):
 
 PAGES: Final = {
     RESET: Page(
-        "Choose a new password",
-        "All sessions of the account {username} end with it. You sign in with the new password "
-        "then.",
-        "Set the password",
+        marked("Choose a new password"),
+        marked(
+            "All sessions of the account {username} end with it. You sign in with the new password "
+            "then."
+        ),
+        marked("Set the password"),
         sets_password=True,
     ),
     INVITE: Page(
-        "Choose your password",
-        "Your username is {username}. You sign in with it and the password that you choose here.",
-        "Set the password",
+        marked("Choose your password"),
+        marked(
+            "Your username is {username}. You sign in with it and the password that you choose "
+            "here."
+        ),
+        marked("Set the password"),
         sets_password=True,
     ),
     RECOVER: Page(
-        "Recover the account",
-        "The account {username} gets a new password, its second factors are removed, and all of "
-        "its sessions end.",
-        "Recover the account",
+        marked("Recover the account"),
+        marked(
+            "The account {username} gets a new password, its second factors are removed, and all "
+            "of its sessions end."
+        ),
+        marked("Recover the account"),
         sets_password=True,
     ),
     VERIFY: Page(
-        "Confirm the address",
-        "{address} becomes an address of the account {username}: one can sign in with it, and "
-        "whoever reads its mail can set another password. If that account isn't yours, close this "
-        "page.",
-        "Confirm the address",
+        marked("Confirm the address"),
+        marked(
+            "{address} becomes an address of the account {username}: one can sign in with it, and "
+            "whoever reads its mail can set another password. If that account isn't yours, close "
+            "this page."
+        ),
+        marked("Confirm the address"),
     ),
     NOT_ME: Page(
-        "This was not you?",
-        "All sessions of the account {username} end, its password stops working, and addresses "
-        "that were added to it after yours are removed. After that you choose a new password.",
-        "End all sessions",
+        marked("This was not you?"),
+        marked(
+            "All sessions of the account {username} end, its password stops working, and addresses "
+            "that were added to it after yours are removed. After that you choose a new password."
+        ),
+        marked("End all sessions"),
         danger=True,
     ),
 }
 REFUSED: Final = {
-    "link_used": "This link was used already",
-    "link_expired": "This link is too old",
-    "link_unknown": "This link is not good",
+    "link_used": marked("This link was used already"),
+    "link_expired": marked("This link is too old"),
+    "link_unknown": marked("This link is not good"),
 }
 WHAT_NEXT: Final = {
-    RESET: ("Send another?", "/forgot-password"),
-    NOT_ME: ("Choose a new password?", "/forgot-password"),
-    VERIFY: ("Send another?", "/me/emails"),
+    RESET: (marked("Send another?"), "/forgot-password"),
+    NOT_ME: (marked("Choose a new password?"), "/forgot-password"),
+    VERIFY: (marked("Send another?"), "/me/emails"),
 }
 """Where another one is had, by purpose, if mail is set up."""
-NEEDS_HELP: Final = (
+NEEDS_HELP: Final = marked(
     "All sessions of the account have ended, and nobody can sign in to it now: another way to "
     "sign in was added to it in the last few days. Ask whoever runs this service to look at it and "
     "to give it back to you."
@@ -157,8 +169,8 @@ async def _verify(request: Request, form: Form) -> Response:
     return render(
         request,
         "link_done.html",
-        title="The address is confirmed",
-        text=f"{address} is an address of the account now.",
+        title=gettext("The address is confirmed"),
+        text=gettext("{address} is an address of the account now.").format(address=address),
     )
 
 
@@ -166,7 +178,8 @@ async def _disown(request: Request, form: Form) -> Response:
     service: Service = request.app.state.service
     following = await service.recovery.disown(form["secret"], origin_of(request))
     if following is None:
-        return render(request, "link_done.html", title="The account is locked", text=NEEDS_HELP)
+        title, text = gettext("The account is locked"), gettext(NEEDS_HELP)
+        return render(request, "link_done.html", title=title, text=text)
     return RedirectResponse(following, 303, {"Cache-Control": "no-store"})
 
 
@@ -202,7 +215,7 @@ def _page(
         "link.html",
         status,
         page=page,
-        text=page.text.format(username=account.username, address=link.address),
+        text=gettext(page.text).format(username=account.username, address=link.address),
         purpose=purpose,
         secret=secret,
         username=account.username,
@@ -217,7 +230,7 @@ def _refused(request: Request, purpose: str, error: LinkRefused) -> Response:
         request,
         "link_refused.html",
         410 if error.code != "link_unknown" else 404,
-        title=REFUSED[error.code],
-        words=words if service.outbox.is_open else "",
+        title=gettext(REFUSED[error.code]),
+        words=gettext(words) if service.outbox.is_open else "",
         another=another,
     )

@@ -10,10 +10,12 @@ from starlette.responses import RedirectResponse, Response
 
 from carnet.errors import InvalidToken
 from carnet.server.clients.clients import Client
+from carnet.server.languages import gettext
 from carnet.server.oauth.authorization_request import NotTheClient, read_query, with_parameters
 from carnet.server.pages.error_page import error_page
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
+from carnet.server.pages.words import cause_in_words
 from carnet.server.service import Service
 from carnet.server.web.browser_session import current, end
 from carnet.server.web.requests import NO_STORE, read_form
@@ -119,10 +121,11 @@ async def _finish(request: Request, asked: _LogoutRequest) -> Response:
 
 
 def _not_signed_out(request: Request, error: NotTheClient) -> Response:
-    text = str(error)
     return error_page(
         request,
-        "You are not signed out",
-        f"{text[:1].upper()}{text[1:]}. To sign out here, open the page of your account.",
+        gettext("You are not signed out"),
+        gettext("{cause} To sign out here, open the page of your account.").format(
+            cause=cause_in_words(str(error))
+        ),
         400,
     )

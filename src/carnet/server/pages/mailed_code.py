@@ -12,10 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.throttle import Delayed
+from carnet.server.languages import gettext
 from carnet.server.log import log_failure
 from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import ask_second_step, duration, enter, in_words
+from carnet.server.pages.sign_in import ask_second_step, enter
+from carnet.server.pages.words import duration, in_words
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.mailed_code_sign_in import sign_in_with_code
@@ -48,13 +50,15 @@ async def ask_for_code(request: Request) -> Response:
     following = local_path(form["continue"], HOME)
     typed = form["username"].strip()
     if not typed:
-        text = "Type your username or your e-mail address."
+        text = gettext("Type your username or your e-mail address.")
         return _ask_page(request, following, "", 422, error=text)
     page = _MailedCodePage(secrets.token_urlsafe(16))
     try:
         await service.mailed_codes.ask(typed, page.number, origin_of(request))
     except Delayed as error:
-        text = f"Too many mails were asked for from here. Wait {duration(error.seconds)}."
+        text = gettext("Too many mails were asked for from here. Wait {wait}.").format(
+            wait=duration(error.seconds)
+        )
         return _ask_page(request, following, typed, 429, error=text)
     return _code_page(request, following, write_state(service, page, LIFETIME_SECONDS))
 
@@ -69,7 +73,7 @@ async def take_mailed_code(request: Request) -> Response:
     if page is None:
         return redirect(request, f"/sign-in?{urlencode({'continue': following, 'why': 'late'})}")
     if not form["code"].strip():
-        return _code_page(request, following, form["state"], 422, error="Type the code.")
+        return _code_page(request, following, form["state"], 422, error=gettext("Type the code."))
     try:
         signed_in = await sign_in_with_code(service, page.number, form["code"], origin_of(request))
         return await enter(request, signed_in, following)
@@ -77,7 +81,7 @@ async def take_mailed_code(request: Request) -> Response:
         return ask_second_step(request, needed, following)
     except SignInRefused as error:
         if error.code == "code_wrong":
-            text = "This code is not good. It may be mistyped, used already, or too old."
+            text = gettext("This code is not good. It may be mistyped, used already, or too old.")
             return _code_page(request, following, form["state"], 401, error=text)
         status = 429 if error.code == "too_many_failures" else 503
         if status == 503:

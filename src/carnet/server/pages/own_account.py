@@ -10,8 +10,8 @@ from carnet.server.accounts.account_record import AccountRefused
 from carnet.server.clock import SECOND
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import PAGE_HEADERS, render
-from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.signed_in import require_recent
+from carnet.server.pages.words import in_words
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession, forget

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.throttle import Delayed
+from carnet.server.languages import gettext, marked
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.rendering import render
 from carnet.server.upstream.provider import Provider, UpstreamRefused
@@ -31,85 +32,104 @@ class _Words(NamedTuple):
 
 WORDS: Final = {
     "unavailable": _Words(
-        502, "{label} does not answer", "Try again in a moment, or sign in another way."
+        502,
+        marked("{label} does not answer"),
+        marked("Try again in a moment, or sign in another way."),
     ),
     "answer_wrong": _Words(
         502,
-        "{label} has not answered as it should",
-        "Nobody is signed in. Try again, or sign in another way; if it happens again, tell those "
-        "who run this service.",
+        marked("{label} has not answered as it should"),
+        marked(
+            "Nobody is signed in. Try again, or sign in another way; if it happens again, tell"
+            " those who run this service."
+        ),
     ),
     "refused_there": _Words(
         403,
-        "{label} has not signed you in",
-        "You, or {label}, did not allow it. Try again, or sign in another way.",
+        marked("{label} has not signed you in"),
+        marked("You, or {label}, did not allow it. Try again, or sign in another way."),
     ),
     "not_begun_here": _Words(
         400,
-        "This sign-in can't go on",
-        "It was begun in another browser, was finished already, took too long, or another one was "
-        "begun since. Begin again.",
+        marked("This sign-in can't go on"),
+        marked(
+            "It was begun in another browser, was finished already, took too long, or another "
+            "one was begun since. Begin again."
+        ),
     ),
     "not_asked_again": _Words(
         403,
-        "{label} did not ask you again",
-        "What you want to do needs a fresh sign-in. Sign out of {label} first, or sign in another "
-        "way.",
+        marked("{label} did not ask you again"),
+        marked(
+            "What you want to do needs a fresh sign-in. Sign out of {label} first, or sign in "
+            "another way."
+        ),
     ),
     "level_not_reached": _Words(
         403,
-        "{label} has asked for too little",
-        "This service needs a stronger sign-in at {label}, such as one with a second factor.",
+        marked("{label} has asked for too little"),
+        marked(
+            "This service needs a stronger sign-in at {label}, such as one with a second factor."
+        ),
     ),
     "not_let_in": _Words(
         403,
-        "This {label} account is not let in here",
-        "Sign in with another one, or ask those who run this service.",
+        marked("This {label} account is not let in here"),
+        marked("Sign in with another one, or ask those who run this service."),
     ),
     "not_linked": _Words(
         403,
-        "Nobody here has this {label} account",
-        "If you have an account here, sign in to it another way, and connect {label} on its page "
-        "“Sign-in”. If you have none, ask those who run this service.",
+        marked("Nobody here has this {label} account"),
+        marked(
+            "If you have an account here, sign in to it another way, and connect {label} on "
+            "its page “Sign-in”. If you have none, ask those who run this service."
+        ),
     ),
     "account_disabled": _Words(
-        403, "Your account here is disabled", "Ask those who run this service."
+        403, marked("Your account here is disabled"), marked("Ask those who run this service.")
     ),
     "identity_taken": _Words(
         409,
-        "This {label} account is connected with another account",
-        "Sign in with it to get to that one, and disconnect it there, or connect another.",
+        marked("This {label} account is connected with another account"),
+        marked("Sign in with it to get to that one, and disconnect it there, or connect another."),
     ),
     "last_way_in": _Words(
         409,
-        "You could not sign in any more",
-        "This is the only way into your account. Set a password, or add a passkey or another "
-        "provider first.",
+        marked("You could not sign in any more"),
+        marked(
+            "This is the only way into your account. Set a password, or add a passkey or "
+            "another provider first."
+        ),
     ),
     "account_changed": _Words(
         409,
-        "Your account was changed meanwhile",
-        "Nothing was connected. Sign in again, and try once more.",
+        marked("Your account was changed meanwhile"),
+        marked("Nothing was connected. Sign in again, and try once more."),
     ),
     "address_of_another": _Words(
         409,
-        "This account does not have that address",
-        "You are signed in to another account than the one with the address that {label} knows you "
-        "by, or the address was removed from it meanwhile. Nothing was connected.",
+        marked("This account does not have that address"),
+        marked(
+            "You are signed in to another account than the one with the address that {label} "
+            "knows you by, or the address was removed from it meanwhile. Nothing was "
+            "connected."
+        ),
     ),
     "claims_unusable": _Words(
         502,
-        "Your account can't hold what {label} says of you",
-        "Tell those who run this service.",
+        marked("Your account can't hold what {label} says of you"),
+        marked("Tell those who run this service."),
     ),
     "too_long": _Words(
         400,
-        "This sign-in can't go on",
-        "What the program that sent you here asks for is too long to be kept meanwhile. Sign in "
-        "another way.",
+        marked("This sign-in can't go on"),
+        marked(
+            "What the program that sent you here asks for is too long to be kept meanwhile. "
+            "Sign in another way."
+        ),
     ),
     "too_many_failures": _Words(
-        429, "There were too many failed attempts", "Wait {wait}, then try again."
+        429, marked("There were too many failed attempts"), marked("Wait {wait}, then try again.")
     ),
 }
 
@@ -149,8 +169,8 @@ def told(request: Request, label: str, code: str, following: str, wait: str = ""
         request,
         "provider_refused.html",
         words.status,
-        title=words.title.format(label=label),
-        text=words.text.format(label=label, wait=wait),
+        title=gettext(words.title).format(label=label),
+        text=gettext(words.text).format(label=label, wait=wait),
         following=following,
         is_own=following == FACTORS,
     )

@@ -15,8 +15,9 @@ from carnet.server.oauth.authorization_request import NotTheClient, read_query
 from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.provider_refusal import FACTORS, refused, told
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import ask_password, ask_second_step, duration, enter, in_words
+from carnet.server.pages.sign_in import ask_password, ask_second_step, enter
 from carnet.server.pages.signed_in import require_recent, require_session
+from carnet.server.pages.words import duration, in_words
 from carnet.server.service import Service
 from carnet.server.upstream.provider import Provider, UpstreamRefused
 from carnet.server.web.bearer import origin_of

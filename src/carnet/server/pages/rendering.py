@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from carnet.server.clock import SECOND
+from carnet.server.languages import offered, translate_templates, written_moment
 from carnet.server.pages.brand import LOGO, SHEET, files
 from carnet.server.pages.static_files import static_url
 from carnet.server.service import Service
@@ -59,6 +60,9 @@ def render(
     service: Service = request.app.state.service
     settings = service.settings
     made = files(settings)
+    query = f"?{request.url.query}" if request.url.query else ""
+    # Where a form has led, there need be no page to go back to.
+    here = request.url.path + query if request.method == "GET" else ""
     text = (
         _environment()
         .get_template(name)
@@ -69,6 +73,8 @@ def render(
             brand_logo=static_url(service, LOGO) if LOGO in made else "",
             brand_sheet=static_url(service, SHEET) if SHEET in made else "",
             host=urlsplit(settings.own_url).netloc,
+            here=here,
+            languages=offered().values(),
             is_admin=session is not None and settings.admin_role in session.account.roles,
             path=request.url.path,
             session=session,
@@ -102,6 +108,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    translate_templates(environment)
     environment.filters["json"] = lambda value: msgspec.json.encode(value).decode()
     environment.filters["when"] = _when
     return environment
@@ -111,11 +118,11 @@ def _when(moment: int | None) -> Markup:
     """Write a moment, in microseconds since 1970, for people."""
     if moment is None:
         return Markup("")
+    written = written_moment(moment)
     try:
         time = datetime.fromtimestamp(moment // SECOND, UTC)
     except (ValueError, OverflowError, OSError):
-        # No clock has ever said so; the rest of the page is good.
-        return Markup("an unknown time")
+        return Markup.escape(written)
     return Markup('<time datetime="{}">{}</time>').format(
-        time.strftime("%Y-%m-%dT%H:%M:%SZ"), f"{time.day} {time:%b %Y, %H:%M} UTC"
+        time.strftime("%Y-%m-%dT%H:%M:%SZ"), written
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from carnet.server.pages import (
     account,
@@ -17,6 +17,7 @@ from carnet.server.pages import (
     factors,
     forgot_password,
     landing,
+    language,
     links,
     logout,
     mailed_code,
@@ -37,6 +38,7 @@ from carnet.server.pages.admin import providers as admin_providers
 from carnet.server.pages.admin import recovery as admin_recovery
 from carnet.server.pages.admin import users as admin_users
 from carnet.server.pages.static_files import serve_static
+from carnet.server.web.page_language import speak_as_asked
 
 __all__ = ["PAGES", "PageRoute", "wants_page"]
 
@@ -51,6 +53,11 @@ class PageRoute(Route):
         """Match a request, and write down that it is for a page."""
         match, found = super().matches(scope)
         return match, {**found, IS_PAGE: True}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer in the language that is asked for."""
+        speak_as_asked(Request(scope))
+        await super().handle(scope, receive, send)
 
 
 def wants_page(request: Request) -> bool:
@@ -67,6 +74,7 @@ PAGES = [
     PageRoute("/authorize/decision", authorize.decide, methods=["POST"]),
     PageRoute("/device", device.show_device, methods=["GET"]),
     PageRoute("/device/decision", device.decide, methods=["POST"]),
+    PageRoute("/language", language.change_language, methods=["POST"]),
     PageRoute("/logout", logout.log_out, methods=["GET"]),
     PageRoute("/logout", logout.forward_logout, methods=["POST"]),
     PageRoute("/logout/decision", logout.confirm_logout, methods=["POST"]),

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from carnet.server.factors.factors import FactorRefused
 from carnet.server.factors.levels import PASSWORD, WITH_CODE, with_second
+from carnet.server.languages import gettext
 from carnet.server.log import log_failure
 from carnet.server.pages.app_setup import (
     AppSetup,
@@ -22,7 +23,8 @@ from carnet.server.pages.app_setup import (
 )
 from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import ask_second_step, duration, enter, in_words
+from carnet.server.pages.sign_in import ask_second_step, enter
+from carnet.server.pages.words import PASSKEY_WRONG, duration, in_words
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
@@ -69,12 +71,12 @@ async def take_code(request: Request) -> Response:
     except SecondFactorNeeded as needed:
         if not needed.kinds:
             return ask_second_step(request, needed, following)
-        return await _page(request, following, proved, 422, error="Type the code.")
+        return await _page(request, following, proved, 422, error=gettext("Type the code."))
     except SignInRefused as error:
         return await _refused(request, error, following, proved)
     except StoreUnavailable as error:
         log_failure(request.scope, 503, error)
-        text = "The service can't reach its database. Send the code again in a moment."
+        text = gettext("The service can't reach its database. Send the code again in a moment.")
         return await _page(request, following, proved, 503, notice=text)
     end_second_step(request, response)
     return response
@@ -157,14 +159,18 @@ async def _refused(
     request: Request, error: SignInRefused, following: str, proved: SignedIn
 ) -> Response:
     if error.code == "code_wrong":
-        text = "This code is wrong, or was used before. Wait for the next one, or use another."
+        text = gettext(
+            "This code is wrong, or was used before. Wait for the next one, or use another."
+        )
         return await _page(request, following, proved, 401, error=text)
     if error.code == "passkey_wrong":
-        text = "This passkey was not accepted, or the page was open for too long. Try again."
+        text = gettext(PASSKEY_WRONG)
         return await _page(request, following, proved, 401, notice=text)
     headers = {"Retry-After": str(error.seconds)}
     if error.code == "too_many_failures":
-        text = f"There were too many wrong codes. Wait {duration(error.seconds)}, then try again."
+        text = gettext("There were too many wrong codes. Wait {wait}, then try again.").format(
+            wait=duration(error.seconds)
+        )
         return await _page(request, following, proved, 429, headers, notice=text)
     log_failure(request.scope, 503, error)
     return await _page(request, following, proved, 503, headers, notice=in_words(error))

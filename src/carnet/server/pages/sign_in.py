@@ -9,14 +9,15 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.errors import CarnetError
 from carnet.server.factors.levels import PASSWORD, acr_of
+from carnet.server.languages import gettext, marked
 from carnet.server.log import log_failure
 from carnet.server.metrics import SIGN_INS
 from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.passkey_offer import leading_to_offer
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.signed_in import is_recent, require_session
+from carnet.server.pages.words import PASSKEY_WRONG, duration, in_words
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
@@ -28,6 +29,7 @@ from carnet.server.web.browser_session import (
     end,
 )
 from carnet.server.web.known_devices import known_device, remember_device
+from carnet.server.web.page_language import keep_chosen_language
 from carnet.server.web.passkey_sign_in import ask_for_passkey, sign_in_with_passkey
 from carnet.server.web.password_sign_in import SecondFactorNeeded, SignedIn, SignInRefused
 from carnet.server.web.password_sign_in import sign_in as prove
@@ -39,9 +41,7 @@ __all__ = [
     "ask_once_more",
     "ask_password",
     "ask_second_step",
-    "duration",
     "enter",
-    "in_words",
     "show_sign_in",
     "sign_in",
     "sign_in_by_passkey",
@@ -49,12 +49,14 @@ __all__ = [
     "step_up",
 ]
 
-NO_USERNAME: Final = "Type your username."
+NO_USERNAME: Final = marked("Type your username.")
 NO_ERRORS: Final[Mapping[str, str]] = {}
 WHY: Final = {
-    "again": "What follows needs a sign-in of the last ten minutes. Sign in once more to go on.",
-    "late": "That took too long. Sign in again.",
-    "password": "Your password is set. Sign in with it now.",
+    "again": marked(
+        "What follows needs a sign-in of the last ten minutes. Sign in once more to go on."
+    ),
+    "late": marked("That took too long. Sign in again."),
+    "password": marked("Your password is set. Sign in with it now."),
 }
 
 
@@ -77,8 +79,9 @@ async def show_sign_in(request: Request) -> Response:
         request,
         following,
         username,
-        notice=notice,
+        notice=gettext(notice),
         already=already,
+        is_asked=bool(notice),
         name_first=bool(service.upstream.domains) and not by_password,
     )
 
@@ -86,7 +89,7 @@ async def show_sign_in(request: Request) -> Response:
 async def ask_password(request: Request, following: str, typed: str) -> Response:
     """Ask for the password of whoever has typed a username, or for that again."""
     if not typed:
-        errors = {"username": NO_USERNAME}
+        errors = {"username": gettext(NO_USERNAME)}
         return await _page(request, following, "", 422, errors=errors, name_first=True)
     return await _page(request, following, typed)
 
@@ -99,7 +102,9 @@ async def sign_in(request: Request) -> Response:
     username, password = form["username"], form["password"]
     if not username.strip() or not password:
         missing = (
-            {"password": "Type your password."} if username.strip() else {"username": NO_USERNAME}
+            {"password": gettext("Type your password.")}
+            if username.strip()
+            else {"username": gettext(NO_USERNAME)}
         )
         return await _page(request, following, username, 422, errors=missing)
     try:
@@ -117,7 +122,9 @@ async def sign_in(request: Request) -> Response:
         return await _refused(request, error, following, username)
     except StoreUnavailable as error:
         log_failure(request.scope, 503, error)
-        text = "The service can't reach its database. Type your password again in a moment."
+        text = gettext(
+            "The service can't reach its database. Type your password again in a moment."
+        )
         return await _page(request, following, username, 503, notice=text)
 
 
@@ -135,7 +142,7 @@ async def sign_in_by_passkey(request: Request) -> Response:
         return await _refused(request, error, following, "")
     except StoreUnavailable as error:
         log_failure(request.scope, 503, error)
-        text = "The service can't reach its database. Try again in a moment."
+        text = gettext("The service can't reach its database. Try again in a moment.")
         return await _page(request, following, "", 503, notice=text)
 
 
@@ -191,6 +198,7 @@ async def enter(
     is_new = not known_device(request, signed_in.account.username)
     await begin(request, signed_in, response, is_new_device=is_new)
     remember_device(request, response, signed_in.account.username)
+    await keep_chosen_language(request, response, signed_in.account.id)
     SIGN_INS.labels("accepted").inc()
     return response
 
@@ -200,14 +208,14 @@ async def _refused(
 ) -> Response:
     headers = {"Retry-After": str(error.seconds)} if error.seconds else None
     if error.code == "credentials_wrong":
-        text = "The username or the password is wrong."
+        text = gettext("The username or the password is wrong.")
         return await _page(request, following, username, 401, errors={"password": text})
     if error.code == "passkey_wrong":
-        text = "This passkey was not accepted, or the page was open for too long. Try again."
+        text = gettext(PASSKEY_WRONG)
         return await _page(request, following, username, 401, notice=text)
     if error.code == "too_many_failures":
-        text = (
-            f"There were too many failed attempts. Wait {duration(error.seconds)}, then try again."
+        text = gettext("There were too many failed attempts. Wait {wait}, then try again.").format(
+            wait=duration(error.seconds)
         )
         return await _page(request, following, username, 429, headers, notice=text)
     log_failure(request.scope, 503, error)
@@ -223,6 +231,7 @@ async def _page(
     *,
     notice: str = "",
     already: object = None,
+    is_asked: bool = False,
     errors: Mapping[str, str] = NO_ERRORS,
     name_first: bool = False,
 ) -> Response:
@@ -236,7 +245,7 @@ async def _page(
         typed=typed,
         notice_text=notice,
         # What is asked for a reason is nobody's mistake.
-        notice_kind="" if notice in WHY.values() else "bad",
+        notice_kind="" if is_asked else "bad",
         signed_out="signed-out" in request.query_params,
         already=already,
         name_first=name_first,
@@ -258,16 +267,3 @@ def _application(service: Service, following: str) -> str:
     names = parse_qs(address.query).get("client_id", []) if address.path == "/authorize" else []
     client = service.registry.client(names[0]) if len(names) == 1 else None
     return "" if client is None else client.metadata.client_name
-
-
-def in_words(error: CarnetError) -> str:
-    """Write an error as a sentence for a page."""
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def duration(seconds: int) -> str:
-    """Write how long to wait, for people."""
-    if seconds < 100:
-        return f"{seconds} seconds" if seconds != 1 else "a second"
-    return f"{-(-seconds // 60)} minutes"

@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.accounts.accounts import AccountRefused
+from carnet.server.languages import gettext, marked
 from carnet.server.log import log_failure
 from carnet.server.pages.forms import HOME, Form, local_path
 from carnet.server.pages.rendering import render
-from carnet.server.pages.sign_in import NO_ERRORS, ask_second_step, enter, in_words
+from carnet.server.pages.sign_in import NO_ERRORS, ask_second_step, enter
+from carnet.server.pages.words import in_words
 from carnet.server.service import Service
 from carnet.server.store import StoreUnavailable
 from carnet.server.web.bearer import origin_of
@@ -28,7 +30,9 @@ from carnet.server.web.password_sign_in import (
 
 __all__ = ["show_sign_up", "sign_up"]
 
-UNAVAILABLE: Final = "The service can't reach its database. Type the password again in a moment."
+UNAVAILABLE: Final = marked(
+    "The service can't reach its database. Type the password again in a moment."
+)
 
 
 async def show_sign_up(request: Request) -> Response:
@@ -65,7 +69,9 @@ async def sign_up(request: Request) -> Response:
         return _page(request, following, username, 422, errors={field: in_words(error)})
     except SignInRefused as error:
         if error.code == "credentials_wrong":
-            taken = "Somebody has this username already. Choose another, or sign in if it is yours."
+            taken = gettext(
+                "Somebody has this username already. Choose another, or sign in if it is yours."
+            )
             return _page(request, following, username, 409, errors={"username": taken})
         status = 429 if error.code == "too_many_failures" else 503
         if status == 503:
@@ -73,7 +79,7 @@ async def sign_up(request: Request) -> Response:
         return _page(request, following, username, status, notice=in_words(error))
     except StoreUnavailable as error:
         log_failure(request.scope, 503, error)
-        return _page(request, following, username, 503, notice=UNAVAILABLE)
+        return _page(request, following, username, 503, notice=gettext(UNAVAILABLE))
 
 
 async def _by_mail(request: Request, form: Form, following: str) -> Response:
@@ -91,8 +97,10 @@ async def _by_mail(request: Request, form: Form, following: str) -> Response:
     return render(
         request,
         "link_done.html",
-        title="Look into your mail",
-        text=f"A link is on its way to {email}. Open it within a week, and choose your password.",
+        title=gettext("Look into your mail"),
+        text=gettext(
+            "A link is on its way to {email}. Open it within a week, and choose your password."
+        ).format(email=email),
     )
 
 

@@ -37,6 +37,7 @@ async def own_data(service: Service, account: Account) -> dict[str, Any]:
             "roles": account.roles,
             "claims": account.claims,
             "disabled": account.disabled,
+            "language": (await service.accounts.languages_of(account.id))[0] or None,
         },
         "email_addresses": [_shown(one) for one in await service.addresses.of_account(account.id)],
         "factors": [_shown(one) for one in await service.factors.of_account(account.id)],

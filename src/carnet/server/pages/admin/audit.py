@@ -11,6 +11,7 @@ from starlette.responses import Response
 from carnet.server import audit
 from carnet.server.accounts.accounts import Account, AccountRefused
 from carnet.server.clock import SECOND
+from carnet.server.languages import gettext
 from carnet.server.pages.rendering import render
 from carnet.server.pages.signed_in import require_administrator
 from carnet.server.service import Service
@@ -38,7 +39,7 @@ async def show_audit(request: Request) -> Response:
     if given["account"]:
         found = await _find(service, given["account"])
         if found is None:
-            errors["account"] = "There is no account of this name or id."
+            errors["account"] = gettext("There is no account of this name or id.")
         else:
             filter = filter._replace(account_id=found.id)
     if given["before"].isascii() and given["before"].isdigit() and len(given["before"]) < 19:
@@ -78,6 +79,6 @@ def _day(text: str, otherwise: int, name: str, errors: dict[str, str]) -> int:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        errors[name] = "A day is written as 2026-12-31."
+        errors[name] = gettext("A day is written as {example}.").format(example="2026-12-31")
         return otherwise
     return int(datetime.combine(day, time(), UTC).timestamp()) * SECOND

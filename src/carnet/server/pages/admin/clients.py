@@ -23,10 +23,12 @@ from carnet.server.clients.clients import (
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.clients.unregistered import unregistered_kind
 from carnet.server.identifiers import new_identifier
+from carnet.server.languages import gettext, marked
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import NO_ERRORS, in_words
+from carnet.server.pages.sign_in import NO_ERRORS
 from carnet.server.pages.signed_in import require_administrator
+from carnet.server.pages.words import in_words
 from carnet.server.service import Service
 from carnet.server.settings import Algorithm
 from carnet.server.tokens.logout_notices import LogoutFailure
@@ -48,9 +50,9 @@ __all__ = [
 ]
 
 DONE: Final = {
-    "removed": "The client is removed, and its sessions have ended.",
-    "resource": "The resource is made.",
-    "resource-removed": "The resource is removed; no more tokens are made for it.",
+    "removed": marked("The client is removed, and its sessions have ended."),
+    "resource": marked("The resource is made."),
+    "resource-removed": marked("The resource is removed; no more tokens are made for it."),
 }
 RESOURCE: Final = "admin_resource_new.html"
 CLIENT_FIELDS: Final = (
@@ -64,40 +66,40 @@ NO_CLAIMS: Final = "-"
 CODE: Final = ("authorization_code", "refresh_token")
 KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "web": (
-        "A web application on a server, with a secret",
+        marked("A web application on a server, with a secret"),
         {"grant_types": CODE, "token_endpoint_auth_method": "client_secret_basic"},
     ),
     "app": (
-        "An app in a browser or on a phone, which can't keep a secret",
+        marked("An app in a browser or on a phone, which can't keep a secret"),
         {"grant_types": CODE, "token_endpoint_auth_method": "none"},
     ),
     "device": (
-        "A command line or a device without a browser, where people type a code elsewhere",
+        marked("A command line or a device without a browser, where people type a code elsewhere"),
         {
             "grant_types": (DEVICE_CODE, "refresh_token"),
             "token_endpoint_auth_method": "none",
         },
     ),
     "service": (
-        "A service that acts for itself",
+        marked("A service that acts for itself"),
         {
             "grant_types": ("client_credentials",),
             "token_endpoint_auth_method": "client_secret_basic",
         },
     ),
     "workload": (
-        "A job or a workload that has a token of another issuer, and no secret",
+        marked("A job or a workload that has a token of another issuer, and no secret"),
         {
             "grant_types": ("client_credentials", JWT_BEARER),
             "token_endpoint_auth_method": "federated_jwt",
         },
     ),
     "agent": (
-        "A service, a job or an agent that acts for people, with their tokens",
+        marked("A service, a job or an agent that acts for people, with their tokens"),
         {"grant_types": (TOKEN_EXCHANGE,), "token_endpoint_auth_method": "client_secret_basic"},
     ),
     "vouched": (
-        "A program of people whom another identity provider vouches for",
+        marked("A program of people whom another identity provider vouches for"),
         {"grant_types": (JWT_BEARER,), "token_endpoint_auth_method": "client_secret_basic"},
     ),
 }
@@ -110,36 +112,38 @@ KEPT: Final[dict[str, int | None]] = {
 }
 KEEP: Final = {
     "name": "keep_previous",
-    "label": "The current secret",
+    "label": marked("The current secret"),
     "options": {
-        "0": "stops working now",
-        "86400": "works for another day",
-        "604800": "works for another week",
-        "until-removed": "works until it is removed",
+        "0": marked("stops working now"),
+        "86400": marked("works for another day"),
+        "604800": marked("works for another week"),
+        "until-removed": marked("works until it is removed"),
     },
 }
 # What is asked before it is done: title, text, button.
 QUESTIONS: Final = {
     "remove": (
-        "Remove the client {}?",
-        "It gets no more tokens, and every session with it ends. This can't be undone.",
-        "Remove the client",
+        marked("Remove the client {}?"),
+        marked("It gets no more tokens, and every session with it ends. This can't be undone."),
+        marked("Remove the client"),
     ),
     "secret": (
-        "Make a new secret for {}?",
-        "It is shown once. The client can't ask for tokens without it when the current secret has "
-        "stopped working.",
-        "Make a new secret",
+        marked("Make a new secret for {}?"),
+        marked(
+            "It is shown once. The client can't ask for tokens without it when the current secret "
+            "has stopped working."
+        ),
+        marked("Make a new secret"),
     ),
     "remove-previous-secret": (
-        "Remove the previous secret of {}?",
-        "It stops working: whatever still uses it can't ask for tokens.",
-        "Remove the previous secret",
+        marked("Remove the previous secret of {}?"),
+        marked("It stops working: whatever still uses it can't ask for tokens."),
+        marked("Remove the previous secret"),
     ),
     "remove-resource": (
-        "Remove the resource {}?",
-        "No more tokens are made for it. This can't be undone.",
-        "Remove the resource",
+        marked("Remove the resource {}?"),
+        marked("No more tokens are made for it. This can't be undone."),
+        marked("Remove the resource"),
     ),
 }
 
@@ -171,7 +175,7 @@ async def list_clients(request: Request) -> Response:
             for name in service.settings.audiences
             if name not in names and name not in service.registry.unreadable_resources
         ],
-        done=DONE.get(request.query_params.get("done", ""), ""),
+        done=gettext(DONE.get(request.query_params.get("done", ""), "")),
     )
 
 
@@ -251,9 +255,9 @@ async def ask(request: Request) -> Response:
         request,
         "confirm.html",
         session=session,
-        title=title.format(shown),
-        text=text,
-        button=button,
+        title=gettext(title).format(shown),
+        text=gettext(text),
+        button=gettext(button),
         values={"id": name},
         choice=KEEP if change == "secret" else None,
         back=back,

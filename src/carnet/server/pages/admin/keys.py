@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from carnet.server.clock import SECOND
 from carnet.server.keys.stages import KeyDates, Stage
+from carnet.server.languages import gettext, marked
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.signed_in import require_administrator
@@ -21,9 +22,19 @@ __all__ = ["ask_about_key", "retire_key", "rotate_keys", "show_keys"]
 DAY: Final = 86_400 * SECOND
 WIDTH: Final = 1000
 DONE: Final = {
-    "rotated": "The next key is made; it signs as soon as verifiers have had time to learn it.",
-    "waiting": "The next key is made already, and waits for its time to sign.",
-    "retired": "The key is taken out of use, with every token that it signed.",
+    "rotated": marked(
+        "The next key is made; it signs as soon as verifiers have had time to learn it."
+    ),
+    "waiting": marked("The next key is made already, and waits for its time to sign."),
+    "retired": marked("The key is taken out of use, with every token that it signed."),
+}
+
+STAGES: Final = {
+    Stage.PUBLISHED: marked("Published"),
+    Stage.SIGNING: marked("Signing"),
+    Stage.RETIRED: marked("Retired"),
+    Stage.REMOVED: marked("Removed"),
+    Stage.UNREADABLE: marked("Can't be read"),
 }
 
 
@@ -58,6 +69,7 @@ async def show_keys(request: Request) -> Response:
         request,
         "admin_keys.html",
         session=session,
+        stages=STAGES,
         lines=[_placed(line, begin, end) for line in lines],
         now_at=_position(now, begin, end),
         begin=begin,
@@ -65,7 +77,7 @@ async def show_keys(request: Request) -> Response:
         now=now,
         algorithms=service.keys.algorithms,
         waiting={key.alg for key, stage in overview if stage is Stage.PUBLISHED},
-        done=DONE.get(request.query_params.get("done", ""), ""),
+        done=gettext(DONE.get(request.query_params.get("done", ""), "")),
     )
 
 
@@ -92,11 +104,13 @@ async def ask_about_key(request: Request) -> Response:
         request,
         "confirm.html",
         session=session,
-        title="Retire this key?",
-        text=f"The key {kid} leaves the key set at once, and every token that it signed is refused "
-        "as soon as verifiers notice. Do this only where the key is not trusted any more; this "
-        "can't be undone.",
-        button="Retire the key",
+        title=gettext("Retire this key?"),
+        text=gettext(
+            "The key {kid} leaves the key set at once, and every token that it signed is refused "
+            "as soon as verifiers notice. Do this only where the key is not trusted any more; this "
+            "can't be undone."
+        ).format(kid=kid),
+        button=gettext("Retire the key"),
         values={"id": kid},
         back="/admin/keys",
         action="/admin/keys/retire",

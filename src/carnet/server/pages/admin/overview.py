@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from carnet.server.activity import MINUTES, Minute
 from carnet.server.clock import SECOND
+from carnet.server.languages import gettext, marked, written_moment
 from carnet.server.pages.rendering import render
 from carnet.server.pages.signed_in import require_administrator
 from carnet.server.service import Service
@@ -19,10 +20,17 @@ __all__ = ["follow_revocations", "show_overview"]
 SHOWN: Final = 20
 HEIGHT: Final = 60
 MEANINGS: Final = {
-    "sid": "A session has ended",
-    "sub": "Older tokens of an account are stale",
-    "jti": "One token is revoked",
+    "sid": marked("A session has ended"),
+    "sub": marked("Older tokens of an account are stale"),
+    "jti": marked("One token is revoked"),
 }
+
+SERIES: Final = {
+    "sign-ins": marked("Sign-ins"),
+    "refreshes": marked("Refreshes"),
+    "refusals": marked("Refusals"),
+}
+"""The rows of the chart, in the order of a minute's counts."""
 
 
 class Series(NamedTuple):
@@ -67,9 +75,10 @@ async def follow_revocations(request: Request) -> Response:
     entries = [
         {
             "seq": entry.seq,
-            "meaning": MEANINGS[entry.kind],
+            "meaning": gettext(MEANINGS[entry.kind]),
             "value": entry.value,
             "until": entry.expires_at // SECOND,
+            "written": written_moment(entry.expires_at),
         }
         for entry in newest.entries
     ]
@@ -78,16 +87,15 @@ async def follow_revocations(request: Request) -> Response:
 
 def _chart(minutes: list[Minute]) -> list[Series]:
     rows = zip(*minutes, strict=True)
-    names = ("Sign-ins", "Refreshes", "Refusals")
     return [
-        _series(name, list(row), MINUTES - len(minutes))
-        for name, row in zip(names, rows, strict=True)
+        _series(name, kind, list(row), MINUTES - len(minutes))
+        for (kind, name), row in zip(SERIES.items(), rows, strict=True)
     ]
 
 
-def _series(name: str, counts: list[int], start: int) -> Series:
+def _series(name: str, kind: str, counts: list[int], start: int) -> Series:
     highest = max(counts)
     bars = [
         (start + at, max(1, count * HEIGHT // highest)) for at, count in enumerate(counts) if count
     ]
-    return Series(name, name.lower(), sum(counts), highest, bars)
+    return Series(name, kind, sum(counts), highest, bars)

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from carnet.errors import ConfigurationError
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import render
-from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.signed_in import require_administrator
+from carnet.server.pages.words import in_words
 from carnet.server.service import Service
 from carnet.server.upstream.provider import Provider
 from carnet.server.upstream.trial import Outcome, read_rules, read_sample, try_claims, write_rules

@@ -13,8 +13,8 @@ from carnet.server.pages.admin.handed_link import link_page
 from carnet.server.pages.admin.users import account_of_address, user_page
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect
-from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.signed_in import require_administrator
+from carnet.server.pages.words import in_words
 from carnet.server.service import Service
 from carnet.server.web.bearer import origin_of
 

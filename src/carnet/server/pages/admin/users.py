@@ -13,13 +13,16 @@ from starlette.responses import Response
 
 from carnet.server.accounts.accounts import Account, AccountRefused
 from carnet.server.accounts.passwords import TooBusy
+from carnet.server.factors.factors import KIND_NAMES
+from carnet.server.languages import gettext, marked
 from carnet.server.log import log_failure
 from carnet.server.pages.account import through
 from carnet.server.pages.admin.handed_link import link_page
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
-from carnet.server.pages.sign_in import NO_ERRORS, in_words
+from carnet.server.pages.sign_in import NO_ERRORS
 from carnet.server.pages.signed_in import require_administrator
+from carnet.server.pages.words import in_words
 from carnet.server.service import Service
 from carnet.server.user_agents import device_name
 from carnet.server.web.bearer import origin_of
@@ -39,56 +42,68 @@ __all__ = [
 PAGE: Final = 50
 REASON: Final = "ended_by_administrator"
 CHANGED: Final = {
-    "rename": "The account is renamed; its sessions go on.",
-    "roles": "The roles are changed; older tokens are refused from now on.",
-    "claims": "The claims are changed; older tokens are refused from now on.",
-    "disable": "The account is disabled and signed out everywhere.",
-    "enable": "The account may sign in again.",
-    "keep": "The account is kept; it may sign in again.",
-    "end": "The session has ended.",
-    "link": "The account is linked: what that issuer says of the subject counts for it.",
-    "unlink": "The account is not linked any more, and what began with that has ended.",
-    "stop": "The program is stopped; it gets nothing more until the user signs in again.",
-    "sign-out": "All sessions of the account have ended.",
-    "remove-factor": "The second factor is removed, and all sessions of the account have ended.",
-    "reset-factors": "The second factors are removed, and all sessions of the account have ended.",
+    "rename": marked("The account is renamed; its sessions go on."),
+    "roles": marked("The roles are changed; older tokens are refused from now on."),
+    "claims": marked("The claims are changed; older tokens are refused from now on."),
+    "disable": marked("The account is disabled and signed out everywhere."),
+    "enable": marked("The account may sign in again."),
+    "keep": marked("The account is kept; it may sign in again."),
+    "end": marked("The session has ended."),
+    "link": marked("The account is linked: what that issuer says of the subject counts for it."),
+    "unlink": marked("The account is not linked any more, and what began with that has ended."),
+    "stop": marked("The program is stopped; it gets nothing more until the user signs in again."),
+    "sign-out": marked("All sessions of the account have ended."),
+    "remove-factor": marked(
+        "The second factor is removed, and all sessions of the account have ended."
+    ),
+    "reset-factors": marked(
+        "The second factors are removed, and all sessions of the account have ended."
+    ),
 }
 DONE: Final = {
     **CHANGED,
-    "created": "The account is made.",
-    "email": "The address is the account's.",
-    "remove-email": "The address is removed.",
-    "merged": "The accounts are merged: this is the one that stays.",
+    "created": marked("The account is made."),
+    "email": marked("The address is the account's."),
+    "remove-email": marked("The address is removed."),
+    "merged": marked("The accounts are merged: this is the one that stays."),
 }
 QUESTIONS: Final = {
     "disable": (
-        "Disable {}?",
-        "All sessions of the account end at once and can't be brought back. It can't sign in until "
-        "it is enabled again.",
-        "Disable the account",
+        marked("Disable {}?"),
+        marked(
+            "All sessions of the account end at once and can't be brought back. It can't sign in "
+            "until it is enabled again."
+        ),
+        marked("Disable the account"),
     ),
     "delete": (
-        "Delete {}?",
-        "All sessions of the account end at once, and everything that is kept about the person is "
-        "deleted. That can't be undone.",
-        "Delete the account",
+        marked("Delete {}?"),
+        marked(
+            "All sessions of the account end at once, and everything that is kept about the person "
+            "is deleted. That can't be undone."
+        ),
+        marked("Delete the account"),
     ),
     "sign-out": (
-        "Sign {} out everywhere?",
-        "All sessions of the account end at once and can't be brought back.",
-        "End all sessions",
+        marked("Sign {} out everywhere?"),
+        marked("All sessions of the account end at once and can't be brought back."),
+        marked("End all sessions"),
     ),
     "remove-factor": (
-        "Remove a second factor of {}?",
-        "All sessions of the account end at once. Without another factor the password alone lets "
-        "in from then on.",
-        "Remove the factor",
+        marked("Remove a second factor of {}?"),
+        marked(
+            "All sessions of the account end at once. Without another factor the password alone "
+            "lets in from then on."
+        ),
+        marked("Remove the factor"),
     ),
     "reset-factors": (
-        "Remove the second factors of {}?",
-        "The password alone lets in from then on, and all sessions of the account end at once. Do "
-        "this only for somebody whom you know to have lost them.",
-        "Remove the second factors",
+        marked("Remove the second factors of {}?"),
+        marked(
+            "The password alone lets in from then on, and all sessions of the account end at once. "
+            "Do this only for somebody whom you know to have lost them."
+        ),
+        marked("Remove the second factors"),
     ),
 }
 
@@ -108,7 +123,9 @@ async def list_users(request: Request) -> Response:
         search=search,
         first=not after,
         users=found[:PAGE],
-        done="The account is deleted." if request.query_params.get("done") == "deleted" else "",
+        done=gettext("The account is deleted.")
+        if request.query_params.get("done") == "deleted"
+        else "",
         following=found[PAGE - 1].username if len(found) > PAGE else "",
     )
 
@@ -139,7 +156,7 @@ async def create_user(request: Request) -> Response:
         field = _field(error)
         text = in_words(error)
         if error.code == "username_taken":
-            text = (
+            text = gettext(
                 "There is an account of this name already; where you have sent this form twice, it "
                 "is the one that you have just made. Else choose another name."
             )
@@ -169,9 +186,9 @@ async def ask_about_user(request: Request) -> Response:
         request,
         "confirm.html",
         session=session,
-        title=title.format(account.username),
-        text=text,
-        button=button,
+        title=gettext(title).format(account.username),
+        text=gettext(text),
+        button=gettext(button),
         values={"id": request.query_params.get("id", "")},
         back=f"/admin/users/{account.id}",
         action=f"/admin/users/{account.id}/{change}",
@@ -320,6 +337,7 @@ async def user_page(
         emails=await service.addresses.of_account(account.id),
         identities=await service.identities.of_account(account.id),
         factors=await service.factors.of_account(account.id),
+        kinds=KIND_NAMES,
         codes_left=await service.factors.recovery_codes_left(account.id),
         name_of=service.registry.name_of,
         values={
@@ -331,5 +349,5 @@ async def user_page(
         errors=errors,
         device_name=device_name,
         through=through,
-        done=DONE.get(request.query_params.get("done", ""), ""),
+        done=gettext(DONE.get(request.query_params.get("done", ""), "")),
     )

@@ -31,8 +31,8 @@ function offer(form) {
     } catch (error) {
       said.textContent =
         error.name === "InvalidStateError"
-          ? "This device has a passkey for the account already."
-          : "That did not work, or was cancelled. Try again.";
+          ? form.dataset.there
+          : form.dataset.failed;
     }
   });
 }

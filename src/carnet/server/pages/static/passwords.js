@@ -1,5 +1,6 @@
 // A button that shows what is typed, and advice in words for a new password. Without a script the
-// fields are what they are.
+// fields are what they are. The words are the page's, in its language.
+const words = document.querySelector("meta[name=password-words]").dataset;
 const COMMON_LEAST = 8;
 const GOOD_LENGTH = 16;
 
@@ -12,7 +13,7 @@ function show(field) {
   button.setAttribute("aria-describedby", label.id);
   const turn = (shown) => {
     field.type = shown ? "text" : "password";
-    button.textContent = shown ? "Hide" : "Show";
+    button.textContent = shown ? words.hide : words.show;
   };
   turn(false);
   button.addEventListener("click", () => turn(field.type === "password"));
@@ -26,19 +27,18 @@ function advice(text, username) {
   if (!text) return "";
   const letters = [...text];
   if (letters.length < COMMON_LEAST) {
-    const missing = COMMON_LEAST - letters.length;
-    return `${missing} more ${missing === 1 ? "character" : "characters"} to go.`;
+    return words[`missing-${COMMON_LEAST - letters.length}`];
   }
   if (username.length > 2 && text.toLowerCase().includes(username.toLowerCase())) {
-    return "It has your username in it, which is tried first.";
+    return words.username;
   }
   if (/^(.{1,4}?)\1+$/su.test(text)) {
-    return "It repeats itself, and is as easy to guess as what it repeats.";
+    return words.repeats;
   }
-  if (isRun(letters)) return "It is a row of neighbours, which is tried first.";
-  if (new Set(letters).size < 5) return "It has few different characters.";
-  if (letters.length < GOOD_LENGTH) return "It will do. Each further word makes it much better.";
-  return "It is long: good.";
+  if (isRun(letters)) return words.run;
+  if (new Set(letters).size < 5) return words.few;
+  if (letters.length < GOOD_LENGTH) return words.enough;
+  return words.long;
 }
 
 function isRun(letters) {

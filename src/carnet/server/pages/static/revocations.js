@@ -4,15 +4,8 @@ const rows = table.tBodies[0];
 const live = document.getElementById("live");
 const none = document.getElementById("none");
 const SHOWN = 20;
-const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+const [number, , , until] = [...table.tHead.rows[0].cells].map((one) => one.textContent);
 let after = Number(table.dataset.after);
-
-function written(seconds) {
-  const moment = new Date(seconds * 1000);
-  const two = (number) => String(number).padStart(2, "0");
-  const day = `${moment.getUTCDate()} ${MONTHS[moment.getUTCMonth()]} ${moment.getUTCFullYear()}`;
-  return `${day}, ${two(moment.getUTCHours())}:${two(moment.getUTCMinutes())} UTC`;
-}
 
 function cell(row, label) {
   const made = row.insertCell();
@@ -22,15 +15,15 @@ function cell(row, label) {
 
 function add(entry) {
   const row = rows.insertRow(0);
-  cell(row, "Number").textContent = entry.seq;
+  cell(row, number).textContent = entry.seq;
   row.insertCell().textContent = entry.meaning;
   const value = document.createElement("code");
   value.textContent = entry.value;
   row.insertCell().append(value);
   const time = document.createElement("time");
   time.dateTime = new Date(entry.until * 1000).toISOString();
-  time.textContent = written(entry.until);
-  cell(row, "Kept until").append(time);
+  time.textContent = entry.written;
+  cell(row, until).append(time);
   if (rows.rows.length > SHOWN) rows.deleteRow(-1);
   none.hidden = true;
 }
@@ -43,9 +36,9 @@ async function follow() {
     const news = await response.json();
     news.entries.forEach(add);
     after = news.seq;
-    live.textContent = "Live.";
+    live.textContent = table.dataset.live;
   } catch {
-    live.textContent = "The connection is lost; trying again.";
+    live.textContent = table.dataset.lost;
   }
 }
 

@@ -68,28 +68,28 @@ WHERE id = $2 AND skeleton IS NULL
 ACCOUNT_BY_USERNAME = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash, delete_at
+  password_hash, delete_at, COALESCE(language, language_seen)
 FROM account WHERE username = $1 AND COALESCE(delete_at, 1) > 0
 """
 
 ACCOUNT_BY_ID = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash, delete_at
+  password_hash, delete_at, COALESCE(language, language_seen)
 FROM account WHERE id = $1 AND COALESCE(delete_at, 1) > 0
 """
 
 ACCOUNTS = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash, delete_at
+  password_hash, delete_at, COALESCE(language, language_seen)
 FROM account WHERE username > $1 AND COALESCE(delete_at, 1) > 0 ORDER BY username LIMIT $2
 """
 
 SEARCH_ACCOUNTS = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash, delete_at
+  password_hash, delete_at, COALESCE(language, language_seen)
 FROM account WHERE username > $1 AND username LIKE $2 ESCAPE '!' AND COALESCE(delete_at, 1) > 0
 ORDER BY username LIMIT $3
 """
@@ -110,6 +110,22 @@ WHERE id = $2 AND password_hash = $3 AND version = $4 AND disabled_at IS NULL
     WHERE session.id = $5 AND account_id = account.id AND ended_at IS NULL AND expires_at > $6
   )
 RETURNING version
+"""
+
+# What the owner has chosen.
+SET_LANGUAGE = """
+UPDATE account SET language = $1 WHERE id = $2
+RETURNING id
+"""
+
+# That of the pages by which the owner has signed in.
+SEE_LANGUAGE = """
+UPDATE account SET language_seen = $1 WHERE id = $2
+RETURNING id
+"""
+
+LANGUAGES_OF_ACCOUNT = """
+SELECT language, language_seen FROM account WHERE id = $1
 """
 
 SET_ROLES = """

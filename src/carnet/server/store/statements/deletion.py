@@ -52,7 +52,8 @@ RETURNING id
 # Nobody can sign in with a name that has a space, or choose it, and no name looks like it.
 EMPTY_ACCOUNT = """
 UPDATE account SET username = 'deleted ' || id, skeleton = 'deleted ' || id, password_hash = '',
-  roles = '[]', claims = '{}', disabled_at = $1, delete_at = 0, version = version + 1
+  roles = '[]', claims = '{}', language = NULL, language_seen = NULL,
+  disabled_at = $1, delete_at = 0, version = version + 1
 WHERE id = $2 AND COALESCE(delete_at, $3) BETWEEN 1 AND $4
 RETURNING version
 """

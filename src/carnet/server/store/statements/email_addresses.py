@@ -85,7 +85,7 @@ WHERE normalized = $1 AND verified_at IS NOT NULL
 # Whom a forgotten password is about: by username, at the account's first address, and by an
 # address that was proved, at that one.
 RECOVERABLE = """
-SELECT account.id, username, address FROM account
+SELECT account.id, username, address, COALESCE(language, language_seen) FROM account
 JOIN email_address ON email_address.account_id = account.id
 WHERE disabled_at IS NULL AND verified_at IS NOT NULL
   AND ((username = $1 AND is_primary = 1) OR normalized = $2)
@@ -98,3 +98,4 @@ class RecoverableRow(NamedTuple):
     account_id: str
     username: str
     address: str
+    language: str | None
