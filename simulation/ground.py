@@ -118,8 +118,6 @@ class _Time:
 class _Alone:
     """The process that makes what every history begins with; nobody else is there."""
 
-    breached: tuple[str, ...] = ()
-
     def __init__(self) -> None:
         self.world = self
 
@@ -128,6 +126,9 @@ class _Alone:
 
     async def hash(self, password: str) -> str:
         return f"hash of {password}"
+
+    async def is_breached(self, password: str) -> bool:
+        return False
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

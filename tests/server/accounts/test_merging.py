@@ -7,6 +7,8 @@ import asyncio
 import pytest
 from tests.server.accounts.test_deletion import HERE, rows, tables_of_accounts, with_everything
 from tests.server.conftest import PASSWORD
+from tests.server.mail.inbox import link_of, text_of
+from tests.server.mail.person import ALICE, deliver
 
 from carnet.server.accounts.account_record import AccountRefused
 from carnet.server.accounts.accounts import Account
@@ -296,3 +298,26 @@ def test_of_two_merges_of_two_accounts_into_each_other_one_is_done(play):
         return sorted(str(getattr(one, "code", None)) for one in outcomes), len(left)
 
     assert play(scene) == (["None", "account_unknown"], 1)
+
+
+@pytest.mark.parametrize("engine", [""])
+def test_whoever_says_that_it_was_not_them_is_rid_of_what_was_merged(scene_of, inbox):
+    async def scene(person, stays):
+        service, evil = person.service, "mallory@evil.example"
+        gone = await service.accounts.create("mallory", PASSWORD)
+        await service.addresses.add_verified(gone.id, evil, OPERATOR)
+        await service.identities.link(gone.id, ISSUER, "mallory", OPERATOR)
+        person.clock.advance(5)
+        await merge(service, gone, stays)
+        await deliver(service)
+        told = [mail["To"] for mail in inbox.mails if mail["Subject"].startswith("Another account")]
+        notice = inbox.to(ALICE)[-1]
+        answer = await person.use(link_of(notice))
+        left = await addresses(service, stays)
+        return told, text_of(notice), answer.text, left, await service.accounts.by_id(stays.id)
+
+    told, text, answer, left, account = scene_of(scene)
+    assert sorted(told) == [ALICE, "mallory@evil.example"]
+    assert "The account mallory was merged into it." in text
+    assert "The account is locked" in answer
+    assert ([address for address, *_ in left], account.disabled) == ([ALICE], True)
