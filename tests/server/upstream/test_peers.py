@@ -144,7 +144,7 @@ def carnet_peer(ours, tmp_path, monkeypatch):
             metadata = ClientMetadata(
                 redirect_uris=(f"{ours.url}/sign-in/with/peer/callback",),
                 backchannel_logout_uri=f"{ours.url}/sign-in/with/peer/logout",
-                scope="openid profile roles",
+                scope="openid profile roles offline_access",
             )
             _, secret = await service.registry.add_client(metadata, OPERATOR, "ours")
             return account, secret
@@ -164,6 +164,7 @@ def carnet_peer(ours, tmp_path, monkeypatch):
                 "client_secret_file": str(file),
                 "roles": RoleRules(**rules),
                 "scopes": ("openid", "profile", "roles"),
+                "keep_refresh_token": True,
             },
             sign_out,
         )
@@ -263,6 +264,18 @@ def test_somebody_signs_in_by_another_issuer_and_out_there(ours, request, name):
         orders = AccessTokenVerifier(ours.url, "company", **options)
         stack.callback(orders.close)
         assert orders.verify(tokens["access_token"])["roles"] == ["press"]
+
+        async def look():
+            kept = "SELECT secret FROM upstream_token"
+            before = await ours.service.store.read(kept)
+            await ours.service.store.write("UPDATE upstream_token SET due_at = 0")
+            await ours.service.kept_tokens.look_after()
+            after = await ours.service.store.read(kept)
+            return len(before), len(after), before != after
+
+        keeps = given.keep_refresh_token
+        assert ours.call(look()) == (keeps, keeps, keeps)
+        assert orders.verify(tokens["access_token"])
         peer.sign_out(person)
         # Whoever ends it there does nothing else, and neither does anybody here.
         assert until_refused(orders, tokens["access_token"]) == "revoked"
