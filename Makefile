@@ -33,6 +33,9 @@ KEPT = $(if $(RESULTS),--json $(RESULTS)/$(1).json)
 
 bench: .venv/dev ## Measure beside the peers and the bare primitives (RESULTS=folder keeps the figures)
 	$(BIN)/python -m benchmarks.library $(call KEPT,library) $(ARGS)
+	$(BIN)/python -m benchmarks.sizes $(call KEPT,sizes)
+	$(BIN)/python -m benchmarks.requests $(call KEPT,requests)
+	$(BIN)/python -m benchmarks.verifier_start $(call KEPT,verifier_start)
 
 serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers under load, ten minutes (RESULTS=folder)
 	$(BIN)/python -m benchmarks.sessions $(call KEPT,sessions)

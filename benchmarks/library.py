@@ -21,6 +21,7 @@ from benchmarks.timing import Batch, calls, calls_with_new_text, time_rounds
 SIGNATURES = ("HS256", "HS512", "RS256", "PS256", "ES256", "ES384", "Ed25519", "ML-DSA-65")
 IMPORTS = {
     "carnet": "import carnet",
+    "carnet, used": "from carnet import Key, Signer, Verifier",
     "PyJWT": "import jwt",
     "joserfc": "from joserfc import jwt",
     "jwcrypto": "from jwcrypto import jwt",
