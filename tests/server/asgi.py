@@ -382,5 +382,6 @@ GOOD_DOCUMENTS = {
         "claims": {"a": 1},
     },
     ("POST", "/accounts/{name}/identities"): {"issuer": "https://idp.example", "subject": "x"},
+    ("POST", "/scim/v2/Users"): {"userName": "dan"},
     ("PATCH", "/accounts/{name}"): {"roles": ["x"], "claims": {"a": 1}, "disabled": True},
 }

@@ -50,6 +50,7 @@ class Event(StrEnum):
     ACCOUNT_ENABLED = "account_enabled"
     ACCOUNT_RECLAIMED = "account_reclaimed"
     ACCOUNT_KEPT = "account_kept"
+    ACCOUNT_RENAMED = "account_renamed"
     AGENT_BEGUN = "agent_begun"
     AGENT_STOPPED = "agent_stopped"
     BROWSER_FORGOTTEN = "browser_forgotten"
@@ -89,6 +90,10 @@ class Event(StrEnum):
     RESOURCE_CREATED = "resource_created"
     RESOURCE_REMOVED = "resource_removed"
     ROLES_CHANGED = "roles_changed"
+    SCIM_GROUP_CREATED = "scim_group_created"
+    SCIM_GROUP_REMOVED = "scim_group_removed"
+    SCIM_TOKEN_CREATED = "scim_token_created"  # no password
+    SCIM_TOKEN_REVOKED = "scim_token_revoked"  # no password
     SECOND_FACTOR_REFUSED = "second_factor_refused"
     SESSION_BEGUN = "session_begun"
     SESSION_ENDED = "session_ended"

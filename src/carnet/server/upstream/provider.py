@@ -15,8 +15,6 @@ from carnet.jose.algorithms import ALGORITHMS
 from carnet.jose.key import Key
 from carnet.jwt.claim_rules import steps
 from carnet.jwt.signer import Signer
-from carnet.server.accounts.account_record import AccountRefused, roles_text
-from carnet.server.claim_names import RESERVED_CLAIMS
 from carnet.server.clients.addresses import BadAddress, check_web_address
 from carnet.server.clock import SECOND, Clock
 from carnet.server.identifiers import new_identifier
@@ -24,6 +22,7 @@ from carnet.server.provider_settings import ClaimRule, ProviderSettings
 from carnet.server.secret_files import HOW_TO_HIDE, is_exposed
 from carnet.server.settings import Settings
 from carnet.server.upstream.kinds import KINDS, Kind
+from carnet.server.upstream.mapping import check_mapping
 
 __all__ = ["Asked", "Asserted", "Proof", "Provider", "UpstreamRefused", "read_providers"]
 
@@ -278,24 +277,4 @@ def _check(provider: Provider, settings: Settings) -> None:
         raise provider.wrong("client_secret_file", "it needs one")
     if row.adapter == "openid" and "openid" not in provider.scopes:
         raise provider.wrong("scopes", "openid has to be among them")
-    _check_mapping(provider)
-
-
-def _check_mapping(provider: Provider) -> None:
-    given, rules = provider.settings, provider.settings.roles
-    places = [("required", place) for place in given.required]
-    for name, rule in given.claims.items():
-        if name in RESERVED_CLAIMS or name == "email_verified":
-            raise provider.wrong(f"claims.{name}", "the service itself sets it")
-        places.append(("claims", rule.claim if isinstance(rule, ClaimRule) else rule))
-    if rules is not None:
-        places.append(("roles", rules.claim))
-        try:
-            roles_text([*rules.values.values(), *rules.default])
-        except AccountRefused as error:
-            raise provider.wrong("roles", str(error)) from None
-    for member, place in places:
-        try:
-            steps(place, place)
-        except ConfigurationError as error:
-            raise provider.wrong(member, str(error)) from None
+    check_mapping(given, given.required, provider.wrong)

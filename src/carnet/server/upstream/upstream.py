@@ -11,7 +11,7 @@ from carnet.server.settings import Settings
 from carnet.server.upstream.calls import Calls
 from carnet.server.upstream.github import GitHubProvider
 from carnet.server.upstream.openid import OpenIdProvider
-from carnet.server.upstream.provider import Provider, read_providers
+from carnet.server.upstream.provider import Asserted, Provider, read_providers
 
 __all__ = ["Speaks", "Upstream"]
 
@@ -43,6 +43,7 @@ class Upstream:
         resolve: Resolve | None = None,
     ) -> None:
         self.providers: Mapping[str, Provider] = read_providers(settings)
+        self._scim = settings.scim
         self._speaking: dict[str, Speaks] = {}
         for name, provider in self.providers.items():
             calls = Calls(settings, resolve)
@@ -59,6 +60,16 @@ class Upstream:
     def by_issuer(self, issuer: str) -> Provider | None:
         """Give the provider whose issuer this is, or None."""
         return next((one for one in self.providers.values() if one.issuer == issuer), None)
+
+    def external_id(self, said: Asserted) -> str | None:
+        """Give what the directory that keeps accounts here by SCIM calls somebody, or None."""
+        rules, provider = self._scim, self.by_issuer(said.issuer)
+        if rules is None or provider is None or provider.name != rules.provider:
+            return None
+        if provider.issuer != said.issuer:
+            return None
+        found = said.subject if rules.provider_claim == "sub" else said.claims.get("oid")
+        return found if isinstance(found, str) and found else None
 
     def check_secrets(self) -> None:
         """Read what this service proves itself with.
