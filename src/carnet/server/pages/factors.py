@@ -23,6 +23,7 @@ from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import in_words
 from carnet.server.pages.signed_in import require_recent, require_session
+from carnet.server.scim.rights import ISSUER as SCIM
 from carnet.server.service import Service
 from carnet.server.user_agents import device_name
 from carnet.server.web.bearer import origin_of
@@ -63,8 +64,11 @@ async def show_factors(request: Request) -> Response:
     service: Service = request.app.state.service
     session = await require_session(request)
     upstream = service.upstream.providers.values()
-    identities = await service.identities.of_account(session.account.id)
+    found = await service.identities.of_account(session.account.id)
+    # What a directory keeps by SCIM is nothing that the person signs in with.
+    identities = [one for one in found if one.issuer != SCIM]
     labels = {one.issuer: one.label for one in upstream}
+    names = {**labels, **service.upstream.directories.labels}
     connected = {one.issuer for one in identities}
     by_password = await service.accounts.has_password(session.account.id)
     return render(
@@ -73,10 +77,11 @@ async def show_factors(request: Request) -> Response:
         session=session,
         identities=identities,
         labels=labels,
+        names=names,
         providers=[one for one in upstream if one.issuer not in connected],
         ways=[
             *(["your password"] if by_password else []),
-            *(label for issuer, label in labels.items() if issuer in connected),
+            *(label for issuer, label in names.items() if issuer in connected),
         ],
         factors=await service.factors.of_account(session.account.id),
         kinds=KIND_NAMES,

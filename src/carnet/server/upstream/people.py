@@ -239,7 +239,7 @@ class People:
             for found in (yield sql.WAYS_IN, (account_id,)):
                 ways = sql.WaysInRow(*found)
                 rest = yield sql.IDENTITIES_OF_ACCOUNT, (account_id,)
-                usable = [one for one, *_ in rest if self._upstream.by_issuer(one) is not None]
+                usable = [one for one, *_ in rest if self._upstream.label_of(one)]
                 if not (ways.passwords or ways.passkeys or usable):
                     raise UpstreamRefused("nothing else lets into it", code="last_way_in")
             told = "factor_removed", self._clock(), origin, self._label(issuer)
@@ -272,8 +272,8 @@ class People:
         return await self._store.transact(work)
 
     def _label(self, issuer: str) -> str:
-        provider = self._upstream.by_issuer(issuer)
-        return issuer if provider is None else f"sign-in with {provider.label}"
+        label = self._upstream.label_of(issuer)
+        return f"sign-in with {label}" if label else issuer
 
     def _linking(
         self, account_id: str, said: Asserted, rights: Rights, now: int, origin: Origin

@@ -9,6 +9,7 @@ from carnet.server.clock import Clock
 from carnet.server.public_fetch import Resolve
 from carnet.server.settings import Settings
 from carnet.server.upstream.calls import Calls
+from carnet.server.upstream.directories import Directories
 from carnet.server.upstream.github import GitHubProvider
 from carnet.server.upstream.openid import OpenIdProvider
 from carnet.server.upstream.provider import Asserted, Provider, read_providers
@@ -30,6 +31,7 @@ class Upstream:
 
     Attributes:
         providers: by the names that the settings give them, in their order.
+        directories: those that are asked who somebody is, where a provider would say it.
 
     Raises:
         ConfigurationError: naming the provider, the member and what was expected.
@@ -43,6 +45,7 @@ class Upstream:
         resolve: Resolve | None = None,
     ) -> None:
         self.providers: Mapping[str, Provider] = read_providers(settings)
+        self.directories = Directories(settings, clock)
         self._scim = settings.scim
         self._speaking: dict[str, Speaks] = {}
         for name, provider in self.providers.items():
@@ -60,6 +63,11 @@ class Upstream:
     def by_issuer(self, issuer: str) -> Provider | None:
         """Give the provider whose issuer this is, or None."""
         return next((one for one in self.providers.values() if one.issuer == issuer), None)
+
+    def label_of(self, issuer: str) -> str:
+        """Give what people call a provider or a directory, or "" where there is none such."""
+        provider = self.by_issuer(issuer)
+        return self.directories.labels.get(issuer, "") if provider is None else provider.label
 
     def external_id(self, said: Asserted) -> str | None:
         """Give what the directory that keeps accounts here by SCIM calls somebody, or None."""
@@ -80,8 +88,10 @@ class Upstream:
         for provider in self.providers.values():
             if not provider.secret:
                 _ = provider.key
+        self.directories.check_secrets()
 
     def close(self) -> None:
         """End what is under way."""
         for one in self._speaking.values():
             one.close()
+        self.directories.close()
