@@ -14,7 +14,7 @@ example: .venv/dev .venv/debian ## Run the microservices of examples/ (ARGS=--ex
 	@$(BIN)/python examples/microservices/run.py $(ARGS)
 
 test: .venv/dev ## Check everything and run all the tests
-	@$(MAKE) --no-print-directory --jobs=3 check .venv/debian .venv/node
+	@$(MAKE) --no-print-directory --jobs=3 check .venv/debian .venv/ldap .venv/node
 	@$(BIN)/python -m compileall -q src
 	$(BIN)/python -m tests.run $(ARGS)
 
@@ -64,6 +64,9 @@ lock: .venv/dev ## Choose new exact versions of everything
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" --upgrade -c requirements.lock \
 	  --extra all --group dev pyproject.toml -o requirements-dev.lock
+	echo python-ldap | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --upgrade -c requirements-dev.lock \
+	  - -o requirements-ldap.lock
 
 dist: .venv/dev ## Build the wheel and the source archive into dist/
 	$(BIN)/uv build --quiet --no-build-isolation
@@ -96,7 +99,7 @@ WHOLE := $(BIN)/pip check >.venv/check 2>&1 || { cat .venv/check; \
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
 DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-openidc pgbouncer \
-  postgresql patroni etcd-server systemd strace
+  postgresql patroni etcd-server systemd strace slapd gcc python3-dev libldap2-dev libsasl2-dev
 
 .venv/debian: Makefile tests/install_debian.sh | .venv/dev
 	@missing=""; for name in $(DEBIAN); do \
@@ -105,6 +108,14 @@ DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-ope
 	  SUDO=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
 	  $$SUDO sh tests/install_debian.sh $$missing >/dev/null 2>&1 \
 	  || echo "could not install$$missing: the tests that need them will skip"; }
+	@touch $@
+
+# python-ldap has no wheels: it is built, against Debian's libraries.
+.venv/ldap: requirements-ldap.lock | .venv/debian
+	@echo "Building what the tests need for LDAP (once) …"
+	@$(BIN)/pip install --quiet --no-deps --require-hashes --no-build-isolation \
+	  -r requirements-ldap.lock \
+	  || echo "python-ldap could not be built: the tests that need it will skip"
 	@touch $@
 
 # Clients and servers from npm, with the Node that PyPI has.

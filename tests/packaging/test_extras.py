@@ -57,6 +57,10 @@ MODULES = {
     ],
     "otel": ["carnet.server.tracing"],
     "bcrypt": ["carnet.server.accounts.passwords"],
+    "ldap": [
+        "carnet.server.upstream.directory_entries",
+        "carnet.server.upstream.ldap_directory",
+    ],
     "testing": ["carnet.testing", "carnet.testing.issuer"],
 }
 # Who has the extra django has Django REST framework if they use it: no extra brings it.
@@ -76,7 +80,7 @@ WITH_SERVER = (
     ),
     *("apply", "backup", "registration_token", "mcp", "processes", "serving"),
     *("client_options", "members", "running", "options", "passwords", "revocations"),
-    *("account_files", "new_password", "provider", "user_recovery", "user_transfer"),
+    *("account_files", "new_password", "provider", "scim", "user_recovery", "user_transfer"),
 )
 
 
@@ -203,7 +207,11 @@ def test_the_modules_of_an_extra_need_nothing_else(names, python, extra):
 
 @pytest.mark.parametrize(
     "extra",
-    [extra for extra in MODULES if extra not in ("postgres", "otel", "bcrypt", "gate", "testing")],
+    [
+        extra
+        for extra in MODULES
+        if extra not in ("postgres", "otel", "bcrypt", "ldap", "gate", "testing")
+    ],
 )
 def test_an_adapter_without_its_framework_names_the_extra(python, extra):
     done = python("-c", f"import {MODULES[extra][0]}", extras=[])

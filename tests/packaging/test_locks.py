@@ -110,6 +110,7 @@ def test_nothing_is_installed_beside_the_locks(root):
         [("requirements.lock", "")],
         [("", ".")],
         [("requirements-dev.lock", "")],
+        [("requirements-ldap.lock", "")],
     ]
     for line in installs:
         assert "--no-deps" in line

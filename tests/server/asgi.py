@@ -386,6 +386,7 @@ GOOD_DOCUMENTS = {
         "claims": {"a": 1},
     },
     ("POST", "/accounts/{name}/identities"): {"issuer": "https://idp.example", "subject": "x"},
+    ("POST", "/scim/v2/Users"): {"userName": "dan"},
     ("PATCH", "/accounts/{name}"): {
         "username": "carol",
         "roles": ["x"],

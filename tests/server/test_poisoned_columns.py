@@ -24,6 +24,7 @@ from carnet.server.app import build_app
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
 from carnet.server.clients.resources import ResourceMetadata
+from carnet.server.directory_settings import ScimSettings
 from carnet.server.sessions.sessions import NewSession
 from carnet.verifier.revocations import RevocationList, read_event
 
@@ -103,6 +104,10 @@ UNIQUE = {
     "logout_failure": ("client_id",),
     "unregistered_client": ("client_id",),
     "registration_token": ("id", "token_hash"),
+    "scim_token": ("id", "token_hash"),
+    "scim_group": ("id",),
+    "scim_user": ("account_id",),
+    "scim_member": ("account_id",),
     "email_address": ("normalized",),
     "one_time_link": ("secret_hash",),
     "mail": ("id",),
@@ -208,6 +213,10 @@ async def furnish(service):
         *("m", b"sealed", 1, "", service.clock(), 2**61, 2**61),
     )
     await service.remembered_browsers.remember(carol, OPERATOR)
+    dan = await service.scim.users.create({"userName": "dan"}, OPERATOR)
+    members = [{"value": dan.id}]
+    await service.scim.groups.create({"displayName": "Press", "members": members}, OPERATOR)
+    await service.scim.tokens.create(OPERATOR, None)
     async with service.throttle.sign_in("bob", "192.0.2.9") as attempt:
         attempt.succeed()
 
@@ -250,6 +259,9 @@ async def works(service, clock):
     browser = [(b"cookie", cookie), *OWN_PAGE]
     for path in PAGES:
         await asked(path, "GET", path, headers=browser)
+    _, token = await service.scim.tokens.create(OPERATOR, None)
+    for path in ("/scim/v2/Users", "/scim/v2/Groups"):
+        await asked(path, "GET", path, headers=[(b"authorization", b"Bearer " + token.encode())])
     # A revocation reaches a verifier that follows the stream from here on, and one that begins.
     listed, stream = RevocationList(), service.revocation_stream.read(None)
 
@@ -292,7 +304,11 @@ async def works(service, clock):
 @pytest.mark.parametrize("name", VALUES)
 def test_a_poisoned_column_harms_its_row_alone(play, engine, name):
     kind, value = VALUES[name]
-    given = {"audiences": ("orders",), "issuer": "https://auth.example.com"}
+    given = {
+        "audiences": ("orders",),
+        "issuer": "https://auth.example.com",
+        "scim": ScimSettings(),
+    }
 
     async def prepare(service, _clock):
         await furnish(service)

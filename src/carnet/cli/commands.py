@@ -45,6 +45,7 @@ SECTIONS: Final = {
             "carnet.cli.provider:provider",
             "Look at the services that people may sign in with.",
         ),
+        "scim": ("carnet.cli.scim:scim", "Let a company's directory keep accounts here."),
         "session": ("carnet.cli.session:session", "List and end people's sessions."),
         "audit": ("carnet.cli.audit:audit", "Show what has happened."),
         "apply": ("carnet.cli.apply:apply", "Make the clients and resources match a file."),

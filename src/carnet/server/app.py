@@ -34,6 +34,7 @@ from carnet.server.endpoints.provider_logout import end_at_provider
 from carnet.server.endpoints.pushed_authorization_request import push_request
 from carnet.server.endpoints.registration import manage_registration, register_client
 from carnet.server.endpoints.revocations import revoke_token, stream_revocations
+from carnet.server.endpoints.scim import SCIM_ROUTES
 from carnet.server.endpoints.token.endpoint import issue_token
 from carnet.server.endpoints.userinfo import user_info
 from carnet.server.failures import EXPECTED, answer_failure
@@ -127,6 +128,7 @@ ROUTES = [
     _open("/.well-known/openid-configuration", metadata, "GET"),
     _open("/.well-known/passkey-endpoints", passkey_endpoints, "GET"),
     _open("/.well-known/webauthn", related_origins, "GET"),
+    *SCIM_ROUTES,
     Route("/healthz", probes.health),
     Route("/readyz", probes.readiness),
     Route("/metrics", probes.metrics),

@@ -91,6 +91,10 @@ class Event(StrEnum):
     RESOURCE_CREATED = "resource_created"
     RESOURCE_REMOVED = "resource_removed"
     ROLES_CHANGED = "roles_changed"
+    SCIM_GROUP_CREATED = "scim_group_created"
+    SCIM_GROUP_REMOVED = "scim_group_removed"
+    SCIM_TOKEN_CREATED = "scim_token_created"  # no password
+    SCIM_TOKEN_REVOKED = "scim_token_revoked"  # no password
     SECOND_FACTOR_REFUSED = "second_factor_refused"
     SESSION_BEGUN = "session_begun"
     SESSION_ENDED = "session_ended"

@@ -228,6 +228,7 @@ class Background:
             (sql.SWEEP_USED_ONCE, now - CLOCK_AHEAD),
             (sql.SWEEP_CODES, now - ENDED_KEPT),
             (sql.SWEEP_REGISTRATION_TOKENS, now - ENDED_KEPT),
+            (sql.SWEEP_SCIM_TOKENS, now - ENDED_KEPT),
             (sql.SWEEP_DEVICE_CODES, now - CLOCK_AHEAD),
             (sql.SWEEP_LINKS, now - ENDED_KEPT),
             (sql.SWEEP_MAILS, now - CLOCK_AHEAD),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-__all__ = ["ClaimRule", "ProviderName", "ProviderSettings", "RoleRules"]
+__all__ = ["ClaimRule", "Place", "ProviderName", "ProviderSettings", "RoleRules"]
 
 ProviderName = Annotated[str, Meta(pattern="^[a-z0-9](-?[a-z0-9])*$", max_length=32)]
 Text = Annotated[str, Meta(min_length=1, max_length=512)]

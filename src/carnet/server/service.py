@@ -43,6 +43,7 @@ from carnet.server.oauth.device_codes import DeviceCodes
 from carnet.server.oauth.pushed_requests import PushedRequests
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
+from carnet.server.scim.scim import Scim
 from carnet.server.sessions.agents import Agents
 from carnet.server.sessions.identities import Identities
 from carnet.server.sessions.sessions import Sessions
@@ -92,6 +93,7 @@ class Service:
         registry: the clients, and what tokens may be for.
         subjects: what accounts are called for clients.
         registrations: the clients that register themselves.
+        scim: what a company's directory keeps here.
         fetched_keys: those that clients and issuers publish whom administrators have named.
         strangers_keys: those that clients publish that no administrator has registered, apart, so
             that they are in nobody else's way.
@@ -136,6 +138,7 @@ class Service:
     registry: Registry
     subjects: Subjects
     registrations: Registrations
+    scim: Scim
     fetched_keys: FetchedKeys
     strangers_keys: FetchedKeys
     used_once: UsedOnce
@@ -255,6 +258,7 @@ async def open_service(
             registry=registry,
             subjects=subjects,
             registrations=Registrations(store, registry.unregistered, throttle, settings, clock),
+            scim=Scim(store, accounts, deletions, revocations, settings, clock),
             fetched_keys=fetched_keys,
             strangers_keys=strangers_keys,
             used_once=UsedOnce(store, clock),

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from carnet.errors import ConfigurationError
 from carnet.server.claim_names import unreleasable
+from carnet.server.directory_settings import DirectorySettings, ScimSettings
 from carnet.server.mail_addresses import read_mail_address
 from carnet.server.networks import Networks
 from carnet.server.provider_settings import ProviderName, ProviderSettings
@@ -123,6 +124,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             kept, by signing in; 0 deletes it at once.
         providers: the services that people may sign in with instead of a password, by a name of
             one's own.
+        directories: those whose people sign in with the passwords that they have there (LDAP), by a
+            name of one's own.
+        scim: what a company's directory may keep here by SCIM 2.0; without it, nothing.
         client_registration: who may register a client without an administrator (RFC 7591): nobody
             (``off``), whoever holds an initial access token (``token``), or anybody (``open``).
         smtp_host: the mail server; "" is for a service that sends no mail.
@@ -189,6 +193,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = ""
     account_deletion_pause: Annotated[int, Meta(ge=0, le=365 * DAY)] = 7 * DAY
     providers: dict[ProviderName, ProviderSettings] = {}
+    directories: Annotated[dict[ProviderName, DirectorySettings], Meta(max_length=8)] = {}
+    scim: ScimSettings | None = None
     client_registration: Literal["off", "token", "open"] = "off"
     smtp_host: Annotated[str, Meta(max_length=253)] = ""
     smtp_port: Annotated[int, Meta(ge=0, le=65535)] = 0

@@ -106,6 +106,20 @@ async def with_everything(service, clock, username="ada"):
             "expires_at": now + 1,
             "account_id": account.id,
         },
+        "scim_user": {
+            "account_id": account.id,
+            "external_id": "ada",
+            "content": "{}",
+            "created_at": now,
+            "changed_at": now,
+        },
+        "scim_group": {
+            "id": "g",
+            "display_name": "Press",
+            "created_at": now,
+            "changed_at": now,
+        },
+        "scim_member": {"group_id": "g", "account_id": account.id},
     }.items():
         places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
         text = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"

@@ -258,8 +258,8 @@ class Accounts:
                     yield from record(now, event, origin, account_id=account_id, reason=text)
             if disabled:
                 yield from self.disabling(account_id, now, origin)
-            elif disabled is not None and (yield sql.ENABLE_ACCOUNT, (account_id,)):
-                yield from record(now, Event.ACCOUNT_ENABLED, origin, account_id=account_id)
+            elif disabled is not None:
+                yield from self.enabling(account_id, now, origin)
 
         await self._store.transact(work)
 
@@ -502,6 +502,25 @@ class Accounts:
             yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")
             yield from self._revocations.revoke_older_versions(account_id, version, now)
             yield from record(now, Event.ACCOUNT_DISABLED, origin, account_id=account_id)
+
+    def enabling(self, account_id: str, now: int, origin: Origin) -> Transaction[None]:
+        """Let an account sign in again, in somebody's transaction."""
+        if (yield sql.ENABLE_ACCOUNT, (account_id,)):
+            yield from record(now, Event.ACCOUNT_ENABLED, origin, account_id=account_id)
+
+    def renaming(
+        self, account_id: str, username: str, now: int, origin: Origin
+    ) -> Transaction[None]:
+        """Give an account another username, in somebody's transaction.
+
+        Raises:
+            AccountRefused: as ``create``.
+        """
+        name = chosen_username(username)
+        if not (yield sql.RENAME_ACCOUNT, (name, skeleton(name), account_id)):
+            is_same = bool((yield sql.ACCOUNT_BY_USERNAME, (name,)))
+            raise _username_taken(name, is_same=is_same)
+        yield from record(now, Event.ACCOUNT_RENAMED, origin, account_id=account_id)
 
 
 def _unknown() -> AccountRefused:

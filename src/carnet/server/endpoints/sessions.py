@@ -167,6 +167,8 @@ def _refused(error: SignInRefused) -> RequestRefused:
         return RequestRefused(SecondFactorNeeded.code, f"{error}: send another one", 401)
     if error.code == "credentials_wrong":
         return RequestRefused("invalid_grant", str(error), 401)
-    status = 503 if error.code == "account_changing" else 429
+    if error.code == "not_let_in":
+        return RequestRefused("access_denied", str(error), 403)
+    status = 503 if error.code in ("account_changing", "directory_unavailable") else 429
     headers = {"Retry-After": str(error.seconds)}
     return RequestRefused("temporarily_unavailable", str(error), status, headers)

@@ -24,6 +24,7 @@ from carnet.server.pages.forms import Form, local_path
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.signed_in import require_recent, require_session
 from carnet.server.pages.words import PASSKEY_WRONG, in_words
+from carnet.server.scim.rights import ISSUER as SCIM
 from carnet.server.service import Service
 from carnet.server.user_agents import device_name
 from carnet.server.web.bearer import origin_of
@@ -73,13 +74,16 @@ async def show_factors(request: Request) -> Response:
     service: Service = request.app.state.service
     session = await require_session(request)
     upstream = service.upstream.providers.values()
-    identities = await service.identities.of_account(session.account.id)
+    found = await service.identities.of_account(session.account.id)
+    # What a directory keeps by SCIM is nothing that the person signs in with.
+    identities = [one for one in found if one.issuer != SCIM]
     known = [one.issuer for one in identities]
     labels = {
         issuer: one.label
         for issuer in known
         if (one := service.upstream.by_issuer(issuer)) is not None
     }
+    names = {**labels, **service.upstream.directories.labels}
     by_password = await service.accounts.has_password(session.account.id)
     return render(
         request,
@@ -87,9 +91,13 @@ async def show_factors(request: Request) -> Response:
         session=session,
         identities=identities,
         labels=labels,
+        names=names,
         providers=[one for one in upstream if not any(map(one.lets_in, known))],
         ways=gettext(" or ").join(
-            [*([gettext("your password")] if by_password else []), *labels.values()]
+            [
+                *([gettext("your password")] if by_password else []),
+                *(label for issuer, label in names.items() if issuer in known),
+            ]
         ),
         factors=await service.factors.of_account(session.account.id),
         kinds=KIND_NAMES,

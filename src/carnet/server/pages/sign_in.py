@@ -59,6 +59,13 @@ WHY: Final = {
     "password": marked("Your password is set. Sign in with it now."),
 }
 
+NOT_LET_IN: Final = (
+    "Your password is right, but you can't use this service. Ask those who run it to let you in."
+)
+DIRECTORY_DOWN: Final = (
+    "Your company's directory doesn't answer at the moment. Try again in a minute."
+)
+
 
 async def show_sign_in(request: Request) -> Response:
     """Ask for a username and a password.
@@ -210,6 +217,10 @@ async def _refused(
     if error.code == "credentials_wrong":
         text = gettext("The username or the password is wrong.")
         return await _page(request, following, username, 401, errors={"password": text})
+    if error.code == "not_let_in":
+        return await _page(request, following, username, 403, notice=NOT_LET_IN)
+    if error.code == "directory_unavailable":
+        return await _page(request, following, username, 503, headers, notice=DIRECTORY_DOWN)
     if error.code == "passkey_wrong":
         text = gettext(PASSKEY_WRONG)
         return await _page(request, following, username, 401, notice=text)

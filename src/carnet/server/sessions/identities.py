@@ -40,7 +40,8 @@ MAX_USER_AGENT: Final = 256
 MAX_SUBJECT: Final = 255
 TOUCH_AFTER: Final = 300 * SECOND
 
-_ISSUER = re.compile(r"https?://[\x21\x23-\x5b\x5d-\x7e]{1,2040}")
+# A URL, or a directory by its name in the settings.
+_ISSUER = re.compile(r"https?://[\x21\x23-\x5b\x5d-\x7e]{1,2040}|ldap:[a-z0-9-]{1,32}")
 
 
 class Identity(NamedTuple):
@@ -131,7 +132,8 @@ class Identities:
         """
         if _ISSUER.fullmatch(issuer) is None or issuer == self._issuer:
             raise AccountRefused(
-                "issuer is the URL of another issuer, exactly as its tokens name it",
+                "issuer is the URL of another issuer, exactly as its tokens name it, or ldap: with "
+                "the name of a directory of the settings",
                 code="identity_invalid",
                 member="issuer",
             )

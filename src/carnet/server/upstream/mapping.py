@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple, Protocol
 
-from carnet.jwt.claim_rules import reader
+from carnet.errors import ConfigurationError
+from carnet.jwt.claim_rules import reader, steps
+from carnet.server.accounts.account_record import AccountRefused, roles_text
 from carnet.server.accounts.usernames import canonical_username, is_acceptable
 from carnet.server.claim_names import RESERVED_CLAIMS
 from carnet.server.mail_addresses import read_mail_address
@@ -14,7 +16,9 @@ from carnet.server.upstream.kinds import Kind
 
 __all__ = [
     "Mapped",
+    "MappingRules",
     "address_to_link",
+    "check_mapping",
     "is_let_in",
     "map_claims",
     "proves_second_factor",
@@ -23,6 +27,30 @@ __all__ = [
 
 # Of an account that sits in many groups, no more roles than a token can carry.
 MOST_ROLES: Final = 100
+
+
+class MappingRules(Protocol):
+    """What the settings say of claims: of a provider, a directory, or SCIM."""
+
+    @property
+    def trust_addresses(self) -> bool:
+        """Whether addresses count although nobody says that their owner has proved them."""
+
+    @property
+    def roles(self) -> RoleRules | None:
+        """Which roles people have for what is said."""
+
+    @property
+    def claims(self) -> Mapping[str, str | ClaimRule]:
+        """The claims of accounts, by their names here: where they stand."""
+
+
+class Demanding(Protocol):
+    """What the settings demand of claims."""
+
+    @property
+    def required(self) -> Mapping[str, str | tuple[str, ...]]:
+        """What claims have to say."""
 
 
 class Mapped(NamedTuple):
@@ -38,7 +66,7 @@ class Mapped(NamedTuple):
 
 
 def map_claims(
-    settings: ProviderSettings, kind: Kind, claims: Mapping[str, Any], admin_role: str
+    settings: MappingRules, kind: Kind, claims: Mapping[str, Any], admin_role: str
 ) -> Mapped:
     """Give the roles and claims of somebody.
 
@@ -52,7 +80,38 @@ def map_claims(
     return Mapped(roles, dict(_claims(settings, kind, claims)))
 
 
-def is_let_in(settings: ProviderSettings, claims: Mapping[str, Any]) -> bool:
+def check_mapping(
+    rules: MappingRules, required: Iterable[str], wrong: Callable[[str, str], ConfigurationError]
+) -> None:
+    """Check rules.
+
+    Args:
+        rules: the rules.
+        required: where what is demanded stands.
+        wrong: makes the error for one of them, of the setting's member and what was expected.
+
+    Raises:
+        ConfigurationError: made by ``wrong``.
+    """
+    places = [("required", place) for place in required]
+    for name, rule in rules.claims.items():
+        if name in RESERVED_CLAIMS or name == "email_verified":
+            raise wrong(f"claims.{name}", "the service itself sets it")
+        places.append(("claims", rule.claim if isinstance(rule, ClaimRule) else rule))
+    if rules.roles is not None:
+        places.append(("roles", rules.roles.claim))
+        try:
+            roles_text([*rules.roles.values.values(), *rules.roles.default])
+        except AccountRefused as error:
+            raise wrong("roles", str(error)) from None
+    for member, place in places:
+        try:
+            steps(place, place)
+        except ConfigurationError as error:
+            raise wrong(member, str(error)) from None
+
+
+def is_let_in(settings: Demanding, claims: Mapping[str, Any]) -> bool:
     """Tell whether somebody's claims say what they have to."""
     for place, wanted in settings.required.items():
         allowed = (wanted,) if isinstance(wanted, str) else wanted
@@ -106,9 +165,7 @@ def _is_role(text: str) -> bool:
     return bool(text) and text.isprintable() and " " not in text and len(text) <= 256
 
 
-def _claims(
-    settings: ProviderSettings, kind: Kind, claims: Mapping[str, Any]
-) -> list[tuple[str, Any]]:
+def _claims(settings: MappingRules, kind: Kind, claims: Mapping[str, Any]) -> list[tuple[str, Any]]:
     found = []
     proved = _is_address_proved(settings, kind, claims)
     for name, rule in settings.claims.items():
@@ -128,7 +185,7 @@ def _claims(
     return found
 
 
-def _is_address_proved(settings: ProviderSettings, kind: Kind, claims: Mapping[str, Any]) -> bool:
+def _is_address_proved(settings: MappingRules, kind: Kind, claims: Mapping[str, Any]) -> bool:
     verified = claims.get("email_verified")
     # Apple's is a text.
     says_so = verified is True or verified == "true"

@@ -3,6 +3,9 @@
     the identity is            what becomes of a sign-in
     ─────────────────────────  ──────────────────────────────────────────────────────────────────
     an account's               the account has what the provider gives it now, and is signed in
+    nobody's, of whom the      that account has the identity from now on
+    directory has made the
+    account (SCIM)
     nobody's                   where the settings say ``create``, an account of its own, made with
                                the identity in one transaction; else nothing
 
@@ -102,7 +105,7 @@ class People:
         key, now = (said.issuer, said.subject), self._clock()
         found = await self._store.read(sql.ACCOUNT_OF_IDENTITY, *key)
         if not found:
-            return None
+            return await self._provisioned(said, rights, now, origin)
 
         def work() -> Transaction[Account | None]:
             yield sql.SETTLE_ACCOUNT, found[0]
@@ -111,6 +114,30 @@ class People:
                     raise UpstreamRefused("the account is disabled", code="account_disabled")
                 yield from self._having(said, rights, now, origin)
             for row in (yield sql.UPSTREAM_IDENTITY, key):
+                return _account(row)
+            return None
+
+        return await self._carry_out(work)
+
+    async def _provisioned(
+        self, said: Asserted, rights: Rights, now: int, origin: Origin
+    ) -> Account | None:
+        """Give the account that the directory has made for somebody, who has it from now on."""
+        external_id = self._upstream.external_id(said)
+        if external_id is None:
+            return None
+
+        def work() -> Transaction[Account | None]:
+            rows = yield sql.SCIM_ACCOUNTS_OF, (external_id,)
+            if len(rows) != 1:
+                return None
+            ((account_id,),) = rows
+            yield sql.SETTLE_ACCOUNT, (account_id,)
+            for row in (yield sql.ACCOUNT_BY_ID, (account_id,)):
+                if account_of(row).disabled:
+                    raise UpstreamRefused("the account is disabled", code="account_disabled")
+                yield from self._linking(account_id, said, rights, now, origin)
+            for row in (yield sql.UPSTREAM_IDENTITY, (said.issuer, said.subject)):
                 return _account(row)
             return None
 
@@ -231,7 +258,7 @@ class People:
             for found in (yield sql.WAYS_IN, (account_id,)):
                 ways = sql.WaysInRow(*found)
                 rest = yield sql.IDENTITIES_OF_ACCOUNT, (account_id,)
-                usable = [one for one, *_ in rest if self._upstream.by_issuer(one) is not None]
+                usable = [one for one, *_ in rest if self._upstream.label_of(one)]
                 if not (ways.passwords or ways.passkeys or usable):
                     raise UpstreamRefused("nothing else lets into it", code="last_way_in")
             told = "factor_removed", self._clock(), origin, self._label(issuer)
@@ -264,8 +291,8 @@ class People:
         return await self._store.transact(work)
 
     def _label(self, issuer: str) -> str:
-        provider = self._upstream.by_issuer(issuer)
-        return issuer if provider is None else f"sign-in with {provider.label}"
+        label = self._upstream.label_of(issuer)
+        return f"sign-in with {label}" if label else issuer
 
     def _linking(
         self, account_id: str, said: Asserted, rights: Rights, now: int, origin: Origin

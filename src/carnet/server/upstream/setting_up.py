@@ -6,17 +6,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from carnet.errors import ConfigurationError
-from carnet.jwt.claim_rules import steps
-from carnet.server.accounts.account_record import AccountRefused, roles_text
-from carnet.server.claim_names import RESERVED_CLAIMS
 from carnet.server.clients.addresses import BadAddress, check_web_address
 from carnet.server.mail_addresses import read_mail_address
-from carnet.server.provider_settings import ClaimRule
 from carnet.server.settings import Settings
 from carnet.server.upstream.kinds import KINDS, TENANT
+from carnet.server.upstream.mapping import check_mapping
 from carnet.server.upstream.provider import Provider
 
-__all__ = ["check_mapping", "read_providers"]
+__all__ = ["read_providers"]
 
 A_TENANT: Final = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
 
@@ -83,7 +80,7 @@ def _check(provider: Provider, settings: Settings) -> None:
         if address is None or address.normalized != f"a@{domain}":
             told = f"{domain} is no domain in small letters, such as example.com"
             raise provider.wrong("domains", told)
-    check_mapping(provider)
+    check_mapping(given, given.required, provider.wrong)
 
 
 def _check_tenant(provider: Provider) -> None:
@@ -91,28 +88,3 @@ def _check_tenant(provider: Provider) -> None:
     if tenant not in names and len(tenant) != len(A_TENANT):
         told = f"it is the tenant's id, such as {A_TENANT}, or one of {', '.join(names)}"
         raise provider.wrong("tenant", told)
-
-
-def check_mapping(provider: Provider) -> None:
-    """Check which claims lead to what.
-
-    Raises:
-        ConfigurationError: naming the provider and the member at fault.
-    """
-    given, rules = provider.settings, provider.settings.roles
-    places = [("required", place) for place in given.required]
-    for name, rule in given.claims.items():
-        if name in RESERVED_CLAIMS or name == "email_verified":
-            raise provider.wrong(f"claims.{name}", "the service itself sets it")
-        places.append(("claims", rule.claim if isinstance(rule, ClaimRule) else rule))
-    if rules is not None:
-        places.append(("roles", rules.claim))
-        try:
-            roles_text([*rules.values.values(), *rules.default])
-        except AccountRefused as error:
-            raise provider.wrong("roles", str(error)) from None
-    for member, place in places:
-        try:
-            steps(place, place)
-        except ConfigurationError as error:
-            raise provider.wrong(member, str(error)) from None

@@ -20,13 +20,13 @@ from carnet.jose.encoding import json_decode
 from carnet.jwt.inspection import inspect
 from carnet.server.provider_settings import ProviderSettings
 from carnet.server.upstream.mapping import (
+    check_mapping,
     is_let_in,
     map_claims,
     proves_second_factor,
     username_of,
 )
 from carnet.server.upstream.provider import Provider
-from carnet.server.upstream.setting_up import check_mapping
 
 __all__ = ["Outcome", "read_rules", "read_sample", "try_claims", "write_rules"]
 
@@ -117,7 +117,7 @@ def read_rules(provider: Provider, text: str) -> Provider:
         raise ConfigurationError(f"the rules are wrong: {error}") from None
     rules = {name: getattr(changed, name) for name in RULES}
     other = dataclasses.replace(provider, settings=structs.replace(provider.settings, **rules))
-    check_mapping(other)
+    check_mapping(other.settings, other.settings.required, other.wrong)
     return other
 
 

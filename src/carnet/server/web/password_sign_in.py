@@ -32,6 +32,7 @@ from carnet.server.metrics import SIGN_INS
 from carnet.server.service import Service
 from carnet.server.sessions.session_record import HERE, Identified
 from carnet.server.store import Transaction
+from carnet.server.web.directory_sign_in import Known, NotFromDirectory, ask_directories
 
 __all__ = [
     "SecondFactorNeeded",
@@ -55,7 +56,7 @@ class SignInRefused(CarnetError):
     """Somebody can't be signed in.
 
     Codes: ``credentials_wrong``, ``code_wrong``, ``passkey_wrong``, ``too_many_failures``,
-    ``too_busy``, ``account_changing``.
+    ``too_busy``, ``account_changing``, ``directory_unavailable``, ``not_let_in``.
 
     Args:
         message: for whoever tries.
@@ -128,8 +129,8 @@ async def sign_in(
         SignInRefused: a failure counts against the address and the account.
         SecondFactorNeeded: as ``complete``.
     """
-    account = await _check_password(service, username, password, origin, device)
-    proved = SignedIn(account, PASSWORD, service.clock())
+    found = await _check_password(service, username, password, origin, device)
+    proved = SignedIn(found.account, PASSWORD, service.clock(), found.identified)
     return await complete(service, proved, origin, device, code, remembered)
 
 
@@ -180,12 +181,24 @@ async def complete(
 
 async def _check_password(
     service: Service, username: str, password: str, origin: Origin, device: str
-) -> Account:
+) -> Known:
+    """Give whose a username and a password are: here, or else in a directory.
+
+    A directory is asked in every case but that of a password that was right here: how long the
+    answer takes tells nothing, and neither does what is answered where one is down.
+    """
     try:
         async with in_turn(service.throttle.sign_in(username, origin.address, device)) as attempt:
-            found = await service.accounts.check(username, password)
-            if isinstance(found, Account):
+            account = await service.accounts.check(username, password)
+            found = account if isinstance(account, Refusal) else Known(account)
+            if isinstance(found, Refusal) and service.upstream.directories.labels:
+                found = await ask_directories(service, username, password, found, origin)
+            if isinstance(found, Known):
                 attempt.succeed()
+    except NotFromDirectory as error:
+        about = "not_from_directory", error.account_id
+        await write_down(service, Event.SIGN_IN_REFUSED, *about, origin, cause=error.cause)
+        raise SignInRefused(str(error), error.code, error.seconds) from None
     except SignInRefused as error:
         _log.info("sign_in_refused", reason=error.code, address=origin.address)
         raise

@@ -22,6 +22,7 @@ __all__ = [
     "decoded",
     "has_form",
     "header_values",
+    "read_body",
     "read_form",
     "read_json",
     "refusal",
@@ -117,7 +118,7 @@ async def read_form(request: Request) -> dict[str, str]:
     Raises:
         RequestRefused: ``invalid_request``.
     """
-    body = await _read_body(request, FORM)
+    body = await read_body(request, FORM)
     form = {}
     try:
         text = body.decode("ascii")
@@ -154,7 +155,7 @@ async def read_json(request: Request, kind: type[T]) -> T:
     Raises:
         RequestRefused: ``invalid_request``, naming the member at fault.
     """
-    body = await _read_body(request, "application/json")
+    body = await read_body(request, "application/json")
     try:
         return msgspec.convert(json_decode(body, "the body"), kind)
     except InvalidToken:
@@ -165,17 +166,28 @@ async def read_json(request: Request, kind: type[T]) -> T:
         raise RequestRefused("invalid_request", str(error).replace('"', "'")) from None
 
 
-async def _read_body(request: Request, media_type: str) -> bytes:
+async def read_body(request: Request, media_type: str, *others: str, most: int = MAX_BODY) -> bytes:
+    """Read a body.
+
+    Args:
+        request: the request.
+        media_type: what it has to be.
+        others: what it may be instead.
+        most: how many bytes it may have.
+
+    Raises:
+        RequestRefused: ``invalid_request``.
+    """
     given = header_values(request, b"content-type")
-    if given != [media_type] and _media_type(given) != media_type:
+    if given != [media_type] and _media_type(given) not in (media_type, *others):
         raise RequestRefused("invalid_request", f"the Content-Type must be {media_type}", 415)
     body = bytearray()
     try:
         # A timer costs more than reading a body that is there already, as most are: the
         # line "client credentials" of the benchmark ``sessions`` (docs/speed.md).
-        if _take(_at_once(request.receive()), body):
+        if _take(_at_once(request.receive()), body, most):
             async with asyncio.timeout(BODY_SECONDS):
-                while _take(await request.receive(), body):
+                while _take(await request.receive(), body, most):
                     pass
     except TimeoutError:
         raise RequestRefused(
@@ -202,11 +214,11 @@ def _at_once(receiving: Awaitable[Message]) -> Message:
     return MORE
 
 
-def _take(message: Message, body: bytearray) -> bool:
+def _take(message: Message, body: bytearray, most: int) -> bool:
     """Add what a message brings to a body, and tell whether more is to come."""
     if message["type"] == "http.disconnect":
         raise RequestRefused("invalid_request", "the request ended early")
     body += message.get("body", b"")
-    if len(body) > MAX_BODY:
-        raise RequestRefused("invalid_request", f"the body is longer than {MAX_BODY} bytes", 413)
+    if len(body) > most:
+        raise RequestRefused("invalid_request", f"the body is longer than {most} bytes", 413)
     return message.get("more_body", False)  # type: ignore[no-any-return]

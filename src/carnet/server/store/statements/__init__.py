@@ -18,6 +18,7 @@ from carnet.server.store.statements.mail import *
 from carnet.server.store.statements.merging import *
 from carnet.server.store.statements.registrations import *
 from carnet.server.store.statements.revocations import *
+from carnet.server.store.statements.scim import *
 from carnet.server.store.statements.sessions import *
 from carnet.server.store.statements.unregistered_clients import *
 from carnet.server.store.statements.upstream_tokens import *

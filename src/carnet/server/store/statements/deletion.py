@@ -97,6 +97,7 @@ FORGET_ACCOUNT: Final = tuple(
     for table in (
         *("account_identity", "authorization_code", "consent", "device_code", "factor"),
         *("email_address", "one_time_link", "recovery_code", "remembered_browser"),
+        *("scim_member", "scim_user"),
     )
 )
 """What of an account is deleted besides itself and its sessions: every table that refers to one."""
