@@ -23,6 +23,7 @@ OWN = [
 ]
 ADMINS = [
     *("/admin", "/admin/users", "/admin/users?search=nobody", "/admin/users/new"),
+    *("/admin/search", "/admin/search?q=a", "/admin/search?q=nobody"),
     *("/admin/clients", "/admin/clients/new", "/admin/clients/new-resource"),
     *("/admin/keys", "/admin/audit", "/admin/audit?since=never"),
 ]

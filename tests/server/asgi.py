@@ -312,6 +312,7 @@ GOOD_FORMS = {
         }
     ],
     "/admin/users": [{"search": "x", "after": "x"}],
+    "/admin/search": [{"q": "x"}],
     "/accounts": [{"after": "x"}],
     "/sessions": [{"keep": "current"}],
     "/admin/users/{account_id}/{change}": [{"roles": "x", "claims": "{}", "password": "x"}],

@@ -7,7 +7,6 @@ while sessions live on and bring new tokens at their next refresh.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -189,13 +188,6 @@ class Accounts:
     async def page(self, after: str = "", limit: int = 1000) -> list[Account]:
         """Give accounts by username, from the one after ``after``."""
         return _readable(await self._store.read(sql.ACCOUNTS, after, limit))
-
-    async def search(self, text: str, after: str = "", limit: int = 1000) -> list[Account]:
-        """Give the accounts with a text in their usernames, from the one after ``after``."""
-        part = unicodedata.normalize("NFKC", text).casefold()
-        for special in "!%_":
-            part = part.replace(special, "!" + special)
-        return _readable(await self._store.read(sql.SEARCH_ACCOUNTS, after, f"%{part}%", limit))
 
     async def prepare(self) -> None:
         """Work out what the usernames look like that were made before anybody asked.

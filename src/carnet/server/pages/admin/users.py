@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.server.accounts.account_list import AccountSummary, summaries
 from carnet.server.accounts.accounts import Account, AccountRefused
 from carnet.server.accounts.passwords import TooBusy
 from carnet.server.log import log_failure
@@ -21,7 +22,7 @@ from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import NO_ERRORS, in_words
 from carnet.server.pages.signed_in import require_administrator
 from carnet.server.service import Service
-from carnet.server.user_agents import device_name
+from carnet.server.user_agents import device_kind, device_name
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
 
@@ -92,13 +93,14 @@ QUESTIONS: Final = {
 
 
 async def list_users(request: Request) -> Response:
-    """Show the accounts, or those with a text in their usernames."""
+    """Show the accounts, or those with a text in their usernames or addresses."""
     service: Service = request.app.state.service
     session = await require_administrator(request)
     search, after = (request.query_params.get(name, "") for name in ("search", "after"))
-    found: list[Account] = []
+    found: list[AccountSummary] = []
     if search.isprintable() and after.isprintable():
-        found = await service.accounts.search(search, after, PAGE + 1)
+        about = service.store, service.settings, service.clock()
+        found = await summaries(*about, search, after, PAGE + 1)
     return render(
         request,
         "admin_users.html",
@@ -107,7 +109,7 @@ async def list_users(request: Request) -> Response:
         first=not after,
         users=found[:PAGE],
         done="The account is deleted." if request.query_params.get("done") == "deleted" else "",
-        following=found[PAGE - 1].username if len(found) > PAGE else "",
+        following=found[PAGE - 1].account.username if len(found) > PAGE else "",
     )
 
 
@@ -320,6 +322,7 @@ async def user_page(
         name_of=service.registry.name_of,
         values={"roles": " ".join(account.roles), "claims": claims, **values},
         errors=errors,
+        device_kind=device_kind,
         device_name=device_name,
         through=through,
         done=DONE.get(request.query_params.get("done", ""), ""),
