@@ -290,7 +290,7 @@ def test_revocations_appear_while_the_page_is_open(sign_in, service):
     tokens = service.sign_in("bob").json()
     service.sign_out(tokens["access_token"])
     page.locator("code", has_text=tokens["session_id"]).wait_for()
-    page.get_by_role("img", name=re.compile("Sign-ins by minute")).wait_for()
+    page.get_by_role("img", name=re.compile("Sign-ins by hour")).wait_for()
 
 
 def test_the_admin_pages_are_for_administrators(sign_in, service):

@@ -99,6 +99,7 @@ UNIQUE = {
     "throttle": ("name",),
     "familiar": ("name",),
     "audit": ("id",),
+    "activity": ("hour",),
     "spent": ("name",),
     "logout_failure": ("client_id",),
     "unregistered_client": ("client_id",),

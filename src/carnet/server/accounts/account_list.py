@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
@@ -14,8 +15,9 @@ from carnet.server.settings import Settings
 from carnet.server.store import Store
 from carnet.server.store import statements as sql
 
-__all__ = ["AccountSummary", "summaries"]
+__all__ = ["AccountSummary", "Administrators", "count_administrators", "summaries"]
 
+MOST_COUNTED: Final = 100
 COLUMNS: Final = len(AccountRow._fields)
 
 _log = structlog.get_logger()
@@ -77,3 +79,29 @@ async def summaries(
         has_password = row.password_hash != NO_PASSWORD
         found.append(AccountSummary(account, has_password, *values[COLUMNS:]))
     return found
+
+
+class Administrators(NamedTuple):
+    """Who holds the administrators' role and can sign in.
+
+    Attributes:
+        number: how many there are; of very many, at least so many.
+        with_factor: how many of those have a second factor.
+    """
+
+    number: int
+    with_factor: int
+
+
+async def count_administrators(store: Store, role: str) -> Administrators:
+    """Count the administrators, up to ``MOST_COUNTED``."""
+    written = msgspec.json.encode(role).decode()
+    for special in "!%_":
+        written = written.replace(special, "!" + special)
+    rows = await store.read(sql.ADMINISTRATORS, f"%{written}%", MOST_COUNTED)
+    factors = []
+    for _, roles, number in rows:
+        with suppress(msgspec.MsgspecError):
+            if role in msgspec.json.decode(roles, type=tuple[str, ...]):
+                factors.append(number)
+    return Administrators(len(factors), sum(number > 0 for number in factors))

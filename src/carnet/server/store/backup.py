@@ -21,10 +21,12 @@ import apsw
 
 from carnet.errors import ServerError
 
-__all__ = ["back_up", "check_backup", "restore"]
+__all__ = ["LAST_BACKUP", "back_up", "check_backup", "last_backup", "restore"]
 
 PAGES_A_STEP: Final = 2048
 BUSY_MILLISECONDS: Final = 10_000
+LAST_BACKUP: Final = "last-backup"
+"""The file beside a database whose time is that of its last backup."""
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 
 
@@ -56,6 +58,17 @@ def back_up(source: Path, target: Path) -> Iterator[tuple[int, int]]:
         yield from _copy(source, draft.path)
         check_backup(draft.path)
         draft.keep()
+    # Where only the database may be read, nobody is told of the backup, but it is one.
+    with suppress(OSError):
+        source.with_name(LAST_BACKUP).touch(0o600)
+
+
+def last_backup(database: Path) -> int | None:
+    """Give when a database was backed up last, in microseconds since 1970, as far as is known."""
+    try:
+        return database.with_name(LAST_BACKUP).stat().st_mtime_ns // 1000
+    except OSError:
+        return None
 
 
 def check_backup(file: Path) -> str | None:

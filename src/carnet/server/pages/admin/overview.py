@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.activity import MINUTES, Minute
 from carnet.server.clock import SECOND
+from carnet.server.pages.admin.charts import HEIGHT, RANGES, STEP, charts, first_moment
+from carnet.server.pages.admin.checklist import checklist
 from carnet.server.pages.rendering import render
 from carnet.server.pages.signed_in import require_administrator
 from carnet.server.service import Service
@@ -17,7 +18,6 @@ from carnet.server.web.requests import answer
 __all__ = ["follow_revocations", "show_overview"]
 
 SHOWN: Final = 20
-HEIGHT: Final = 60
 MEANINGS: Final = {
     "sid": "A session has ended",
     "sub": "Older tokens of an account are stale",
@@ -25,31 +25,26 @@ MEANINGS: Final = {
 }
 
 
-class Series(NamedTuple):
-    """A row of the chart: its bars by minute, the oldest first, as (place, height)."""
-
-    name: str
-    kind: str
-    total: int
-    highest: int
-    bars: list[tuple[int, int]]
-
-
 async def show_overview(request: Request) -> Response:
-    """Show the last hour, and the revocations as they go out."""
+    """Show what is to do, what was done lately, and the revocations as they go out."""
     service: Service = request.app.state.service
     session = await require_administrator(request)
     newest = await service.revocations.newest(SHOWN)
-    activity = service.background.activity
+    name = request.query_params.get("range", "")
+    covered = RANGES.get(name, RANGES["hours"])
+    now = service.clock()
+    hours = await service.background.activity.hours(first_moment(covered, now))
+    items = await checklist(service)
     return render(
         request,
         "admin.html",
         session=session,
-        series=_chart(activity.minutes()),
-        since=activity.since,
-        workers=service.settings.workers,
-        minutes=MINUTES,
+        items=[] if all(item.done for item in items) else items,
+        ranges=RANGES,
+        covered=covered,
+        charts=charts(covered, hours, now),
         height=HEIGHT,
+        step=STEP,
         seq=newest.seq,
         entries=reversed(newest.entries),
         meanings=MEANINGS,
@@ -74,20 +69,3 @@ async def follow_revocations(request: Request) -> Response:
         for entry in newest.entries
     ]
     return answer({"seq": newest.seq, "entries": entries})
-
-
-def _chart(minutes: list[Minute]) -> list[Series]:
-    rows = zip(*minutes, strict=True)
-    names = ("Sign-ins", "Refreshes", "Refusals")
-    return [
-        _series(name, list(row), MINUTES - len(minutes))
-        for name, row in zip(names, rows, strict=True)
-    ]
-
-
-def _series(name: str, counts: list[int], start: int) -> Series:
-    highest = max(counts)
-    bars = [
-        (start + at, max(1, count * HEIGHT // highest)) for at, count in enumerate(counts) if count
-    ]
-    return Series(name, name.lower(), sum(counts), highest, bars)

@@ -112,6 +112,14 @@ class AccountSummaries(NamedTuple):
     limit: int
 
 
+# A page of those who can sign in, with a text in their roles.
+ADMINISTRATORS = """
+SELECT id, roles, (SELECT COUNT(*) FROM factor WHERE account_id = account.id)
+FROM account
+WHERE roles LIKE $1 ESCAPE '!' AND disabled_at IS NULL AND delete_at IS NULL
+ORDER BY id LIMIT $2
+"""
+
 # Everything that makes older tokens stale also takes the next version.
 SET_PASSWORD = """
 UPDATE account SET password_hash = $1, version = version + 1 WHERE id = $2
