@@ -197,6 +197,7 @@ def test_an_administrator_sees_to_clients_and_resources(sign_in, service):
     page.get_by_role("link", name="New client").click()
     page.get_by_label("Name").fill("Nightly <job>")
     page.get_by_label("What it is").select_option("service")
+    page.get_by_text("More settings").click()
     page.get_by_label("Scope").fill("stock:read")
     page.get_by_label("Resources").fill("nowhere")
     press(page, "Make the client")

@@ -311,6 +311,7 @@ GOOD_FORMS = {
             "after_id": "x",
         }
     ],
+    "/admin/audit/export.{format}": [{"account": "alice"}],
     "/admin/users": [{"search": "x", "after": "x"}],
     "/admin/search": [{"q": "x"}],
     "/accounts": [{"after": "x"}],

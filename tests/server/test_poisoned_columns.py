@@ -158,6 +158,7 @@ async def poison(service, engine, kind, value):
 
 async def furnish(service):
     """Put a good row into every table."""
+    await service.store.write("INSERT INTO activity VALUES ($1, 1, 1, 1)", service.clock())
     registry = service.registry
     client = ClientMetadata(
         client_name="The App", redirect_uris=(CALLBACK,), token_endpoint_auth_method="none"

@@ -136,6 +136,7 @@ PAGES = [
     PageRoute("/admin/revocations", admin.follow_revocations, methods=["GET"]),
     PageRoute("/admin/search", admin_search.search_all, methods=["GET"]),
     PageRoute("/admin/audit", admin_audit.show_audit, methods=["GET"]),
+    PageRoute("/admin/audit/export.{format}", admin_audit.export_audit, methods=["GET"]),
     PageRoute("/admin/keys", admin_keys.show_keys, methods=["GET"]),
     PageRoute("/admin/keys/rotate", admin_keys.rotate_keys, methods=["POST"]),
     PageRoute("/admin/keys/retire", admin_keys.ask_about_key, methods=["GET"]),

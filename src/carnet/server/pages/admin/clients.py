@@ -23,6 +23,7 @@ from carnet.server.clients.clients import (
 from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.clients.unregistered import unregistered_kind
 from carnet.server.identifiers import new_identifier
+from carnet.server.pages.admin.recipes import recipe_values, recipes_for
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import NO_ERRORS, in_words
@@ -393,6 +394,8 @@ def _client_page(
         secrets=client.secrets.at(service.clock()),
         again=again,
         failure=failure,
+        recipes=[] if client.unregistered else recipes_for(client),
+        **recipe_values(client, service.settings.own_url),
     )
 
 

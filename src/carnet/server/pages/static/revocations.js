@@ -42,6 +42,7 @@ async function follow() {
     if (!response.ok) throw new Error(String(response.status));
     const news = await response.json();
     news.entries.forEach(add);
+    if (news.entries.length) document.dispatchEvent(new Event("times-added"));
     after = news.seq;
     live.textContent = "Live.";
   } catch {
