@@ -23,7 +23,7 @@ CALLBACK = "http://127.0.0.1:5000/callback"
 CONFIDENTIAL = {"token_endpoint_auth_method": "client_secret_basic"}
 MACHINE = {"grant_types": ("client_credentials",), "redirect_uris": (), **CONFIDENTIAL}
 CLIENTS = {
-    "shop": CONFIDENTIAL,
+    "shop": {**CONFIDENTIAL, "client_name": "The Grafana"},
     "app": {},
     "job": {**MACHINE, "scope": "stock:read"},
     "tv": {"grant_types": (DEVICE_CODE, "refresh_token"), "redirect_uris": ()},
@@ -71,6 +71,7 @@ def test_each_client_is_offered_what_is_for_its_kind_with_its_own_values_and_no_
         "job": {"curl"},
         "tv": {"curl"},
     }
+    assert next(iter(found["shop"])) == "Grafana"
     assert sum(map(len, titles.values())) == len(RECIPES)
     for name, texts in found.items():
         for title, text in texts.items():

@@ -77,7 +77,7 @@ def test_an_address_that_only_this_machine_reaches_and_no_mail_are_to_do(play):
         await service.accounts.create("alice", PASSWORD, ("carnet:admin",))
         return left(await overview(service))
 
-    assert play(scene)[:2] == ["An address for everybody", "Mail"]
+    assert play(scene)[:2] == ["A public address", "Mail"]
 
 
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)

@@ -110,7 +110,7 @@ class Accounts:
     def adding_without_password(
         self, username: str, now: int, origin: Origin
     ) -> Transaction[Account]:
-        """Make an account that no password lets into, in somebody's transaction.
+        """Make an account without a password, in the caller's transaction.
 
         Args:
             username: as for ``create``.
@@ -278,7 +278,7 @@ class Accounts:
         one is made, and none after an operator's reset or the end of the session that asked.
 
         Args:
-            account: whose, as it was when the request was let in.
+            account: whose, as it was when the request was accepted.
             current: the password until now.
             new: 8 to 1024 characters, not a common one.
             session_id: of the session that asked; it lives on.
@@ -313,7 +313,7 @@ class Accounts:
         await self._replace_password(account, NO_PASSWORD, new, session_id, origin)
 
     async def has_password(self, account_id: str) -> bool:
-        """Tell whether a password lets into an account."""
+        """Tell whether an account has a password."""
         row = await self._by_id(account_id)
         return row is not None and row.password_hash != NO_PASSWORD
 

@@ -168,7 +168,7 @@ class OneTimeLinks:
         yield sql.SETTLE_ACCOUNT, (link.account_id,)
         if not (yield sql.TAKE_LINK, (now, found, purpose)):
             _good((yield sql.LINK_BY_HASH, (found,)), purpose, now)
-            raise LinkRefused("the link was used already", code="link_used")
+            raise LinkRefused("the link has already been used", code="link_used")
         return link
 
 
@@ -177,7 +177,7 @@ def _good(rows: Rows, purpose: str, now: int) -> Link:
     if row is None or row.purpose != purpose:
         raise LinkRefused("there is no such link", code="link_unknown")
     if row.used_at is not None:
-        raise LinkRefused("the link was used already", code="link_used")
+        raise LinkRefused("the link has already been used", code="link_used")
     if now >= row.expires_at:
         raise LinkRefused("the link has expired", code="link_expired")
     return Link(row.purpose, row.account_id, row.address, row.address_since, row.created_at)

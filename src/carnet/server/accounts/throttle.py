@@ -123,7 +123,7 @@ class Delayed(CarnetError):
     code = "too_many_failures"
 
     def __init__(self, seconds: int) -> None:
-        super().__init__("there were too many failed attempts; wait before the next one")
+        super().__init__("too many failed attempts; wait before the next one")
         self.seconds = seconds
 
 

@@ -56,7 +56,7 @@ async def check_sector(
     try:
         listed = msgspec.json.decode(fetched.body, type=tuple[str, ...])
     except msgspec.MsgspecError:
-        text = f"{MEMBER} leads to a JSON array of addresses; what {host} gives is none"
+        text = f"{MEMBER} leads to a JSON array of addresses; {host} answers with something else"
         raise ClientRefused(text, member=MEMBER) from None
     missing = [one for one in metadata.redirect_uris if one not in listed]
     if missing:

@@ -48,7 +48,7 @@ __all__ = [
 
 DAY: Final = 86_400 * SECOND
 UNUSED_KEPT: Final = DAY
-"""How long one stays that nobody has let in yet."""
+"""How long one is kept that nobody has allowed yet."""
 USED_KEPT: Final = 90 * DAY
 """How long one stays after its last use."""
 REMEMBERED: Final = SECOND
@@ -277,7 +277,7 @@ class UnregisteredClients:
         return ended
 
     async def sweep(self) -> None:
-        """Remove those that nobody uses, in small batches: first those that nobody has let in."""
+        """Remove unused ones, in small batches: first those that nobody has allowed."""
         now = self._clock()
         swept = BATCH
         while swept == BATCH:
@@ -293,7 +293,7 @@ class UnregisteredClients:
         """Remove many at once that nothing hangs on; the audit log has one entry for them."""
         swept = len((yield sql.SWEEP_UNREGISTERED_CLIENTS, (now, BATCH)))
         if swept:
-            reason = f"{swept} clients that nobody had let in"
+            reason = f"{swept} clients that nobody had allowed"
             yield from record(now, Event.CLIENT_REMOVED, SERVICE, reason=reason)
         return swept
 

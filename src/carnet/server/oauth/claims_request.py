@@ -79,7 +79,8 @@ def read_claims(text: str | None) -> ClaimsRequest:
         asked = msgspec.convert(json_decode(text.encode()), _Parameter)
     except (InvalidToken, UnicodeError, msgspec.ValidationError):
         raise BadClaims(
-            "claims is a JSON object whose members userinfo and id_token are objects of claims, "
+            "claims must be a JSON object whose members userinfo and id_token are objects of "
+            "claims, "
             "each null or an object (OpenID Connect Core section 5.5)"
         ) from None
     places = {"userinfo": asked.userinfo or {}, "id_token": asked.id_token or {}}

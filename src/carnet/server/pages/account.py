@@ -135,7 +135,7 @@ async def end_other_sessions(request: Request) -> Response:
 
 
 async def show_applications(request: Request) -> Response:
-    """Show the applications that one has let in."""
+    """Show the applications that one has allowed."""
     service: Service = request.app.state.service
     session = await require_session(request)
     return render(

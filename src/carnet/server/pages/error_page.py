@@ -18,15 +18,14 @@ __all__ = ["error_page", "page_of_refusal", "resend_page"]
 WORDS = {
     "cross_site": (
         "This came from another site",
-        "Forms of this service are only taken from its own pages. Open the page here and try "
-        "again.",
+        "This service accepts forms only from its own pages. Open the page here and try again.",
     ),
-    404: ("There is nothing here", "The address may be misspelt, or what it led to is gone."),
+    404: ("There is nothing here", "The address may be misspelt, or the page no longer exists."),
     405: ("This can't be opened", "The address is only for forms. Go back and use the form."),
     408: ("That took too long", "The form arrived too slowly. Go back and send it again."),
     413: (
-        "That was too much",
-        "What was sent is longer than this form takes. Go back, shorten it and send it again.",
+        "That was too long",
+        "What you sent is longer than this form accepts. Go back, shorten it and send it again.",
     ),
     500: ("Something went wrong", "It is not your doing. Go back and try again in a moment."),
 }
@@ -40,8 +39,8 @@ EXPIRED = (
 )
 AGAIN = (
     "Sign in again",
-    "Nothing has been changed. What you have sent needs a sign-in of the last ten minutes: sign in "
-    "again, come back to this page and send it once more.",
+    "Nothing has been changed. This needs a sign-in within the last ten minutes: sign in again, "
+    "come back to this page and send it once more.",
 )
 SIGN_IN: Final[Mapping[str, tuple[tuple[str, str], str, Mapping[str, str]]]] = {
     "sign_in_needed": (EXPIRED, "/sign-in", {}),

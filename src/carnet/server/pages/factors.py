@@ -52,7 +52,7 @@ DONE: Final = {
     "connected": "It is connected: you can sign in with it from now on.",
     "disconnected": "It is disconnected, and your other sessions that began with it have ended.",
     "added": "It is added: you are asked for it from the next sign-in on.",
-    "forgotten": "It is forgotten: there you are asked for your second factor again.",
+    "forgotten": "The browser is forgotten: it will be asked for your second factor again.",
     "renamed": "It has its new name.",
     "removed": "It is removed, and all your other sessions have ended.",
 }
@@ -183,7 +183,10 @@ async def ask_removal(request: Request) -> Response:
             if len(factors) == 1:
                 by_password = await service.accounts.has_password(session.account.id)
                 alone = "your password" if by_password else "your connected account"
-                text += f" From then on {alone} alone lets you in, and your recovery codes go."
+                text += (
+                    f" From then on, {alone} alone is enough to sign in, and your recovery codes "
+                    "are removed."
+                )
             title = f"Remove “{factor.name}”?"
             return _ask(request, session, title, text, "Remove it", "remove", factor.id)
     raise HTTPException(404)

@@ -56,8 +56,7 @@ class Page(NamedTuple):
 PAGES: Final = {
     RESET: Page(
         "Choose a new password",
-        "All sessions of the account {username} end with it. You sign in with the new password "
-        "then.",
+        "All sessions of the account {username} end. After that, sign in with the new password.",
         "Set the password",
         sets_password=True,
     ),
@@ -76,13 +75,14 @@ PAGES: Final = {
     ),
     VERIFY: Page(
         "Confirm the address",
-        "{address} becomes an address of the account {username}: one can sign in with it, and "
-        "whoever reads its mail can set another password. If that account isn't yours, close this "
+        "{address} becomes an address of the account {username}: it can be used to sign in, and "
+        "whoever reads its mail can set another password. If that account isn't yours, close "
+        "this "
         "page.",
         "Confirm the address",
     ),
     NOT_ME: Page(
-        "This was not you?",
+        "Wasn't this you?",
         "All sessions of the account {username} end, its password stops working, and addresses "
         "that were added to it after yours are removed. After that you choose a new password.",
         "End all sessions",
@@ -90,9 +90,9 @@ PAGES: Final = {
     ),
 }
 REFUSED: Final = {
-    "link_used": "This link was used already",
-    "link_expired": "This link is too old",
-    "link_unknown": "This link is not good",
+    "link_used": "This link has already been used",
+    "link_expired": "This link has expired",
+    "link_unknown": "This link doesn't work",
 }
 WHAT_NEXT: Final = {
     RESET: ("Send another?", "/forgot-password"),

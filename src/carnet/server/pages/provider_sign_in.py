@@ -102,12 +102,12 @@ WORDS: Final = {
     ),
     "not_let_in": _Words(
         403,
-        "This {label} account is not let in here",
+        "This {label} account can't sign in here",
         "Sign in with another one, or ask those who run this service.",
     ),
     "not_linked": _Words(
         403,
-        "Nobody here has this {label} account",
+        "No account here is connected to this {label} account",
         "If you have an account here, sign in to it another way, and connect {label} on its page "
         "“Sign-in”. If you have none, ask those who run this service.",
     ),
@@ -121,8 +121,9 @@ WORDS: Final = {
     ),
     "last_way_in": _Words(
         409,
-        "You could not sign in any more",
-        "This is the only way into your account. Set a password, or add a passkey or another "
+        "You would no longer be able to sign in",
+        "This is the only way to sign in to your account. Set a password, or add a passkey or "
+        "another "
         "provider first.",
     ),
     "account_changed": _Words(
@@ -141,9 +142,7 @@ WORDS: Final = {
         "What the program that sent you here asks for is too long to be kept meanwhile. Sign in "
         "another way.",
     ),
-    "too_many_failures": _Words(
-        429, "There were too many failed attempts", "Wait {wait}, then try again."
-    ),
+    "too_many_failures": _Words(429, "Too many failed attempts", "Wait {wait}, then try again."),
 }
 
 

@@ -157,14 +157,14 @@ async def _refused(
     request: Request, error: SignInRefused, following: str, proved: SignedIn
 ) -> Response:
     if error.code == "code_wrong":
-        text = "This code is wrong, or was used before. Wait for the next one, or use another."
+        text = "This code is wrong, or was used already. Wait for the next one, or use another way."
         return await _page(request, following, proved, 401, error=text)
     if error.code == "passkey_wrong":
         text = "This passkey was not accepted, or the page was open for too long. Try again."
         return await _page(request, following, proved, 401, notice=text)
     headers = {"Retry-After": str(error.seconds)}
     if error.code == "too_many_failures":
-        text = f"There were too many wrong codes. Wait {duration(error.seconds)}, then try again."
+        text = f"Too many wrong codes. Wait {duration(error.seconds)}, then try again."
         return await _page(request, following, proved, 429, headers, notice=text)
     log_failure(request.scope, 503, error)
     return await _page(request, following, proved, 503, headers, notice=in_words(error))

@@ -49,7 +49,8 @@ __all__ = [
 
 NO_ERRORS: Final[Mapping[str, str]] = {}
 WHY: Final = {
-    "again": "What follows needs a sign-in of the last ten minutes. Sign in once more to go on.",
+    "again": "The next step needs a sign-in within the last ten minutes. Sign in once more to "
+    "continue.",
     "late": "That took too long. Sign in again.",
     "password": "Your password is set. Sign in with it now.",
 }
@@ -182,9 +183,7 @@ async def _refused(
         text = "This passkey was not accepted, or the page was open for too long. Try again."
         return await _page(request, following, username, 401, notice=text)
     if error.code == "too_many_failures":
-        text = (
-            f"There were too many failed attempts. Wait {duration(error.seconds)}, then try again."
-        )
+        text = f"Too many failed attempts. Wait {duration(error.seconds)}, then try again."
         return await _page(request, following, username, 429, headers, notice=text)
     log_failure(request.scope, 503, error)
     return await _page(request, following, username, 503, headers, notice=in_words(error))

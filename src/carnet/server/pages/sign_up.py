@@ -65,7 +65,7 @@ async def sign_up(request: Request) -> Response:
         return _page(request, following, username, 422, errors={field: in_words(error)})
     except SignInRefused as error:
         if error.code == "credentials_wrong":
-            taken = "Somebody has this username already. Choose another, or sign in if it is yours."
+            taken = "This username is already taken. Choose another, or sign in if it is yours."
             return _page(request, following, username, 409, errors={"username": taken})
         status = 429 if error.code == "too_many_failures" else 503
         if status == 503:
@@ -91,8 +91,8 @@ async def _by_mail(request: Request, form: Form, following: str) -> Response:
     return render(
         request,
         "link_done.html",
-        title="Look into your mail",
-        text=f"A link is on its way to {email}. Open it within a week, and choose your password.",
+        title="Check your mail",
+        text=f"A link is on its way to {email}. Open it within a week and choose your password.",
     )
 
 

@@ -51,7 +51,7 @@ def back_up(source: Path, target: Path) -> Iterator[tuple[int, int]]:
         )
     if target.exists():
         raise ServerError(
-            f"{target} is there already; name a new file, or move that one away",
+            f"{target} already exists; name a new file, or move that one away",
             code="backup_exists",
         )
     with _Draft(target) as draft:
@@ -83,7 +83,7 @@ def check_backup(file: Path) -> str | None:
     try:
         with closing(_open(file, apsw.SQLITE_OPEN_READONLY)) as database:
             if database.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-                raise _broken(file, "its pages do not fit together")
+                raise _broken(file, "its pages are inconsistent")
             found = database.execute("SELECT encrypted_secret FROM pepper LIMIT 1").fetchall()
     except apsw.Error as error:
         raise _broken(file, str(error)) from None
@@ -204,9 +204,7 @@ def _open(path: Path, flags: int = apsw.SQLITE_OPEN_READWRITE) -> apsw.Connectio
 
 
 def _broken(file: Path, reason: str) -> ServerError:
-    return ServerError(
-        f"{file} is not an undamaged database of Carnet's: {reason}", code="backup_broken"
-    )
+    return ServerError(f"{file} is not an intact Carnet database: {reason}", code="backup_broken")
 
 
 def _unwritable(path: Path, error: OSError) -> ServerError:

@@ -184,7 +184,7 @@ async def _fetched(fetched: FetchedKeys, publisher: Publisher, said: Inspection)
     except IssuerUnavailable:
         raise RequestRefused(
             "temporarily_unavailable",
-            "the keys to check the assertion with can't be had just now",
+            "the keys for checking the assertion can't be fetched right now",
             503,
             {"Retry-After": "5"},
         ) from None

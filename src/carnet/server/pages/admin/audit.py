@@ -53,7 +53,7 @@ class Asked(NamedTuple):
 
 
 async def show_audit(request: Request) -> Response:
-    """Show the audit log, as far as the filters let it through."""
+    """Show the audit log, as far as the filters select it."""
     service: Service = request.app.state.service
     session = await require_administrator(request)
     filter, given, errors = await _asked(request)
@@ -77,7 +77,7 @@ async def show_audit(request: Request) -> Response:
 
 
 async def export_audit(request: Request) -> Response:
-    """Give the entries that the filters let through as a file, at most ``MOST_EXPORTED``."""
+    """Give the entries that the filters select as a file, at most ``MOST_EXPORTED``."""
     service: Service = request.app.state.service
     await require_administrator(request)
     name = request.path_params["format"]

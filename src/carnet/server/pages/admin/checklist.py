@@ -16,7 +16,7 @@ __all__ = ["Item", "checklist"]
 BACKED_UP_WITHIN: Final = 7 * DAY
 EXPLAINED: Final = {
     "issuer": (
-        "An address for everybody",
+        "A public address",
         "Set issuer to the https address at which people and services reach this service, such as "
         "https://auth.example.com.",
     ),

@@ -94,11 +94,11 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         },
     ),
     "agent": (
-        "A service, a job or an agent that acts for people, with their tokens",
+        "A service, a job or an agent that acts for people with their tokens",
         {"grant_types": (TOKEN_EXCHANGE,), "token_endpoint_auth_method": "client_secret_basic"},
     ),
     "vouched": (
-        "A program of people whom another identity provider vouches for",
+        "A program whose users another identity provider vouches for",
         {"grant_types": (JWT_BEARER,), "token_endpoint_auth_method": "client_secret_basic"},
     ),
 }
@@ -123,7 +123,7 @@ KEEP: Final = {
 QUESTIONS: Final = {
     "remove": (
         "Remove the client {}?",
-        "It gets no more tokens, and every session with it ends. This can't be undone.",
+        "It can get no more tokens, and all of its sessions end. This can't be undone.",
         "Remove the client",
     ),
     "secret": (

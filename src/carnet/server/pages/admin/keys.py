@@ -22,8 +22,8 @@ DAY: Final = 86_400 * SECOND
 WIDTH: Final = 1000
 DONE: Final = {
     "rotated": "The next key is made; it signs as soon as verifiers have had time to learn it.",
-    "waiting": "The next key is made already, and waits for its time to sign.",
-    "retired": "The key is taken out of use, with every token that it signed.",
+    "waiting": "The next key is made already; it will sign when its time comes.",
+    "retired": "The key is no longer in use, and every token that it signed is refused.",
 }
 
 
@@ -94,7 +94,7 @@ async def ask_about_key(request: Request) -> Response:
         session=session,
         title="Retire this key?",
         text=f"The key {kid} leaves the key set at once, and every token that it signed is refused "
-        "as soon as verifiers notice. Do this only where the key is not trusted any more; this "
+        "as soon as verifiers notice. Do this only if the key can no longer be trusted; this "
         "can't be undone.",
         button="Retire the key",
         values={"id": kid},

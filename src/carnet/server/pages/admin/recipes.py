@@ -61,8 +61,10 @@ RECIPES: Final = (
 
 
 def recipes_for(client: Client) -> list[Recipe]:
-    """Give what there is for a client, the most usual first."""
-    return [recipe for recipe in RECIPES if recipe.suits(client.metadata)]
+    """Give what there is for a client: what its name names first, then the most usual."""
+    name = client.metadata.client_name.casefold()
+    suiting = [recipe for recipe in RECIPES if recipe.suits(client.metadata)]
+    return sorted(suiting, key=lambda recipe: recipe.title.casefold() not in name)
 
 
 def recipe_values(client: Client, issuer: str) -> dict[str, Any]:

@@ -46,8 +46,8 @@ CHANGED: Final = {
     "enable": "The account may sign in again.",
     "keep": "The account is kept; it may sign in again.",
     "end": "The session has ended.",
-    "link": "The account is linked: what that issuer says of the subject counts for it.",
-    "unlink": "The account is not linked any more, and what began with that has ended.",
+    "link": "The account is linked: the issuer's tokens for this subject now count for it.",
+    "unlink": "The account is no longer linked, and the sessions that used the link have ended.",
     "stop": "The program is stopped; it gets nothing more until the user signs in again.",
     "sign-out": "All sessions of the account have ended.",
     "remove-factor": "The second factor is removed, and all sessions of the account have ended.",
@@ -79,14 +79,14 @@ QUESTIONS: Final = {
     ),
     "remove-factor": (
         "Remove a second factor of {}?",
-        "All sessions of the account end at once. Without another factor the password alone lets "
-        "in from then on.",
+        "All sessions of the account end at once. Without another factor, the password alone is "
+        "then enough to sign in.",
         "Remove the factor",
     ),
     "reset-factors": (
         "Remove the second factors of {}?",
-        "The password alone lets in from then on, and all sessions of the account end at once. Do "
-        "this only for somebody whom you know to have lost them.",
+        "From then on the password alone is enough to sign in, and all sessions of the account "
+        "end at once. Do this only if you know that the person has lost them.",
         "Remove the second factors",
     ),
 }
@@ -140,8 +140,8 @@ async def create_user(request: Request) -> Response:
         text = in_words(error)
         if error.code == "username_taken":
             text = (
-                "There is an account of this name already; where you have sent this form twice, it "
-                "is the one that you have just made. Else choose another name."
+                "An account with this name already exists. If you sent this form twice, it is "
+                "the one that you have just made; otherwise choose another name."
             )
         return _new_page(request, session, form.values, 422, {field: text})
     except TooBusy as error:
@@ -240,8 +240,8 @@ def _keep_own_role(
     role = service.settings.admin_role
     if account.id == session.account.id and role not in roles:
         raise AccountRefused(
-            f"you would lose the role {role} with which you are here; let another administrator "
-            "take it from you",
+            f"you would lose the role {role} that you are using here; ask another administrator "
+            "to remove it",
             code="role_own",
             member="roles",
         )
@@ -259,7 +259,7 @@ def _claims(text: str) -> dict[str, Any]:
         return msgspec.json.decode(text or "{}", type=dict[str, Any])
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise AccountRefused(
-            'claims are a JSON object, such as {"department": "sales"}',
+            'claims must be a JSON object, such as {"department": "sales"}',
             code="claims_invalid",
             member="claims",
         ) from None

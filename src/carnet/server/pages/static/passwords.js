@@ -30,13 +30,13 @@ function advice(text, username) {
     return `${missing} more ${missing === 1 ? "character" : "characters"} to go.`;
   }
   if (username.length > 2 && text.toLowerCase().includes(username.toLowerCase())) {
-    return "It has your username in it, which is tried first.";
+    return "It contains your username, which attackers try first.";
   }
   if (/^(.{1,4}?)\1+$/su.test(text)) {
-    return "It repeats itself, and is as easy to guess as what it repeats.";
+    return "It repeats itself, and is as easy to guess as the part that it repeats.";
   }
-  if (isRun(letters)) return "It is a row of neighbours, which is tried first.";
-  if (new Set(letters).size < 5) return "It has few different characters.";
+  if (isRun(letters)) return "It is a simple sequence, which attackers try first.";
+  if (new Set(letters).size < 5) return "It has too few different characters.";
   if (letters.length < GOOD_LENGTH) return "It will do. Each further word makes it much better.";
   return "It is long: good.";
 }
