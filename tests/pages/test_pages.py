@@ -361,3 +361,45 @@ def test_static_files_are_kept_for_good_under_a_name_that_changes_with_them(serv
     )
     assert (again.status_code, again.headers["cache-control"]) == (304, "public, no-cache")
     assert httpx.get(f"{service.url}/static/..%2fbrand.py").status_code == 404
+
+
+def test_an_administrator_finds_a_session_copies_settings_and_reads_local_times(sign_in, service):
+    page = sign_in(timezone_id="Asia/Tokyo", permissions=["clipboard-read", "clipboard-write"])
+    session_id = service.sign_in("bob").json()["session_id"]
+    page.goto("/admin")
+    page.get_by_label("Find a user, a client or a session").focus()
+    page.keyboard.type(session_id[:8])
+    page.keyboard.press("Enter")
+    page.locator("code", has_text=session_id).wait_for()
+    time = page.locator("main time").first
+    assert time.inner_text() == "now"
+    assert "UTC" in time.get_attribute("title")
+    press(page, f"End the session of bob, A Python program, {session_id}")
+    page.get_by_text("The session has ended.").wait_for()
+    page.goto("/admin/audit?account=bob&event=session_ended")
+    page.get_by_text("Event: session ended").wait_for()
+    # Exact, and of the visitor's zone: the machine's clock is nine hours behind it.
+    time = page.locator("tbody time")
+    written = page.evaluate(
+        "moment => new Intl.DateTimeFormat('en', {dateStyle: 'medium', timeStyle: 'medium',"
+        " timeZone: 'Asia/Tokyo'}).format(new Date(moment))",
+        time.get_attribute("datetime"),
+    )
+    assert time.inner_text() == written
+    page.goto("/admin/clients/new")
+    page.get_by_label("Name").fill("Grafana")
+    assert not page.get_by_label("Scope").is_visible()
+    page.get_by_label("Redirect URIs").fill("https://grafana.example.com/login/generic_oauth")
+    press(page, "Make the client")
+    press(page, "Copy: the secret")
+    secret = page.evaluate("navigator.clipboard.readText()")
+    assert secret == page.locator("#secret").inner_text()
+    press(page, "Copy: Grafana")
+    settings = page.evaluate("navigator.clipboard.readText()")
+    assert f"auth_url = {service.url}/authorize" in settings
+    assert secret not in settings
+    page.goto("/admin/clients")
+    page.get_by_role("link", name="Grafana").click()
+    page.get_by_role("heading", name="Settings to paste").wait_for()
+    for path in (page.url, "/admin?range=days"):
+        check(page, path)
