@@ -1,4 +1,4 @@
-"""``carnet passwords``: which ones nobody may choose."""
+"""``carnet passwords``: which passwords are refused."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         sign_up_email: whether they name an address for that, and choose the password by a link that
             is sent to it.
         sign_in_by_mail: whether people can sign in with a mailed code instead of the password.
-        breached_passwords: a file of passwords that nobody may choose, made by
+        breached_passwords: a file of passwords that are refused, made by
             ``carnet passwords build-filter``; by default none but the common ones that are brought.
         account_deletion_pause: how long an account that its owner wants to be deleted can still be
             kept, by signing in; 0 deletes it at once.

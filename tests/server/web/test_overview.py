@@ -44,6 +44,8 @@ def back_up_now(service):
 def test_the_list_knows_what_is_done_and_goes_when_all_is(play):
     async def scene(service, clock):
         await service.accounts.create("alice", PASSWORD, ("carnet:admin",))
+        browser = Inside(service)
+        await browser.sign_in()
         first = left(await overview(service))
         second = await service.accounts.create("bob", PASSWORD, ("carnet:admin",))
         await service.accounts.create("carol", PASSWORD, ("xcarnet:admin", "carnet:admin2"))
@@ -58,17 +60,20 @@ def test_the_list_knows_what_is_done_and_goes_when_all_is(play):
                 *(f"f{number}", account.id, b"%d" % number),
             )
         items = await checklist(service)
+        page = await browser.client.get("/admin")
+        assert page.status_code == 200
         clock.advance(8 * 86_400)
-        return first, then, items, await checklist(service)
+        return first, then, items, page.text, await checklist(service)
 
     issuer = "https://auth.example.com"
-    first, then, items, later = play(scene, issuer=issuer, **MAIL)
+    first, then, items, page, later = play(scene, issuer=issuer, **MAIL)
     assert first == [
         *("A second administrator", "A second factor for every administrator"),
         *("A backup of the last seven days", "A client"),
     ]
     assert then == ["A second factor for every administrator"]
     assert all(item.done for item in items)
+    assert "Before you go live" not in page
     assert [item.name for item in later if not item.done] == ["backup"]
 
 

@@ -77,7 +77,7 @@ async def served(probe: Probe) -> AsyncIterator[Seen]:
 
 
 async def public(probe: Probe) -> AsyncIterator[Seen]:
-    """Look for what nobody may see."""
+    """Look for private keys and secrets."""
     for jwk in await _keys(probe):
         shown = sorted(PRIVATE_MEMBERS & jwk.keys())
         if shown or jwk.get("kty") == "oct":

@@ -372,7 +372,7 @@ class Accounts:
     def setting_password(
         self, account_id: str, encoded: str, origin: Origin, now: int, *, tell: bool = True
     ) -> Transaction[None]:
-        """Give an account another password, in somebody's transaction, and end its sessions.
+        """Give an account another password, in the caller's transaction, and end its sessions.
 
         Args:
             account_id: whose.
@@ -428,7 +428,7 @@ class Accounts:
             yield from self._notices.tell(account_id, "password_changed", now, origin)
 
     def disabling(self, account_id: str, now: int, origin: Origin) -> Transaction[None]:
-        """Keep an account from signing in, in somebody's transaction, and end its sessions."""
+        """Keep an account from signing in, in the caller's transaction, and end its sessions."""
         for (version,) in (yield sql.DISABLE_ACCOUNT, (now, account_id)):
             yield sql.VOID_LINKS, (now, account_id, NOT_ME)
             yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")

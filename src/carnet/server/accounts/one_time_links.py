@@ -116,7 +116,7 @@ class OneTimeLinks:
         since: int = 0,
         seconds: int = 0,
     ) -> Transaction[str]:
-        """Make a link, in somebody's transaction.
+        """Make a link, in the caller's transaction.
 
         Args:
             purpose: what it does.
@@ -142,7 +142,7 @@ class OneTimeLinks:
         since: int = 0,
         seconds: int = 0,
     ) -> Transaction[None]:
-        """Keep a secret that is good once, as ``make`` does, in somebody's transaction."""
+        """Keep a secret that is good once, as ``make`` does, in the caller's transaction."""
         expires_at = now + (seconds or LIFETIMES[purpose]) * SECOND
         about = address, since, now, expires_at
         yield sql.ADD_LINK, (_hash(secret), purpose, *about, account_id)

@@ -345,7 +345,7 @@ class Throttle:
             pass
 
     def may_mail(self, account_id: str, address: str) -> Transaction[bool]:
-        """Tell, in somebody's transaction, whether one more mail may go to an address.
+        """Tell, in the caller's transaction, whether one more mail may go to an address.
 
         Nobody is flooded with what others ask for, whatever names they ask with.
 
@@ -361,7 +361,7 @@ class Throttle:
         return True
 
     def audited(self, address: str) -> Transaction[bool]:
-        """Tell, in somebody's transaction, whether a refusal is to stand in the audit log.
+        """Tell, in the caller's transaction, whether a refusal is to stand in the audit log.
 
         A flood of them would fill the database, and hide everything else.
         """

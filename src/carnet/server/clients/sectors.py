@@ -35,7 +35,7 @@ async def check_sector(
         before: what was known of it before, or None; what has been checked is not checked again.
 
     Raises:
-        ClientRefused: if the document can't be had, or does not list all of its addresses.
+        ClientRefused: if the document can't be fetched, or does not list all of its addresses.
     """
     address = metadata.sector_identifier_uri
     if address is None or (before is not None and _said(before) == _said(metadata)):

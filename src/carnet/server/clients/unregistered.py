@@ -237,7 +237,7 @@ class UnregisteredClients:
         self._remembered.pop(client_id, None)
 
     def ending(self, client_id: str, reason: str, now: int, origin: Origin) -> Transaction[int]:
-        """Forget who has let a client in, and end its sessions, in somebody's transaction.
+        """Forget who has let a client in, and end its sessions, in the caller's transaction.
 
         Nobody but those who have let it in has sessions with it, so that these are found without
         looking through all of them: whoever wants to can register clients, and remove them.

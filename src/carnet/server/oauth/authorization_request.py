@@ -108,7 +108,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
         acr_values: what the sign-in may amount to, any of them; none for whatever it does.
         login_hint: the username that is expected, or None.
         id_token_hint: an ID token of whoever is expected, or None.
-        subjects: the accounts of whom one is expected; empty for any.
+        subjects: the accounts, one of which is expected; empty for any.
         key_thumbprint: of the key that the tokens are to be bound to, or "" (``dpop_jkt``).
     """
 

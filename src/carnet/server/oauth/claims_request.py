@@ -55,7 +55,7 @@ class ClaimsRequest(msgspec.Struct, frozen=True):
 
     Attributes:
         scopes: the single claims, as scopes, in the order in which they are asked for.
-        subjects: those of whom one is to be signed in; empty for anybody.
+        subjects: one of these has to be signed in; empty for anybody.
         essential_acr: how the person has to have signed in, one of these; empty for anyhow.
     """
 

@@ -286,7 +286,7 @@ class OpenIdProvider:
                     raise
             known = self._known
         if known is None:
-            raise UpstreamRefused("its metadata can't be had", code="unavailable")
+            raise UpstreamRefused("its metadata can't be fetched", code="unavailable")
         return known
 
     async def _discover(self, now: int) -> None:
