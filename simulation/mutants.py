@@ -113,7 +113,7 @@ MUTANTS: Final = (
         "        if token.generation >= row.generation:\n            if not",
         "        if token.generation > row.generation:\n"
         '            await self.end(row.session_id, "reused", origin)\n'
-        '            raise RefreshRefused("the token is from the future", code="reused")\n'
+        '            raise RefreshRefused("the token was issued in the future", code="reused")\n'
         "        if token.generation == row.generation:\n            if not",
     ),
     Mutant("healing wakes an ended session", "HEAL", " AND ended_at IS NULL", ""),

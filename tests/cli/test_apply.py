@@ -60,7 +60,7 @@ def test_a_plan_is_shown_checked_applied_and_then_empty(run, folder):
     assert run("client", "list", "--json").stdout == "[]\n"
 
     assert run("apply", file, "--yes").stdout == f"{planned}Done.\n"
-    assert run("apply", file).stdout == "Everything is as the file says.\n"
+    assert run("apply", file).stdout == "Everything matches the file.\n"
     run("apply", file, "--check")
 
     run("client", "edit", "shop", "--scope", "openid", "--name", "Shop")
@@ -92,7 +92,7 @@ def test_what_is_exported_makes_the_same_elsewhere(run, folder, carnet):
     run("export", "-o", str(exported))
     assert "replaces it" in run("export", "-o", str(exported), status=2).stderr
     assert SECRET not in exported.read_text()
-    assert run("apply", str(exported), "--prune").stdout == "Everything is as the file says.\n"
+    assert run("apply", str(exported), "--prune").stdout == "Everything matches the file.\n"
     other = folder / "other"
     assert carnet("apply", "-", "--yes", data=other, stdin=exported.read_text()).returncode == 0
     assert carnet("export", data=other).stdout == exported.read_text()
@@ -112,7 +112,7 @@ def test_a_program_that_acts_for_people_is_the_same_by_options_and_in_a_file(run
     assert known["exchange_to"] == ["billing", "ledger"]
     exported = folder / "exported.toml"
     run("export", "-o", str(exported))
-    assert run("apply", str(exported), "--prune").stdout == "Everything is as the file says.\n"
+    assert run("apply", str(exported), "--prune").stdout == "Everything matches the file.\n"
     exported.write_text(exported.read_text().replace(', "ledger"', ""))
     drift = json.loads(run("apply", str(exported), "--check", "--json", status=1).stdout)
     assert drift["changes"][0]["members"] == {
@@ -135,7 +135,7 @@ def test_a_program_without_a_secret_is_the_same_by_options_and_in_a_file(run, fo
     assert "--federated-credential: federated_jwt" in run(*words, status=2).stderr
     wide = json.dumps({"issuer": issuer, "claims": {"repository": "octo-org/orders"}})
     refused = run(*words, "--federated-credential", wide, status=2).stderr
-    assert "--federated-credential: federated_credentials[0]: the rule is too wide" in refused
+    assert "--federated-credential: federated_credentials[0]: the rule is too broad" in refused
     refused = run(*words, "--federated-credential", "{", status=2).stderr
     assert "--federated-credential is a JSON object" in refused
     run(*words, *given, "--federated-credential", json.dumps(spiffe), "--grant", "jwt-bearer")
@@ -145,7 +145,7 @@ def test_a_program_without_a_secret_is_the_same_by_options_and_in_a_file(run, fo
     assert known["grant_types"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
     exported = folder / "exported.toml"
     run("export", "-o", str(exported))
-    assert run("apply", str(exported), "--prune").stdout == "Everything is as the file says.\n"
+    assert run("apply", str(exported), "--prune").stdout == "Everything matches the file.\n"
     exported.write_text(exported.read_text().replace("refs/heads/next", "refs/heads/old"))
     drift = json.loads(run("apply", str(exported), "--check", "--json", status=1).stdout)
     assert list(drift["changes"][0]["members"]) == ["federated_credentials"]
@@ -153,7 +153,7 @@ def test_a_program_without_a_secret_is_the_same_by_options_and_in_a_file(run, fo
 
 def test_a_client_may_publish_its_keys(run):
     words = ("client", "add", "Signer", "--id", "signer", "--auth", "key", "--jwks-uri")
-    assert "--jwks-uri: jwks_uri is" in run(*words, "http://127.0.0.1/keys", status=2).stderr
+    assert "--jwks-uri: jwks_uri must be" in run(*words, "http://127.0.0.1/keys", status=2).stderr
     run(*words, "https://app.example/keys")
     known = json.loads(run("client", "show", "signer", "--json").stdout)
     assert (known["jwks_uri"], known["jwks"]) == ("https://app.example/keys", None)
@@ -194,7 +194,7 @@ BAD = {
     ),
     "a bad address": (
         '[clients.shop]\nredirect_uris = [\n  "http://evil.example/?a=b",\n]\n',
-        *("line 2", "[clients.shop]", "redirect_uris is https://"),
+        *("line 2", "[clients.shop]", "redirect_uris must be https://"),
     ),
     "no secret": (
         '[clients.shop]\nredirect_uris = ["https://a.example/"]\n',
@@ -202,7 +202,7 @@ BAD = {
     ),
     "a secret in clear": (
         '[clients.shop]\nclient_secret = "do-not-tell"\n',
-        *("line 2", "never stands here in clear", "secret_file"),
+        *("line 2", "can't be in the file", "secret_file"),
     ),
     "no hash": (
         '[clients.shop]\nsecret_sha256 = "do-not-tell"\n',
@@ -240,7 +240,7 @@ BAD = {
     "the service's own id": (
         '[clients.carnet]\ntoken_endpoint_auth_method = "none"\nredirect_uris = '
         '["https://a.example/"]\n',
-        *("line 1", "[clients.carnet]", "the service's own"),
+        *("line 1", "[clients.carnet]", "reserved for the service itself"),
     ),
     "an audience that is none": (
         '[clients.a]\ntoken_endpoint_auth_method = "none"\nredirect_uris = '
@@ -315,9 +315,9 @@ def test_an_edit_leaves_the_rest_as_it_is_and_an_error_names_the_option(run, fol
     assert cleared == {**before, "redirect_uris": [*uris], "resources": []}
 
     for words, option in (
-        (("--redirect-uri", "http://evil.example/"), "--redirect-uri: redirect_uris is"),
+        (("--redirect-uri", "http://evil.example/"), "--redirect-uri: redirect_uris must be"),
         (("--resource", "nowhere"), "--resource: resources names nowhere"),
-        (("--scope", "two  spaces"), "--scope: scope is a list"),
+        (("--scope", "two  spaces"), "--scope: scope must be a list"),
         (("--encrypt-id-tokens", "ECDH-ES+A256KW"), "--encrypt-id-tokens: "),
         (("--name", "x" * 257), "--name: "),
         ((), "--scope or --redirect-uri"),

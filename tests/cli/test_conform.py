@@ -139,7 +139,7 @@ def _path_of(address):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["http://auth.example.com"], "an issuer's address begins with https://"),
+        (["http://auth.example.com"], "an issuer's address must begin with https://"),
         (["https://a.example", "--only", "nothing"], "there is no check 'nothing'"),
         (["https://a.example", "--key", "x"], "say which client that belongs to"),
         (["https://a.example", "--client-id", "x", "--sign-in"], "--redirect-uri"),

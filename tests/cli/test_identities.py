@@ -28,14 +28,15 @@ def test_an_account_is_linked_to_what_another_issuer_calls_it(run):
     for name in ("alice", "bob"):
         run("user", "add", name, "--password-file", "-", stdin=password)
     done = run("user", "link", "alice", IDP, "U1")
-    assert done.stdout == f"alice is U1 of {IDP}\n"
+    assert done.stdout == f"alice is linked to U1 of {IDP}\n"
     refused = run("user", "link", "bob", IDP, "U1", status=2)
     assert "another account's" in refused.stderr
     assert "issuer is the URL" in run("user", "link", "bob", "idp", "U1", status=2).stderr
     listed = json.loads(run("user", "list", "--json").stdout)
     assert [one["identities"] for one in listed] == [[{"issuer": IDP, "subject": "U1"}], []]
     assert (
-        run("user", "unlink", "alice", IDP, "U1").stdout == f"alice is not U1 of {IDP} any more\n"
+        run("user", "unlink", "alice", IDP, "U1").stdout
+        == f"alice is no longer linked to U1 of {IDP}\n"
     )
     assert "user list" in run("user", "unlink", "alice", IDP, "U1", status=2).stderr
     events = run("audit", "--json").stdout
@@ -60,7 +61,7 @@ def test_clients_that_carry_identities_are_the_same_by_options_and_in_a_file(run
     assert json.loads(run("client", "show", "other", "--json").stdout)["identity_issuers"] == [IDP]
     exported = tmp_path / "exported.toml"
     run("export", "-o", str(exported))
-    assert run("apply", str(exported), "--prune").stdout == "Everything is as the file says.\n"
+    assert run("apply", str(exported), "--prune").stdout == "Everything matches the file.\n"
     exported.write_text(exported.read_text().replace('"read"], roles', '"write"], roles'))
     drift = json.loads(run("apply", str(exported), "--check", "--json", status=1).stdout)
     [change] = [one for one in drift["changes"] if one["name"] == "agent"]

@@ -92,7 +92,7 @@ def test_profiles_keep_sign_ins_apart_and_the_last_ones_words_are_kept(carnet, a
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("login",), "say where: --issuer"),
+        (("login",), "name the issuer: --issuer"),
         (("login", "--issuer", "http://auth.example.com"), "https"),
         (("token", "--profile", "../x"), "A-Z a-z 0-9"),
     ],

@@ -90,15 +90,15 @@ def test_accounts_are_made_and_listed(carnet, tmp_path):
         )
 
     assert carnet("migrate", data=tmp_path).returncode == 0
-    assert "no account yet" in carnet("user", "list", data=tmp_path).stdout
+    assert "no accounts yet" in carnet("user", "list", data=tmp_path).stdout
     made = add("Alice", "--role", "ADMIN")
-    assert (made.returncode, made.stdout) == (0, "alice may sign in with ADMIN\n")
+    assert (made.returncode, made.stdout) == (0, "alice can sign in with ADMIN\n")
     again = add("ALICE")
     assert again.returncode == 2
     assert "already" in again.stderr
     for name, password, said in (
         ("bob", "short", "8 to 1024 characters"),
-        ("b ob", "long enough", "a username has"),
+        ("b ob", "long enough", "a username must have"),
     ):
         done = add(name, password=password)
         assert done.returncode == 2

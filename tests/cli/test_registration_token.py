@@ -21,7 +21,7 @@ def test_a_token_is_made_used_listed_and_ended(start, carnet):  # noqa: F811
         headers = {"Authorization": f"Bearer {token}"}
         return server.client.post("/registration", json=SAID, headers=headers).status_code
 
-    assert "make one with" in run("list").stdout
+    assert "create one with" in run("list").stdout
     mode = {"CARNET_CLIENT_REGISTRATION": "token"}
     made = json.loads(run("create", "--uses", "1", "--json", env=mode).stdout)
     assert made["expires_at"] - made["created_at"] == 7 * 86_400

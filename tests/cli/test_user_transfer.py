@@ -23,7 +23,7 @@ def test_an_import_tells_its_sums_and_what_was_refused_and_why(carnet, tmp_path)
     assert done.returncode == 1
     assert "2 imported, 0 there already, 2 refused" in done.stdout
     assert "1 of them have no password" in done.stdout
-    assert "line 3 'bob': the password hash is of no format that is known" in done.stderr
+    assert "line 3 'bob': the format of the password hash is not known" in done.stderr
     assert "secret-of-bob" not in done.stdout + done.stderr
     assert "\x1b" not in done.stderr
 

@@ -138,7 +138,9 @@ def test_lists_have_headings_and_an_empty_one_says_what_to_do(carnet, tmp_path):
         return done.stdout.splitlines()
 
     run("migrate")
-    assert run("user", "list") == ["There is no account yet: make one with `carnet user add NAME`."]
+    assert run("user", "list") == [
+        "There are no accounts yet: add one with `carnet user add NAME`."
+    ]
     for name in ("al", "somebody-with-a-long-name"):
         run("user", "add", name, "--role", "R", "--password-file", "-", stdin="paper-boat-harbour")
     head, first, second = run("user", "list")

@@ -49,7 +49,7 @@ def test_the_page_from_its_beginning_to_its_end(tmp_path):
                 status, told = run(command)
                 assert status == 0, command
                 if command.endswith("--prune"):
-                    assert told == "Everything is as the file says.\n"
+                    assert told == "Everything matches the file.\n"
 
     status, told = run("carnet apply clients.toml --yes")
     assert status == 0
@@ -57,6 +57,6 @@ def test_the_page_from_its_beginning_to_its_end(tmp_path):
     assert "until 2100-01-31T00:00:00+00:00" in told
     assert run("carnet apply clients.toml") == (
         0,
-        "Everything is as the file says.\n"
+        "Everything matches the file.\n"
         "Not in the file, and left as it is without --prune: client phone, resource orders\n",
     )

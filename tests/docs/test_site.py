@@ -16,4 +16,9 @@ def test_the_site_builds(root, tmp_path):
         timeout=300,
     )
     assert run.returncode == 0, run.stderr
-    assert (tmp_path / "site" / "index.html").is_file()
+    landing = (tmp_path / "site" / "index.html").read_text("utf-8")
+    assert landing.count("card docutils container") == 6
+    assert 'href="#' not in landing.partition("cards docutils")[2].partition("toctree")[0]
+    for name in ("logo-light.svg", "logo-dark.svg", "site.css"):
+        assert f"_static/{name}" in landing
+        assert (tmp_path / "site" / "_static" / name).is_file()

@@ -245,4 +245,4 @@ def test_a_rule_that_leaves_open_which_branch_it_is_is_refused_at_the_command_li
     refused = reader.run(wide)
     assert refused.returncode == 2
     assert "--federated-credential" in refused.stderr
-    assert "the rule is too wide for GitHub Actions" in refused.stderr
+    assert "the rule is too broad for GitHub Actions" in refused.stderr

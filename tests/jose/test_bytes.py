@@ -69,7 +69,7 @@ def test_what_is_no_bytes_is_told(wrong):
         lambda: jwe.encrypt(wrong, WRAP),
         lambda: jwe.encrypt_json(b"x", WRAP, aad=5 if wrong is None else wrong),
     ):
-        with pytest.raises(ConfigurationError, match="is bytes"):
+        with pytest.raises(ConfigurationError, match="must be bytes"):
             work()
 
 

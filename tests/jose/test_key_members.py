@@ -184,7 +184,7 @@ OTHER = Key.generate("ES256")
     ],
 )
 def test_a_text_of_several_pem_keys_is_refused(data):
-    with pytest.raises(InvalidKey, match="give one"):
+    with pytest.raises(InvalidKey, match="give exactly one"):
         Key.from_pem(data)
 
 

@@ -116,7 +116,7 @@ def test_a_key_that_can_not_be_made_of_what_a_header_says_is_the_tokens_fault(ve
 
 @pytest.mark.parametrize("odd", [True, 5, "key", b"key", {"keys": []}, MAC.to_jwk(True), [1], len])
 def test_what_is_no_key_is_told(verify, odd):
-    with pytest.raises(ConfigurationError, match=r"^keys is a function that gives a Key"):
+    with pytest.raises(ConfigurationError, match=r"^keys must be a function that returns a Key"):
         verify(jws.sign(CLAIMS, MAC), lambda _: odd)
 
 
@@ -127,7 +127,7 @@ def test_a_key_that_can_not_verify_is_not_taken(verify):
 @pytest.mark.parametrize("wrong", [None, 5, "key", [MAC], {"a": MAC}])
 def test_keys_are_keys_or_a_function(wrong):
     for verify in (jws.verify, lambda token, keys: jws.verify_json(document(token), keys)):
-        with pytest.raises(InvalidKey, match="keys are"):
+        with pytest.raises(InvalidKey, match="keys must be"):
             verify(jws.sign(CLAIMS, MAC), wrong)
 
 

@@ -95,13 +95,13 @@ def test_of_several_places_the_first_that_is_there_counts():
     assert read({"app": {"id": "y"}}) == "y"
     assert read({"app": "y"}) is None
     assert reader(len, "x") is len
-    with pytest.raises(ConfigurationError, match=r"^client_id_claim is where"):
+    with pytest.raises(ConfigurationError, match=r"^client_id_claim must name"):
         reader([], "client_id_claim")
 
 
 @pytest.mark.parametrize("wrong", ["", "a..b", ".", (), ("a", ""), ("a", 1), None, 5, b"x"])
 def test_a_place_is_a_path_of_names(wrong):
-    with pytest.raises(ConfigurationError, match="where a claim stands"):
+    with pytest.raises(ConfigurationError, match="the place of a claim"):
         steps(wrong, "x")
 
 

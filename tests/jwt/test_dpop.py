@@ -199,6 +199,6 @@ def test_a_key_that_is_not_taken_is_refused_before_its_signature_is_looked_at():
     text = make_proof(KEY, "POST", URL, NOW)
     assert read(text, accepts=lambda key: key.alg == "ES256").thumbprint == KEY.thumbprint()
     broken = text[:-8] + "AAAAAAAA"
-    with pytest.raises(InvalidToken, match="a key for ES256 is not taken") as refused:
+    with pytest.raises(InvalidToken, match="a key for ES256 is not accepted") as refused:
         read(broken, accepts=lambda key: key.alg == "PS256")
     assert refused.value.claim == "jwk"

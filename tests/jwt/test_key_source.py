@@ -233,7 +233,7 @@ def test_an_interruption_is_no_fault_of_the_issuer():
 
 @pytest.mark.parametrize("wrong", ["RS256", {"RS256": 1}, [], ["HS256"], ["none"], [7]])
 def test_only_names_of_public_key_signatures_are_algorithms(wrong):
-    with pytest.raises(ConfigurationError, match="list of names of public-key signatures"):
+    with pytest.raises(ConfigurationError, match="list of public-key signature algorithms"):
         KeySource(ISSUER, algorithms=wrong)
 
 

@@ -393,7 +393,7 @@ def test_a_duration_is_a_number_of_seconds_or_a_timedelta_and_not_negative(value
     "value", [None, "", [], (), [""], ["a", 1], b"orders", [b"orders"], {"orders": 1}, 7, iter("a")]
 )
 def test_who_is_expected_is_a_text_or_a_list_of_texts(name, value):
-    with pytest.raises(ConfigurationError, match=f"{name} is .*UNCHECKED"):
+    with pytest.raises(ConfigurationError, match=f"{name} must .*UNCHECKED"):
         policy(**{name: value})
 
 

@@ -373,7 +373,7 @@ def test_a_key_that_can_not_sign_is_refused_before_the_first_token(key):
 def test_a_key_that_can_not_encrypt_is_refused_before_the_first_token():
     with pytest.raises(InvalidKey, match="encryption"):
         signer(encrypt_to=Key.generate("ES256").public)
-    with pytest.raises(ConfigurationError, match="enc is one of"):
+    with pytest.raises(ConfigurationError, match="enc must be one of"):
         signer(encrypt_to=Key.generate("A256KW"), enc="A512GCM")
 
 

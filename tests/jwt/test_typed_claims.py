@@ -111,7 +111,7 @@ def test_a_name_twice_is_refused_before_the_type_sees_it():
 
     claims = {"iss": "i", "aud": "a", "exp": 1300}
     twice = f'{{"sub":"ada","sub":"eve",{json.dumps(claims)[1:]}'
-    with pytest.raises(InvalidToken, match="strict kind"):
+    with pytest.raises(InvalidToken, match="strict form"):
         verifier(Order).verify(jws.sign(twice.encode(), KEY))
 
 

@@ -192,7 +192,7 @@ def test_several_types_may_be_accepted_and_any_only_in_so_many_words():
     refused(signed(), "type_mismatch", "typ", type=["at+jwt", "logout+jwt"])
     assert verifier(type=UNCHECKED).verify(signed(header={"typ": "anything"})) == FULL
     for wrong in ("", [], [""], [7], None, 7, {"JWT": 1}):
-        with pytest.raises(ConfigurationError, match="type is"):
+        with pytest.raises(ConfigurationError, match="type must be"):
             verifier(type=wrong)
 
 
@@ -499,7 +499,7 @@ def test_an_argument_that_is_not_of_its_kind_is_refused_with_its_name(name, valu
 
 @pytest.mark.parametrize("keys", [None, "key", [KEY], {"keys": []}, b"secret"])
 def test_keys_are_a_key_or_a_key_set(keys):
-    with pytest.raises(ConfigurationError, match="keys is a Key, a KeySet, or a function"):
+    with pytest.raises(ConfigurationError, match="keys must be a Key, a KeySet, or a function"):
         verifier(keys)
 
 

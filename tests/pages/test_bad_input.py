@@ -63,9 +63,9 @@ def test_script_and_length_in_every_field_are_told_and_kept(sign_in, visit, text
     page.get_by_role("button", name="Filter").click()
     page.locator("#account-error").wait_for()
     page.goto("/admin/users")
-    page.get_by_label("Part of the username").fill(text)
+    page.get_by_label("Part of a username or an address").fill(text)
     page.get_by_role("button", name="Search").click()
-    page.get_by_text("No username has this in it.").wait_for()
+    page.get_by_text("No username or address has this in it.").wait_for()
 
 
 def test_a_failed_sign_in_still_goes_on_to_where_it_should(visit, service):

@@ -301,7 +301,7 @@ def test_sign_in_on_the_issuer_s_own_page(
     page.goto(f"{url}/session/callback?code=stolen&state=guessed")
     assert "begin again" in page.content()
     page.goto(f"{url}/session/sign-in?return_to=//evil.example")
-    assert "return_to is a path of this app" in page.content()
+    assert "return_to must be a path of this app" in page.content()
     page.goto(url)
     assert page.evaluate("() => fetch('/session', {method: 'POST'}).then(a => a.status)") == 405
     page.click("#sign-out")

@@ -103,6 +103,7 @@ def test_an_administrator_is_told_what_it_means_to_do_without_pkce(sign_in):
     page.get_by_label("Name").fill("Old portal")
     page.get_by_label("Redirect URIs").fill("https://portal.example.com/callback")
     page.get_by_label("What it is").select_option("app")
+    page.get_by_text("More settings").click()
     page.get_by_label("It can\u2019t do PKCE").check()
     page.get_by_label("Its ID tokens are signed with").select_option("RS256")
     page.get_by_role("button", name="Make the client").click()

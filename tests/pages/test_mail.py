@@ -100,7 +100,7 @@ def test_an_address_is_proved_brings_a_password_back_and_takes_the_account_back(
     other.get_by_role("link", name="Forgot your password?").click()
     check(other)
     type_and_send(other, "username", BOB)
-    other.get_by_role("heading", name="Look into your mail").wait_for()
+    other.get_by_role("heading", name="Check your mail").wait_for()
     check(other)
     link = link_of(mailbox.next("Choose a new password"))
     other.goto(link)
@@ -113,7 +113,7 @@ def test_an_address_is_proved_brings_a_password_back_and_takes_the_account_back(
     type_and_send(other, "password", NEW)
     other.wait_for_url("**/me")
     other.goto(link)
-    other.get_by_role("heading", name="This link was used already").wait_for()
+    other.get_by_role("heading", name="This link has already been used").wait_for()
     check(other)
 
     page = visit(color_scheme=scheme)

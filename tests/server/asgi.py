@@ -315,7 +315,9 @@ GOOD_FORMS = {
             "after_id": "x",
         }
     ],
+    "/admin/audit/export.{format}": [{"account": "alice"}],
     "/admin/users": [{"search": "x", "after": "x"}],
+    "/admin/search": [{"q": "x"}],
     "/accounts": [{"after": "x"}],
     "/sessions": [{"keep": "current"}],
     "/admin/users/{account_id}/{change}": [{"roles": "x", "claims": "{}", "password": "x"}],

@@ -100,6 +100,7 @@ UNIQUE = {
     "throttle": ("name",),
     "familiar": ("name",),
     "audit": ("id",),
+    "activity": ("hour",),
     "spent": ("name",),
     "logout_failure": ("client_id",),
     "unregistered_client": ("client_id",),
@@ -163,6 +164,7 @@ async def poison(service, engine, kind, value):
 
 async def furnish(service):
     """Put a good row into every table."""
+    await service.store.write("INSERT INTO activity VALUES ($1, 1, 1, 1)", service.clock())
     registry = service.registry
     client = ClientMetadata(
         client_name="The App", redirect_uris=(CALLBACK,), token_endpoint_auth_method="none"

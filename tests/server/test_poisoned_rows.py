@@ -5,6 +5,7 @@ import json
 import pytest
 
 from carnet.jose import jws
+from carnet.server.accounts.account_list import summaries
 from carnet.server.audit import OPERATOR
 from carnet.server.clients.clients import ClientMetadata
 from carnet.server.clients.resources import ResourceMetadata
@@ -174,7 +175,10 @@ def test_an_account_that_can_not_be_read_hides_no_other(play, column):
             await service.accounts.create(name, "paper-boat-harbour")
         await service.store.write(f"UPDATE account SET {column} = '{{' WHERE username = 'bob'")
         listed = [one.username for one in await service.accounts.page()]
-        found = [one.username for one in await service.accounts.search("")]
+        found = [
+            one.account.username
+            for one in await summaries(service.store, service.settings, service.clock())
+        ]
         return listed, found
 
     assert play(scene) == (["ada", "eve"], ["ada", "eve"])
@@ -197,8 +201,10 @@ def ended():
     """Begin and end a session of a client that is to be told at an address."""
 
     async def end(service, client_id, address):
-        accounts = await service.accounts.search(client_id)
-        account = accounts[0] if accounts else await service.accounts.create(client_id, PASSWORD)
+        accounts = await summaries(service.store, service.settings, service.clock(), client_id)
+        account = (
+            accounts[0].account if accounts else await service.accounts.create(client_id, PASSWORD)
+        )
         wanted = NewSession(client_id, "default")
         grant = await service.sessions.begin(account, wanted)
         await service.store.write(

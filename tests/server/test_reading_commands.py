@@ -20,6 +20,7 @@ from carnet.server.clients.clients import ClientMetadata
 from carnet.server.keys.data_folder import open_folder
 from carnet.server.settings import Settings
 from carnet.server.store import open_store
+from carnet.server.store.backup import LAST_BACKUP
 
 # What each is called with, apart from where the data is.
 READING = {
@@ -142,12 +143,16 @@ def store(play, tmp_path):
 
 
 def state_of(folder):
-    """The files and their times; the index of the log holds no data, and readers write in it."""
+    """The files and their times; the index of the log holds no data, and readers write in it.
+
+    Nor is the note that there is a backup any of the data.
+    """
     return {
         path.name: (path.read_bytes(), path.stat().st_mtime_ns)
         if not path.name.endswith("-shm")
         else None
         for path in folder.iterdir()
+        if path.name != LAST_BACKUP
     }
 
 

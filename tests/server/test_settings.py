@@ -30,14 +30,14 @@ def test_the_issuer_is_by_default_the_address_of_the_service():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"port": 70000}, "the setting port is wrong (--port): expected `int` <= 65535"),
-        ({"audiences": []}, "the setting audiences is wrong"),
-        ({"audiences": [""]}, "the setting audiences is wrong"),
-        ({"access_token_lifetime": 0}, "the setting access_token_lifetime is wrong"),
+        ({"port": 70000}, "the setting port is invalid (--port): expected `int` <= 65535"),
+        ({"audiences": []}, "the setting audiences is invalid"),
+        ({"audiences": [""]}, "the setting audiences is invalid"),
+        ({"access_token_lifetime": 0}, "the setting access_token_lifetime is invalid"),
         ({"no_such": 1}, "no_such"),
-        ({"issuer": "auth.example.com"}, "the setting issuer is a URL such as"),
+        ({"issuer": "auth.example.com"}, "the setting issuer must be a URL such as"),
         ({"issuer": "https://auth.example.com/"}, "without query, fragment or a slash"),
-        ({"issuer": "ftp://auth.example.com"}, "the setting issuer is a URL such as"),
+        ({"issuer": "ftp://auth.example.com"}, "the setting issuer must be a URL such as"),
         ({"host": "0.0.0.0"}, "needs the setting issuer"),
         ({"connections": 999}, "revocation_streams can't be larger than connections"),
         ({"session_lifetime": 1}, "session_idle_lifetime can't be longer"),
@@ -61,8 +61,8 @@ def test_a_file_that_is_missing_or_not_toml_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[scopes.x]\nclaims = 1\n", "the setting scopes is wrong (carnet.toml, line 1)"),
-        ('host = "::1"\n\n port = "x"\n', "the setting port is wrong (carnet.toml, line 3)"),
+        ("[scopes.x]\nclaims = 1\n", "the setting scopes is invalid (carnet.toml, line 1)"),
+        ('host = "::1"\n\n port = "x"\n', "the setting port is invalid (carnet.toml, line 3)"),
         ("isuer = 'https://a.example'", "there is no setting isuer (carnet.toml, line 1); did you"),
         ("a = 1\nzzzz = 2\n", "there is no setting a (carnet.toml, line 1)"),
     ],
@@ -93,7 +93,7 @@ def test_what_does_not_go_together_is_told_with_its_place(tmp_path, file, enviro
 
 
 def test_what_a_variable_gets_wrong_is_told_with_its_name():
-    with pytest.raises(ConfigurationError, match=r"port is wrong \(CARNET_PORT\)"):
+    with pytest.raises(ConfigurationError, match=r"port is invalid \(CARNET_PORT\)"):
         load_settings(None, {"CARNET_PORT": "eighty"}, {})
 
 
@@ -137,7 +137,7 @@ def test_the_database_can_stand_in_a_file_that_a_variable_names(tmp_path):
     file.write_text("postgresql://carnet:secret@db/carnet\n")
     environ = {"CARNET_DATABASE_FILE": str(file)}
     assert load_settings(None, environ, {}).database == "postgresql://carnet:secret@db/carnet"
-    with pytest.raises(ConfigurationError, match="set one of them"):
+    with pytest.raises(ConfigurationError, match="keep one of them"):
         load_settings(None, {**environ, "CARNET_DATABASE": "postgresql://db/x"}, {})
     with pytest.raises(ConfigurationError, match="CARNET_DATABASE_FILE names: No such file"):
         load_settings(None, {"CARNET_DATABASE_FILE": str(tmp_path / "absent")}, {})
@@ -151,5 +151,5 @@ def test_a_wrong_database_url_is_told_without_its_password(tmp_path):
     file.write_text("mysql://carnet:secret@db/carnet\n")
     with pytest.raises(ConfigurationError) as refused:
         load_settings(None, {"CARNET_DATABASE_FILE": str(file)}, {})
-    assert "the setting database is wrong (CARNET_DATABASE_FILE)" in str(refused.value)
+    assert "the setting database is invalid (CARNET_DATABASE_FILE)" in str(refused.value)
     assert "secret" not in str(refused.value)

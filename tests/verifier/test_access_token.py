@@ -275,7 +275,7 @@ def test_metadata_can_not_send_the_verifier_to_a_plain_address(make, issuer):
     path = "/.well-known/oauth-authorization-server"
     document = f'{{"issuer": "{issuer.url}", "jwks_uri": "http://10.0.0.1/jwks"}}'
     issuer.replies[path] = (200, document.encode())
-    with pytest.raises(IssuerUnavailable, match="begins with https"):
+    with pytest.raises(IssuerUnavailable, match="must begin with https"):
         make(issuer.url, "orders").verify(issuer.token())
 
 

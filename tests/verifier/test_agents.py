@@ -428,12 +428,12 @@ def test_what_was_streamed_is_not_sent_twice(place, store):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"resource": "http://api.example.com"}, "resource is the address"),
+        ({"resource": "http://api.example.com"}, "resource must be the address"),
         ({"resource": "https://api.example.com", "client_id": "a"}, "name the issuer"),
         ({"resource": "https://api.example.com", "client_secret": "a"}, "goes with a client_id"),
         (
             {"resource": "https://api.example.com", "client_metadata_url": "https://a.example"},
-            "client_metadata_url is",
+            "client_metadata_url must be",
         ),
     ],
 )

@@ -96,7 +96,7 @@ def test_a_file_that_is_not_there_is_told_at_the_start_and_one_that_went_is_told
 ):
     file = tmp_path / "jwks.json"
     for option in ("keys", "bearer_file", "ca_file"):
-        with pytest.raises(ConfigurationError, match=f"{option} is the name of a file"):
+        with pytest.raises(ConfigurationError, match=f"{option} must name an existing file"):
             AccessTokenVerifier(issuer.url, "orders", **{option: file})
     file.write_bytes(published(issuer.key))
     verifier = AccessTokenVerifier(issuer.url, "orders", keys=file)
@@ -110,7 +110,7 @@ def test_metadata_can_not_send_the_verifier_to_a_file(verify, issuer, tmp_path):
     file.write_bytes(published(issuer.key))
     document = {"issuer": issuer.url, "jwks_uri": file.as_uri()}
     issuer.replies[METADATA] = (200, json.dumps(document).encode())
-    with pytest.raises(IssuerUnavailable, match="begins with https"):
+    with pytest.raises(IssuerUnavailable, match="must begin with https"):
         verify(issuer.token(), issuer.url, "orders", revocations="off")
 
 
@@ -136,7 +136,7 @@ def test_headers_and_a_token_of_a_file_are_sent_and_the_file_is_read_anew(verify
     "headers", [{"Host": "a"}, {"a b": "c"}, {"a": "b\r\nc: d"}, {"a": 7}, ["a"], {"a": "ä"}]
 )
 def test_headers_that_can_not_be_sent_are_told_at_the_start(headers):
-    with pytest.raises(ConfigurationError, match="headers is a mapping"):
+    with pytest.raises(ConfigurationError, match="headers must map"):
         AccessTokenVerifier("https://auth.example.com", "orders", headers=headers)
 
 
@@ -240,7 +240,7 @@ def test_plain_http_is_for_whom_says_so_and_for_that_host_only(verify, issuer):
     assert verify(token, address, "orders", **options)
     document["jwks_uri"] = "http://10.0.0.1/jwks"
     issuer.replies[METADATA] = (200, json.dumps(document).encode())
-    with pytest.raises(IssuerUnavailable, match="begins with https"):
+    with pytest.raises(IssuerUnavailable, match="must begin with https"):
         verify(token, address, "orders", **options)
 
 

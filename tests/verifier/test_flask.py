@@ -54,7 +54,7 @@ def test_with_nothing_exempt_all_need_a_token_and_a_decorator_still_asks_for_mor
 
 @pytest.mark.parametrize("exempt", ["health", [7]])
 def test_exempt_is_a_list_of_names(issuer, exempt):
-    with pytest.raises(ConfigurationError, match="exempt is a list"):
+    with pytest.raises(ConfigurationError, match="exempt must be a list"):
         make(issuer, exempt=exempt)
 
 

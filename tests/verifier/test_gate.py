@@ -239,7 +239,7 @@ def test_a_gate_that_cant_reach_its_issuer_says_so_refuses_and_then_mends(issuer
     issuer.replies[path] = issuer.replies["/.well-known/openid-configuration"] = (500, b"{}")
     process, url, said = start("--issuer", issuer.url, "--audience", "orders")
     try:
-        assert "refusing everything until this is mended" in said[0]
+        assert "refusing every request until this is fixed" in said[0]
         token = bearer(issuer.token())
         assert (
             httpx.get(f"{url}/verify", headers=token, trust_env=False, timeout=60).status_code
@@ -264,7 +264,7 @@ def test_a_gate_that_cant_reach_its_issuer_says_so_refuses_and_then_mends(issuer
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--issuer", "http://auth.example.com", "--audience", "a"), "begins with https://"),
+        (("--issuer", "http://auth.example.com", "--audience", "a"), "must begin with https://"),
         (("--issuer", "https://a.example", "--audience", "a", "--cookie", "c"), "needs the origin"),
         (("--issuer", "https://a.example", "--audience", "a", "--claim", "a:b"), "headers"),
         (("--issuer", "https://a.example", "--resource", "http://b.example"), "loopback"),

@@ -261,7 +261,7 @@ def test_a_program_proves_itself_in_exactly_one_way(secrets):
 
 
 def test_the_token_of_another_issuer_is_given_by_a_function():
-    with pytest.raises(ConfigurationError, match="assertion is a function"):
+    with pytest.raises(ConfigurationError, match="assertion must be a function"):
         ClientCredentialsAuth(
             "https://i.example", "c", for_origins=["https://a.example"], assertion="a.b.c"
         )

@@ -398,7 +398,7 @@ def test_what_the_sdks_settings_cannot_say_is_refused(arguments, said):
 @pytest.mark.parametrize("scopes", ["notes:read", [""], ["a b"], [7]])
 @pytest.mark.parametrize("kind", [for_mcp.BearerAuth, for_fastmcp.BearerAuth])
 def test_required_scopes_are_a_list_of_scopes(kind, scopes):
-    with pytest.raises(ConfigurationError, match="required_scopes is a list"):
+    with pytest.raises(ConfigurationError, match="required_scopes must be a list"):
         kind(ISSUER, resource="https://m.example/mcp", required_scopes=scopes)
 
 

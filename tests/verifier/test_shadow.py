@@ -145,7 +145,7 @@ def test_what_ends_the_program_passes(verifier):
 
 @pytest.mark.parametrize("wrong", [None, "x", AsyncAccessTokenVerifier(ISSUER, "orders")])
 def test_a_verifier_that_would_have_to_be_awaited_is_refused(wrong):
-    with pytest.raises(ConfigurationError, match="none that is asynchronous"):
+    with pytest.raises(ConfigurationError, match="not an asynchronous one"):
         Shadow(wrong)
 
 

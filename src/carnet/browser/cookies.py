@@ -50,9 +50,11 @@ class TokenCookies:
 
     def __init__(self, secure: bool, same_site: SameSite = "lax", name: str = "carnet") -> None:
         if same_site not in ("lax", "strict"):
-            raise ConfigurationError("same_site is 'lax' or 'strict'")
+            raise ConfigurationError("same_site must be 'lax' or 'strict'")
         if not isinstance(name, str) or _NAME.fullmatch(name) is None:
-            raise ConfigurationError("a cookie's name is letters, digits, '-' and '_', at most 64")
+            raise ConfigurationError(
+                "a cookie's name must consist of letters, digits, '-' and '_', at most 64"
+            )
         # Browsers refuse the prefix on a connection without TLS.
         prefix = f"__Host-{name}" if secure else name
         self.access = f"{prefix}-access"

@@ -50,7 +50,7 @@ def format_of(name: str, chosen: str | None) -> str:
     found = chosen or SUFFIXES.get(Path(name).suffix.lower())
     if found is None:
         raise ConfigurationError(
-            f"the name {name!r} says no format: give --format {', '.join(FORMATS)}"
+            f"the name {name!r} doesn't tell the format: add --format {', '.join(FORMATS)}"
         )
     return found
 
@@ -85,10 +85,10 @@ def _read_csv(file: BinaryIO) -> _Reading:
             if row:
                 yield rows.line_num, partial(_from_csv, columns, row)
     except UnicodeDecodeError:
-        raise ConfigurationError("the file is not in UTF-8") from None
+        raise ConfigurationError("the file is not UTF-8 text") from None
     except csv.Error as error:
         place = rows.line_num
-        raise ConfigurationError(f"line {place} is no line of CSV: {error}") from None
+        raise ConfigurationError(f"line {place} is not valid CSV: {error}") from None
     finally:
         # The file is its opener's.
         text.detach()
@@ -115,7 +115,7 @@ def _from_csv(columns: list[str], row: list[str]) -> dict[str, object]:
         if name in members:
             value = BOOLEANS.get(str(members[name]).strip().lower())
             if value is None:
-                raise RowRefused(f"{name} is true or false")
+                raise RowRefused(f"{name} must be true or false")
             members[name] = value
     if "roles" in members:
         members["roles"] = str(members["roles"]).split()
@@ -149,7 +149,7 @@ def _read_document(file: BinaryIO) -> _Reading:
         document = msgspec.json.decode(content, type=_Document | list[msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError):
         raise ConfigurationError(
-            "the file is no JSON document with a list of accounts, or an object with users"
+            "the file must be a JSON document: a list of accounts, or an object with users"
         ) from None
     found = document if isinstance(document, list) else document.users
     for place, raw in enumerate(found, 1):
@@ -166,7 +166,7 @@ def _object(text: bytes, what: str) -> dict[str, object]:
     try:
         return msgspec.json.decode(text, type=dict[str, object])
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise RowRefused(f"{what} is a JSON object") from None
+        raise RowRefused(f"{what} must be a JSON object") from None
 
 
 def _too_long() -> dict[str, object]:

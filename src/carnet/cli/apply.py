@@ -28,14 +28,14 @@ DIFFERS: Final = 1
 
 @click.command()
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option("--yes", is_flag=True, help="Do not ask before the changes are made.")
+@click.option("--yes", is_flag=True, help="Make the changes without asking.")
 @click.option(
     "--check",
     is_flag=True,
-    help="Change nothing; the exit status is 1 where something would be changed.",
+    help="Change nothing; exit with status 1 if something would change.",
 )
 @click.option(
-    "--prune", is_flag=True, help="Remove the clients and resources that are not in the file."
+    "--prune", is_flag=True, help="Also remove clients and resources that are not in the file."
 )
 @json_option
 @data_options
@@ -62,7 +62,9 @@ def apply(
     """
     settings = settings_from(config, **given)
     if as_json and not (yes or check):
-        raise click.UsageError("with --json say --yes, or --check to change nothing")
+        raise click.UsageError(
+            "--json asks no questions: add --yes to make the changes, or --check to see them only"
+        )
     name, folder = (file, Path(file).parent) if file != "-" else ("standard input", Path())
     described = ConfigurationFile(read_input(file, "clients and resources"), name, folder)
 
@@ -100,9 +102,9 @@ def apply(
     "--output",
     default="-",
     metavar="FILE",
-    help="Where to write it; by default standard output.",
+    help="The file to write; standard output by default.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @data_options
 def export(output: str, force: bool, config: Path | None, **given: Any) -> None:
     """Write the clients and resources to a TOML file, for `carnet apply`.
@@ -120,8 +122,8 @@ def export(output: str, force: bool, config: Path | None, **given: Any) -> None:
         unreadable = [*registry.unreadable_clients, *registry.unreadable_resources]
         if unreadable:
             raise ServerError(
-                f"the row of {unreadable[0]} can't be read, so the file would not be whole: remove "
-                "it, or put the row right"
+                f"the row of {unreadable[0]} can't be read, so the file would be incomplete: "
+                "remove it, or repair the row"
             )
         return write_configuration(registry.clients(), registry.resources(), service.clock())
 
@@ -136,7 +138,7 @@ def _show(plan: Plan) -> None:
             old = "" if change.before is None else f"{_text(before)} → "
             click.echo(f"    {member}: {old}{_text(after)}")
     if not plan.changes:
-        click.echo("Everything is as the file says.")
+        click.echo("Everything matches the file.")
     if plan.others:
         names = ", ".join(f"{change.kind} {change.name}" for change in plan.others)
         click.echo(f"Not in the file, and left as it is without --prune: {names}")
@@ -145,8 +147,8 @@ def _show(plan: Plan) -> None:
 def _ask(changes: Sequence[Change]) -> bool:
     if not sys.stdin.isatty():
         raise ConfigurationError(
-            "nothing was changed: there is no terminal to ask at; say --yes to make these changes, "
-            "or --check to be told of them only"
+            "nothing was changed: there is no terminal to ask on; add --yes to make these "
+            "changes, or --check to see them only"
         )
     removed = sum(change.action == "remove" and change.kind == "client" for change in changes)
     more = "The sessions of clients that are removed end. " if removed else ""

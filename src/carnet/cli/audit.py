@@ -33,10 +33,10 @@ FOLLOW_SECONDS: Final = 1
     default=50,
     show_default=True,
     metavar="N",
-    help="How many entries, the newest first.",
+    help="How many entries to show, newest first.",
 )
-@click.option("--event", metavar="EVENT", help="Only of this kind, such as sign_in_refused.")
-@click.option("--account", metavar="NAME", help="Only about this account: its name or its id.")
+@click.option("--event", metavar="EVENT", help="Only this kind of event, such as sign_in_refused.")
+@click.option("--account", metavar="NAME", help="Only about this account: a username or an id.")
 @click.option(
     "--since",
     metavar="MOMENT",
@@ -70,7 +70,7 @@ def audit(
       carnet audit --follow --since=-1h --json
     """
     if follow and until is not None:
-        raise click.UsageError("what is followed has no end: leave --until or --follow away")
+        raise click.UsageError("--follow never ends: leave out --until or --follow")
     if event is not None and event not in set(Event):
         near = did_you_mean(event, Event) or f": it is one of {', '.join(Event)}"
         raise ConfigurationError(f"there is no event {event[:40]!r}{near}")

@@ -89,7 +89,7 @@ def add(
 
 @client.command()
 @click.argument("client_id", metavar="ID")
-@click.option("--name", "client_name", metavar="NAME", help="What people are shown.")
+@click.option("--name", "client_name", metavar="NAME", help="The name that people see.")
 @MEMBERS.options
 @MEMBERS.clear_option
 @json_option
@@ -118,7 +118,7 @@ def edit(
     if client_name is not None:
         members["client_name"] = client_name
     if not members:
-        raise click.UsageError("name what is to change, such as --scope or --redirect-uri")
+        raise click.UsageError("say what to change, such as --scope or --redirect-uri")
     with naming_options({"client_name": "--name", **MEMBERS.names}):
         made, secret = with_service(
             settings,
@@ -129,7 +129,7 @@ def edit(
 
 @client.command("list")
 @click.option(
-    "--unregistered", is_flag=True, help="List those that no administrator has registered."
+    "--unregistered", is_flag=True, help="List the clients that no administrator has registered."
 )
 @json_option
 @data_options
@@ -145,15 +145,15 @@ def list_clients(unregistered: bool, as_json: bool, config: Path | None, **given
     clients, unreadable = with_service(settings_from(config, **given), work, reading=True)
     for name in sorted(unreadable):
         click.echo(
-            f"carnet: the row of the client {name} can't be read ({unreadable[name]}): it gets no "
-            "tokens; remove it, or put the row right",
+            f"carnet: the row of the client {name} can't be read ({unreadable[name]}): it gets "
+            "no tokens; remove it, or repair the row",
             err=True,
         )
     if as_json:
         echo_json([client_document(one) for one in clients])
         return
     if not clients:
-        click.echo("There is no client yet: make one with `carnet client add NAME`.")
+        click.echo("There are no clients yet: add one with `carnet client add NAME`.")
     show_table(
         ("client_id", "name", "grants"),
         [
@@ -273,7 +273,7 @@ def _list_unregistered(settings: Settings, as_json: bool) -> None:
         echo_json([client_document(one.client) for one in clients])
         return
     if not clients:
-        click.echo("There is no client that no administrator has registered.")
+        click.echo("There are no unregistered clients.")
     show_table(
         ("client_id", "used", "calls itself"),
         [

@@ -45,26 +45,26 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "backchannel_logout_uri": (
         "--backchannel-logout-uri",
-        {"metavar": "URL", "help": "Is told when a session ends."},
+        {"metavar": "URL", "help": "The address that is notified when a session ends."},
     ),
     "grant_types": (
         "--grant",
         {
             "multiple": True,
             "type": click.Choice(tuple(GRANTS)),
-            "help": "Repeatable; for a new client by default authorization_code and refresh_token "
-            "where it has a redirect URI, client_credentials where it has none.",
+            "help": "Repeatable; a new client gets authorization_code and refresh_token if it "
+            "has a redirect URI, and otherwise client_credentials.",
         },
     ),
     "scope": (
         "--scope",
-        {"metavar": "SCOPES", "help": "What it may ask for, with spaces between."},
+        {"metavar": "SCOPES", "help": "The scopes it may request, separated by spaces."},
     ),
     "token_endpoint_auth_method": (
         "--auth",
         {
             "type": click.Choice(tuple(METHODS)),
-            "help": "How it proves who it is, basic by default; none is for apps in browsers and "
+            "help": "How it authenticates; basic by default. none is for apps in browsers and "
             "on phones.",
         },
     ),
@@ -74,7 +74,7 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "jwks_uri": (
         "--jwks-uri",
-        {"metavar": "URL", "help": "Where it publishes its public keys; with --auth key."},
+        {"metavar": "URL", "help": "The address of its public keys; with --auth key."},
     ),
     "federated_credentials": (
         "--federated-credential",
@@ -90,8 +90,8 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "type": click.Choice(get_args(Algorithm)),
             "metavar": "ALG",
-            "help": "What its ID tokens are signed with: RS256 and the like; by default the first "
-            "of the setting signing_algorithms.",
+            "help": "The algorithm that signs its ID tokens, such as RS256; by default the "
+            "first in the setting signing_algorithms.",
         },
     ),
     "userinfo_signed_response_alg": (
@@ -99,46 +99,46 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "type": click.Choice(get_args(Algorithm)),
             "metavar": "ALG",
-            "help": "Sign the answers of UserInfo with this; they are plain JSON by default.",
+            "help": "Sign UserInfo answers with this algorithm; they are plain JSON by default.",
         },
     ),
     "subject_type": (
         "--subject-type",
         {
             "type": click.Choice(("public", "pairwise")),
-            "help": "pairwise: it is told another sub of each person than clients elsewhere, so "
-            "that they can't find out together who it is. Stays what it was for those who have "
-            "signed in before.",
+            "help": "pairwise: each person has a sub of their own for this client, so that "
+            "clients can't link what they know. People who have signed in before keep "
+            "theirs.",
         },
     ),
     "sector_identifier_uri": (
         "--sector-identifier-uri",
         {
             "metavar": "URL",
-            "help": "With --subject-type pairwise: clients whose redirect URIs are listed there "
-            "are told the same sub. It is fetched now.",
+            "help": "With --subject-type pairwise: clients whose redirect URIs are listed at "
+            "this address share one sub. It is fetched now.",
         },
     ),
     "client_uri": ("--client-uri", {"metavar": "URL", "help": "Its home page."}),
     "logo_uri": (
         "--logo-uri",
-        {"metavar": "URL", "help": "Its picture. Kept, and shown to nobody."},
+        {"metavar": "URL", "help": "Its logo. It is stored, but not shown."},
     ),
     "policy_uri": (
         "--policy-uri",
-        {"metavar": "URL", "help": "Its privacy policy; linked where people are asked."},
+        {"metavar": "URL", "help": "Its privacy policy, linked from the consent page."},
     ),
     "tos_uri": (
         "--tos-uri",
-        {"metavar": "URL", "help": "Its terms of service; linked where people are asked."},
+        {"metavar": "URL", "help": "Its terms of service, linked from the consent page."},
     ),
     "authorization_signed_response_alg": (
         "--answer-alg",
         {
             "type": click.Choice(get_args(Algorithm)),
             "metavar": "ALG",
-            "help": "What answers of the authorization endpoint are signed with where it asks for "
-            "that (JARM); by default as its ID tokens.",
+            "help": "The algorithm that signs authorization responses if it requests that "
+            "(JARM); by default that of its ID tokens.",
         },
     ),
     "introspection_signed_response_alg": (
@@ -146,14 +146,15 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "type": click.Choice(get_args(Algorithm)),
             "metavar": "ALG",
-            "help": "What answers about tokens are signed with where it asks for that (RFC 9701).",
+            "help": "The algorithm that signs introspection responses if it requests that (RFC "
+            "9701).",
         },
     ),
     "id_token_encrypted_response_alg": (
         "--encrypt-id-tokens",
         {
             "metavar": "ALG",
-            "help": "Encrypt its ID tokens to its key of this algorithm, which is in --jwks.",
+            "help": "Encrypt its ID tokens to its key for this algorithm in --jwks.",
         },
     ),
     "id_token_encrypted_response_enc": (
@@ -161,8 +162,7 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "type": click.Choice(tuple(ENCRYPTIONS)),
             "metavar": "ENC",
-            "help": "How their content is encrypted: A256GCM and the like; A128CBC-HS256 by "
-            "default.",
+            "help": "The content encryption, such as A256GCM; A128CBC-HS256 by default.",
         },
     ),
     "resources": (
@@ -174,7 +174,7 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "multiple": True,
             "metavar": "AUDIENCE",
-            "help": "It serves this audience, and may ask about its tokens. Repeatable.",
+            "help": "It serves this audience and may introspect its tokens. Repeatable.",
         },
     ),
     "exchange_from": (
@@ -191,8 +191,8 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "multiple": True,
             "metavar": "AUDIENCE",
-            "help": "With --grant token-exchange: the client gets tokens for this audience in "
-            "exchange. Repeatable.",
+            "help": "With --grant token-exchange: the client may get tokens for this audience "
+            "in exchange. Repeatable.",
         },
     ),
     "identity_assertions": (
@@ -200,8 +200,9 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "type": click.File("rb"),
             "metavar": "FILE",
-            "help": "With --grant token-exchange: to which authorization servers it may carry the "
-            "identity of people who have signed in to it, as JSON: {issuer: {client_id, "
+            "help": "With --grant token-exchange: the authorization servers to which it may "
+            "pass on the identity of people who have signed in to it, as JSON: "
+            "{issuer: {client_id, "
             "resources, scopes, roles}}.",
         },
     ),
@@ -210,74 +211,72 @@ OPTIONS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "multiple": True,
             "metavar": "URL",
-            "help": "With --grant jwt-bearer: it may present what this issuer says of people. "
-            "Repeatable.",
+            "help": "With --grant jwt-bearer: it may present assertions of this issuer about "
+            "people. Repeatable.",
         },
     ),
     "first_party": (
         "--first-party/--no-first-party",
         {
             "default": None,
-            "help": "It is our own: nobody is asked for consent, and its tokens carry roles and "
-            "claims.",
+            "help": "It is your own: people are not asked for consent, and its tokens carry "
+            "roles and claims.",
         },
     ),
     "plain_http": (
         "--plain-http/--no-plain-http",
         {
             "default": None,
-            "help": "Its addresses may be http:// on any machine, inside a private network.",
+            "help": "Allow http:// addresses on any machine, for a private network.",
         },
     ),
     "required_acr": (
         "--required-acr",
         {
             "type": click.Choice(ACR_VALUES),
-            "help": "What a sign-in for it has to amount to; aal2 is two factors.",
+            "help": "The level that a sign-in must reach; aal2 means two factors.",
         },
     ),
     "profile": (
         "--profile",
         {
             "type": click.Choice(tuple(PROFILES)),
-            "help": "Hold it to a profile of FAPI 2.0: it signs with a key of its own, pushes its "
-            "requests and gets key-bound tokens only.",
+            "help": "Require a FAPI 2.0 profile: it signs with its own key, pushes its requests "
+            "and gets only key-bound tokens.",
         },
     ),
     "dpop_bound_access_tokens": (
         "--dpop/--no-dpop",
-        {"default": None, "help": "It gets key-bound tokens only (RFC 9449)."},
+        {"default": None, "help": "It gets only key-bound tokens (RFC 9449)."},
     ),
     "require_pushed_authorization_requests": (
         "--require-pushed-requests/--no-require-pushed-requests",
         {
             "default": None,
-            "help": "It sends its authorization requests by itself before the browser comes, and "
-            "no other counts (RFC 9126).",
+            "help": "It must push its authorization requests (RFC 9126).",
         },
     ),
     "require_signed_request_object": (
         "--require-signed-requests/--no-require-signed-requests",
         {
             "default": None,
-            "help": "It signs its authorization requests with a key in --jwks, and no other counts "
-            "(RFC 9101).",
+            "help": "It must sign its authorization requests with a key in --jwks (RFC 9101).",
         },
     ),
     "require_pkce": (
         "--require-pkce/--no-require-pkce",
         {
             "default": None,
-            "help": "Without PKCE a confidential client has to send a nonce, and nobody but the "
-            "client itself can tell whether it compares it: better update the client.",
+            "help": "Without PKCE, a confidential client has to send a nonce, and only the "
+            "client knows whether it checks it. Updating the client is better.",
         },
     ),
     "require_nonce": (
         "--require-nonce/--no-require-nonce",
         {
             "default": None,
-            "help": "With neither PKCE nor a nonce a stolen code can be used in somebody else's "
-            "browser: for conformance suites alone.",
+            "help": "With neither PKCE nor a nonce, a stolen code can be used in another "
+            "browser. Only for conformance suites.",
         },
     ),
 }

@@ -24,17 +24,20 @@ SECTIONS: Final = {
         "encrypt": ("carnet.cli.encrypt:encrypt", "Encrypt for whoever holds a private key."),
         "decrypt": ("carnet.cli.encrypt:decrypt", "Decrypt what was encrypted for a key."),
         "key": ("carnet.cli.key:key", "Make, convert and name keys."),
-        "issuer": ("carnet.cli.issuer:issuer", "Say what a service needs to trust an issuer."),
+        "issuer": (
+            "carnet.cli.issuer:issuer",
+            "Show the settings with which a service trusts an issuer.",
+        ),
         "conform": ("carnet.cli.conform:conform", "Check how any issuer behaves."),
         "revocations": ("carnet.cli.revocations:revocations", "Watch what an issuer revokes."),
-        "gate": ("carnet.cli.gate:gate", "Let a reverse proxy ask whether a request may pass."),
+        "gate": ("carnet.cli.gate:gate", "Check requests for a reverse proxy."),
     },
     "Sign in from here": {
         "login": ("carnet.cli.login:login", "Sign in from the terminal."),
         "token": ("carnet.cli.login:token", "Print a fresh access token of whoever is signed in."),
         "logout": ("carnet.cli.login:logout", "Sign out in the terminal."),
     },
-    "Who may do what": {
+    "Accounts and clients": {
         "user": ("carnet.cli.user:user", "Make, change and list the accounts of the service."),
         "client": (
             "carnet.cli.client:client",
@@ -47,7 +50,7 @@ SECTIONS: Final = {
         ),
         "scim": ("carnet.cli.scim:scim", "Let a company's directory keep accounts here."),
         "session": ("carnet.cli.session:session", "List and end people's sessions."),
-        "audit": ("carnet.cli.audit:audit", "Show what has happened."),
+        "audit": ("carnet.cli.audit:audit", "Show the audit log."),
         "apply": ("carnet.cli.apply:apply", "Make the clients and resources match a file."),
         "export": ("carnet.cli.apply:export", "Write the clients and resources to a file."),
     },
@@ -55,7 +58,7 @@ SECTIONS: Final = {
         "keys": ("carnet.cli.keys:keys", "Manage the signing keys and the master key."),
         "passwords": (
             "carnet.cli.passwords:passwords",
-            "Keep passwords from being chosen that have been in a leak.",
+            "Refuse passwords that have appeared in leaks.",
         ),
         "backup": ("carnet.cli.backup:backup", "Copy the SQLite database while servers go on."),
         "restore": ("carnet.cli.backup:restore", "Restore the database from a backup."),
@@ -105,7 +108,7 @@ def root(ctx: click.Context) -> None:
       0    done
       1    the answer is no, such as a token that is refused
       2    wrong use, or a setting, file or port that can't be used
-      70   a fault of Carnet's own
+      70   a bug in Carnet
       130  interrupted
     """
     if ctx.invoked_subcommand is None:
@@ -117,8 +120,8 @@ def _greet(ctx: click.Context) -> None:
     formatter = ctx.make_formatter()
     _write_sections(formatter)
     click.echo(
-        f"Welcome to Carnet {__version__}: it issues JSON Web Tokens, looks into them, and lets "
-        "every\nservice check them. New here? `carnet demo` runs it all on this machine and "
+        f"Welcome to Carnet {__version__}: it issues JSON Web Tokens, decodes them, and lets "
+        "every\nservice verify them. New here? `carnet demo` runs it all on this machine and "
         "explains each step."
     )
     click.echo(f"{formatter.getvalue()}\n`carnet COMMAND --help` shows what a command takes.")

@@ -30,34 +30,38 @@ WIDTH: Final = 15
 
 @click.command()
 @click.argument("url")
-@click.option("--client-id", metavar="ID", help="A client of the issuer's, made for this.")
+@click.option("--client-id", metavar="ID", help="A client registered at the issuer for this check.")
 @click.option(
-    "--client-secret-file", metavar="FILE", help="Its secret: a file's first line, or - for a pipe."
+    "--client-secret-file",
+    metavar="FILE",
+    help="A file whose first line is its secret, or - for a pipe.",
 )
 @click.option("--key", "key_file", metavar="FILE", help="Its private key, instead of a secret.")
-@click.option("--redirect-uri", metavar="URL", help="Where its answers go.")
-@click.option("--scope", metavar="SCOPES", help="What it asks for, with spaces between.")
-@click.option("--resource", metavar="AUDIENCE", help="What its tokens are for.")
+@click.option("--redirect-uri", metavar="URL", help="Its redirect URI.")
+@click.option("--scope", metavar="SCOPES", help="The scopes it requests, separated by spaces.")
+@click.option("--resource", metavar="AUDIENCE", help="The audience of its tokens.")
 @click.option(
     "--registration-token-file",
     metavar="FILE",
-    help="An initial access token: a client is registered for the run, and removed.",
+    help="An initial access token, with which a client is registered for the run and then removed.",
 )
-@click.option("--sign-in", is_flag=True, help="Also check what takes a person: you sign in.")
+@click.option("--sign-in", is_flag=True, help="Also run the checks for which you sign in.")
 @click.option(
     "--only", multiple=True, metavar="NAME", help="A group of checks, or one by its id; repeatable."
 )
-@click.option("--ca-file", metavar="FILE", help="PEM of the authorities to trust.")
+@click.option("--ca-file", metavar="FILE", help="The PEM file of the authorities to trust.")
 @click.option("--insecure-http", is_flag=True, help="Allow http:// inside a private network.")
 @click.option(
     "--fail-on",
     type=click.Choice(SEVERITIES),
     default="must",
     show_default=True,
-    help="The least severity that ends with status 1.",
+    help="The lowest severity that leads to exit status 1.",
 )
-@click.option("--junit", metavar="FILE", help="Also write the result as JUnit's XML.")
-@click.option("--verbose", "-v", is_flag=True, help="Show what holds and what was skipped, too.")
+@click.option("--junit", metavar="FILE", help="Also write the result as JUnit XML.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Also show the checks that passed or were skipped."
+)
 @json_option
 def conform(
     url: str,

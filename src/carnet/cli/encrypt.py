@@ -18,9 +18,9 @@ __all__ = ["decrypt", "encrypt"]
 @click.command()
 @click.argument("file", default="-")
 @click.option("--key", "key_file", required=True, metavar="FILE", help="The recipient's key.")
-@click.option("--alg", metavar="ALG", help="The algorithm, where the key names none.")
+@click.option("--alg", metavar="ALG", help="The algorithm, if the key doesn't name one.")
 @click.option("--enc", default="A256GCM", show_default=True, metavar="ENC", help="The cipher.")
-@click.option("--cty", metavar="TEXT", help="What the content is; JWT for a token.")
+@click.option("--cty", metavar="TEXT", help="The type of the content; JWT for a token.")
 def encrypt(
     file: str, key_file: str, alg: str | None, enc: EncryptionName, cty: str | None
 ) -> None:
@@ -48,9 +48,9 @@ def encrypt(
 @click.command()
 @click.argument("token", default="-")
 @click.option("--key", "key_file", required=True, metavar="FILE", help="The private key.")
-@click.option("--alg", metavar="ALG", help="The algorithm, where the key names none.")
+@click.option("--alg", metavar="ALG", help="The algorithm, if the key doesn't name one.")
 @click.option("-o", "--out", default="-", metavar="FILE", help="Write to a file.")
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @passphrase_option
 def decrypt(
     token: str,

@@ -127,7 +127,7 @@ def output_file(path: str, *, secret: bool = False, force: bool = False) -> Iter
             # A link is made only where nothing is yet; a rename would replace it.
             os.link(temporary, target)
     except FileExistsError:
-        raise ConfigurationError(f"{path} is there already; --force replaces it") from None
+        raise ConfigurationError(f"{path} already exists; --force replaces it") from None
     except OSError as error:
         raise ConfigurationError(f"can't write {path}: {error.strerror}") from None
     finally:
@@ -149,5 +149,5 @@ def ask_passphrase(file: str | None, prompt: str, *, confirm: bool = False) -> b
     else:
         passphrase = read_input(file, "a passphrase").partition(b"\n")[0].rstrip(b"\r")
     if not passphrase:
-        raise ConfigurationError("a passphrase can't be empty")
+        raise ConfigurationError("the passphrase must not be empty")
     return passphrase

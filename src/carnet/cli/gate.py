@@ -26,26 +26,27 @@ __all__ = ["gate"]
     multiple=True,
     required=True,
     metavar="URL",
-    help="Whom to trust, an address or such as auth0:acme.eu.auth0.com; may be repeated.",
+    help="The issuer to trust: an address, or a profile such as auth0:acme.eu.auth0.com; may be "
+    "repeated.",
 )
 @click.option(
     "--audience",
     "audiences",
     multiple=True,
     metavar="NAME",
-    help="What the tokens must be for; may be repeated.",
+    help="The audience that tokens must have; may be repeated.",
 )
 @click.option(
     "--resource",
     metavar="URL",
-    help="The address of what is behind the gate, as clients know it; they find the issuer by it.",
+    help="The public address of the service behind the gate, by which clients find the issuer.",
 )
 @click.option(
     "--resource-scope",
     "scopes_supported",
     multiple=True,
     metavar="NAME",
-    help="A scope that clients should ask for to use it at all; may be repeated.",
+    help="A scope that clients need in order to use it at all; may be repeated.",
 )
 @click.option(
     "--host",
@@ -73,19 +74,19 @@ __all__ = ["gate"]
     "passed_claims",
     multiple=True,
     metavar="NAME",
-    help="Hand this claim over too, as X-Auth-Claim-NAME; may be repeated.",
+    help="Also pass this claim on, as X-Auth-Claim-NAME; may be repeated.",
 )
 @click.option(
     "--prefix",
     default="X-Auth-",
     show_default=True,
     metavar="TEXT",
-    help="What the headers' names begin with.",
+    help="The prefix of the header names.",
 )
 @click.option(
     "--preflight",
     is_flag=True,
-    help="Let browsers ask without a token if a page may send a request (CORS).",
+    help="Let CORS preflight requests through without a token.",
 )
 @click.option(
     "--revocations",
@@ -94,7 +95,12 @@ __all__ = ["gate"]
     show_default=True,
     help="Whether ended sessions are refused, and what happens when the issuer is silent.",
 )
-@click.option("--leeway", default="0", metavar="TIME", help="How much clocks may differ: 30s.")
+@click.option(
+    "--leeway",
+    default="0",
+    metavar="TIME",
+    help="The tolerance for clocks that differ, such as 30s.",
+)
 @verifier_options
 def gate(
     issuers: tuple[str, ...],
@@ -131,7 +137,7 @@ def gate(
 async def _serve(gate: Gate, host: str, port: int) -> None:
     with listen(host, port) as listener:
         for problem in await gate.prepare():
-            click.echo(f"carnet: refusing everything until this is mended: {problem}", err=True)
+            click.echo(f"carnet: refusing every request until this is fixed: {problem}", err=True)
 
         def announce() -> None:
             print(f"carnet: gate on {url_of(listener)}/verify", file=sys.stderr, flush=True)

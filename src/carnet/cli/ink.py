@@ -41,7 +41,7 @@ def signature(text: str) -> str:
 
 
 def accepted(text: str) -> str:
-    """The stamp of what is let through."""
+    """The stamp for what is accepted."""
     return _ink(text, 36, bold=True)
 
 

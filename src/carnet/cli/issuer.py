@@ -54,7 +54,7 @@ def issuer() -> None:
 @issuer.command()
 @click.argument("url")
 @click.argument("token", required=False)
-@click.option("--audience", "--aud", "audience", metavar="NAME", help="What its tokens are for.")
+@click.option("--audience", "--aud", "audience", metavar="NAME", help="The audience of its tokens.")
 def check(url: str, token: str | None, audience: str | None) -> None:
     """Go through an issuer's metadata, its keys, its clock and a token, and say what to configure.
 

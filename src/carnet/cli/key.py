@@ -20,8 +20,10 @@ __all__ = ["key"]
 out_option = click.option(
     "-o", "--out", default="-", metavar="FILE", help="Write to a file instead of standard output."
 )
-force_option = click.option("--force", is_flag=True, help="Replace a file that is there.")
-alg_option = click.option("--alg", metavar="ALG", help="The algorithm, where the key names none.")
+force_option = click.option("--force", is_flag=True, help="Replace the file if it exists.")
+alg_option = click.option(
+    "--alg", metavar="ALG", help="The algorithm, if the key doesn't name one."
+)
 
 
 @click.group()
@@ -159,7 +161,7 @@ def _write(
     encrypt: bool = False,
 ) -> None:
     if encrypt and form != "pem":
-        raise ConfigurationError("only PEM is encrypted: add --format pem, or --to pem")
+        raise ConfigurationError("only PEM can be encrypted: add --format pem, or --to pem")
     if form == "jwk":
         members = msgspec.json.encode(key.to_jwk(private=private))
         data = msgspec.json.format(members, indent=2) + b"\n"

@@ -24,7 +24,8 @@ OK: Final = 200
 passphrase_option = click.option(
     "--passphrase-file",
     metavar="FILE",
-    help="Read an encrypted PEM's passphrase from a file's first line; it is asked for otherwise.",
+    help="Read an encrypted PEM's passphrase from a file's first line; by default you are asked "
+    "for it.",
 )
 
 

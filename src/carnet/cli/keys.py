@@ -58,7 +58,7 @@ def list_keys(as_json: bool, config: Path | None, **given: Any) -> None:
     "--now",
     "at_once",
     is_flag=True,
-    help="Let the new key sign at once, instead of after it was published for a while.",
+    help="Let the new key sign at once, without publishing it for a while first.",
 )
 @data_options
 def rotate(alg: str | None, at_once: bool, config: Path | None, **given: Any) -> None:

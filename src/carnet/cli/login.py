@@ -28,7 +28,7 @@ profile_option = click.option(
     metavar="NAME",
     default="default",
     show_default=True,
-    help="Keeps several sign-ins apart.",
+    help="The name under which this sign-in is kept.",
 )
 
 
@@ -49,14 +49,14 @@ class _Profile(msgspec.Struct):
 
 
 @click.command()
-@click.option("--issuer", metavar="URL", help="Who signs people in; the last time's by default.")
+@click.option("--issuer", metavar="URL", help="The issuer; by default that of the last sign-in.")
 @click.option(
-    "--client-id", metavar="ID", help=f"The client to sign in to; {CLIENT_ID} by default."
+    "--client-id", metavar="ID", help=f"The client to sign in with; {CLIENT_ID} by default."
 )
-@click.option("--scope", metavar="SCOPES", help="What to ask for, with spaces between.")
+@click.option("--scope", metavar="SCOPES", help="The scopes to request, separated by spaces.")
 @click.option("--resource", metavar="AUDIENCE", help="What the tokens are for.")
 @click.option("--browser", "how", flag_value="browser", help="Open a browser on this machine.")
-@click.option("--device", "how", flag_value="device", help="Show a code to type in any browser.")
+@click.option("--device", "how", flag_value="device", help="Show a code to enter in any browser.")
 @profile_option
 def login(
     issuer: str | None,
@@ -80,7 +80,7 @@ def login(
     with _failing():
         before = _read(profile)
         if issuer is None and before is None:
-            raise click.UsageError("say where: --issuer https://auth.example.com")
+            raise click.UsageError("name the issuer: --issuer https://auth.example.com")
         if before is not None and issuer in (None, before.issuer):
             given = {"client_id": client_id, "scope": scope, "resource": resource}
             changed = {name: text for name, text in given.items() if text is not None}
@@ -106,7 +106,7 @@ def token(profile: str) -> None:
     with _failing():
         found = _read(profile)
         if found is None:
-            raise GrantRefused("nobody is signed in here: `carnet login` does that")
+            raise GrantRefused("nobody is signed in here; run `carnet login` first")
         text = found.session.access_token()
     click.echo(text)
 

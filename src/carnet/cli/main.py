@@ -1,7 +1,7 @@
 """The entry of the command line: it runs a command, and tells how it failed.
 
 Exit statuses: 0 done; 1 the answer is no (a walk that went wrong, a token refused); 2 wrong use or
-a setting, file or port that can't be used; 70 a fault of Carnet's own; 130 interrupted.
+a setting, file or port that can't be used; 70 a bug in Carnet; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _click_status(error: Exception) -> int:
     # Its message may hold what was typed: only its kind and its place are told.
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
-    print(f"carnet: this is a fault of Carnet itself ({place}).", file=sys.stderr)
+    print(f"carnet: this is a bug in Carnet ({place}).", file=sys.stderr)
     print("Please report it with the command, without its tokens and keys.", file=sys.stderr)
     return 70
 

@@ -18,7 +18,7 @@ STATUSES = (
     ("0", "done, accepted"),
     ("1", "the answer is no: a token refused, a walk that went wrong"),
     ("2", "wrong use, or a file, setting, key, port or database that can't be used"),
-    ("70", "a fault of Carnet's own"),
+    ("70", "a bug in Carnet"),
     ("130", "interrupted"),
 )
 

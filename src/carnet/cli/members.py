@@ -53,7 +53,7 @@ class Members:
             multiple=True,
             type=click.Choice(names),
             metavar="OPTION",
-            help="Give what this option names its default again, such as nothing; repeatable.",
+            help="Reset the member that this option names to its default; repeatable.",
         )(command)
 
     def given(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ __all__ = ["migrate"]
 @click.option(
     "--check",
     is_flag=True,
-    help="Only say what is missing, with exit status 1 where anything is; nothing is written.",
+    help="Only list what is missing, and exit with status 1 if anything is; nothing is written.",
 )
 @json_option
 @data_options

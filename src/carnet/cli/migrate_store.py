@@ -18,8 +18,10 @@ __all__ = ["migrate_store"]
 
 
 @click.command("migrate-store")
-@click.option("--from", "source", required=True, metavar="STORE", help="The data as it is.")
-@click.option("--to", "target", required=True, metavar="STORE", help="An empty database.")
+@click.option("--from", "source", required=True, metavar="STORE", help="Where the data is now.")
+@click.option(
+    "--to", "target", required=True, metavar="STORE", help="Where it goes: an empty database."
+)
 @json_option
 def migrate_store(source: str, target: str, as_json: bool) -> None:
     """Copy everything from SQLite to PostgreSQL, or back: accounts, sessions, keys, clients.

@@ -1,4 +1,4 @@
-"""``carnet passwords``: which ones nobody may choose."""
+"""``carnet passwords``: which passwords are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["passwords"]
 
 @click.group()
 def passwords() -> None:
-    """Keep passwords from being chosen that have been in a leak."""
+    """Refuse passwords that have appeared in leaks."""
 
 
 @passwords.command("build-filter")
@@ -27,9 +27,9 @@ def passwords() -> None:
     type=click.IntRange(1),
     default=1,
     metavar="N",
-    help="Leave out what was seen less often than that, where the list says how often.",
+    help="Leave out passwords that the list counts less often than this.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @json_option
 def build(list: BinaryIO, out: str, seen: int, force: bool, as_json: bool) -> None:
     """Make the file of the setting breached_passwords.

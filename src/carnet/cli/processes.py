@@ -26,7 +26,7 @@ def check_ports(ports: Mapping[str, int], advice: str, host: str = "127.0.0.1") 
     """Check that every port is free before anything is made or started.
 
     Args:
-        ports: of whom each is.
+        ports: which program each belongs to.
         advice: how to choose another one.
         host: the address that they are ports of.
 

@@ -57,7 +57,7 @@ def list_providers(as_json: bool, config: Path | None) -> None:
 @json_option
 @config_option
 def try_claims(name: str, sample: str, as_json: bool, config: Path | None) -> None:
-    """Say what a provider's claims come to: who is let in, with which roles and claims.
+    """Say what a provider's claims come to: who can sign in, with which roles and claims.
 
     FILE holds an ID token of the provider's, or its claims as a JSON object, or is - for a pipe.
     Nothing is asked of the provider, nothing of the token is verified, and nothing is changed.
@@ -67,7 +67,7 @@ def try_claims(name: str, sample: str, as_json: bool, config: Path | None) -> No
       carnet provider try google claims.json --config carnet.toml
 
     \b
-    Exit status: 0 such a person is let in, 1 they are not; 2 wrong use.
+    Exit status: 0 such a person can sign in, 1 they can't; 2 wrong use.
     """
     settings = settings_from(config)
     known = read_providers(settings)
@@ -79,7 +79,7 @@ def try_claims(name: str, sample: str, as_json: bool, config: Path | None) -> No
     if as_json:
         echo_json({**told._asdict(), "roles": list(told.roles)})
     else:
-        click.echo(f"let in         {'yes' if told.let_in else 'no: see `required`'}")
+        click.echo(f"allowed        {'yes' if told.let_in else 'no: see `required`'}")
         click.echo(f"username       {told.username or 'none: the person is asked'}")
         click.echo(f"roles          {', '.join(told.roles) or 'none'}")
         click.echo(f"claims         {msgspec.json.encode(told.claims).decode()}")

@@ -32,13 +32,13 @@ def registration_token() -> None:
     "--expires-in",
     metavar="DURATION",
     default="7d",
-    help=f"How long it is good: 1h, 30d or {UNTIL_REVOKED}. [default: 7d]",
+    help=f"How long it is valid: 1h, 30d or {UNTIL_REVOKED}. [default: 7d]",
 )
 @click.option(
     "--uses",
     type=click.IntRange(1, 1_000_000),
     metavar="N",
-    help="How many clients may be registered with it; by default any number.",
+    help="How many clients may register with it; by default any number.",
 )
 @json_option
 @data_options
@@ -56,15 +56,15 @@ def create(
     """
     lifetime = None if expires_in == UNTIL_REVOKED else parse_duration(expires_in)
     if lifetime == 0:
-        raise click.UsageError("a token that is good for no time lets nobody register")
+        raise click.UsageError("a registration token needs a lifetime of at least one second")
     settings = settings_from(config, **given)
     made, text = with_service(
         settings, lambda service: service.registrations.tokens.create(OPERATOR, lifetime, uses)
     )
     if settings.client_registration == "off":
         click.echo(
-            "carnet: the setting client_registration is off here: the token lets nobody register "
-            "until it is `token`",
+            "carnet: the setting client_registration is off here: the token can't be used until "
+            "it is `token`",
             err=True,
         )
     if as_json:
@@ -89,7 +89,7 @@ def list_tokens(as_json: bool, config: Path | None, **given: Any) -> None:
         return
     if not tokens:
         click.echo(
-            "There is no token yet: make one with `carnet client registration-token create`."
+            "There are no tokens yet: create one with `carnet client registration-token create`."
         )
     show_table(
         ("id", "used", "of", "until"),

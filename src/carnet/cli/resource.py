@@ -29,8 +29,7 @@ MEMBERS: Final = Members(
             {
                 "multiple": True,
                 "metavar": "SCOPE=CLAIM,…",
-                "help": "The claims of an account that a scope releases into its tokens; "
-                "repeatable.",
+                "help": "The account's claims that a scope releases into its tokens; repeatable.",
             },
         ),
         "claims": (
@@ -38,13 +37,13 @@ MEMBERS: Final = Members(
             {
                 "multiple": True,
                 "metavar": "CLAIM",
-                "help": "What tokens of first-party clients for it carry of an account, such as "
+                "help": "What of the account first-party clients' tokens for it carry, such as "
                 "roles; repeatable. By default the roles and every claim.",
             },
         ),
         "signing_alg": (
             "--alg",
-            {"metavar": "ALG", "help": "The algorithm that its tokens are signed with."},
+            {"metavar": "ALG", "help": "The algorithm that signs its tokens."},
         ),
         "encryption_key": (
             "--encryption-key",
@@ -62,15 +61,15 @@ MEMBERS: Final = Members(
             "--unregistered-clients/--no-unregistered-clients",
             {
                 "default": None,
-                "help": "Whether clients that no administrator has registered may ask people for "
-                "tokens for it; by default they may not.",
+                "help": "Whether clients that no administrator has registered may request "
+                "tokens for it; off by default.",
             },
         ),
     },
     ResourceMetadata,
 )
 no_claims_option = click.option(
-    "--no-claims", is_flag=True, help="They carry nothing of an account but sub."
+    "--no-claims", is_flag=True, help="They carry nothing about the account except sub."
 )
 
 
@@ -145,7 +144,7 @@ def edit(
     settings = settings_from(config, data=data, database=database)
     members = {**MEMBERS.cleared(clear), **_members(given, no_claims)}
     if not members:
-        raise click.UsageError("name what is to change, such as --scope or --claim")
+        raise click.UsageError("say what to change, such as --scope or --claim")
     with naming_options(MEMBERS.names):
         made = with_service(
             settings, lambda service: service.registry.edit_resource(audience, members, OPERATOR)

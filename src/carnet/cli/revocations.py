@@ -34,7 +34,7 @@ def revocations() -> None:
 
 @revocations.command()
 @click.option("--issuer", required=True, metavar="URL", help="Whose.")
-@click.option("--heartbeats", is_flag=True, help="Show the stream's signs of life too.")
+@click.option("--heartbeats", is_flag=True, help="Also show the stream's heartbeats.")
 @json_option
 def follow(issuer: str, heartbeats: bool, as_json: bool) -> None:
     """Show which sessions, accounts and tokens are refused, as they come, until Ctrl-C.

@@ -47,7 +47,7 @@ AT_THE_START: Final = {
     "--refresh-grace",
     type=int,
     metavar="SECONDS",
-    help="How long a refresh token that was just used gets the same answer. [default: 30]",
+    help="For how many seconds a used refresh token gets the same answer again. [default: 30]",
 )
 @click.option(
     "--client-registration",
@@ -68,9 +68,7 @@ AT_THE_START: Final = {
     help="Whether to bring the database to this version's shape, or leave that to `carnet "
     "migrate`. [default: migrate]",
 )
-@click.option(
-    "--check", is_flag=True, help="Only say what is wrong with the settings and the data."
-)
+@click.option("--check", is_flag=True, help="Only check the settings and the data.")
 @click.option(
     "--stop-with-stdin",
     is_flag=True,

@@ -24,7 +24,7 @@ MOMENTS = ("exp", "nbf", "iat")
 @click.command()
 @click.argument("claims", default="", metavar="[FILE]")
 @click.option("--key", "key_file", required=True, metavar="FILE", help="A private key or a secret.")
-@click.option("--alg", metavar="ALG", help="The algorithm, where the key names none.")
+@click.option("--alg", metavar="ALG", help="The algorithm, if the key doesn't name one.")
 @click.option("--iss", "--issuer", "iss", required=True, metavar="TEXT", help="The issuer.")
 @click.option(
     "--aud",
@@ -34,12 +34,16 @@ MOMENTS = ("exp", "nbf", "iat")
     metavar="TEXT",
     help="An audience; may be repeated.",
 )
-@click.option("--no-audience", is_flag=True, help="Make a token without one.")
+@click.option("--no-audience", is_flag=True, help="Make a token without an audience.")
 @click.option("--sub", metavar="TEXT", help="The subject.")
 @click.option(
-    "--exp", metavar="WHEN", default="+5m", show_default=True, help="When it ends: +30m, a date."
+    "--exp",
+    metavar="WHEN",
+    default="+5m",
+    show_default=True,
+    help="When it expires: +30m, or a date.",
 )
-@click.option("--nbf", metavar="WHEN", help="When it begins.")
+@click.option("--nbf", metavar="WHEN", help="When it becomes valid.")
 @click.option("--iat", metavar="WHEN", help="When it is made. [default: now]")
 @click.option(
     "--claim",

@@ -48,7 +48,7 @@ user.add_command(export_accounts)
 @user.command()
 @click.argument("username")
 @click.option("--role", "roles", multiple=True, metavar="ROLE", help="May be repeated.")
-@click.option("--claims", metavar="JSON", help="More claims for the account's tokens.")
+@click.option("--claims", metavar="JSON", help="Custom claims for the account's tokens.")
 @password_option
 @json_option
 @data_options
@@ -78,7 +78,7 @@ def add(
         echo_json(account._asdict())
     else:
         held = f" with {', '.join(account.roles)}" if account.roles else ""
-        click.echo(f"{account.username} may sign in{held}")
+        click.echo(f"{account.username} can sign in{held}")
 
 
 @user.command("list")
@@ -96,7 +96,7 @@ def list_accounts(as_json: bool, config: Path | None, **given: Any) -> None:
         echo_json([{**one._asdict(), "identities": known[one.id]} for one in accounts])
         return
     if not accounts:
-        click.echo("There is no account yet: make one with `carnet user add NAME`.")
+        click.echo("There are no accounts yet: add one with `carnet user add NAME`.")
     show_table(
         ("account", "roles", ""),
         [(one.username, ", ".join(one.roles) or "-", _state(one)) for one in accounts],
@@ -235,7 +235,7 @@ def disable(username: str, config: Path | None, **given: Any) -> None:
         await service.accounts.disable(account.id, OPERATOR)
 
     with_service(settings_from(config, **given), work)
-    click.echo(f"{username} may not sign in any more")
+    click.echo(f"{username} can no longer sign in")
 
 
 @user.command()
@@ -249,7 +249,7 @@ def enable(username: str, config: Path | None, **given: Any) -> None:
         await service.accounts.enable(account.id, OPERATOR)
 
     with_service(settings_from(config, **given), work)
-    click.echo(f"{username} may sign in again")
+    click.echo(f"{username} can sign in again")
 
 
 @user.command()
@@ -284,7 +284,7 @@ def link(username: str, issuer: str, subject: str, config: Path | None, **given:
         await service.identities.link(account.id, issuer, subject, OPERATOR)
 
     with_service(settings_from(config, **given), work)
-    click.echo(f"{username} is {subject} of {issuer}")
+    click.echo(f"{username} is linked to {subject} of {issuer}")
 
 
 @user.command()
@@ -301,9 +301,9 @@ def unlink(username: str, issuer: str, subject: str, config: Path | None, **give
 
     if not with_service(settings_from(config, **given), work):
         raise ConfigurationError(
-            f"{username} is not linked so; `carnet user list --json` shows to what"
+            f"{username} has no such link; `carnet user list --json` shows those that there are"
         )
-    click.echo(f"{username} is not {subject} of {issuer} any more")
+    click.echo(f"{username} is no longer linked to {subject} of {issuer}")
 
 
 async def _all(service: Service) -> tuple[list[Account], list[Identity]]:
@@ -318,7 +318,7 @@ def _claims(text: str | None) -> dict[str, Any]:
         return msgspec.json.decode(text or "{}", type=dict[str, Any])
     except msgspec.MsgspecError:
         raise ConfigurationError(
-            """the claims are a JSON object, such as '{"department": "press"}'"""
+            """the claims must be a JSON object, such as '{"department": "press"}'"""
         ) from None
 
 

@@ -124,7 +124,7 @@ def remove_email(username: str, address: str, config: Path | None, **given: Any)
 
     if not with_service(settings_from(config, **given), work):
         raise ConfigurationError(f"{username} has no such address; `carnet user email list` shows")
-    click.echo(f"{address} is no address of {username} any more")
+    click.echo(f"{address} was removed from {username}")
 
 
 def _hand_over(username: str, purpose: str, config: Path | None, given: dict[str, Any]) -> Handed:

@@ -34,9 +34,9 @@ SHOWN_ON_TERMINAL: Final = 20
 @click.option(
     "--format",
     type=click.Choice(list(FORMATS)),
-    help="Of the file; by default what its name ends with.",
+    help="The format of the file; by default told by its name.",
 )
-@click.option("--dry-run", is_flag=True, help="Write nothing, and say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; show what would be done.")
 @json_option
 @data_options
 def import_accounts(
@@ -85,12 +85,20 @@ def import_accounts(
 
 @click.command("export")
 @click.argument("username", required=False)
-@click.option("--all", "everybody", is_flag=True, help="All accounts, as `user import` reads them.")
 @click.option(
-    "--with-password-hashes", "with_hashes", is_flag=True, help="With --all, their hashes too."
+    "--all",
+    "everybody",
+    is_flag=True,
+    help="Export all accounts, in the form that `user import` reads.",
 )
 @click.option(
-    "-o", "--output", default="-", metavar="FILE", help="A new file, which only you can read."
+    "--with-password-hashes",
+    "with_hashes",
+    is_flag=True,
+    help="With --all: also export the password hashes.",
+)
+@click.option(
+    "-o", "--output", default="-", metavar="FILE", help="The new file; only you can read it."
 )
 @data_options
 def export_accounts(

@@ -28,43 +28,54 @@ _OPTIONS: Final = (
         "--roles-claim",
         multiple=True,
         metavar="PATH",
-        help="Where the roles are, such as realm_access.roles; repeated, the first that is there.",
+        help="The claim with the roles, such as realm_access.roles; if repeated, the first one "
+        "present counts.",
     ),
-    click.option("--scope-claim", multiple=True, metavar="PATH", help="Where the scopes are."),
-    click.option("--client-id-claim", multiple=True, metavar="PATH", help="Where the client is."),
+    click.option("--scope-claim", multiple=True, metavar="PATH", help="The claim with the scopes."),
+    click.option(
+        "--client-id-claim", multiple=True, metavar="PATH", help="The claim with the client."
+    ),
     click.option(
         "--expect",
         "expected",
         multiple=True,
         metavar="PATH=VALUE",
-        help="A claim that must have this value; repeated for one claim, one of these.",
+        help="A claim that must have this value; if repeated for a claim, one of the values.",
     ),
     click.option(
-        "--require", "required", multiple=True, metavar="NAME", help="A claim that must be there."
+        "--require", "required", multiple=True, metavar="NAME", help="A claim that must be present."
     ),
     click.option(
         "--algorithm",
         "algorithms",
         multiple=True,
         metavar="ALG",
-        help="What keys are for that name no algorithm; may be repeated.",
+        help="The algorithm of keys that don't name one; may be repeated.",
     ),
-    click.option("--jwks-uri", metavar="URL", help="Where the keys are."),
-    click.option("--metadata", metavar="URL", help="Where the metadata is."),
+    click.option("--jwks-uri", metavar="URL", help="The address of the keys."),
+    click.option("--metadata", metavar="URL", help="The address of the metadata."),
     click.option(
         "--header",
         "headers",
         multiple=True,
         metavar="NAME:VALUE",
-        help="Sent with requests to the issuer.",
-    ),
-    click.option("--bearer-file", metavar="FILE", help="Holds a token to send to the issuer."),
-    click.option("--ca-file", metavar="FILE", help="Authorities of the issuer's certificate, PEM."),
-    click.option(
-        "--insecure-http", is_flag=True, help="Allow http:// to it, inside a private network."
+        help="A header for requests to the issuer.",
     ),
     click.option(
-        "--max-stale", metavar="TIME", help="How long keys count that can't be fetched again: 1h."
+        "--bearer-file", metavar="FILE", help="The file with a token to send to the issuer."
+    ),
+    click.option(
+        "--ca-file",
+        metavar="FILE",
+        help="The PEM file of the authorities that sign the issuer's certificate.",
+    ),
+    click.option(
+        "--insecure-http", is_flag=True, help="Allow http:// for it, inside a private network."
+    ),
+    click.option(
+        "--max-stale",
+        metavar="TIME",
+        help="How long to use keys that can't be refetched, such as 1h.",
     ),
 )
 

@@ -27,7 +27,7 @@ PLAIN = {"type", "leeway", "audience", "required"}
 # What would change the verdict, for the checks whose code alone does not say it.
 ADVICE = {
     "expired": "get a fresh token; --leeway allows for clocks that differ",
-    "not_yet_valid": "wait, or compare the clocks of both machines",
+    "not_yet_valid": "wait, or check the clocks of both machines",
     "signature_invalid": "check that this is the issuer's key, and that nothing cut the token",
     "key_not_found": "the token names another key: fetch the issuer's key set again",
     "audience_mismatch": "ask the issuer for a token for this audience",
@@ -35,7 +35,7 @@ ADVICE = {
     "type_mismatch": "an access token is checked with --type at+jwt",
     "algorithm_mismatch": "the key is for another algorithm than the token names",
     "claim_mismatch": "the token is meant for another use, client or tenant",
-    "malformed": "the text is no token of the strict kind; see `carnet inspect`",
+    "malformed": "the text is not a well-formed token; see `carnet inspect`",
     "revoked": "the session has ended or the account has changed: sign in or refresh",
 }
 
@@ -44,18 +44,28 @@ ADVICE = {
 @click.argument("token", default="-", metavar="[TOKEN]")
 @click.option("--key", "key_file", metavar="FILE", help="A public key or a secret.")
 @click.option("--jwks", metavar="FILE|URL", help="A JWK Set, in a file or at an https:// address.")
-@click.option("--alg", metavar="ALG", help="The algorithm, where the key names none.")
+@click.option("--alg", metavar="ALG", help="The algorithm, if the key doesn't name one.")
 @click.option(
     *("--issuer", "--iss", "issuer"),
     metavar="URL",
-    help="Who must have made it; without a key, its keys too.",
+    help="The issuer it must come from; without a key, its keys are used.",
 )
-@click.option("--any-issuer", is_flag=True, help="Don't check who made it.")
+@click.option("--any-issuer", is_flag=True, help="Don't check the issuer.")
 @click.option(
-    "--audience", "--aud", "audiences", multiple=True, metavar="NAME", help="Whom it is for."
+    "--audience",
+    "--aud",
+    "audiences",
+    multiple=True,
+    metavar="NAME",
+    help="The audience it must be for.",
 )
-@click.option("--any-audience", is_flag=True, help="Don't check whom it is for.")
-@click.option("--leeway", default="0", metavar="TIME", help="How much clocks may differ: 30s.")
+@click.option("--any-audience", is_flag=True, help="Don't check the audience.")
+@click.option(
+    "--leeway",
+    default="0",
+    metavar="TIME",
+    help="The tolerance for clocks that differ, such as 30s.",
+)
 @verifier_options
 @json_option
 def verify(

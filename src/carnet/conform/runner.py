@@ -24,13 +24,13 @@ from carnet.errors import ConfigurationError
 
 __all__ = ["LOOPBACK", "OWN_FAULT", "Report", "chosen", "run"]
 
-OWN_FAULT: Final = "this is a fault of Carnet itself"
+OWN_FAULT: Final = "this is a bug in Carnet"
 LOOPBACK: Final = "http://127.0.0.1/callback"
 
 _LACKS: Final[dict[Need, str]] = {
     "client": "it needs a client with a redirect URI: --client-id and --redirect-uri",
     "credentials": "it needs a client that proves who it is: --client-secret-file or --key",
-    "registration": "it needs leave to register a client: --registration-token-file",
+    "registration": "it needs permission to register a client: --registration-token-file",
     "person": "it needs somebody who signs in: --sign-in",
 }
 

@@ -25,7 +25,7 @@ BytesLike = bytes | bytearray | memoryview
 def check_flag(value: object, name: str) -> None:
     """Check that an argument is True or False."""
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{name} is True or False")
+        raise ConfigurationError(f"{name} must be True or False")
 
 
 def bytes_of(value: object) -> bytes | None:
@@ -46,14 +46,14 @@ def as_bytes(value: object, name: str) -> bytes:
     """
     found = bytes_of(value)
     if found is None:
-        raise ConfigurationError(f"{name} is bytes; encode a text first")
+        raise ConfigurationError(f"{name} must be bytes; encode a text first")
     return found
 
 
 def check_count(value: object, name: str, unit: str, least: int = 0) -> None:
     """Check that an argument is a whole number, not a boolean, and not below the least."""
     if value.__class__ is not int or value < least:
-        raise ConfigurationError(f"{name} is a whole number of {unit}, {least} or more")
+        raise ConfigurationError(f"{name} must be a whole number of {unit}, {least} or more")
 
 
 def check_names(value: object, name: str) -> None:
@@ -63,14 +63,14 @@ def check_names(value: object, name: str) -> None:
         or isinstance(value, str | bytes | Mapping)
         or not all(isinstance(item, str) for item in value)
     ):
-        raise ConfigurationError(f"{name} is a list of texts")
+        raise ConfigurationError(f"{name} must be a list of texts")
 
 
 def check_header_argument(value: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
     """Check that an argument is a mapping of texts or None, and give the mapping."""
     given = {} if value is None else value
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        raise ConfigurationError(f"{name} is a mapping of names to values: a header")
+        raise ConfigurationError(f"{name} must be a mapping of names to values: a header")
     if given.get("kid") == "":
         # Else there would be tokens that no key of ours can ever be named by.
         raise ConfigurationError(f"{name} has an empty 'kid', which no key can have")

@@ -49,9 +49,9 @@ def chain_of(given: Chain, what: str = "the chain") -> tuple[bytes, ...]:
     elif isinstance(given, list | tuple):
         members = given
     else:
-        raise InvalidKey(f"{what} is PEM text, or a list of certificates in DER or base64")
+        raise InvalidKey(f"{what} must be PEM text, or a list of certificates in DER or base64")
     if not 0 < len(members) <= MAX_CHAIN:
-        raise InvalidKey(f"{what} has from 1 to {MAX_CHAIN} certificates")
+        raise InvalidKey(f"{what} must have from 1 to {MAX_CHAIN} certificates")
     return tuple(_der(member, what) for member in members)
 
 
@@ -61,7 +61,7 @@ def _pem_blocks(given: str | BytesLike, what: str) -> list[bytes]:
         raise InvalidKey(f"{what} is longer than {MAX_PEM} bytes")
     blocks = raw.split(_BEGIN)[1:]
     if len(blocks) > MAX_CHAIN or not all(_END in block for block in blocks):
-        raise InvalidKey(f"{what} has from 1 to {MAX_CHAIN} whole certificates")
+        raise InvalidKey(f"{what} must have from 1 to {MAX_CHAIN} whole certificates")
     return [_decoded(b"".join(block.partition(_END)[0].split()), what) for block in blocks]
 
 
@@ -72,7 +72,7 @@ def _der(member: object, what: str) -> bytes:
     else:
         der = bytes_of(member)
     if not der or len(der) > MAX_CERTIFICATE:
-        raise InvalidKey(f"a certificate of {what} has from 1 to {MAX_CERTIFICATE} bytes")
+        raise InvalidKey(f"a certificate in {what} must have from 1 to {MAX_CERTIFICATE} bytes")
     return der
 
 
@@ -83,7 +83,7 @@ def _decoded(text: bytes, what: str) -> bytes:
             raise ValueError
         return a2b_base64(text, strict_mode=True)
     except (Base64Error, ValueError):
-        raise InvalidKey(f"a certificate of {what} is not base64") from None
+        raise InvalidKey(f"a certificate in {what} is not base64") from None
 
 
 def leaf_key(chain: Sequence[bytes]) -> Any:
@@ -140,7 +140,9 @@ def validate(chain: Sequence[bytes], roots: Sequence[bytes], at: datetime, use: 
     from cryptography.x509 import BasicConstraints, KeyUsage, verification
 
     if not isinstance(at, datetime) or at.utcoffset() is None:
-        raise ConfigurationError("at is a datetime with a time zone, such as datetime.now(UTC)")
+        raise ConfigurationError(
+            "at must be a datetime with a time zone, such as datetime.now(UTC)"
+        )
     leaf, *rest = map(_load, chain)
     anchors = [_load(der) for der in roots]
 

@@ -193,7 +193,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
 
 def _refuse(what: str, code: str) -> NoReturn:
     raise InvalidToken(
-        f"{what} is not a JSON object of the strict kind",
+        f"{what} is not a JSON object in strict form",
         code=code,
         expected="UTF-8 JSON without BOM, each name once, nested at most 32 deep",
     ) from None

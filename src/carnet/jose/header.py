@@ -114,11 +114,9 @@ def check_extensions(extensions: Extensions | None) -> Extensions:
     if not isinstance(given, Mapping) or not all(
         isinstance(name, str) and callable(handle) for name, handle in given.items()
     ):
-        raise ConfigurationError(
-            "extensions is a mapping of names in 'crit' to functions of their values"
-        )
+        raise ConfigurationError("extensions must map names in 'crit' to functions of their values")
     if not _BUILT_IN.isdisjoint(given):
-        raise ConfigurationError("extensions has a name that the standards have taken already")
+        raise ConfigurationError("extensions names a parameter that the standards define")
     return given
 
 

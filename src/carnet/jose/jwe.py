@@ -219,9 +219,9 @@ def encrypt_json(
     if flattened is not None:
         check_flag(flattened, "flattened")
     if not 0 < len(recipients) <= MAX_ENTRIES:
-        raise InvalidKey(f"a JWE has from 1 to {MAX_ENTRIES} recipients")
+        raise InvalidKey(f"a JWE must have from 1 to {MAX_ENTRIES} recipients")
     if flattened and len(recipients) > 1:
-        raise InvalidKey("the flattened form has one recipient (RFC 7516 section 7.2.2)")
+        raise InvalidKey("the flattened form takes one recipient (RFC 7516 section 7.2.2)")
     encryption = _encryption(recipients[0].key, enc)
     given = join_headers({"enc": encryption.name}, check_header_argument(header, "header"))
     if zip is not None:
@@ -341,7 +341,7 @@ def wrap(
     if algorithm.use != "enc":
         raise InvalidKey(f"a key of {key.alg} is for signatures, not for encryption")
     if algorithm.decrypt_only:
-        raise InvalidKey(f"{key.alg} is too weak to encrypt with; it can only be read")
+        raise InvalidKey(f"{key.alg} is too weak to encrypt with; Carnet only decrypts it")
     if not key.can_encrypt:
         raise InvalidKey("the key's 'key_ops' do not let it encrypt (RFC 7517 section 4.3)")
     family = FAMILIES[algorithm.family]
@@ -361,7 +361,7 @@ class _Reading:
     def __init__(self, keys: Key | KeySet, allow_weak: Collection[str], max_inflated: int) -> None:
         named = KeySet((keys,)) if isinstance(keys, Key) else keys
         if not isinstance(named, KeySet):
-            raise InvalidKey("keys are a Key or a KeySet")
+            raise InvalidKey("keys must be a Key or a KeySet")
         check_names(allow_weak, "allow_weak")
         check_count(max_inflated, "max_inflated", "bytes")
         self._keys = named
@@ -432,5 +432,5 @@ class _Reading:
 def _encryption(key: Key, enc: str) -> Encryption:
     """Give the content encryption: the one that a key is bound to, or the one that is asked for."""
     if not isinstance(enc, str) or enc not in ENCRYPTIONS:
-        raise ConfigurationError(f"enc is one of {', '.join(ENCRYPTIONS)}")
+        raise ConfigurationError(f"enc must be one of {', '.join(ENCRYPTIONS)}")
     return ENCRYPTIONS[key.encryption or enc]

@@ -156,7 +156,7 @@ def verify(
     if payload is not None:
         if body:
             raise InvalidToken(
-                "the token carries its payload and another was given", code="malformed"
+                "the token carries its payload, and another one was given", code="malformed"
             )
         content = payload
         data = head + b"." + _body(payload, header)
@@ -225,9 +225,9 @@ def sign_json(
     if flattened is not None:
         check_flag(flattened, "flattened")
     if not 0 < len(signers) <= MAX_ENTRIES:
-        raise InvalidKey(f"a JWS has from 1 to {MAX_ENTRIES} signatures")
+        raise InvalidKey(f"a JWS must have from 1 to {MAX_ENTRIES} signatures")
     if flattened and len(signers) > 1:
-        raise InvalidKey("the flattened form has one signature (RFC 7515 section 7.2.2)")
+        raise InvalidKey("the flattened form takes one signature (RFC 7515 section 7.2.2)")
     signatures = []
     encoded = set()
     for key, own, own_unprotected in signers:
@@ -287,7 +287,7 @@ def verify_json(
     entries = entries_of(document, "signatures", "signature", ("protected", "header"))
     if ("payload" in document) == (payload is not None):
         raise InvalidToken(
-            "the payload stands in the document, or is given beside it: once",
+            "the payload must be in the document or given beside it, not both",
             code="malformed",
             claim="payload",
             expected="one payload",
@@ -315,7 +315,7 @@ def verify_json(
     signed_by = [key for _, key in held]
     if not held or not all(any(_same(key, by) for by in signed_by) for key in wanted):
         raise InvalidToken(
-            "the signatures that are needed are not all there",
+            "not all required signatures are there",
             code="signature_invalid",
             expected="one that holds" if not wanted else f"{len(wanted)} by the keys asked for",
         )
@@ -352,7 +352,7 @@ def _wanted(require: str | Collection[Key]) -> tuple[Key, ...]:
     given = tuple(require) if isinstance(require, Collection) else ()
     wanted = tuple(key for key in given if isinstance(key, Key))
     if not wanted or len(wanted) < len(given):
-        raise ConfigurationError("require is 'any', 'all' or a collection of keys")
+        raise ConfigurationError("require must be 'any', 'all' or a collection of keys")
     return wanted
 
 

@@ -124,7 +124,9 @@ def _resolve(resolver: object, header: Mapping[str, Any]) -> KeySet:
         ConfigurationError: where it gives something else.
     """
     if not callable(resolver):
-        raise InvalidKey("keys are a Key, a KeySet, or a function of the header that gives keys")
+        raise InvalidKey(
+            "keys must be a Key, a KeySet, or a function of the header that gives keys"
+        )
     cause = None
     try:
         found = resolver(MappingProxyType(header))
@@ -145,8 +147,8 @@ def _resolve(resolver: object, header: Mapping[str, Any]) -> KeySet:
         return KeySet(found)
     if not isinstance(found, KeySet):
         raise ConfigurationError(
-            "keys is a function that gives a Key, a KeySet, a list of keys, or None; this one gave "
-            "something else"
+            "keys must be a function that returns a Key, a KeySet, a list of keys, or None; "
+            "this one returned something else"
         )
     return found
 

@@ -72,7 +72,7 @@ class Key(KeyFormats):
 
     def __init__(self) -> None:
         raise InvalidKey(
-            "a Key is made by Key.generate, Key.from_jwk, Key.from_pem or Key.from_secret"
+            "make a Key with Key.generate, Key.from_jwk, Key.from_pem or Key.from_secret"
         )
 
     @classmethod
@@ -158,7 +158,7 @@ class Key(KeyFormats):
         """
         raw = bytes_of(secret)
         if raw is None:
-            raise InvalidKey("a secret is bytes; for text that was agreed upon, encode it first")
+            raise InvalidKey("a secret must be bytes; encode a secret that is text first")
         row, encryption = find_algorithm(alg)
         if row.kty != "oct":
             raise InvalidKey(f"{alg} needs a {row.kty} key, not a shared secret")
@@ -178,11 +178,13 @@ class Key(KeyFormats):
             InvalidKey: if ``public`` is not a public signature key.
         """
         if not isinstance(public, Key):
-            raise InvalidKey("from_signer takes a Key, the public half of a signature key")
+            raise InvalidKey("from_signer needs a Key: the public half of a signature key")
         if public.is_private or public._algorithm.use != "sig":
-            raise InvalidKey("from_signer takes the public half of a signature key")
+            raise InvalidKey("from_signer needs the public half of a signature key")
         if not callable(sign):
-            raise ConfigurationError("sign is a function that takes bytes and gives a signature")
+            raise ConfigurationError(
+                "sign must be a function that takes bytes and returns a signature"
+            )
         key = cls._make(public._algorithm, public._material, public.kid)
         key._is_private = True
         key._public = public
@@ -327,7 +329,7 @@ class Key(KeyFormats):
         """
         check_flag(private, "private")
         if private and not self.is_private:
-            raise InvalidKey("this is a public key: it has no private members to give")
+            raise InvalidKey("this is a public key: it has no private members to export")
         if private and not self._type.is_private(self._material):
             raise InvalidKey("the private half of this key is kept elsewhere")
         if not private and self.is_private and self.kty != "oct":
@@ -349,7 +351,7 @@ class Key(KeyFormats):
             InvalidKey: if the hash is not one of sha256, sha384, sha512.
         """
         if algorithm not in ("sha256", "sha384", "sha512"):
-            raise InvalidKey("a thumbprint's hash is one of sha256, sha384, sha512")
+            raise InvalidKey("a thumbprint's hash must be sha256, sha384 or sha512")
         members = {"kty": self.kty, "alg": self.alg, **self._type.dump(self._material, False)}
         required = {name: members[name] for name in self._type.thumbprint_members}
         return b64url_encode(hashlib.new(algorithm, json_encode(required)).digest())
@@ -397,7 +399,7 @@ class Key(KeyFormats):
         return hash((self.alg, self.kid, self.is_private, self.thumbprint()))
 
     def __reduce__(self) -> str:
-        raise InvalidKey("keys are not pickled: hand them over with to_jwk or to_pem")
+        raise InvalidKey("keys can't be pickled: pass them on with to_jwk or to_pem")
 
 
 def _of_both_halves(usage: Mapping[str, Any]) -> dict[str, Any]:
@@ -439,7 +441,7 @@ def keys_of_jwk(
         except InvalidKey as error:
             reasons.append(error)
     if not keys:
-        raise reasons[0] if reasons else InvalidKey("no algorithm was asked for")
+        raise reasons[0] if reasons else InvalidKey("algorithms names no algorithm")
     return keys
 
 

@@ -29,7 +29,9 @@ def require_key(value: object) -> Key:
         InvalidKey: if it is something else.
     """
     if not isinstance(value, Key):
-        raise InvalidKey("a key is a Key, made by Key.generate, from_jwk, from_pem or from_secret")
+        raise InvalidKey(
+            "a key must be a Key, made by Key.generate, from_jwk, from_pem or from_secret"
+        )
     return value
 
 
@@ -42,7 +44,7 @@ def require_parties(value: object, kind: type[P]) -> tuple[P, ...]:
     # A party is a tuple itself, and no list of keys.
     listed = (value,) if isinstance(value, Key | kind) else value
     if not isinstance(listed, Iterable):
-        raise InvalidKey(f"keys are a Key, a {kind.__name__}, or a list of them")
+        raise InvalidKey(f"keys must be a Key, a {kind.__name__}, or a list of them")
     found = tuple(
         one if isinstance(one, kind) else kind(one)  # type: ignore[call-arg]  # its first member
         for one in listed

@@ -132,7 +132,9 @@ def jwk_members(jwk: Mapping[str, Any] | str | BytesLike, public: bool) -> Mappi
             raise InvalidKey(f"the JWK's '{name}' must be {expected}")
     check_kid(members.get("kid"))
     if public and not PRIVATE_MEMBERS.isdisjoint(members):
-        raise InvalidKey("a private key or a secret is shown: only the public half is for others")
+        raise InvalidKey(
+            "this would reveal a private key or a secret: only the public half is for others"
+        )
     return members
 
 
@@ -141,11 +143,11 @@ def check_kid(kid: object) -> None:
     if kid is None:
         return
     if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID:
-        raise InvalidKey(f"a 'kid' is text of 1 to {MAX_KID} characters")
+        raise InvalidKey(f"a 'kid' must be text of 1 to {MAX_KID} characters")
     try:
         kid.encode()
     except UnicodeEncodeError:
-        raise InvalidKey("a 'kid' is text that UTF-8 can write") from None
+        raise InvalidKey("a 'kid' must be text that UTF-8 can encode") from None
 
 
 def _decoded(jwk: object) -> Mapping[str, Any]:
@@ -153,13 +155,13 @@ def _decoded(jwk: object) -> Mapping[str, Any]:
         return jwk
     given = jwk if isinstance(jwk, str) else bytes_of(jwk)
     if given is None:
-        raise InvalidKey("a JWK is a mapping or JSON text")
+        raise InvalidKey("a JWK must be a mapping or JSON text")
     if len(given) > MAX_JWK:
         raise InvalidKey(f"the JWK is longer than {MAX_JWK} bytes")
     try:
         return json_decode(given.encode() if isinstance(given, str) else given, "the JWK")
     except (InvalidToken, UnicodeEncodeError):
-        raise InvalidKey("the JWK is not a JSON object of the strict kind") from None
+        raise InvalidKey("the JWK is not a JSON object in strict form") from None
 
 
 def load_material(members: Mapping[str, Any]) -> Any:
@@ -239,7 +241,7 @@ def check_fit(row: Algorithm, kty: str, material: Any, encryption: str | None) -
     if row.curves and kind.curve(material) not in row.curves:
         raise InvalidKey(f"{name} needs a key on {' or '.join(row.curves)}")
     if kty == "AKP" and kind.curve(material) != name:
-        raise InvalidKey(f"this is a key of {kind.curve(material)}, not of {name}")
+        raise InvalidKey(f"this key is on {kind.curve(material)}, not on {name}")
     if kty == "oct":
         _check_secret(row, material, encryption)
 
@@ -256,7 +258,7 @@ def _check_secret(row: Algorithm, secret: bytes, encryption: str | None) -> None
             "Key.generate makes one"
         )
     if row.family == "dir" and size not in {other.size for other in ENCRYPTIONS.values()}:
-        raise InvalidKey("a 'dir' secret has 16, 24, 32, 48 or 64 bytes")
+        raise InvalidKey("a 'dir' secret must have 16, 24, 32, 48 or 64 bytes")
     if size == 0:
         raise InvalidKey(f"{name} needs a secret that is not empty")
     if pem.looks_like_a_key(secret):

@@ -32,7 +32,7 @@ def generated(alg: str, size: int | None, crv: str | None) -> tuple[Algorithm, s
     """
     row, encryption = find_algorithm(alg)
     if crv is not None and not isinstance(crv, str):
-        raise InvalidKey("crv is the name of a curve, such as 'X25519'")
+        raise InvalidKey("crv must be the name of a curve, such as 'X25519'")
     kty, curve = row.kty, crv or (row.curves[0] if len(row.curves) == 1 else None)
     if kty == "AKP":
         curve = alg
@@ -43,11 +43,11 @@ def generated(alg: str, size: int | None, crv: str | None) -> tuple[Algorithm, s
         raise InvalidKey(f"{alg} works on the curves {', '.join(row.curves)}")
     amount = ENCRYPTIONS[encryption].size if encryption is not None else row.size
     if size is not None and (size.__class__ is not int or size < 1):
-        raise InvalidKey("size is a whole number of bits")
+        raise InvalidKey("size must be a whole number of bits")
     if kty == "RSA":
         amount = 3072 if size is None else size
         if not RSA_MIN_BITS <= amount <= RSA_MAX_BITS:
-            raise InvalidKey(f"size is from {RSA_MIN_BITS} to {RSA_MAX_BITS} bits for RSA")
+            raise InvalidKey(f"size must be from {RSA_MIN_BITS} to {RSA_MAX_BITS} bits for RSA")
     elif amount == 0:
         amount = (256 if size is None else min(size, 8 * MAX_SECRET)) // 8
     return row, encryption, generate(kty, curve, amount)

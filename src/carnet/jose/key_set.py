@@ -41,11 +41,11 @@ class KeySet:
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
         if not isinstance(keys, Iterable):
-            raise InvalidKey("a KeySet is made of a list of Key objects")
+            raise InvalidKey("a KeySet needs a list of Key objects")
         self._keys = tuple(keys)
         self._skipped: tuple[SkippedKey, ...] = ()
         if not all(isinstance(key, Key) for key in self._keys):
-            raise InvalidKey("a KeySet holds Key objects")
+            raise InvalidKey("a KeySet can hold only Key objects")
         by_kid: dict[str | None, list[Key]] = {}
         for key in self._keys:
             by_kid.setdefault(key.kid, []).append(key)
@@ -81,7 +81,7 @@ class KeySet:
         wanted: tuple[str, ...] | None = None
         if algorithms is not None:
             if not isinstance(algorithms, Iterable) or isinstance(algorithms, str | bytes):
-                raise ConfigurationError("algorithms is a list of names, such as ['RS256']")
+                raise ConfigurationError("algorithms must be a list of names, such as ['RS256']")
             wanted = tuple(algorithms)
             check_names(wanted, "algorithms")
         check_flag(public, "public")
@@ -112,7 +112,7 @@ class KeySet:
         named = self._keys
         if kid is not None:
             if not isinstance(kid, str):
-                raise ConfigurationError("kid is text, or None")
+                raise ConfigurationError("kid must be text, or None")
             named = (*self._by_kid.get(kid, ()), *self._by_kid.get(None, ()))
         return tuple(key for key in named if key.accepts(alg))
 
@@ -138,10 +138,12 @@ def _members(document: Mapping[str, Any] | str | BytesLike) -> list[Any]:
             raw = given.encode() if isinstance(given, str) else given
             document = json_decode(raw, "the key set")
         except (InvalidToken, UnicodeEncodeError):
-            raise InvalidKey("the key set is not a JSON object of the strict kind") from None
+            raise InvalidKey("the key set is not a JSON object in strict form") from None
     keys = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(keys, list):
-        raise InvalidKey("a key set is an object with a list named 'keys' (RFC 7517 section 5)")
+        raise InvalidKey(
+            "a key set must be an object with a list named 'keys' (RFC 7517 section 5)"
+        )
     if len(keys) > MAX_KEYS:
         raise InvalidKey(f"the key set has more than {MAX_KEYS} keys")
     return keys

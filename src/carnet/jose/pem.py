@@ -79,10 +79,7 @@ def load_pem(data: str | BytesLike, password: str | BytesLike | None) -> Any:
     raw = _bytes(data)
     blocks = raw.count(_BEGIN) - raw.count(_EC_PARAMETERS)
     if blocks > 1:
-        raise InvalidKey(
-            f"the PEM text holds {blocks} keys or certificates: give one, so that it is plain "
-            "which is meant"
-        )
+        raise InvalidKey(f"the PEM text holds {blocks} keys or certificates: give exactly one")
     if b"PRIVATE KEY-----" in raw:
         return _private(serialization.load_pem_private_key, raw, password)
     if b"-----BEGIN CERTIFICATE-----" in raw:
@@ -238,7 +235,7 @@ def _private(load: Callable[..., Any], raw: bytes, password: str | BytesLike | N
         raise InvalidKey(
             "the private key is encrypted: pass its password"
             if password is None
-            else "the private key is not encrypted: pass no password"
+            else "the private key is not encrypted: leave out the password"
         ) from None
     except CRYPTOGRAPHY_ERRORS:
         raise InvalidKey("the private key can't be read, or its password is wrong") from None
@@ -264,7 +261,7 @@ def _password(password: str | BytesLike | None) -> bytes | None:
         return None
     raw = password.encode("utf-8", "replace") if isinstance(password, str) else bytes_of(password)
     if raw is None or not 0 < len(raw) <= MAX_PASSWORD:
-        raise InvalidKey(f"a password has from 1 to {MAX_PASSWORD} bytes")
+        raise InvalidKey(f"a password must have from 1 to {MAX_PASSWORD} bytes")
     return raw
 
 
@@ -273,7 +270,7 @@ def _bytes(data: object) -> bytes:
         data = data.encode("utf-8", "replace")
     raw = bytes_of(data)
     if raw is None:
-        raise InvalidKey("a PEM or DER key is bytes or text")
+        raise InvalidKey("a PEM or DER key must be bytes or text")
     if len(raw) > MAX_PEM:
         raise InvalidKey(f"the key is longer than {MAX_PEM} bytes")
     return raw

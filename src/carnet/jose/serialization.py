@@ -61,7 +61,7 @@ class Budget:
         self._iterations -= iterations
         if self._tries < 0 or self._iterations < 0:
             raise InvalidToken(
-                "reading the token takes more operations than one token may cost",
+                "the token needs more operations than allowed for one token",
                 code="too_costly",
                 expected="fewer signatures, recipients or iterations, or a 'kid' with each",
             )
@@ -72,7 +72,7 @@ def token_bytes(token: str | BytesLike, max_size: int) -> bytes:
     check_count(max_size, "max_size", "characters", 1)
     given = token if isinstance(token, str) else bytes_of(token)
     if given is None:
-        raise InvalidToken("a token is text", code="malformed", expected="str or bytes")
+        raise InvalidToken("a token must be text", code="malformed", expected="str or bytes")
     if len(given) > max_size:
         raise InvalidToken(
             "the token is too large",
@@ -161,7 +161,7 @@ def read_document(
         return document
     given = document if isinstance(document, str) else bytes_of(document)
     if given is None:
-        raise InvalidToken("the document is neither a mapping nor JSON text", code="malformed")
+        raise InvalidToken("the document must be a mapping or JSON text", code="malformed")
     if len(given) > max_size:
         raise InvalidToken(
             "the document is too large", code="too_large", expected=f"at most {max_size} bytes"

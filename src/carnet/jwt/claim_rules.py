@@ -67,7 +67,7 @@ def exact(wanted: Mapping[Path, Any]) -> list[Rule]:
     """
     if not isinstance(wanted, Mapping):
         raise ConfigurationError(
-            "claims is a mapping of names to the values that they must have, such as "
+            "claims must map names to the values that they must have, such as "
             "{'token_use': 'access'}"
         )
     return [_exactly(path, value) for path, value in wanted.items()]
@@ -77,8 +77,8 @@ def _exactly(path: Path, wanted: Any) -> Rule:
     values = tuple(wanted) if isinstance(wanted, _COLLECTIONS) else (wanted,)
     if not values or not all(value.__class__ in _SCALARS for value in values):
         raise ConfigurationError(
-            "a value of claims is a text, a number or a boolean, or a list of those of which the "
-            "token must have one"
+            "a value of claims must be a text, a number or a boolean, or a list of those of "
+            "which the token must have one"
         )
     read = reader(path, "claims")
     name = path if isinstance(path, str) else ".".join(path)
@@ -88,7 +88,7 @@ def _exactly(path: Path, wanted: Any) -> Rule:
         said = read(claims)
         if not any(said.__class__ is value.__class__ and said == value for value in values):
             raise InvalidToken(
-                f"the claim '{name}' does not have the value that is needed here",
+                f"the claim '{name}' does not have the required value",
                 code="claim_mismatch" if said is not None else "claim_missing",
                 claim=name,
                 expected=expected,
@@ -117,7 +117,7 @@ def steps(path: object, what: str) -> tuple[str, ...]:
 
 def _no_place(what: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{what} is where a claim stands, such as 'realm_access.roles', "
+        f"{what} must name the place of a claim, such as 'realm_access.roles', "
         "('kubernetes.io', 'namespace'), ['azp', 'appid'] for the first that is there, or a "
         "function of the claims"
     )

@@ -27,7 +27,7 @@ class Claims(Mapping[str, Any]):
 
     def __init__(self, claims: dict[str, Any], clock: Callable[[], float] = time.time) -> None:
         if not isinstance(claims, dict):
-            raise ConfigurationError("claims is a dict of names and values")
+            raise ConfigurationError("claims must be a dict of names and values")
         if not callable(clock):
             raise wrong_clock()
         self._claims = claims

@@ -110,7 +110,7 @@ def read_proof(
         InvalidToken: saying what is wrong with the proof.
     """
     if len(values) != 1:
-        raise _refuse("a request has one DPoP header", None, "one DPoP header")
+        raise _refuse("a request must have exactly one DPoP header", None, "one DPoP header")
     raw = token_bytes(values[0], MAX_PROOF)
     header = read_header(segments(raw)[0])
     if media_type(header.get("typ", "")) != "dpop+jwt":
@@ -118,7 +118,7 @@ def read_proof(
     key = _key_of(header)
     if accepts is not None and not accepts(key):
         raise _refuse(
-            f"a proof by a key for {key.alg} is not taken", "jwk", "a key for another alg"
+            f"a proof by a key for {key.alg} is not accepted", "jwk", "a key for another alg"
         )
     verified = jws.verify(raw, key, max_size=MAX_PROOF)
     claims = json_decode(verified.payload, "the payload")
@@ -140,7 +140,7 @@ def bound_key(claims: Claims) -> str | None:
     """Give the thumbprint of the key that an access token is bound to, or None.
 
     Raises:
-        InvalidToken: if the token is bound in a way that is not known here.
+        InvalidToken: if the token is bound in an unknown way.
     """
     confirmation = claims.get("cnf")
     if confirmation is None:
@@ -148,7 +148,7 @@ def bound_key(claims: Claims) -> str | None:
     thumbprint = confirmation.get("jkt") if isinstance(confirmation, dict) else None
     if not isinstance(thumbprint, str) or not thumbprint:
         raise InvalidToken(
-            "the token is bound in a way that is not known here",
+            "the token is bound in an unknown way",
             code="claim_invalid",
             claim="cnf",
             expected="a token without cnf, or one with the thumbprint jkt",
@@ -166,7 +166,7 @@ def _key_of(header: dict[str, object]) -> Key:
     if not isinstance(jwk, dict) or not isinstance(alg, str) or alg not in ALGORITHMS_ACCEPTED:
         raise _refuse("the proof has no usable key", "jwk", "a public key, and its signature alg")
     if not PRIVATE_MEMBERS.isdisjoint(jwk):
-        raise _refuse("the proof shows a private key", "jwk", "the public half alone")
+        raise _refuse("the proof contains a private key", "jwk", "the public half alone")
     shown = {name: value for name, value in jwk.items() if name != "kid"}
     try:
         return Key.from_jwk(shown, cast("AlgorithmName", alg), public=True)

@@ -80,7 +80,7 @@ def _check_header(header: dict[str, Any], problems: list[str]) -> None:
         problems.append("the header's 'alg' is not an algorithm that is known here")
     brought = [name for name in ("jwk", "jku", "x5c", "x5u") if name in header]
     if brought:
-        problems.append(f"a key that the token brings along is never used: {', '.join(brought)}")
+        problems.append(f"a key inside the token is never used: {', '.join(brought)}")
 
 
 def _bytes(part: bytes, what: str, problems: list[str]) -> bytes | None:

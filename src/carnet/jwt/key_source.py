@@ -389,7 +389,7 @@ def _check_algorithms(names: object) -> None:
         or not all(isinstance(name, str) and _is_public(name) for name in names)
     ):
         raise ConfigurationError(
-            "algorithms is a list of names of public-key signatures, such as ['RS256']"
+            "algorithms must be a list of public-key signature algorithms, such as ['RS256']"
         )
 
 

@@ -70,7 +70,7 @@ def seconds(value: Duration, what: str) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if value.__class__ not in (int, float) or not 0 <= value <= LATEST:
-        raise ConfigurationError(f"{what} is a number of seconds or a timedelta, not negative")
+        raise ConfigurationError(f"{what} must be a number of seconds or a timedelta, not negative")
     return value
 
 
@@ -86,7 +86,7 @@ def names(value: Names, what: str) -> frozenset[str] | None:
         or not all(isinstance(name, str) and name for name in found)
     ):
         raise ConfigurationError(
-            f"{what} is a text or a list of texts; pass carnet.jwt.UNCHECKED to accept any"
+            f"{what} must be a text or a list of texts; pass carnet.jwt.UNCHECKED to accept any"
         )
     return frozenset(found)
 
@@ -172,7 +172,7 @@ class Policy:
             or isinstance(required, str)
             or not all(isinstance(name, str) for name in required)
         ):
-            raise ConfigurationError("required is a list of claim names")
+            raise ConfigurationError("required must be a list of claim names")
         self._required = tuple(required)
 
     def check(self, claims: dict[str, Any], now: float) -> None:
@@ -243,7 +243,7 @@ class Policy:
         issued = number(claims, "iat", needed=True)
         if not now >= issued - self._iat_leeway:
             raise refused(
-                "not_yet_valid", "iat", "a time that has come", "the token is from the future"
+                "not_yet_valid", "iat", "a time that has come", "the token was issued in the future"
             )
         if self._max_age is not None and not now < issued + self._max_age + self._age_leeway:
             raise refused(
@@ -312,7 +312,9 @@ def number(claims: Mapping[str, Any], name: str, *, needed: bool = False) -> flo
 
 def wrong_clock() -> ConfigurationError:
     """Make the error for a clock that gives no number."""
-    return ConfigurationError("clock is a function that gives the seconds since 1970, a number")
+    return ConfigurationError(
+        "clock must be a function that returns the seconds since 1970, a number"
+    )
 
 
 def missing(name: str) -> InvalidToken:

@@ -76,7 +76,7 @@ def _certified(document: Mapping[str, str], algorithms: Collection[AlgorithmName
             try:
                 key = Key.from_pem(text, alg, kid=kid)
                 if key.is_private:
-                    raise InvalidKey("a private key that is published proves nothing")
+                    raise InvalidKey("a published private key proves nothing")
                 keys.append(key)
             except InvalidKey as error:
                 reasons.append(error)

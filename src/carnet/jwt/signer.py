@@ -88,15 +88,17 @@ class Signer:
         extensions: Collection[str] = (),
     ) -> None:
         if not isinstance(key, Key):
-            raise ConfigurationError("key is a Key, made by Key.generate, from_jwk or from_pem")
+            raise ConfigurationError(
+                "key must be a Key, made by Key.generate, from_jwk or from_pem"
+            )
         if not isinstance(issuer, str) or not issuer:
-            raise ConfigurationError("issuer is the text that verifiers expect as 'iss'")
+            raise ConfigurationError("issuer must be the text that verifiers expect as 'iss'")
         if not isinstance(type, str) or not 0 < len(type) <= MAX_TYPE:
-            raise ConfigurationError("type is the tokens' 'typ', such as 'JWT' or 'at+jwt'")
+            raise ConfigurationError("type must be the tokens' 'typ', such as 'JWT' or 'at+jwt'")
         if not callable(clock):
-            raise ConfigurationError("clock is a function that gives the seconds since 1970")
+            raise ConfigurationError("clock must be a function that returns the seconds since 1970")
         if encrypt_to is not None and not isinstance(encrypt_to, Key):
-            raise ConfigurationError("encrypt_to is the recipient's Key")
+            raise ConfigurationError("encrypt_to must be the recipient's Key")
         self.key = key
         self._operation = key.signing()
         check_names(extensions, "extensions")
@@ -115,7 +117,7 @@ class Signer:
                 self._audience = audience if isinstance(audience, str) else sorted(accepted)
         self._lifetime = int(seconds(lifetime, "lifetime"))
         if self._lifetime < 1:
-            raise ConfigurationError("lifetime is at least one second")
+            raise ConfigurationError("lifetime must be at least one second")
         self._access_token = media_type(type) == "at+jwt"
         self._policy = Policy(
             issuer=UNCHECKED,
@@ -158,7 +160,7 @@ class Signer:
                 datetime without a time zone.
         """
         if claims.__class__ is not dict and not isinstance(claims, Mapping):
-            raise ConfigurationError("claims are a mapping of names to values")
+            raise ConfigurationError("claims must be a mapping of names to values")
         moment = self._clock()
         if not isinstance(moment, (int, float)) or not 0 <= moment <= LATEST:
             raise wrong_clock()

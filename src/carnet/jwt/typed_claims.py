@@ -29,7 +29,7 @@ def typed(
         ConfigurationError: if an argument is not of its kind.
     """
     if not isinstance(validators, Collection) or not all(map(callable, validators)):
-        raise ConfigurationError("validators is a list of functions of the claims")
+        raise ConfigurationError("validators must be a list of functions of the claims")
     asked = tuple(validators)
     if claims_type is None and not asked:
         return None
@@ -76,5 +76,6 @@ def _decoder(claims_type: Any, clock: Callable[[], float]) -> Callable[[bytes], 
         return msgspec.json.Decoder(claims_type).decode
     except TypeError:
         raise ConfigurationError(
-            "claims_type is a msgspec Struct, a dataclass or a TypedDict, of types that JSON has"
+            "claims_type must be a msgspec Struct, a dataclass or a TypedDict, of types that "
+            "JSON has"
         ) from None

@@ -181,7 +181,7 @@ class Verifier(Generic[T]):
         check_flag(accept_expired, "accept_expired")
         check_flag(accept_no_expiry, "accept_no_expiry")
         if not callable(clock):
-            raise ConfigurationError("clock is a function that gives the seconds since 1970")
+            raise ConfigurationError("clock must be a function that returns the seconds since 1970")
         self._extensions = check_extensions(extensions)
         self._types = _media_types(type)
         self._policy = Policy(
@@ -214,9 +214,13 @@ class Verifier(Generic[T]):
             keys = KeySet((keys,))
         is_fixed = isinstance(keys, KeySet)
         if not is_fixed and not callable(keys):
-            raise ConfigurationError("keys is a Key, a KeySet, or a function that gives those")
+            raise ConfigurationError(
+                "keys must be a Key, a KeySet, or a function that returns those"
+            )
         if self._cache_size and (self._extensions or not is_fixed):
-            raise ConfigurationError("cache is 0 where keys is a function or there are extensions")
+            raise ConfigurationError(
+                "cache must be 0 if keys is a function or there are extensions"
+            )
         # A thread in the middle of verify() holds the old map and the old cache, and what it
         # remembers is lost with them: keys go first here, and are read last there.
         self._keys: KeySet | Callable[[Mapping[str, Any]], Any] = keys
@@ -382,7 +386,7 @@ def _decrypting(keys: Key | KeySet) -> KeySet:
     if isinstance(keys, Key):
         keys = KeySet((keys,))
     if not isinstance(keys, KeySet):
-        raise ConfigurationError("decryption is a Key or a KeySet")
+        raise ConfigurationError("decryption must be a Key or a KeySet")
     if not any(key.can_decrypt for key in keys):
         raise InvalidKey("decryption needs a private key or a secret that is for encryption")
     return keys
@@ -406,7 +410,7 @@ def _media_types(type: Names) -> frozenset[str] | None:
         found = names(type, "type")
     except ConfigurationError:
         raise ConfigurationError(
-            "type is the token's 'typ', such as 'JWT' or 'at+jwt', or a list of those; pass "
+            "type must be the token's 'typ', such as 'JWT' or 'at+jwt', or a list of those; pass "
             "carnet.jwt.UNCHECKED to accept any"
         ) from None
     return None if found is None else frozenset(map(media_type, found))

@@ -118,7 +118,7 @@ class TerminalSession:
             "device": self._by_device,
         }
         if how not in ways:
-            raise ConfigurationError(f"how is one of {', '.join(ways)}")
+            raise ConfigurationError(f"how must be one of {', '.join(ways)}")
         tokens = ways[how](timeout)
         with locked(self._name):
             before = self._load()

@@ -56,6 +56,6 @@ def values_of(headers: Headers, name: bytes) -> list[bytes]:
 
 
 def token_of(headers: Headers) -> bytes:
-    """Give the access token of a request that has been let in."""
+    """Give the access token of a request that was accepted."""
     [value] = values_of(headers, b"authorization")
     return value.partition(b" ")[2].strip()

@@ -165,8 +165,8 @@ def _check_path(settings: Settings) -> None:
     path = urlsplit(settings.own_url).path
     if path and any(f"{route.path}/".startswith(f"{path}/") for route in ROUTES):
         raise ConfigurationError(
-            f"the path {path} of the setting issuer is one of the service's own addresses: choose "
-            "another, such as /auth"
+            f"the path {path} in the setting issuer collides with one of the service's own "
+            "addresses: choose another, such as /auth"
         )
 
 

@@ -210,10 +210,12 @@ class Page(NamedTuple):
     Attributes:
         entries: the newest first.
         following: the filter of those that follow, or None where there are no more.
+        names: the usernames of the accounts that the entries speak of, by their ids.
     """
 
     entries: list[Entry]
     following: Filter | None
+    names: dict[str, str]
 
 
 async def page(store: Store, filter: Filter, limit: int) -> Page:
@@ -227,12 +229,16 @@ async def page(store: Store, filter: Filter, limit: int) -> Page:
         filter.account_id,
         limit + 1,
     )
-    found = [(Entry(*entry), entry_id) for *entry, entry_id in rows]
+    found = [(Entry(*columns), entry_id) for *columns, entry_id, _, _ in rows]
+    names: dict[str, str] = {}
+    for (entry, _), (*_, account_name, actor_name) in zip(found, rows, strict=True):
+        about = {entry.account_id: account_name, entry.actor: actor_name}
+        names |= {account_id: name for account_id, name in about.items() if account_id and name}
     following = None
     if len(found) > limit:
         last, last_id = found[limit - 1]
         following = filter._replace(before=last.at, after_id=last_id)
-    return Page([entry for entry, _ in found[:limit]], following)
+    return Page([entry for entry, _ in found[:limit]], following, names)
 
 
 def record(

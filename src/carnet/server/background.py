@@ -13,8 +13,9 @@ supervised by itself (``recurring``):
     mail            sends the mails that wait, where that is set up goes on: figures, log, /readyz
     sweep           deletes what nobody needs any more              goes on: figures and log
     deletions       deletes accounts whose owners want that         goes on: figures and log
+    deletions       deletes accounts whose owners want that         goes on: figures and log
     provider_tokens looks whether people are still there           goes on: figures and log
-    activity        samples this process's own counters             goes on: figures and log
+    activity        adds what this process has counted              goes on: figures and log
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from typing import Final
 import structlog
 
 from carnet.server.accounts.deletion import Deletions
-from carnet.server.activity import MINUTE, Activity
+from carnet.server.activity import DAY, KEPT_DAYS, MINUTE, Activity
 from carnet.server.clients.registry import Registry
 from carnet.server.clock import SECOND, Clock
+from carnet.server.deadline import within
 from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.mail.delivery import LONGEST_RUN, Delivery
 from carnet.server.metrics import (
@@ -86,7 +88,7 @@ class Background:
         audit_retention: seconds that entries of the audit log are kept; 0 is for ever.
 
     Attributes:
-        activity: what this process has done in the last hour.
+        activity: what all processes have done, by the hour.
         tasks: the pieces of work, by their names.
         stopping: whether the service was told to stop, and is not ready for more.
     """
@@ -114,7 +116,7 @@ class Background:
         # What the counters say, and what of it has been taken over.
         self._counters: dict[str, int] = {}
         self._directory_counter: int | None = -1
-        self.activity = Activity(clock)
+        self.activity = Activity(store, clock)
         self.stopping = False
         tasks = (
             Recurring(
@@ -164,7 +166,7 @@ class Background:
                 longest_run=600,
                 first=SWEEP_SECONDS,
             ),
-            Recurring("activity", self.activity.sample, every=MINUTE, longest_run=60),
+            Recurring("activity", self.activity.save, every=MINUTE, longest_run=60, first=MINUTE),
         )
         self.tasks = {task.name: task for task in tasks}
         if delivery is not None:
@@ -202,6 +204,8 @@ class Background:
                 one.cancel()
             if running:
                 await asyncio.wait(running, timeout=CLOSE_SECONDS)
+            with suppress(Exception):
+                await within(CLOSE_SECONDS, self.activity.save())
             await self._logout_notices.close()
 
     async def follow(self) -> None:
@@ -232,6 +236,7 @@ class Background:
             (sql.SWEEP_DEVICE_CODES, now - CLOCK_AHEAD),
             (sql.SWEEP_LINKS, now - ENDED_KEPT),
             (sql.SWEEP_MAILS, now - CLOCK_AHEAD),
+            (sql.SWEEP_ACTIVITY, now - KEPT_DAYS * DAY),
         ):
             try:
                 swept = BATCH

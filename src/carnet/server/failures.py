@@ -25,7 +25,7 @@ FAILED: Final = 500
 
 NOT_SERVED: Final = {
     404: "there is nothing at this address",
-    405: "use another method here",
+    405: "this method is not allowed here",
 }
 
 

@@ -79,7 +79,7 @@ class Service:
         addresses: where they are reached.
         notices: tells them what has happened to their accounts.
         recovery: gives them their accounts back.
-        mailed_codes: mails codes that let in.
+        mailed_codes: mails codes to sign in with.
         outbox: the mails that wait.
         delivery: sends those.
         deletions: which of them are to go.

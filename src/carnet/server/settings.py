@@ -114,8 +114,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         sign_up: whether people may make accounts for themselves.
         sign_up_email: whether they name an address for that, and choose the password by a link that
             is sent to it.
-        sign_in_by_mail: whether a code that is mailed lets in, instead of the password.
-        breached_passwords: a file of passwords that nobody may choose, made by
+        sign_in_by_mail: whether people can sign in with a mailed code instead of the password.
+        breached_passwords: a file of passwords that are refused, made by
             ``carnet passwords build-filter``; by default none but the common ones that are brought.
         breached_passwords_url: a service that is asked about each new password besides, by the
             first five digits of its SHA-1 hash, such as
@@ -235,13 +235,13 @@ def check_settings(settings: Settings) -> None:
         or settings.own_url.endswith("/")
     ):
         raise ConfigurationError(
-            "the setting issuer is a URL such as https://auth.example.com, without query, "
+            "the setting issuer must be a URL such as https://auth.example.com, without query, "
             "fragment or a slash at the end (RFC 8414 section 2)"
         )
     if not settings.issuer and settings.host not in LOOPBACK:
         raise ConfigurationError(
-            "a service that others can reach needs the setting issuer: the URL under which they "
-            "reach it, such as https://auth.example.com"
+            "a service that other machines can reach needs the setting issuer: the URL at which "
+            "they reach it, such as https://auth.example.com"
         )
     try:
         Networks(settings.trusted_proxies)
@@ -299,7 +299,7 @@ def _check_mail(settings: Settings) -> None:
 
     if read_mail_address(parseaddr(settings.mail_from)[1]) is None:
         raise ConfigurationError(
-            "the setting mail_from is the address that mails come from, such as "
+            "the setting mail_from must be the sender's address, such as "
             "'Acme <no-reply@example.com>'"
         )
     if (
@@ -308,6 +308,6 @@ def _check_mail(settings: Settings) -> None:
         and settings.smtp_host not in LOOPBACK
     ):
         raise ConfigurationError(
-            "the setting smtp_security can't be none where there is an smtp_password: everybody on "
+            "the setting smtp_security can't be none where there is an smtp_password: anyone on "
             "the way could read it"
         )

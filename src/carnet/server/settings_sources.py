@@ -132,7 +132,9 @@ def _from_variables(environ: Mapping[str, str], warn: Callable[[str], None]) -> 
 def _check_alone(variable: str, environ: Mapping[str, str]) -> None:
     other = variable.removesuffix("_FILE")
     if other in environ:
-        raise ConfigurationError(f"{other} and {variable} say the same thing: set one of them")
+        raise ConfigurationError(
+            f"{other} and {variable} both set the same thing: keep one of them"
+        )
 
 
 def _read_secret(name: str, file: Path, variable: str) -> str:
@@ -140,7 +142,8 @@ def _read_secret(name: str, file: Path, variable: str) -> str:
     try:
         if name in PRIVATE and is_exposed(file):
             raise ConfigurationError(
-                f"others can read the file {file} that {variable} names; {HOW_TO_HIDE.format(file)}"
+                f"other users can read the file {file} that {variable} names; "
+                f"{HOW_TO_HIDE.format(file)}"
             )
         with file.open("r", encoding="utf-8") as opened:
             found = opened.readline(MAX_FILE).strip()
@@ -160,7 +163,7 @@ def _unknown(variable: str) -> str:
     known = [PREFIX + name.upper() for name in Settings.__struct_fields__]
     near = get_close_matches(variable, known, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"the variable {variable} is no setting, and is ignored{hint}"
+    return f"the variable {variable} is not a setting, and is ignored{hint}"
 
 
 def _items(text: str) -> list[str]:
@@ -178,12 +181,12 @@ def _explain(problem: str, found: Mapping[str, _Given]) -> str:
     expected, _, place = problem.partition(" - at ")
     path = re.search(r"`\$\.([^`]*)`", place)
     if path is None:
-        return f"a setting is wrong: {problem}"
+        return f"a setting is invalid: {problem}"
     name = re.split(r"[\[.]", path[1])[0]
     expected = f"{expected[:1].lower()}{expected[1:]}"
     inside = path[1].removeprefix(name).replace("[...]", "").lstrip(".")
     where = f" {inside}:" if inside else ""
-    return f"the setting {name} is wrong{_place(name, found)}:{where} {expected}"
+    return f"the setting {name} is invalid{_place(name, found)}:{where} {expected}"
 
 
 def _place(name: str, found: Mapping[str, _Given]) -> str:

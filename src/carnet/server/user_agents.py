@@ -6,7 +6,7 @@ import re
 
 from carnet.server.languages import gettext, marked
 
-__all__ = ["device_name"]
+__all__ = ["device_kind", "device_name"]
 
 # The first that matches counts: most browsers also call themselves by the names below them.
 PROGRAMS = (
@@ -30,6 +30,14 @@ SYSTEMS = (
     (r"Linux", "Linux"),
 )
 
+# An Android that is no phone does not say "Mobile".
+KINDS = (
+    (r"iPhone|Android.*Mobile", "phone"),
+    (r"iPad|Android", "tablet"),
+    (r"^curl/|^(python-)?httpx/|^python-requests/|^Python", "program"),
+    (r"CrOS|Windows|Macintosh|Mac OS X|Linux", "computer"),
+)
+
 
 def device_name(user_agent: str) -> str:
     """Name a device, such as "Firefox on Linux", in the language that is spoken."""
@@ -37,6 +45,11 @@ def device_name(user_agent: str) -> str:
     if program and system:
         return gettext("{program} on {system}").format(program=gettext(program), system=system)
     return gettext(program) or system or gettext("An unknown device")
+
+
+def device_kind(user_agent: str) -> str:
+    """Tell what a device is: ``phone``, ``tablet``, ``computer``, ``program`` or ``unknown``."""
+    return _first(KINDS, user_agent) or "unknown"
 
 
 def _first(table: tuple[tuple[str, str], ...], text: str) -> str:

@@ -34,5 +34,5 @@ class Clock:
             ConfigurationError: if that is backwards.
         """
         if seconds < 0:
-            raise ConfigurationError("a test's clock moves forwards: seconds is 0 or more")
+            raise ConfigurationError("a test's clock only moves forward: seconds must be 0 or more")
         self._now += seconds

@@ -291,7 +291,7 @@ class TestIssuer:
         if isinstance(key, Key):
             return key
         if key not in (None, "unknown", "forged"):
-            raise ConfigurationError("key is a Key, 'unknown' or 'forged'")
+            raise ConfigurationError("key must be a Key, 'unknown' or 'forged'")
         if key == "forged":
             return Key.generate(alg or self._alg, kid=self.key.kid)
         return self.key if key is None and alg is None else Key.generate(alg or self._alg)

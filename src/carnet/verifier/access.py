@@ -70,7 +70,7 @@ class Access:
         """
         addresses = list(addresses)
         if insecure_http not in (None, False, True):
-            raise ConfigurationError("insecure_http is true or false")
+            raise ConfigurationError("insecure_http must be True or False")
         plain = frozenset(filter(None, map(_plain_host, addresses if insecure_http else ())))
         for address in addresses:
             check_address(address, plain)
@@ -121,7 +121,7 @@ def check_address(address: str, plain_hosts: frozenset[str] = frozenset()) -> No
         except ValueError:
             pass
     raise ConfigurationError(
-        "an issuer's address begins with https://, or with http:// and a loopback address; "
+        "an issuer's address must begin with https://, or with http:// and a loopback address; "
         "insecure_http=True allows http:// inside a private network"
     )
 
@@ -175,14 +175,14 @@ def _headers(headers: object) -> dict[str, str]:
         for name, value in headers.items()
     ):
         raise ConfigurationError(
-            "headers is a mapping of names to visible ASCII text, such as {'X-Api-Key': '…'}"
+            "headers must map names to visible ASCII text, such as {'X-Api-Key': '…'}"
         )
     return dict(headers)
 
 
 def _existing(file: Any, what: str) -> Path:
     if not isinstance(file, str | Path) or not Path(file).is_file():
-        raise ConfigurationError(f"{what} is the name of a file that is there")
+        raise ConfigurationError(f"{what} must name an existing file")
     return Path(file)
 
 
@@ -191,7 +191,7 @@ def _context(ca_file: Any, given: Any) -> ssl.SSLContext | None:
         raise ConfigurationError("give a ca_file or an ssl_context, not both")
     if given is not None:
         if not isinstance(given, ssl.SSLContext):
-            raise ConfigurationError("ssl_context is an ssl.SSLContext")
+            raise ConfigurationError("ssl_context must be an ssl.SSLContext")
         if given.verify_mode != ssl.CERT_REQUIRED or not given.check_hostname:
             raise ConfigurationError(
                 "the ssl_context does not check the issuer's certificate and its name: anyone on "
@@ -213,5 +213,5 @@ def _token(file: Path) -> str:
     except (OSError, ValueError):
         raise IssuerUnavailable(f"the bearer_file {file} can't be read") from None
     if not text or not text.isprintable() or " " in text:
-        raise IssuerUnavailable(f"the bearer_file {file} holds no token")
+        raise IssuerUnavailable(f"the bearer_file {file} contains no token")
     return text

@@ -128,7 +128,8 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
             check_address(resource)
         except ConfigurationError:
             raise ConfigurationError(
-                "resource is the address of the API or MCP server: it begins with https://, or "
+                "resource must be the address of the API or MCP server, beginning with "
+                "https://, or "
                 "with http:// and a loopback address"
             ) from None
         if client_id is not None and issuer is None:
@@ -149,8 +150,8 @@ class AuthorizationCodeAuth(BothHttpx, OAuthClientProvider, httpx.Auth):  # type
             )
         except ValueError:
             raise ConfigurationError(
-                "client_metadata_url is an https:// address with a path, at which a document about "
-                "this program is found"
+                "client_metadata_url must be an https:// address with a path, where a document "
+                "about this program is published"
             ) from None
         self._issuer = issuer
         self._scope = scope

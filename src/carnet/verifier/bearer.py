@@ -238,7 +238,7 @@ def needs_role(role: str) -> Need:
         ConfigurationError: if it is not the name of a role.
     """
     if not isinstance(role, str) or not role:
-        raise ConfigurationError("require_role takes the name of a role, such as 'ADMIN'")
+        raise ConfigurationError("require_role needs the name of a role, such as 'ADMIN'")
     return lambda claims: check_role(claims, role)
 
 
@@ -250,7 +250,7 @@ def needs_scope(scope: str) -> Need:
     """
     if not isinstance(scope, str) or not scope.split():
         raise ConfigurationError(
-            "require_scope takes a scope, or several with spaces between them: 'orders:read'"
+            "require_scope needs a scope, or several separated by spaces: 'orders:read'"
         )
     return _NeedsScope(scope)
 
@@ -303,7 +303,7 @@ def needs_acr(*acr_values: str, max_age: int | None = None) -> Need:
         isinstance(value, str) and _ACR.fullmatch(value) for value in acr_values
     ):
         raise ConfigurationError(
-            "require_acr takes values of acr without spaces, such as 'urn:example:mfa'"
+            "require_acr needs values of acr without spaces, such as 'urn:example:mfa'"
         )
     if max_age is not None:
         _check_max_age(max_age, "max_age")
@@ -364,7 +364,7 @@ def not_installed(extra: str) -> ConfigurationError:
 def _check_max_age(value: object, name: str) -> None:
     if value.__class__ is not int or not 1 <= value <= LATEST:
         raise ConfigurationError(
-            f"{name} is the whole seconds since the sign-in, at least 1, such as 300"
+            f"{name} must be a whole number of seconds since the sign-in, at least 1, such as 300"
         )
 
 

@@ -91,7 +91,7 @@ class Proofs:
         proof = read_proof(presented.proofs, presented.method, presented.url, now, text)
         if not hmac.compare_digest(proof.thumbprint.encode(), thumbprint.encode()):
             raise InvalidToken(
-                "the proof is by another key than the token's",
+                "the proof was signed with another key than the token's",
                 code="proof_invalid",
                 claim="cnf",
                 expected="a proof by the key that the token is bound to",

@@ -21,12 +21,14 @@ class Exempt:
 
     def __init__(self, paths: Collection[str]) -> None:
         if isinstance(paths, str) or not all(isinstance(path, str) for path in paths):
-            raise ConfigurationError("exempt is a list of paths, such as ['/health', '/static/*']")
+            raise ConfigurationError(
+                "exempt must be a list of paths, such as ['/health', '/static/*']"
+            )
         for path in paths:
             if not path.startswith("/") or path == "/*" or "*" in path.removesuffix("/*"):
                 raise ConfigurationError(
-                    "an exempt path begins with '/' and has '/*' at most at its end; "
-                    "'/*' alone would leave everything open"
+                    "an exempt path must begin with '/' and can have '/*' only at its end; '/*' "
+                    "alone would leave everything open"
                 )
         self._exact = frozenset(path for path in paths if not path.endswith("/*"))
         self._below = tuple(path[:-1] for path in paths if path.endswith("/*"))

@@ -211,7 +211,8 @@ class Gate:
             if ours := self._identity.mistaken(name):
                 content = {
                     "error": "invalid_request",
-                    "error_description": f"a header can be taken for {ours}, which the gate tells",
+                    "error_description": f"a header could be mistaken for {ours}, which the gate "
+                    "sets",
                     "code": "header_ambiguous",
                 }
                 raise Refusal(403, {}, content)

@@ -289,7 +289,7 @@ class ClientCredentialsAuth(_Auth):
 def _origins(given: Collection[str]) -> frozenset[tuple[str, str, int | None]]:
     if isinstance(given, str | bytes) or not given:
         raise ConfigurationError(
-            "for_origins is a list of the origins that may see the token, such as "
+            "for_origins must be a list of the origins that may see the token, such as "
             "['https://orders.example.com']"
         )
     for origin in given:

@@ -1,4 +1,4 @@
-"""httpx and httpx2: calls for a person whom their organization lets in to an API or MCP server.
+"""httpx and httpx2: calls to an API or MCP server for a person, as their organization allows.
 
 The person has signed in to the program at their identity provider. It vouches for them at the
 authorization server of the API (ID-JAG; MCP's enterprise-managed authorization), and nobody is sent

@@ -89,7 +89,7 @@ class IdentityHeaders:
         if sum(map(len, headers.values())) > MAX_HEADER:
             content = {
                 "error": "invalid_token",
-                "error_description": "the token says more than fits into headers",
+                "error_description": "the token's claims don't fit into headers",
                 "code": "claims_too_large",
             }
             raise Refusal(403, {}, content)

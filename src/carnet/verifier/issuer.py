@@ -128,8 +128,8 @@ class Issuer:
             return _of("entra", {"tenant": "{tid}", "endpoint": tenant}, options)
         if not isinstance(tenant, str) or _TENANT.fullmatch(tenant.lower()) is None:
             raise ConfigurationError(
-                "tenant is a tenant's id, a GUID, or 'organizations', 'consumers' or 'common': a "
-                "tenant's domain stands in no token"
+                "tenant must be a tenant's id, a GUID, or 'organizations', 'consumers' or "
+                "'common': no token contains a tenant's domain"
             )
         return _of("entra", {"tenant": tenant.lower(), "endpoint": tenant.lower()}, options)
 
@@ -166,7 +166,9 @@ class Issuer:
         """
         found = _POOL.fullmatch(pool) if isinstance(pool, str) else None
         if found is None:
-            raise ConfigurationError("pool is a user pool's id, such as 'eu-central-1_AbCdEf123'")
+            raise ConfigurationError(
+                "pool must be a user pool's id, such as 'eu-central-1_AbCdEf123'"
+            )
         fixed: dict[ClaimPath, Any] = {"client_id": _some(client_id, "client_id")}
         return _of("cognito", {"pool": pool, "region": found[1]}, options, claims=fixed)
 
@@ -309,9 +311,7 @@ def _of(
         # Both hold: the same claim twice is checked twice.
         given = options.get("claims") or {}
         if not isinstance(given, Mapping):
-            raise ConfigurationError(
-                "claims is a mapping of names to the values that they must have"
-            )
+            raise ConfigurationError("claims must map names to the values that they must have")
         twice = set(given) & set(claims)
         if twice:
             raise ConfigurationError(
@@ -357,7 +357,7 @@ def _some(value: object, what: str) -> list[str]:
         or not found
         or not all(isinstance(item, str) and item for item in found)
     ):
-        raise ConfigurationError(f"{what} is a text, or a list of texts")
+        raise ConfigurationError(f"{what} must be a text, or a list of texts")
     return list(found)
 
 
@@ -377,12 +377,12 @@ def _part(value: object, what: str) -> str:
 
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str) or not value or "{" in value or "}" in value:
-        raise ConfigurationError(f"{what} is a text, as it stands in the tokens")
+        raise ConfigurationError(f"{what} must be a text, as it is in the tokens")
     return value
 
 
 def _url(value: object) -> str:
     text = _text(value, "url")
     if not text.startswith(("https://", "http://")):
-        raise ConfigurationError("url begins with https://")
+        raise ConfigurationError("url must begin with https://")
     return text.rstrip("/")

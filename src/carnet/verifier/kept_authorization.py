@@ -63,7 +63,8 @@ async def take_up(store: TokenStore, context: OAuthContext) -> Prover | None:
         context.protected_resource_metadata = _model(ProtectedResourceMetadata, kept.resource)
     except (msgspec.MsgspecError, ValueError, ConfigurationError, InvalidKey):
         raise OAuthFlowError(
-            "what the store holds is none of this program's: remove it, or use another"
+            "the store holds something else than this program's data: remove it, or use another "
+            "store"
         ) from None
     context.token_expiry_time = kept.expires_at
     return prover

@@ -177,7 +177,7 @@ def given_keys(keys: Any, algorithms: Collection[AlgorithmName] | None) -> KeySe
         made = KeySet((keys,)) if isinstance(keys, Key) else keys
     else:
         raise ConfigurationError(
-            "keys is a KeySet, a Key, a decoded JWK Set, or a pathlib.Path to a file with one"
+            "keys must be a KeySet, a Key, a decoded JWK Set, or a pathlib.Path to a file with one"
         )
     public = KeySet(key if key.kty == "oct" else key.public for key in made)
     if not public:
@@ -218,5 +218,5 @@ def check_options(owner: type, given: Iterable[str]) -> None:
 
 def _required(given: Any) -> Collection[str]:
     if isinstance(given, str) or not isinstance(given, Collection):
-        raise ConfigurationError("required is a list of claim names")
+        raise ConfigurationError("required must be a list of claim names")
     return given

@@ -201,7 +201,7 @@ class WorkloadAuth(_ProgramAuth):
         dpop: bool = False,
     ) -> None:
         if not callable(assertion):
-            raise ConfigurationError("assertion is a function that gives the token")
+            raise ConfigurationError("assertion must be a function that returns the token")
         self._assertion = assertion
         self._name = {} if client_id is None else {"client_id": client_id}
         super().__init__(resource, issuer, client_id, JWT_BEARER, scope, dpop)

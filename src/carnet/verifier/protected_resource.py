@@ -72,7 +72,8 @@ class ProtectedResource:
         resource = cls(given) if isinstance(given, str) else given
         if not isinstance(resource, ProtectedResource):
             raise ConfigurationError(
-                "resource is this service's address, such as https://mcp.example.com/mcp, or a "
+                "resource must be this service's address, such as https://mcp.example.com/mcp, "
+                "or a "
                 "ProtectedResource"
             )
         resource._check()
@@ -87,23 +88,24 @@ class ProtectedResource:
             is_address = _PLAIN.fullmatch(self.url) is not None
         if not is_address:
             raise ConfigurationError(
-                "a resource's address begins with https://, or with http:// and a loopback "
-                "address; its host is in small letters, its path without percent signs, and it "
-                "has no fragment: https://mcp.example.com/mcp"
+                "a resource's address must begin with https://, or with http:// and a loopback "
+                "address, with the host in lower case, no percent signs in the path, and no "
+                "fragment: https://mcp.example.com/mcp"
             )
         scopes = self.scopes_supported
         if scopes is not None and not _are_texts(scopes, _SCOPE):
             raise ConfigurationError(
-                "scopes_supported is a list of scopes, such as ['orders:read', 'orders:write']"
+                "scopes_supported must be a list of scopes, such as ['orders:read', 'orders:write']"
             )
         if self.name is not None and (not isinstance(self.name, str) or not self.name):
-            raise ConfigurationError("a resource's name is a text for people")
+            raise ConfigurationError("a resource's name must be a text for people")
         if self.documentation is not None and not _are_texts([self.documentation], _ADDRESS):
-            raise ConfigurationError("a resource's documentation is the address of a page")
+            raise ConfigurationError("a resource's documentation must be the address of a page")
         servers = self.authorization_servers
         if servers is not None and not (servers and _are_texts(servers, _ADDRESS)):
             raise ConfigurationError(
-                "authorization_servers is a list of issuers, such as ['https://auth.example.com']"
+                "authorization_servers must be a list of issuers, such as "
+                "['https://auth.example.com']"
             )
 
 

@@ -38,7 +38,7 @@ class Prover:
     def __init__(self, key: Key, clock: Callable[[], float] = time.time) -> None:
         if not isinstance(key, Key) or not key.is_private or key.alg not in ALGORITHMS_ACCEPTED:
             raise ConfigurationError(
-                "tokens are bound to a private key that signs, such as Key.generate('ES256')"
+                "the key must be a private key that signs, such as Key.generate('ES256')"
             )
         self._key = key
         self._clock = clock

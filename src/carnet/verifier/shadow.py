@@ -75,7 +75,7 @@ class Shadow:
         verify = getattr(verifier, "verify", None)
         if not callable(verify) or inspect.iscoroutinefunction(verify):
             raise ConfigurationError(
-                "a Shadow takes a Verifier or an AccessTokenVerifier, none that is asynchronous"
+                "a Shadow needs a Verifier or an AccessTokenVerifier, not an asynchronous one"
             )
         self.agreed = 0
         self.undecided = 0

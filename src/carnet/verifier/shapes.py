@@ -156,8 +156,8 @@ class Names(NamedTuple):
             or not all(isinstance(name, str) and name for name in found)
         ):
             raise ConfigurationError(
-                "an issuer is a text, a list of texts for one issuer with several names, or a "
-                "function of the claims"
+                "an issuer must be a text, a list of texts for one issuer with several names, "
+                "or a function of the claims"
             )
         templates = tuple(name for name in found if "{" in name or "}" in name)
         checks = [_template(template) for template in templates]

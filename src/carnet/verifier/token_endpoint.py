@@ -116,11 +116,13 @@ class Client:
         assertion: Callable[[], str] | None = None,
     ) -> None:
         if not isinstance(client_id, str) or not client_id:
-            raise ConfigurationError("client_id is the name under which the issuer knows this one")
+            raise ConfigurationError(
+                "client_id must be the name under which the issuer knows this client"
+            )
         if sum(one is not None for one in (secret, key, assertion)) > 1 or secret == "":
             raise ConfigurationError("give exactly one of client_secret, key and assertion")
         if assertion is not None and not callable(assertion):
-            raise ConfigurationError("assertion is a function that gives the token")
+            raise ConfigurationError("assertion must be a function that returns the token")
         self.id = client_id
         self._secret = secret
         self._assertion = assertion

@@ -163,7 +163,7 @@ def required_scope(scopes: object) -> str:
         or isinstance(scopes, str | bytes)
         or not all(isinstance(one, str) and one and " " not in one for one in scopes)
     ):
-        raise ConfigurationError("required_scopes is a list of scopes, such as ['notes:read']")
+        raise ConfigurationError("required_scopes must be a list of scopes, such as ['notes:read']")
     return " ".join(scopes)
 
 
@@ -176,7 +176,7 @@ def with_scopes(resource: object, scope: str) -> ProtectedResource:
     given = ProtectedResource.of(resource)
     if given is None:
         raise ConfigurationError(
-            "resource is the address of the MCP server, such as https://mcp.example.com/mcp"
+            "resource must be the address of the MCP server, such as https://mcp.example.com/mcp"
         )
     if given.scopes_supported is not None or not scope:
         return given

@@ -237,7 +237,8 @@ class TrustedIssuer:
         if not self._is_recent(age):
             told = "never" if age is None else f"{age:.0f} seconds ago"
             raise IssuerUnavailable(
-                f"what {self.source.issuer} has revoked was confirmed {told}, which is too long: "
+                f"the revocations of {self.source.issuer} were last confirmed {told}, which is "
+                "too long ago: "
                 f"{follower.last_error or 'the stream is silent, or what it says is old'}"
             )
 
@@ -294,7 +295,7 @@ def _listed(issuer: Issuer, names: Names) -> list[str]:
 def _mode(given: Mapping[str, Any], is_foreign: bool) -> str:
     mode: str = given.get("revocations", "best_effort")
     if mode not in ("off", "best_effort", "required"):
-        raise ConfigurationError("revocations is 'off', 'best_effort' or 'required'")
+        raise ConfigurationError("revocations must be 'off', 'best_effort' or 'required'")
     found = "metadata" in given or not any(name in given for name in ("keys", "jwks_uri"))
     if mode == "required" and not found:
         raise ConfigurationError(

@@ -242,7 +242,7 @@ def test_what_is_no_address_is_told_so_and_kept_in_the_form(scene_of, inbox, typ
 
     answer = scene_of(scene)
     assert answer.status_code == 422
-    assert "An e-mail address is like alice@example.com" in answer.text
+    assert "An e-mail address must look like alice@example.com" in answer.text
     assert inbox.mails == []
 
 

@@ -90,7 +90,7 @@ def test_a_link_does_what_it_is_for_once(scene_of):
     statuses, again = scene_of(scene)
     assert statuses == [303, 410, 410, 410]
     assert again.status_code == 410
-    assert heading(again) == "This link was used already"
+    assert heading(again) == "This link has already been used"
     assert '<a class="button" href="/forgot-password">Send another?</a>' in again.text
 
 
@@ -111,7 +111,7 @@ def test_a_link_is_good_for_its_time(scene_of):
         return await person.reset(link)
 
     answer = scene_of(scene)
-    assert (answer.status_code, heading(answer)) == (410, "This link is too old")
+    assert (answer.status_code, heading(answer)) == (410, "This link has expired")
 
 
 @pytest.mark.parametrize("purpose", ["invite", "recover", "verify", "not-me"])

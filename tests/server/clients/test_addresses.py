@@ -107,7 +107,7 @@ def test_an_address_that_can_not_be_used_is_refused_for_every_member(address):
             check_metadata(ClientMetadata(**metadata(name, address)))
         expected = "redirect_uri" if name == "redirect_uris" else "client_metadata"
         assert refused.value.code == f"invalid_{expected}"
-        assert str(refused.value).startswith(f"{name} is ")
+        assert str(refused.value).startswith(f"{name} must be ")
 
 
 @pytest.mark.parametrize("address", GOOD)

@@ -93,7 +93,7 @@ def test_a_rule_that_pins_down_a_workload_is_taken(issuer, claims):
 def test_a_rule_that_others_can_meet_is_refused_with_why(issuer, claims):
     member, told = refused({"issuer": issuer, "claims": claims})
     assert member == "federated_credentials"
-    assert "the rule is too wide" in told
+    assert "the rule is too broad" in told
 
 
 @pytest.mark.parametrize(
@@ -111,22 +111,22 @@ def test_a_rule_that_others_can_meet_is_refused_with_why(issuer, claims):
 def test_a_workload_of_a_trust_domain_has_a_path(subject):
     given = {"issuer": DOMAIN, "jwks": JWKS}
     check({**given, "claims": {"sub": "spiffe://example.org/ns/shop/sa/nightly"}})
-    assert "the rule is too wide" in refused({**given, "claims": {"sub": subject}})[1]
-    assert "the rule is too wide" in refused({**given, "claims": {"hint": "nightly"}})[1]
+    assert "the rule is too broad" in refused({**given, "claims": {"sub": subject}})[1]
+    assert "the rule is too broad" in refused({**given, "claims": {"hint": "nightly"}})[1]
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"issuer": "http://issuer.example"}, "issuer is an https URL"),
-        ({"issuer": "http://127.0.0.1:8000"}, "issuer is an https URL"),
-        ({"issuer": "issuer.example"}, "issuer is"),
-        ({"issuer": "https://user@issuer.example"}, "issuer is"),
-        ({"issuer": "spiffe://example.org/path"}, "issuer is a trust domain"),
-        ({"issuer": "spiffe://EXAMPLE"}, "issuer is a trust domain"),
+        ({"issuer": "http://issuer.example"}, "issuer must be an https URL"),
+        ({"issuer": "http://127.0.0.1:8000"}, "issuer must be an https URL"),
+        ({"issuer": "issuer.example"}, "issuer must be"),
+        ({"issuer": "https://user@issuer.example"}, "issuer must be"),
+        ({"issuer": "spiffe://example.org/path"}, "issuer must be a trust domain"),
+        ({"issuer": "spiffe://EXAMPLE"}, "issuer must be a trust domain"),
         ({"issuer": DOMAIN}, "needs jwks_uri"),
-        ({"jwks_uri": "http://127.0.0.1/keys"}, "jwks_uri is an https URL"),
-        ({"jwks_uri": "https://a.example/keys", "jwks": JWKS}, "exclude each other"),
+        ({"jwks_uri": "http://127.0.0.1/keys"}, "jwks_uri must be an https URL"),
+        ({"jwks_uri": "https://a.example/keys", "jwks": JWKS}, "not both"),
         ({"jwks": {}}, "jwks is a JWK Set"),
         ({"jwks": {"keys": []}}, "jwks holds"),
         ({"jwks": {"keys": [Key.generate("ES256").to_jwk(private=True)]}}, "jwks holds"),
@@ -192,11 +192,11 @@ def test_a_trust_domain_is_that_of_the_subject_whatever_the_issuer_is_called():
 @pytest.mark.parametrize(
     ("members", "told"),
     [
-        ({"jwks": JWKS}, "exclude each other"),
+        ({"jwks": JWKS}, "not both"),
         ({"jwks_uri": "http://127.0.0.1/keys"}, "https"),
-        ({"jwks_uri": "https://app.example/^"}, "jwks_uri is"),
-        ({"jwks_uri": "https://user@app.example/keys"}, "jwks_uri is"),
-        ({"id_token_encrypted_response_alg": "RSA-OAEP"}, "stands in jwks"),
+        ({"jwks_uri": "https://app.example/^"}, "jwks_uri must be"),
+        ({"jwks_uri": "https://user@app.example/keys"}, "jwks_uri must be"),
+        ({"id_token_encrypted_response_alg": "RSA-OAEP"}, "belongs into jwks"),
         ({"token_endpoint_auth_method": "client_secret_basic"}, "private_key_jwt"),
     ],
 )

@@ -205,7 +205,7 @@ def test_the_pages_of_administrators_show_them_apart_and_remove_them(played):
         assert "Open to clients that nobody has registered" in page
         place = {"id": DOCUMENT}
         shown = (await person.client.get("/admin/clients/client", params=place)).text
-        assert "what stands here is what it says of itself" in shown
+        assert "this is what it says about itself" in shown
         assert "Remove the client" in (
             (await person.client.get("/admin/clients/remove", params=place)).text
         )
@@ -277,7 +277,7 @@ def test_the_command_line_opens_a_resource_and_tells_of_such_clients(carnet, tmp
         await service.registry.unregistered.save(DOCUMENT, metadata, OPERATOR)
 
     play(save)
-    assert "There is no client yet" in run("client", "list")
+    assert "There are no clients yet" in run("client", "list")
     listed = run("client", "list", "--unregistered")
     assert listed.endswith(f"{DOCUMENT}  not yet  'An \\u202eApp'\n")
     assert listed.startswith("CLIENT_ID ")
@@ -285,6 +285,6 @@ def test_the_command_line_opens_a_resource_and_tells_of_such_clients(carnet, tmp
     assert (listed["client_id"], listed["unregistered"]) == (DOCUMENT, True)
     assert json.loads(run("client", "show", DOCUMENT, "--json")) == listed
     assert "is removed; ended 0 sessions" in run("client", "remove", DOCUMENT)
-    assert "There is no client that" in run("client", "list", "--unregistered")
+    assert "There are no unregistered clients" in run("client", "list", "--unregistered")
     run("resource", "edit", "tools", "--no-unregistered-clients")
     assert "open to" not in run("resource", "list")

@@ -107,7 +107,7 @@ def test_a_new_password_ends_all_other_sessions_and_only_the_new_one_is_good(ser
     [
         ("wrong", "quite-another-password", 403, "current password"),
         (PASSWORD, "short", 400, "8 to 1024"),
-        (PASSWORD, "password123", 400, "tried first"),
+        (PASSWORD, "password123", 400, "too common"),
     ],
 )
 def test_a_password_that_cant_be_changed_stays(server, current, new, status, said):

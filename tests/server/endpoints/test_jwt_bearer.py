@@ -247,7 +247,7 @@ def test_an_administrator_makes_a_client_of_a_workload(there, played):
         }
         refused = await person.client.post("/admin/clients/new", data=form)
         assert refused.status_code == 422
-        assert "the rule is too wide for GitHub Actions" in refused.text
+        assert "the rule is too broad for GitHub Actions" in refused.text
         form |= {"issuer": workload.issuer, "subject": workload.claims["sub"]}
         made = await person.client.post("/admin/clients/new", data=form)
         assert made.status_code == 201

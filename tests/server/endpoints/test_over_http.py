@@ -237,7 +237,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
         ("/token", FORM, "&".join(f"a{n}=1" for n in range(40)), 400, "invalid_request", "form"),
         ("/token", JSON, "{}", 415, "invalid_request", "x-www-form-urlencoded"),
         ("/nothing", FORM, "", 404, "invalid_request", "nothing at this address"),
-        ("/healthz", FORM, "", 405, "invalid_request", "another method"),
+        ("/healthz", FORM, "", 405, "invalid_request", "method is not allowed"),
     ],
 )
 def test_a_bad_request_gets_an_oauth_error(server, path, headers, body, status, error, said):

@@ -379,7 +379,7 @@ def test_a_chain_ends_where_it_is_too_long_or_comes_back(scene_of):
         second = await world.given(first, "billing")
         await world.agent("round", ("ledger",), ("billing",))
         third = await world.given(second, "round")
-        assert "acts already" in (await world.refused(third, "billing"))[1]
+        assert "already names this client" in (await world.refused(third, "billing"))[1]
 
     scene_of(scene)
 

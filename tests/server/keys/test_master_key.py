@@ -120,11 +120,11 @@ def test_a_check_tells_of_secrets_only_that_they_are_given(carnet, tmp_path, key
 @pytest.mark.parametrize(
     ("text", "mode", "said"),
     [
-        ("x" * 43 + "\n", 0o644, "others can read the file"),
+        ("x" * 43 + "\n", 0o644, "other users can read the file"),
         ("x" * 43 + "\n", 0o640, "chmod 600"),
         ("", 0o600, "is empty"),
         ("\n", 0o600, "is empty"),
-        ("x" * 42, 0o600, "the setting master_key is wrong (CARNET_MASTER_KEY_FILE)"),
+        ("x" * 42, 0o600, "the setting master_key is invalid (CARNET_MASTER_KEY_FILE)"),
         ("x" * 43, 0o600, "the setting master_key is not a master key"),
     ],
 )
@@ -146,7 +146,7 @@ def test_another_master_key_than_the_databases_is_refused(carnet, tmp_path, key)
     before = (data / "master.key").read_bytes()
     done = keys_of(carnet, data, CARNET_MASTER_KEY=key)
     assert done.returncode == 2
-    assert "the master key is not the one" in done.stderr
+    assert "the master key does not belong to this database" in done.stderr
     assert key not in done.stderr
     assert (data / "master.key").read_bytes() == before
 

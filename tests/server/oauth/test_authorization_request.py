@@ -83,7 +83,7 @@ def registry_of(audiences):
         ({"dpop_jkt": JKT + "k"}, "invalid_request", "dpop_jkt"),
         ({"scope": "a  b"}, "invalid_scope", "one space"),
         ({"scope": 'a"b'}, "invalid_scope", "one space"),
-        ({"scope": "payroll:write"}, "invalid_scope", "nothing that is in the scope"),
+        ({"scope": "payroll:write"}, "invalid_scope", "not allowed any of these scopes"),
         ({"resource": "payroll"}, "invalid_target", "this resource"),
         ({"resource": ""}, "invalid_target", "this resource"),
     ],

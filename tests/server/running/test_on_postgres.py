@@ -77,7 +77,7 @@ def test_a_replica_with_another_master_key_is_refused_and_leaves_none_behind(
     start()
     done = carnet("serve", "--port", "0", data=tmp_path / "second")
     assert done.returncode == 2
-    assert "the master key is not the one" in done.stderr
+    assert "the master key does not belong to this database" in done.stderr
     assert done.stderr.count("\n") == 1
     assert list((tmp_path / "second").iterdir()) == []
 

@@ -147,7 +147,7 @@ def test_a_file_that_is_no_database_is_refused(add_user, tmp_path, refusal_of):
 def test_another_master_key_is_refused(add_user, tmp_path, refusal_of):
     add_user()
     (tmp_path / "data" / "master.key").write_text("A" * 43 + "\n")
-    assert "the master key is not the one" in refusal_of(tmp_path / "data")
+    assert "the master key does not belong to this database" in refusal_of(tmp_path / "data")
 
 
 def test_a_broken_master_key_is_refused_without_showing_it(add_user, tmp_path, refusal_of):
@@ -173,7 +173,7 @@ def test_a_master_key_that_others_can_read_is_refused(add_user, tmp_path, refusa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("serve", "--port", "70000"), "the setting port is wrong"),
+        (("serve", "--port", "70000"), "the setting port is invalid"),
         (("serve", "--config", "absent.toml"), "can't read the settings in absent.toml"),
         (("serve", "--host", "no such host", "--issuer", "https://a.example"), "not an address"),
         (("serve", "--host", "0.0.0.0"), "needs the setting issuer"),

@@ -172,7 +172,7 @@ def test_a_backup_of_another_master_key_is_not_restored(lived, carnet, tmp_path)
     before = (other / "carnet.db").read_bytes()
     done = carnet("restore", str(backup), data=other)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "the master key is not the one" in done.stderr
+    assert "the master key does not belong to this database" in done.stderr
     assert (other / "carnet.db").read_bytes() == before
 
 
@@ -187,7 +187,7 @@ def test_a_damaged_backup_is_refused_and_changes_nothing(lived, carnet, tmp_path
         backup.write_bytes(damaged)
         done = carnet("restore", str(backup), data=folder)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-        assert "not an undamaged database" in done.stderr
+        assert "not an intact Carnet database" in done.stderr
     assert (folder / "carnet.db").read_bytes() == before
 
 
@@ -204,7 +204,7 @@ def test_a_damaged_database_makes_no_backup(lived, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["backup", "there.db"], "is there already"),
+        (["backup", "there.db"], "already exists"),
         (["backup", "no/such/folder.db"], "can't write"),
         (["backup", "new.db", "--data", "nowhere"], "there is no database"),
         (["backup", "new.db", "--database", "postgresql://127.0.0.1:1/x"], "pg_dump"),

@@ -53,7 +53,7 @@ async def end_session(service, address):
         metadata = ClientMetadata(grant_types=("client_credentials",))
         await service.registry.add_client(metadata, OPERATOR, "app")
         await service.accounts.create("alice", PASSWORD)
-    [account] = await service.accounts.search("alice")
+    account = await service.accounts.find("alice")
     session = NewSession("app", "default", logout_uri=address)
     grant = await service.sessions.begin(account, session)
     await service.sessions.end(grant.session_id, "signed_out")
@@ -70,7 +70,7 @@ def test_a_client_is_told_once_which_session_of_whom_has_ended(play, client):
         session_id = await end_session(service, client.url)
         for _ in range(3):
             await service.logout_notices.send_due()
-        [account] = await service.accounts.search("alice")
+        account = await service.accounts.find("alice")
         return session_id, account.id, await waiting(service)
 
     session_id, account_id, left = play(scene)

@@ -131,7 +131,7 @@ def test_the_last_way_in_stays_until_there_is_a_password(scene_of):
         account = await browser.service.accounts.find("bob")
         answer = await disconnect(browser)
         assert answer.status_code == 409
-        assert "only way into your account" in answer.text
+        assert "only way to sign in to your account" in answer.text
         assert len(await identities(browser, account)) == 1
         # What another issuer says of them lets in nowhere here.
         elsewhere = "https://elsewhere.example"
@@ -182,7 +182,7 @@ def test_a_passkey_that_is_the_last_way_in_stays(scene_of):
         assert (await disconnect(browser)).is_redirect
         answer = await browser.client.post("/me/factors/remove", data={"id": "f"})
         assert answer.status_code == 409
-        assert "the only way into your account" in answer.text
+        assert "the only way to sign in to your account" in answer.text
         return await browser.service.store.read("SELECT id FROM factor")
 
     assert scene_of(scene, **CREATE) == [("f",)]

@@ -71,7 +71,10 @@ def test_every_row_is_set_up_with_a_few_lines():
         ({"kind": "google", "claims": {"email_verified": "x"}}, "claims.email_verified"),
         ({"kind": "google", "claims": {"a": "b..c"}}, "up.claims"),
         ({"kind": "google", "required": {"b..c": "x"}}, "up.required"),
-        ({"kind": "google", "roles": RoleRules(default=("two words",))}, "up.roles: a role is"),
+        (
+            {"kind": "google", "roles": RoleRules(default=("two words",))},
+            "up.roles: a role must be",
+        ),
     ],
 )
 def test_what_can_t_work_is_refused_at_the_start(given, told):
@@ -104,7 +107,7 @@ def test_a_wrong_line_of_the_file_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match=r"line 1\): client_id: expected `str`"):
         load_settings(file, {}, {})
     file.write_text('[providers."Two Words"]\nclient_id = "x"\n')
-    with pytest.raises(ConfigurationError, match="the setting providers is wrong"):
+    with pytest.raises(ConfigurationError, match="the setting providers is invalid"):
         load_settings(file, {}, {})
 
 
@@ -112,7 +115,7 @@ def test_a_wrong_line_of_the_file_is_named(tmp_path):
     ("content", "mode", "told"),
     [
         (None, 0o600, "No such file"),
-        ("secret", 0o644, "others can read"),
+        ("secret", 0o644, "other users can read"),
         ("", 0o600, "is empty"),
         (b"\xff", 0o600, "is not text"),
     ],

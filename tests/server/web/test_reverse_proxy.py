@@ -246,7 +246,7 @@ def test_an_issuer_under_one_of_the_services_own_addresses_is_refused(path, tmp_
         command = ("serve", "--port", "0", "--issuer", ISSUER + path, "--workers", workers)
         done = carnet(*command, data=tmp_path / "data")
         assert done.returncode == 2
-        assert f"the path {path} of the setting issuer" in done.stderr
+        assert f"the path {path} in the setting issuer" in done.stderr
         assert done.stderr.count("\n") == 1
 
 

@@ -28,7 +28,7 @@ GRACE_SECONDS = 2
 
 
 @click.command()
-@click.option("--exit", "exit_after", is_flag=True, help="End after the walk.")
+@click.option("--exit", "exit_after", is_flag=True, help="Stop after the walk.")
 @click.option(
     "--port",
     type=click.IntRange(1024, 65533),

@@ -68,23 +68,23 @@ async def replay(probe: Probe) -> AsyncIterator[Seen]:
 
 WRONG: Final[tuple[tuple[str, str, Look], ...]] = (
     (
-        *("audience", "An assertion for another server proves nothing"),
+        *("audience", "An assertion for another server is refused"),
         _refuses(lambda: {"aud": "https://elsewhere.example"}, "compare aud with the own name"),
     ),
     (
-        *("expired", "An assertion ends"),
+        *("expired", "An expired assertion is refused"),
         _refuses(lambda: {"exp": int(time.time()) - 3600}, "check exp"),
     ),
     (
-        *("endless", "An assertion says when it ends"),
+        *("endless", "An assertion without exp is refused"),
         _refuses(lambda: {"exp": None}, "refuse assertions without exp"),
     ),
     (
-        *("subject", "An assertion is about the client itself"),
+        *("subject", "An assertion about another client is refused"),
         _refuses(lambda: {"sub": "somebody-else"}, "compare sub with the client's id"),
     ),
     (
-        *("signature", "Another key proves nothing"),
+        *("signature", "An assertion signed with another key is refused"),
         _refuses(dict, "verify the signature with the client's keys", by_stranger=True),
     ),
 )
@@ -95,7 +95,7 @@ CHECKS: Final = (
         for name, title, look in WRONG
     ),
     Check(
-        *("assertion.replay", "An assertion counts once", "RFC 7523", "3"),
+        *("assertion.replay", "An assertion works once", "RFC 7523", "3"),
         *("note", "credentials", replay),
     ),
 )

@@ -26,7 +26,7 @@ PAGES: Final[tuple[dict[str, str], ...]] = (
     {"response_type": "none-such"},
     {"response_mode": "form_post", "prompt": "none"},
 )
-"""Requests each of which leads some servers astray."""
+"""Requests that mislead some servers."""
 
 
 def _strangers_request(changes: Mapping[str, str]) -> dict[str, str]:
@@ -50,8 +50,9 @@ async def unknown_client(probe: Probe) -> AsyncIterator[Seen]:
         if landing.leads_to(ELSEWHERE):
             yield Seen(
                 f"with {_written(changes)}, {landing.told}",
-                "a page of the issuer's own: nobody has registered that address",
-                "tell the person where client or address is not known, and redirect nowhere",
+                "an error page of the issuer: that address is not registered",
+                "show the person an error page if the client or the redirect URI is not known, "
+                "and do not redirect",
             )
 
 
@@ -211,15 +212,28 @@ _BCP: Final = "RFC 9700"
 
 CHECKS: Final = (
     Check(
-        *("authorization.unknown_client", "An unknown client leads nowhere", _BCP, "4.11"),
+        *("authorization.unknown_client", "An unknown client is not redirected", _BCP, "4.11"),
         *("must", "nothing", unknown_client),
     ),
     Check(
-        *("authorization.unregistered", "An unknown address leads nowhere", _BCP, "4.11"),
+        *(
+            "authorization.unregistered",
+            "An unknown redirect URI is not redirected to",
+            _BCP,
+            "4.11",
+        ),
         *("must", "client", unregistered),
     ),
     Check("authorization.frames", "No page can be framed", _BCP, "4.16", "must", "nothing", frames),
-    Check("authorization.cors", "No script may ask here", _BCP, "2.6", "must", "nothing", cors),
+    Check(
+        "authorization.cors",
+        "The authorization endpoint is closed to CORS",
+        _BCP,
+        "2.6",
+        "must",
+        "nothing",
+        cors,
+    ),
     Check(
         *("authorization.pkce", "Codes are protected by PKCE", _BCP, "2.1.1", "must", "client"),
         _refuses(
@@ -235,7 +249,7 @@ CHECKS: Final = (
         _refuses(
             {"code_challenge_method": "plain"},
             "invalid_request: whoever reads the request has the verifier",
-            "take S256 alone",
+            "accept only S256",
         ),
     ),
     Check(
@@ -244,20 +258,27 @@ CHECKS: Final = (
         _refuses(
             {"code_challenge_method": None},
             "invalid_request: without a method it is plain",
-            "take S256 alone",
+            "accept only S256",
         ),
     ),
     Check(
-        *("authorization.twice", "No parameter stands twice", _OAUTH, "3.1", "must", "client"),
+        *(
+            "authorization.twice",
+            "Repeated parameters are refused",
+            _OAUTH,
+            "3.1",
+            "must",
+            "client",
+        ),
         _refuses(
             {},
             "invalid_request",
-            "refuse requests in which a parameter stands twice",
+            "refuse requests with a repeated parameter",
             (("nonce", "another"), ("code_challenge_method", "S256")),
         ),
     ),
     Check(
-        *("authorization.implicit", "No access token stands in an address", _BCP, "2.1.2"),
+        *("authorization.implicit", "No access token is returned in an address", _BCP, "2.1.2"),
         *("should", "client"),
         _refuses(
             {"response_type": "token", "code_challenge": None, "code_challenge_method": None},
@@ -266,11 +287,11 @@ CHECKS: Final = (
         ),
     ),
     Check(
-        *("authorization.unknown_type", "An unknown response_type is told", _OAUTH, "4.1.2.1"),
+        *("authorization.unknown_type", "An unknown response_type is refused", _OAUTH, "4.1.2.1"),
         *("must", "client", unknown_type),
     ),
     Check(
-        *("authorization.state", "The state comes back as it was", _OAUTH, "4.1.2.1"),
+        *("authorization.state", "The state is returned unchanged", _OAUTH, "4.1.2.1"),
         *("must", "client", state),
     ),
     Check(
@@ -278,11 +299,16 @@ CHECKS: Final = (
         issuer,
     ),
     Check(
-        *("authorization.silent", "Silent means silent", "OpenID Connect Core 1.0", "3.1.2.6"),
+        *(
+            "authorization.silent",
+            "prompt=none shows no page",
+            "OpenID Connect Core 1.0",
+            "3.1.2.6",
+        ),
         *("must", "client", silent),
     ),
     Check(
-        *("authorization.redirect", "Redirects turn a form into a GET", _BCP, "4.12"),
+        *("authorization.redirect", "Redirects turn a POST into a GET", _BCP, "4.12"),
         *("must", "client", post_redirect),
     ),
 )

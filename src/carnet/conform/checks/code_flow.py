@@ -90,14 +90,14 @@ async def once(probe: Probe) -> AsyncIterator[Seen]:
         raise NotApplicable(f"the code gave nothing: {first.told}")
     second = await probe.ask(TOKEN, visit.form)
     if second.status == 200:
-        yield Seen("a code gives tokens twice", "400 invalid_grant", "take each code once")
+        yield Seen("a code gives tokens twice", "400 invalid_grant", "accept each code once")
         return
     refresh = first.document.get("refresh_token")
     if isinstance(refresh, str) and (await refreshed(probe, refresh)).status == 200:
         yield Seen(
-            "the tokens of a code that was used twice go on working",
-            "they end: one of the two uses was a thief's",
-            "revoke what a code has given when it comes again",
+            "the tokens of a code that was used twice still work",
+            "they are revoked: one of the two uses may be an attacker's",
+            "revoke a code's tokens when it is used again",
             "should",
         )
 
@@ -120,17 +120,25 @@ _CORE: Final = "OpenID Connect Core 1.0"
 _OAUTH: Final = "RFC 6749"
 
 CHECKS: Final = (
-    Check("code.answer", "The answer is whole", _OAUTH, "4.1.2", "must", "person", answer),
+    Check("code.answer", "The response is complete", _OAUTH, "4.1.2", "must", "person", answer),
     Check("code.issuer", "The answer names the issuer", "RFC 9207", "2", "must", "person", issuer),
     Check("code.tokens", "A code gives tokens", _OAUTH, "4.1.4", "must", "person", exchanged),
 )
 
 SPOILING: Final = (
     Check(
-        "code.verifier", "A code needs its verifier", "RFC 7636", "4.6", "must", "person", verifier
+        "code.verifier",
+        "A code needs its code_verifier",
+        "RFC 7636",
+        "4.6",
+        "must",
+        "person",
+        verifier,
     ),
-    Check("code.address", "A code needs its address", _OAUTH, "4.1.3", "must", "person", address),
-    Check("code.once", "A code counts once", _OAUTH, "4.1.2", "must", "person", once),
-    Check("code.silent", "Silent means silent", _CORE, "3.1.2.6", "must", "person", silent),
+    Check(
+        "code.address", "A code needs its redirect_uri", _OAUTH, "4.1.3", "must", "person", address
+    ),
+    Check("code.once", "A code works once", _OAUTH, "4.1.2", "must", "person", once),
+    Check("code.silent", "prompt=none shows no page", _CORE, "3.1.2.6", "must", "person", silent),
 )
-"""Those that come last: some issuers end all that a person has let a client have."""
+"""Those that come last: some issuers then end everything that the person has granted the client."""

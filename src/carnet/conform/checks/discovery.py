@@ -263,45 +263,49 @@ CHECKS: Final = (
     Check(
         "discovery.issuer", "The metadata names the issuer", _8414, "3.3", "must", "nothing", issuer
     ),
-    Check("discovery.name", "The name is an https address", _8414, "2", "must", "nothing", name),
+    Check("discovery.name", "The issuer is an https address", _8414, "2", "must", "nothing", name),
     Check(
         *("discovery.media_type", "The metadata is served as JSON", _8414, "3.2"),
         *("must", "nothing", media_type),
     ),
     Check(
-        *("discovery.members", "What has to be there is there", _8414, "2"),
+        *("discovery.members", "Required members are present", _8414, "2"),
         *("must", "nothing", members),
     ),
-    Check("discovery.types", "Each value is of its kind", _8414, "3.2", "must", "nothing", types),
-    Check("discovery.agree", "Both documents agree", _8414, "5", "should", "nothing", agree),
+    Check(
+        "discovery.types", "Each value has the right type", _8414, "3.2", "must", "nothing", types
+    ),
+    Check(
+        "discovery.agree", "Both metadata documents agree", _8414, "5", "should", "nothing", agree
+    ),
     Check(
         *("discovery.endpoints", "Endpoints have https addresses", "RFC 6749", "3.1, 3.2"),
         *("must", "nothing", endpoints),
     ),
     Check("discovery.pkce", "PKCE with S256 is offered", _9700, "2.1.1", "should", "nothing", pkce),
     Check(
-        *("discovery.implicit", "No address carries access tokens", _9700, "2.1.2"),
+        *("discovery.implicit", "No access token in an address", _9700, "2.1.2"),
         *("should", "nothing", implicit),
     ),
     Check(
-        *("discovery.password", "No client is given passwords", _9700, "2.4"),
+        *("discovery.password", "The password grant is not offered", _9700, "2.4"),
         *("must", "nothing", password),
     ),
     Check(
-        *("discovery.algorithms", "Signatures are never none", _8414, "2"),
+        *("discovery.algorithms", "The algorithm none is not offered", _8414, "2"),
         *("must", "nothing", algorithms),
     ),
     Check(
-        *("discovery.assertion_algorithms", "Clients know how to sign", _8414, "2"),
+        *("discovery.assertion_algorithms", "Signing algorithms are published", _8414, "2"),
         *("must", "nothing", assertion_algorithms),
     ),
     Check("discovery.rs256", "RS256 is offered", _OIDC, "3", "must", "nothing", rs256),
     Check(
-        *("discovery.response_issuer", "Answers name the issuer", "RFC 9207", "2.3, 3"),
+        *("discovery.response_issuer", "Responses name the issuer", "RFC 9207", "2.3, 3"),
         *("should", "nothing", response_issuer),
     ),
     Check(
-        *("discovery.logout", "What is said of signing out fits together", _LOGOUT, "2.1"),
+        *("discovery.logout", "Logout metadata is consistent", _LOGOUT, "2.1"),
         *("must", "nothing", logout),
     ),
     Check("discovery.cors", "Pages may read the metadata", _9700, "2.6", "note", "nothing", cors),

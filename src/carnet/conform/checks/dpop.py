@@ -134,29 +134,29 @@ async def two(probe: Probe) -> AsyncIterator[Seen]:
 
 WRONG: Final[tuple[tuple[str, str, str, Look], ...]] = (
     (
-        *("method", "A proof for another method proves nothing", "4.3"),
+        *("method", "A proof for another method is refused", "4.3"),
         _refuses(lambda _: {"method": "GET"}, "compare htm with the request's method"),
     ),
     (
-        *("address", "A proof for another address proves nothing", "4.3"),
+        *("address", "A proof for another address is refused", "4.3"),
         _refuses(
             lambda _: {"url": "https://elsewhere.example/token"}, "compare htu with the address"
         ),
     ),
     (
-        *("old", "A proof is new", "4.3"),
+        *("old", "An old proof is refused", "4.3"),
         _refuses(lambda _: {"iat": int(time.time()) - 86_400}, "refuse proofs that are not recent"),
     ),
     (
-        *("type", "A proof says that it is one", "4.3"),
+        *("type", "A proof without its type is refused", "4.3"),
         _refuses(lambda _: {"header": {"typ": "JWT"}}, "demand typ dpop+jwt"),
     ),
     (
-        *("signature", "The key that is shown has signed", "4.3"),
+        *("signature", "A proof signed with another key is refused", "4.3"),
         _refuses(lambda prover: {"signer": prover.stranger()}, "verify with the jwk of the header"),
     ),
     (
-        *("nameless", "A proof has a name", "4.3"),
+        *("nameless", "A proof without jti is refused", "4.3"),
         _refuses(lambda _: {"jti": None}, "demand jti"),
     ),
 )
@@ -168,9 +168,13 @@ CHECKS: Final = (
         for name, title, section, look in WRONG
     ),
     Check(
-        "dpop.malformed", "What is no proof is refused", "RFC 9449", "5", "must", "credentials", two
+        "dpop.malformed",
+        "A malformed proof is refused",
+        "RFC 9449",
+        "5",
+        "must",
+        "credentials",
+        two,
     ),
-    Check(
-        "dpop.replay", "A proof counts once", "RFC 9449", "11.1", "should", "credentials", replay
-    ),
+    Check("dpop.replay", "A proof works once", "RFC 9449", "11.1", "should", "credentials", replay),
 )

@@ -83,7 +83,7 @@ async def effect(probe: Probe) -> AsyncIterator[Seen]:
 
 CHECKS: Final = (
     Check(
-        *("introspection.anonymous", "Nobody asks without a proof", "RFC 7662", "2.1"),
+        *("introspection.anonymous", "Introspection needs authentication", "RFC 7662", "2.1"),
         *("must", "nothing", introspects_for_all),
     ),
     Check(
@@ -91,7 +91,7 @@ CHECKS: Final = (
         *("must", "credentials", introspects_unknown),
     ),
     Check(
-        *("revocation.anonymous", "Nobody revokes without a proof", "RFC 7009", "2.1"),
+        *("revocation.anonymous", "Revocation needs authentication", "RFC 7009", "2.1"),
         *("must", "nothing", revokes_for_all),
     ),
     Check(
@@ -99,7 +99,7 @@ CHECKS: Final = (
         *("must", "client", revokes_unknown),
     ),
     Check(
-        *("revocation.effect", "A revoked token is not good", "RFC 7009", "2"),
+        *("revocation.effect", "A revoked token is inactive", "RFC 7009", "2"),
         *("must", "credentials", effect),
     ),
 )

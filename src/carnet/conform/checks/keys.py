@@ -77,14 +77,14 @@ async def served(probe: Probe) -> AsyncIterator[Seen]:
 
 
 async def public(probe: Probe) -> AsyncIterator[Seen]:
-    """Look for what nobody may see."""
+    """Look for private keys and secrets."""
     for jwk in await _keys(probe):
         shown = sorted(PRIVATE_MEMBERS & jwk.keys())
         if shown or jwk.get("kty") == "oct":
             yield Seen(
                 f"{_name(jwk)} is published with {', '.join(shown) or 'a secret'}",
                 "public keys alone",
-                "replace this key now, everywhere: whoever has read it can sign as the issuer",
+                "replace this key everywhere now: whoever has read it can sign as the issuer",
             )
 
 
@@ -161,15 +161,23 @@ _JWK: Final = "RFC 7517"
 
 CHECKS: Final = (
     Check(
-        "keys.served", "There are keys to check tokens with", _JWK, "5", "must", "nothing", served
+        "keys.served",
+        "The issuer publishes keys for signatures",
+        _JWK,
+        "5",
+        "must",
+        "nothing",
+        served,
     ),
     Check("keys.public", "No private key is published", _JWK, "9.2", "must", "nothing", public),
     Check(
-        *("keys.named", "Each of several keys has a name", "OpenID Connect Core 1.0", "10.1"),
+        *("keys.named", "Each of several keys has a kid", "OpenID Connect Core 1.0", "10.1"),
         *("must", "nothing", named),
     ),
-    Check("keys.distinct", "Names of keys differ", _JWK, "4.5", "should", "nothing", distinct),
-    Check("keys.use", "Keys say whether they encrypt", "RFC 8414", "2", "must", "nothing", use),
+    Check(
+        "keys.distinct", "Key identifiers are unique", _JWK, "4.5", "should", "nothing", distinct
+    ),
+    Check("keys.use", "Keys state their use", "RFC 8414", "2", "must", "nothing", use),
     Check("keys.algorithm", "Keys name their algorithm", _JWK, "4.4", "note", "nothing", algorithm),
     Check("keys.strong", "Keys are long enough", "RFC 7518", "3.3", "must", "nothing", strong),
     Check("keys.cors", "Pages may read the keys", "RFC 9700", "2.6", "note", "nothing", cors),

@@ -25,7 +25,7 @@ async def leads_nowhere(probe: Probe) -> AsyncIterator[Seen]:
             yield Seen(
                 landing.told,
                 "a page of the issuer's own",
-                "lead on only to what the client has registered, exactly",
+                "redirect only to addresses that the client has registered, compared exactly",
             )
             return
 
@@ -71,7 +71,7 @@ _LOGOUT: Final = "OpenID Connect RP-Initiated Logout 1.0"
 CHECKS: Final = (
     Check(
         "logout.address",
-        "Signing out leads nowhere",
+        "Logout does not redirect to unknown addresses",
         _LOGOUT,
         "3",
         "must",
@@ -84,7 +84,7 @@ CHECKS: Final = (
         *("must", "nothing", frames),
     ),
     Check(
-        *("userinfo.anonymous", "Nobody is told without a token", "RFC 6750", "3"),
+        *("userinfo.anonymous", "UserInfo needs a token", "RFC 6750", "3"),
         *("must", "nothing", userinfo),
     ),
 )

@@ -117,13 +117,39 @@ _PAR: Final = "RFC 9126"
 
 CHECKS: Final = (
     Check(
-        *("pushed.unknown_client", "An unknown client pushes nothing", _PAR, "2.1"),
+        *("pushed.unknown_client", "An unknown client can't push a request", _PAR, "2.1"),
         *("must", "nothing", unknown_client),
     ),
-    Check("pushed.answer", "A request gets an address", _PAR, "2.2", "must", "client", answer),
-    Check("pushed.short", "The address ends soon", _PAR, "2.2", "should", "client", short),
-    Check("pushed.nested", "No request names another", _PAR, "2.1", "must", "client", nested),
-    Check("pushed.address", "Addresses are compared", _PAR, "2.3", "must", "client", address),
-    Check("pushed.made_up", "What was not pushed is nothing", _PAR, "4", "must", "client", made_up),
-    Check("pushed.foreign", "A request is its client's", _PAR, "2.2", "must", "client", foreign),
+    Check(
+        "pushed.answer",
+        "A pushed request gets a request_uri",
+        _PAR,
+        "2.2",
+        "must",
+        "client",
+        answer,
+    ),
+    Check("pushed.short", "The request_uri expires soon", _PAR, "2.2", "should", "client", short),
+    Check(
+        "pushed.nested",
+        "A pushed request can't contain a request_uri",
+        _PAR,
+        "2.1",
+        "must",
+        "client",
+        nested,
+    ),
+    Check("pushed.address", "Redirect URIs are compared", _PAR, "2.3", "must", "client", address),
+    Check(
+        "pushed.made_up", "An unknown request_uri is refused", _PAR, "4", "must", "client", made_up
+    ),
+    Check(
+        "pushed.foreign",
+        "A request_uri works only for its client",
+        _PAR,
+        "2.2",
+        "must",
+        "client",
+        foreign,
+    ),
 )

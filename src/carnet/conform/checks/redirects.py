@@ -100,19 +100,19 @@ def _takes(change: Callable[[str], str | None]) -> Look:
 
 
 TRICKS: Final[tuple[tuple[str, str, Callable[[str], str | None]], ...]] = (
-    ("suffix", "Nothing may be appended", _suffix),
+    ("suffix", "Nothing can be appended", _suffix),
     ("below", "No path below is taken", _below),
     ("traversal", "No path above is taken", _traversal),
     ("encoded_traversal", "No escaped path above is taken", _encoded_traversal),
     ("query", "No query may be added", _query),
     ("fragment", "No fragment may be added", _fragment),
-    ("case", "A path's letters are of their case", _case),
-    ("userinfo", "A host is not taken for a name of a user", _userinfo),
+    ("case", "The path is case-sensitive", _case),
+    ("userinfo", "A host is not mistaken for user information", _userinfo),
     ("host_suffix", "A host is compared to its end", _host_suffix),
     ("subdomain", "A host is compared from its beginning", _subdomain),
     ("backslash", "A backslash ends no host", _backslash),
-    ("port", "Another port is another address", _port),
-    ("scheme", "https stays https", _scheme),
+    ("port", "Another port is refused", _port),
+    ("scheme", "http instead of https is refused", _scheme),
 )
 
 CHECKS: Final = tuple(

@@ -146,15 +146,15 @@ CHECKS: Final = (
         *("must", "nothing", dangerous),
     ),
     Check(
-        *("registration.answer", "The answer is whole", _DYNAMIC, "3.2.1"),
+        *("registration.answer", "The response is complete", _DYNAMIC, "3.2.1"),
         *("must", "registration", answer),
     ),
     Check(
-        *("registration.cache", "No cache keeps a secret", _DYNAMIC, "3.2.1"),
+        *("registration.cache", "Responses with secrets are not cached", _DYNAMIC, "3.2.1"),
         *("must", "registration", cache),
     ),
 )
-"""Without the one that removes the client, which comes last of all."""
+"""Without the one that removes the client, which comes last."""
 
 LAST: Final = (
     Check(

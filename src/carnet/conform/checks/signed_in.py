@@ -106,8 +106,8 @@ async def rotation(probe: Probe) -> AsyncIterator[Seen]:
         return
     if reply.document.get("refresh_token", old) == old:
         yield Seen(
-            "a refresh token is good as often as one likes",
-            "another one with each use, or one that is bound to a key (RFC 9449)",
+            "a refresh token can be used any number of times",
+            "a new one with each use, or one that is bound to a key (RFC 9449)",
             "rotate the refresh tokens of public clients",
             "note" if probe.its_client.is_confidential else None,
         )
@@ -123,14 +123,14 @@ async def reuse(probe: Probe) -> AsyncIterator[Seen]:
     third = (await refreshed(probe, second)).document.get("refresh_token", second)
     if (await refreshed(probe, old)).status == 200:
         yield Seen(
-            "a refresh token from before is good",
+            "an old refresh token is accepted",
             "400 invalid_grant",
             "refuse a refresh token that was used",
         )
     elif (await refreshed(probe, third)).status == 200:
         yield Seen(
             "the session goes on after an old refresh token has come again",
-            "it ends: one of the two who hold its tokens is a thief",
+            "the session is ended: one of the two who hold its tokens may be an attacker",
             "revoke the whole session when a used refresh token comes",
             "should",
         )
@@ -181,11 +181,23 @@ _CORE: Final = "OpenID Connect Core 1.0"
 _BCP: Final = "RFC 9700"
 
 CHECKS: Final = (
-    Check("id_token.valid", "The ID token is good", _CORE, "3.1.3.7", "must", "person", id_token),
-    Check("id_token.nonce", "It has the nonce", _CORE, "3.1.2.1", "must", "person", nonce),
-    Check("id_token.at_hash", "It fits its token", _CORE, "3.1.3.6", "must", "person", token_hash),
+    Check("id_token.valid", "The ID token is valid", _CORE, "3.1.3.7", "must", "person", id_token),
+    Check(
+        "id_token.nonce", "The ID token has the nonce", _CORE, "3.1.2.1", "must", "person", nonce
+    ),
+    Check(
+        "id_token.at_hash",
+        "at_hash matches the access token",
+        _CORE,
+        "3.1.3.6",
+        "must",
+        "person",
+        token_hash,
+    ),
     Check("userinfo.subject", "UserInfo agrees", _CORE, "5.3.2", "must", "person", subject),
     Check("refresh.rotation", "Refresh tokens rotate", _BCP, "4.14.2", "must", "person", rotation),
-    Check("refresh.reuse", "A used one is refused", _BCP, "4.14.2", "must", "person", reuse),
+    Check(
+        "refresh.reuse", "A used refresh token is refused", _BCP, "4.14.2", "must", "person", reuse
+    ),
     Check("dpop.proved", "A bound token needs proof", "RFC 9449", "7.1", "must", "person", proved),
 )

@@ -40,8 +40,8 @@ async def get(probe: Probe) -> AsyncIterator[Seen]:
     if reply.status < 400 or reply.error not in ("", "invalid_request", "method_not_allowed"):
         yield Seen(
             f"a GET is read: {reply.told}",
-            "405: what stands in an address is logged",
-            "take POST alone at the token endpoint",
+            "405: addresses are logged",
+            "accept only POST at the token endpoint",
         )
 
 
@@ -97,9 +97,9 @@ async def twice(probe: Probe) -> AsyncIterator[Seen]:
         reply = await probe.ask_nameless(TOKEN, pairs)
     if reply.status == 200 or reply.error in ("unsupported_grant_type", "unauthorized_client"):
         yield Seen(
-            f"a parameter that stands twice is read: {reply.told}",
-            "400 invalid_request: who checks one and uses the other is deceived",
-            "refuse requests in which a parameter stands twice",
+            f"a repeated parameter is accepted: {reply.told}",
+            "400 invalid_request: whoever checks one and uses the other is deceived",
+            "refuse requests with a repeated parameter",
         )
 
 
@@ -195,37 +195,54 @@ async def unknown_refresh_token(probe: Probe) -> AsyncIterator[Seen]:
 _OAUTH: Final = "RFC 6749"
 
 CHECKS: Final = (
-    Check("token.get", "Tokens are given for POST alone", _OAUTH, "3.2", "should", "nothing", get),
-    Check("token.grant", "An unknown grant is told", _OAUTH, "5.2", "must", "nothing", grant),
-    Check("token.missing", "A missing grant is told", _OAUTH, "5.2", "must", "nothing", missing),
-    Check("token.form", "Errors are JSON", _OAUTH, "5.2", "must", "nothing", form),
-    Check("token.twice", "No parameter stands twice", _OAUTH, "3.2", "must", "nothing", twice),
     Check(
-        *("token.unknown_client", "An unknown client gets nothing", _OAUTH, "5.2"),
+        "token.get", "The token endpoint accepts only POST", _OAUTH, "3.2", "should", "nothing", get
+    ),
+    Check("token.grant", "An unknown grant is refused", _OAUTH, "5.2", "must", "nothing", grant),
+    Check(
+        "token.missing",
+        "A missing grant_type is refused",
+        _OAUTH,
+        "5.2",
+        "must",
+        "nothing",
+        missing,
+    ),
+    Check("token.form", "Errors are JSON", _OAUTH, "5.2", "must", "nothing", form),
+    Check(
+        "token.twice", "Repeated parameters are refused", _OAUTH, "3.2", "must", "nothing", twice
+    ),
+    Check(
+        *("token.unknown_client", "An unknown client is refused", _OAUTH, "5.2"),
         *("must", "nothing", unknown_client),
     ),
     Check(
-        *("token.challenge", "A client that uses Basic is told the scheme", _OAUTH, "5.2"),
+        *(
+            "token.challenge",
+            "The response to failed Basic authentication names the scheme",
+            _OAUTH,
+            "5.2",
+        ),
         *("must", "nothing", challenge),
     ),
     Check(
-        *("token.wrong_secret", "A wrong secret proves nothing", _OAUTH, "2.3.1"),
+        *("token.wrong_secret", "A wrong secret is refused", _OAUTH, "2.3.1"),
         *("must", "credentials", wrong_secret),
     ),
     Check(
-        *("token.nothing_proved", "A confidential client proves itself", _OAUTH, "3.2.1"),
+        *("token.nothing_proved", "A confidential client has to authenticate", _OAUTH, "3.2.1"),
         *("must", "credentials", nothing_proved),
     ),
     Check(
-        *("token.both", "A client proves itself in one way at a time", _OAUTH, "2.3"),
+        *("token.both", "A client uses one authentication method at a time", _OAUTH, "2.3"),
         *("should", "credentials", both),
     ),
     Check(
-        *("token.unknown_code", "An unknown code gives nothing", _OAUTH, "5.2"),
+        *("token.unknown_code", "An unknown code is refused", _OAUTH, "5.2"),
         *("must", "client", unknown_code),
     ),
     Check(
-        *("token.unknown_refresh_token", "An unknown refresh token gives nothing", _OAUTH, "5.2"),
+        *("token.unknown_refresh_token", "An unknown refresh token is refused", _OAUTH, "5.2"),
         *("must", "client", unknown_refresh_token),
     ),
 )

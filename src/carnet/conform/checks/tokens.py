@@ -129,19 +129,29 @@ _JWT: Final = "RFC 9068"
 _OAUTH: Final = "RFC 6749"
 
 CHECKS: Final = (
-    Check("tokens.answer", "The answer is whole", _OAUTH, "5.1", "must", "credentials", answer),
-    Check("tokens.cache", "No cache keeps a token", _OAUTH, "5.1", "must", "credentials", cache),
     Check(
-        *("tokens.no_refresh_token", "A client needs no refresh token for itself", _OAUTH, "4.4.3"),
+        "tokens.answer", "The response is complete", _OAUTH, "5.1", "must", "credentials", answer
+    ),
+    Check(
+        "tokens.cache",
+        "Responses with tokens are not cached",
+        _OAUTH,
+        "5.1",
+        "must",
+        "credentials",
+        cache,
+    ),
+    Check(
+        *("tokens.no_refresh_token", "Client credentials give no refresh token", _OAUTH, "4.4.3"),
         *("should", "credentials", no_refresh_token),
     ),
     Check(
-        *("tokens.signature", "A service accepts the token", _JWT, "4"),
+        *("tokens.signature", "A verifier accepts the token", _JWT, "4"),
         *("must", "credentials", signature),
     ),
-    Check("tokens.type", "A token says what it is", _JWT, "2.1", "should", "credentials", type_),
+    Check("tokens.type", "A token states its type", _JWT, "2.1", "should", "credentials", type_),
     Check(
-        *("tokens.claims", "A token says whose it is and for whom", _JWT, "2.2"),
+        *("tokens.claims", "A token names its client and its audience", _JWT, "2.2"),
         *("should", "credentials", claims),
     ),
 )

@@ -29,7 +29,7 @@ async def plain_http(probe: Probe) -> AsyncIterator[Seen]:
     if reply.status == 200 and reply.document.get("issuer"):
         yield Seen(
             f"{plain} answers with the metadata",
-            "nothing, or a redirect to https: anybody on the way can put other endpoints in",
+            "nothing, or a redirect to https: anyone on the way can insert other endpoints",
             "serve http:// with a redirect alone",
         )
 
@@ -42,7 +42,7 @@ async def hsts(probe: Probe) -> AsyncIterator[Seen]:
     if not reply.header("strict-transport-security"):
         yield Seen(
             "there is no Strict-Transport-Security",
-            "browsers never come without TLS",
+            "browsers never connect without TLS",
             "send the header with every answer",
         )
 
@@ -63,12 +63,12 @@ async def redirects(probe: Probe) -> AsyncIterator[Seen]:
 
 CHECKS: Final = (
     Check(
-        *("transport.plain_http", "The issuer is not there without TLS", "RFC 8414", "6.1"),
+        *("transport.plain_http", "The issuer does not answer without TLS", "RFC 8414", "6.1"),
         *("must", "nothing", plain_http),
     ),
     Check("transport.hsts", "Browsers stay on TLS", "RFC 6797", "6.1", "note", "nothing", hsts),
     Check(
-        *("transport.redirects", "Endpoints answer themselves", "RFC 9700", "4.12"),
+        *("transport.redirects", "Endpoints do not redirect", "RFC 9700", "4.12"),
         *("must", "nothing", redirects),
     ),
 )

@@ -29,7 +29,7 @@ __all__ = [
 
 MAX_CLAIMS = 4096
 NO_PASSWORD: Final = ""
-"""Stands instead of a hash, where no password lets in."""
+"""Stands instead of a hash where there is no password."""
 
 
 class Refusal(NamedTuple):
@@ -152,7 +152,7 @@ def chosen_username(username: str) -> str:
     name = canonical_username(username)
     if not is_acceptable(name):
         raise AccountRefused(
-            f"a username has 1 to {MAX_USERNAME} letters, digits and signs such as . _ - @, "
+            f"a username must have 1 to {MAX_USERNAME} letters, digits and signs such as . _ - @, "
             "without spaces, and letters of one script only",
             code="username_invalid",
             member="username",
@@ -172,14 +172,14 @@ def check_password(password: str, username: str) -> None:
     """
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise AccountRefused(
-            f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters",
+            f"a password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters",
             code="password_invalid",
             member="password",
         )
     if is_common(password) or canonical_username(password) == username:
         raise AccountRefused(
-            "this password is one of those that are tried first; choose another, such as four "
-            "words that don't belong together",
+            "this password is too common; choose another, such as four words that don't belong "
+            "together",
             code="password_common",
             member="password",
         )
@@ -189,7 +189,7 @@ def roles_text(roles: Sequence[str]) -> str:
     """Write roles as the database holds them."""
     if not all(role and role.isprintable() and " " not in role for role in roles):
         raise AccountRefused(
-            "a role is a name without white space", code="role_invalid", member="roles"
+            "a role must be a name without white space", code="role_invalid", member="roles"
         )
     return msgspec.json.encode(sorted(set(roles))).decode()
 
@@ -206,7 +206,7 @@ def claims_text(claims: Mapping[str, Any]) -> str:
     text = msgspec.json.encode(dict(claims), order="deterministic").decode()
     if len(text) > MAX_CLAIMS:
         raise AccountRefused(
-            f"custom claims have at most {MAX_CLAIMS} characters of JSON",
+            f"custom claims can have at most {MAX_CLAIMS} characters of JSON",
             code="claims_too_large",
             member="claims",
         )

@@ -7,7 +7,6 @@ while sessions live on and bring new tokens at their next refresh.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -115,7 +114,7 @@ class Accounts:
     def adding_without_password(
         self, username: str, now: int, origin: Origin
     ) -> Transaction[Account]:
-        """Make an account that no password lets into, in somebody's transaction.
+        """Make an account without a password, in the caller's transaction.
 
         Args:
             username: as for ``create``.
@@ -193,13 +192,6 @@ class Accounts:
     async def page(self, after: str = "", limit: int = 1000) -> list[Account]:
         """Give accounts by username, from the one after ``after``."""
         return _readable(await self._store.read(sql.ACCOUNTS, after, limit))
-
-    async def search(self, text: str, after: str = "", limit: int = 1000) -> list[Account]:
-        """Give the accounts with a text in their usernames, from the one after ``after``."""
-        part = unicodedata.normalize("NFKC", text).casefold()
-        for special in "!%_":
-            part = part.replace(special, "!" + special)
-        return _readable(await self._store.read(sql.SEARCH_ACCOUNTS, after, f"%{part}%", limit))
 
     async def prepare(self) -> None:
         """Work out what the usernames look like that were made before anybody asked.
@@ -304,7 +296,7 @@ class Accounts:
         one is made, and none after an operator's reset or the end of the session that asked.
 
         Args:
-            account: whose, as it was when the request was let in.
+            account: whose, as it was when the request was accepted.
             current: the password until now.
             new: 8 to 1024 characters, not a common one.
             session_id: of the session that asked; it lives on.
@@ -339,7 +331,7 @@ class Accounts:
         await self._replace_password(account, NO_PASSWORD, new, session_id, origin)
 
     async def has_password(self, account_id: str) -> bool:
-        """Tell whether a password lets into an account."""
+        """Tell whether an account has a password."""
         row = await self._by_id(account_id)
         return row is not None and row.password_hash != NO_PASSWORD
 
@@ -405,7 +397,7 @@ class Accounts:
     def setting_password(
         self, account_id: str, encoded: str, origin: Origin, now: int, *, tell: bool = True
     ) -> Transaction[None]:
-        """Give an account another password, in somebody's transaction, and end its sessions.
+        """Give an account another password, in the caller's transaction, and end its sessions.
 
         Args:
             account_id: whose.
@@ -496,7 +488,7 @@ class Accounts:
             yield from self._notices.tell(account_id, "password_changed", now, origin)
 
     def disabling(self, account_id: str, now: int, origin: Origin) -> Transaction[None]:
-        """Keep an account from signing in, in somebody's transaction, and end its sessions."""
+        """Keep an account from signing in, in the caller's transaction, and end its sessions."""
         for (version,) in (yield sql.DISABLE_ACCOUNT, (now, account_id)):
             yield sql.VOID_LINKS, (voided(now), account_id, NOT_ME)
             yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")

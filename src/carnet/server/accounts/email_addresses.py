@@ -268,7 +268,7 @@ class EmailAddresses:
                 return row
         if len(rows) >= MOST_ADDRESSES:
             raise AccountRefused(
-                f"an account has at most {MOST_ADDRESSES} addresses; remove one first",
+                f"an account can have at most {MOST_ADDRESSES} addresses; remove one first",
                 code="too_many_emails",
                 member="email",
             )
@@ -292,7 +292,8 @@ def read_address(typed: str) -> MailAddress:
     address = read_mail_address(typed)
     if address is None:
         raise AccountRefused(
-            "an e-mail address is like alice@example.com, with letters, digits and signs of ASCII "
+            "an e-mail address must look like alice@example.com, with letters, digits and signs "
+            "of ASCII "
             "before the @",
             code="email_invalid",
             member="email",

@@ -96,7 +96,7 @@ def read_hash(encoded: str) -> tuple[str, Check]:
         match = format.pattern.fullmatch(encoded)
         if match is not None:
             return format.name, format.read(match)
-    raise HashRefused("the password hash is of no format that is known", code="hash_unknown")
+    raise HashRefused("the format of the password hash is not known", code="hash_unknown")
 
 
 def has_password(encoded: str) -> bool:

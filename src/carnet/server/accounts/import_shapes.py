@@ -204,8 +204,8 @@ def _auth0(row: Mapping[str, Any]) -> dict[str, Any]:
 def _auth0_hash(given: _Auth0Hash) -> str:
     if given.algorithm in FAST_HASHES:
         raise RowRefused(
-            f"a password hash of {given.algorithm} is computed too fast to be one; leave it out, "
-            "and have the password set anew"
+            f"a password hash of {given.algorithm} is too fast to protect a password; leave it "
+            "out, and have the password set again"
         )
     if given.algorithm != "scrypt":
         # They are whole texts: bcrypt's own, and PHC strings of PBKDF2 and Argon2.

@@ -52,8 +52,8 @@ class Result(NamedTuple):
 _IMPORTED: Final = Result(Outcome.IMPORTED)
 _ALREADY_THERE: Final = Result(Outcome.ALREADY_THERE)
 _TWICE: Final = (
-    "an account of this name, or one that looks the same, was imported from a row before; case "
-    "and width make no difference"
+    "an earlier row has the same username, or one that looks the same; case and width make no "
+    "difference"
 )
 
 

@@ -1,4 +1,4 @@
-"""Whom somebody's wish for a mail is about: looked up in the queue, where nobody can measure it."""
+"""Whose mail was asked for: looked up in the queue, where nobody can measure it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Meant(NamedTuple):
 
 
 def meant_by(wish: Letter, mail_id: str, throttle: Throttle) -> Transaction[list[Meant]]:
-    """Take a wish out of the queue, in somebody's transaction, and give whom it is about.
+    """Take a wish out of the queue, in the caller's transaction, and give whom it is about.
 
     Args:
         wish: for whom, by username or address.

@@ -1,4 +1,4 @@
-"""Codes that are mailed and let in once, instead of a password, where the service allows that.
+"""Mailed codes that work once instead of a password, where the service allows that.
 
 As with a forgotten password nothing is looked up before the answer: the wish lies in the queue of
 mails. A code is good for one page, which has a number of its own; it is kept as the hash of both.

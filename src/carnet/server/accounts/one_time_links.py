@@ -119,7 +119,7 @@ class OneTimeLinks:
         since: int = 0,
         seconds: int = 0,
     ) -> Transaction[str]:
-        """Make a link, in somebody's transaction.
+        """Make a link, in the caller's transaction.
 
         Args:
             purpose: what it does.
@@ -145,7 +145,7 @@ class OneTimeLinks:
         since: int = 0,
         seconds: int = 0,
     ) -> Transaction[None]:
-        """Keep a secret that is good once, as ``make`` does, in somebody's transaction."""
+        """Keep a secret that is good once, as ``make`` does, in the caller's transaction."""
         expires_at = now + (seconds or LIFETIMES[purpose]) * SECOND
         about = address, since, now, expires_at
         yield sql.ADD_LINK, (_hash(secret), purpose, *about, account_id)
@@ -174,7 +174,7 @@ class OneTimeLinks:
         yield sql.SETTLE_ACCOUNT, (link.account_id,)
         if not (yield sql.TAKE_LINK, (now, found, purpose)):
             _good((yield sql.LINK_BY_HASH, (found,)), purpose, now)
-            raise LinkRefused("the link was used already", code="link_used")
+            raise LinkRefused("the link has already been used", code="link_used")
         return link
 
 
@@ -188,7 +188,7 @@ def _good(rows: Rows, purpose: str, now: int) -> Link:
     if row is None or row.purpose != purpose:
         raise LinkRefused("there is no such link", code="link_unknown")
     if row.used_at is not None:
-        raise LinkRefused("the link was used already", code="link_used")
+        raise LinkRefused("the link has already been used", code="link_used")
     if now >= row.expires_at:
         raise LinkRefused("the link has expired", code="link_expired")
     return Link(row.purpose, row.account_id, row.address, row.address_since, row.created_at)

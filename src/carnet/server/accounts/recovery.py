@@ -2,7 +2,7 @@
 
 Whoever has forgotten a password asks for a link by username or address. Nothing is looked up for
 that: a wish goes into the queue of mails, the same for every name, and is looked at there, where
-nobody can measure what is found. What sets a password lets nobody in: the sign-in comes after it,
+nobody can measure what is found. Setting a password signs nobody in: the sign-in comes after it,
 with everything that it demands, such as a second factor.
 """
 
@@ -243,7 +243,7 @@ class Recovery:
     async def disown(self, secret: str, origin: Origin) -> str | None:
         """Use the link of a notice: it was somebody else.
 
-        All sessions end, the password is good no more, and the address that was told is the
+        All sessions end, the password stops working, and the address that was told is the
         account's again where it was taken away. Addresses that have been the account's for less
         long are gone, and the links that were sent to them are worthless: of two that say that the
         account is theirs, the older one counts. A factor that was added of late, or a provider that

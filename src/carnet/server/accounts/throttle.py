@@ -125,7 +125,7 @@ class Delayed(CarnetError):
     code = "too_many_failures"
 
     def __init__(self, seconds: int) -> None:
-        super().__init__("there were too many failed attempts; wait before the next one")
+        super().__init__("too many failed attempts; wait before the next one")
         self.seconds = seconds
 
 
@@ -367,7 +367,7 @@ class Throttle:
     def may_mail(
         self, account_id: str, address: str, *, by_name: bool = False
     ) -> Transaction[bool]:
-        """Tell, in somebody's transaction, whether one more mail may go to an address.
+        """Tell, in the caller's transaction, whether one more mail may go to an address.
 
         Nobody is flooded with what others ask for, whatever names they ask with.
 
@@ -385,7 +385,7 @@ class Throttle:
         return True
 
     def audited(self, address: str) -> Transaction[bool]:
-        """Tell, in somebody's transaction, whether a refusal is to stand in the audit log.
+        """Tell, in the caller's transaction, whether a refusal is to stand in the audit log.
 
         A flood of them would fill the database, and hide everything else.
         """

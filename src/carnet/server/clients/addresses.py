@@ -74,7 +74,7 @@ def check_private_address(address: str, *, plain_http: bool = False) -> None:
         shown = scheme if len(scheme) <= LONGEST_SHOWN else f"{scheme[:LONGEST_SHOWN]}..."
         raise BadAddress(
             "https://…, or http:// with 127.0.0.1, [::1] or localhost, unless the client has "
-            "plain_http, or has a scheme of the app's own, such as com.example.app:/callback; "
+            "plain_http, or have a scheme of the app's own, such as com.example.app:/callback; "
             f"the scheme {shown} {why_not}"
         )
 

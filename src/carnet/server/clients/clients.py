@@ -123,8 +123,8 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         require_pkce: whether its authorization requests need PKCE (RFC 7636); a confidential client
             that can't do it sends a ``nonce`` instead, and compares it (RFC 9700 section 2.1.1).
         require_nonce: whether a request without PKCE needs that ``nonce``.
-        first_party: whether nobody is asked for consent, and access tokens carry roles and claims
-            whatever their scope.
+        first_party: whether people are not asked for consent, and access tokens carry roles and
+            claims whatever their scope.
         resources: the audiences that it may ask tokens for; the first is its default. The issuer
             may be among them, for the service's own API. Empty is all, for a first-party client
             the issuer, too.
@@ -318,19 +318,21 @@ def check_client_id(client_id: str) -> None:
     """
     if _CLIENT_ID.fullmatch(client_id) is None:
         raise ClientRefused(
-            "a client's id has up to 128 of the characters A-Z a-z 0-9 . _ ~ : - and does not "
+            "a client_id must have at most 128 of the characters A-Z a-z 0-9 . _ ~ : - and does "
+            "not "
             "begin with - or :",
             member="client_id",
         )
     if client_id == FIRST_PARTY or client_id.startswith(f"{FIRST_PARTY}:"):
         raise ClientRefused(
-            f"the id {FIRST_PARTY}, and all that begin with {FIRST_PARTY}:, are the service's own",
+            f"the id {FIRST_PARTY}, and all that begin with {FIRST_PARTY}:, are reserved for the "
+            "service itself",
             code="id_reserved",
             member="client_id",
         )
     if client_id.startswith(RESERVED_PREFIX):
         raise ClientRefused(
-            f"the ids that begin with {RESERVED_PREFIX} are those of clients that register "
+            f"ids that begin with {RESERVED_PREFIX} are reserved for clients that register "
             "themselves",
             code="id_reserved",
             member="client_id",

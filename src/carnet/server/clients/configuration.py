@@ -198,7 +198,7 @@ def refusing(kind: KindName, name: str, unreadable: Mapping[str, str]) -> Iterat
         if name in unreadable:
             raise ClientRefused(
                 f"its row in the database can't be read ({unreadable[name]}): remove it with "
-                f"`carnet {kind} remove`, or put the row right"
+                f"`carnet {kind} remove`, or repair the row"
             )
         yield
     except ClientRefused as error:

@@ -85,12 +85,12 @@ class ConfigurationFile:
             if table not in TABLES:
                 raise self._error(
                     (table,),
-                    "there are the tables resources and clients; settings "
-                    "of the service stand in a file of their own (--config)",
+                    "the file can have the tables resources and clients; the service's settings "
+                    "go into a file of their own (--config)",
                 )
             named = isinstance(entries, dict) and all(isinstance(e, dict) for e in entries.values())
             if not named:
-                raise self._error((table,), f"each of them is a table: [{table}.NAME]")
+                raise self._error((table,), f"each of them must be a table: [{table}.NAME]")
         self.wanted = Configuration(
             {one: self._client(one, entry) for one, entry in tables.get("clients", {}).items()},
             {
@@ -107,16 +107,20 @@ class ConfigurationFile:
         place = ("clients", client_id)
         for name in IN_CLEAR:
             if name in entry:
-                text = "a secret never stands here in clear: give secret_sha256 or secret_file"
+                text = "a secret can't be in the file: give secret_sha256 or secret_file"
                 raise self._error((*place, name), text)
         read = self._convert(place, entry, _ClientEntry)
         current = self._secret(place, read, "secret")
         previous = self._secret(place, read, "previous_secret")
         until = read.previous_secret_until
         if current is None and previous is not None:
-            raise self._error((*place, "previous_secret_sha256"), "it goes with the current one")
+            raise self._error(
+                (*place, "previous_secret_sha256"), "it only makes sense beside the current one"
+            )
         if previous is None and until is not None:
-            raise self._error((*place, "previous_secret_until"), "it goes with the secret itself")
+            raise self._error(
+                (*place, "previous_secret_until"), "it only makes sense beside the secret"
+            )
         moment = None if until is None else microseconds(until)
         known = {name: getattr(read, name) for name in ClientMetadata.__struct_fields__}
         secrets = None if current is None else Secrets(current, previous, moment)
@@ -137,7 +141,7 @@ class ConfigurationFile:
             told = getattr(error, "strerror", None) or "no such name"
             raise self._error(place_of_file, f"it can't be read: {told}") from None
         if _SECRET.fullmatch(secret) is None:
-            text = "it holds one line: a random secret of 32 to 512 printable ASCII characters"
+            text = "it must hold one line: a random secret of 32 to 512 printable ASCII characters"
             raise self._error(place_of_file, text)
         return hash_secret(secret)
 
@@ -239,8 +243,8 @@ def _table(kind: str, name: str, members: Mapping[str, Any]) -> str:
         lines = [f"{_key(member)} = {_value(value)}\n" for member, value in members.items()]
     except TypeError:
         raise ConfigurationError(
-            f"the file can't hold [{kind}.{_key(name)}]: there is a null in one of its keys, which "
-            "TOML has no word for"
+            f"the file can't hold [{kind}.{_key(name)}]: there is a null in one of its keys, "
+            "which TOML can't express"
         ) from None
     return "".join([f"[{kind}.{_key(name)}]\n", *lines])
 

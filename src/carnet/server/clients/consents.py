@@ -1,4 +1,4 @@
-"""Consents: which client an account has let in, for which resource, and to what.
+"""Consents: which client an account allows, for which resource, and to do what.
 
 Who has consented once is asked no more, until the consent is withdrawn; then the client's sessions
 end. A client of the service's own operator, first-party, needs no consent; for one that nobody has
@@ -28,7 +28,7 @@ class ConnectedApplication(NamedTuple):
         client_id: which.
         name: what it calls itself.
         scope: what it may do, at one resource or another; names with spaces between them.
-        granted_at: when it was let in last, in microseconds since 1970.
+        granted_at: when it was last allowed, in microseconds since 1970.
         resources: what it may do at each of the resources that it was let in to; "" is where the
             consent is older than the question for which resource.
     """
@@ -95,7 +95,7 @@ class Consents:
         await self._store.transact(work)
 
     async def applications(self, account_id: str) -> list[ConnectedApplication]:
-        """Give the clients that an account has let in, the newest first."""
+        """Give the clients that an account allows, newest first."""
         rows = await self._store.read(sql.CONNECTED_APPLICATIONS, account_id)
         found: dict[str, ConnectedApplication] = {}
         for client_id, resource, scope, granted_at, metadata in rows:

@@ -170,7 +170,7 @@ def check_credential(credential: FederatedCredential) -> None:
     if not credential.is_spiffe:
         _check_address("issuer", credential.issuer)
     elif (found := _spiffe_id(credential.issuer)) is None or found[2]:
-        raise BadCredential("issuer is a trust domain, such as spiffe://example.org")
+        raise BadCredential("issuer must be a trust domain, such as spiffe://example.org")
     elif credential.jwks_uri is None and credential.jwks is None:
         raise BadCredential(
             "a trust domain needs jwks_uri, the address of its bundle, or jwks, the bundle itself"
@@ -180,7 +180,7 @@ def check_credential(credential: FederatedCredential) -> None:
     _check_keys(credential)
     for name, wanted in credential.claims.items():
         if name in _NO_RULES:
-            raise BadCredential(f"claims names {name}, which says nothing of a workload")
+            raise BadCredential(f"claims names {name}, which does not identify a workload")
         if any("*" in value for value in _values(wanted)):
             raise BadCredential(
                 f"claims gives {name} a value with a *: values are compared exactly, so write "
@@ -195,14 +195,14 @@ def _check_address(name: str, address: str) -> None:
         if not address.startswith("https://"):
             raise BadAddress("an https URL")
     except BadAddress as error:
-        raise BadCredential(f"{name} is {error}") from None
+        raise BadCredential(f"{name} must be {error}") from None
 
 
 def _check_keys(credential: FederatedCredential) -> None:
     if credential.jwks is None:
         return
     if credential.jwks_uri is not None:
-        raise BadCredential("jwks and jwks_uri exclude each other")
+        raise BadCredential("give jwks or jwks_uri, not both")
     try:
         keys = keys_of_credential(credential)
     except InvalidKey as error:
@@ -224,15 +224,15 @@ def _check_width(credential: FederatedCredential) -> None:
             _spiffe_id(one) is not None and one.startswith(begin) for one in subjects
         ):
             raise BadCredential(
-                f"the rule is too wide: claims gives sub, a SPIFFE ID with a path: {begin}…"
+                f"the rule is too broad: add sub to claims, a SPIFFE ID with a path: {begin}…"
             )
         return
     kind = next((one for one in _KINDS if one.issuers.fullmatch(credential.issuer)), None)
     if kind is None:
         if not subjects:
             raise BadCredential(
-                "the rule is too wide: claims gives sub, which says which of the issuer's "
-                "workloads it is"
+                "the rule is too broad: add sub to claims, which identifies one of the issuer's "
+                "workloads"
             )
         return
     said = [_names_in(subject) for subject in subjects] or [frozenset[str]()]
@@ -241,7 +241,7 @@ def _check_width(credential: FederatedCredential) -> None:
         places = sorted(kind.places - {"repo"})
         contexts = " or ".join(" with ".join(sorted(group)) for group in kind.contexts)
         raise BadCredential(
-            f"the rule is too wide for {kind.name}, which gives everybody tokens: claims gives a "
+            f"the rule is too broad for {kind.name}, which gives everybody tokens: claims gives a "
             f"sub such as {kind.example}, or {' or '.join(places)}, and with it {contexts}"
         )
 

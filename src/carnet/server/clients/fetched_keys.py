@@ -186,7 +186,7 @@ class FetchedKeys:
                 call.address, {"Accept": "application/json"}, seconds=seconds
             )
         except NotFetched as error:
-            raise IssuerUnavailable(f"{call.address} can't be had: {error}") from None
+            raise IssuerUnavailable(f"{call.address} can't be fetched: {error}") from None
         return Answer(fetched.status, fetched.headers.get("cache-control", ""), fetched.body)
 
 

@@ -82,6 +82,6 @@ def wrong_in_identity_policy(
     if metadata.identity_issuers and not metadata.resources:
         yield (
             "resources",
-            "with identity_issuers, resources names what the client may ask tokens for: nobody is "
-            "asked for consent",
+            "with identity_issuers, resources names what the client may ask tokens for: people "
+            "are not asked for consent",
         )

@@ -48,9 +48,11 @@ def check_metadata(metadata: ClientMetadata) -> None:
     if metadata.backchannel_logout_uri is not None:
         _check_address("backchannel_logout_uri", metadata.backchannel_logout_uri, web)
     if metadata.scope and _SCOPE.fullmatch(metadata.scope) is None:
-        raise ClientRefused("scope is a list of names with one space between them", member="scope")
+        raise ClientRefused(
+            "scope must be a list of names, each separated by one space", member="scope"
+        )
     if not metadata.grant_types:
-        raise ClientRefused("grant_types names at least one grant", member="grant_types")
+        raise ClientRefused("grant_types must name at least one grant", member="grant_types")
     if "authorization_code" in metadata.grant_types and not metadata.redirect_uris:
         raise ClientRefused(
             "a client with the grant authorization_code needs at least one of redirect_uris",
@@ -60,7 +62,7 @@ def check_metadata(metadata: ClientMetadata) -> None:
     if "client_credentials" in metadata.grant_types and metadata.is_public:
         raise ClientRefused(
             "the grant client_credentials needs a token_endpoint_auth_method other than none: "
-            "a public client can't prove who it is",
+            "a public client can't authenticate",
             member="token_endpoint_auth_method",
         )
     if metadata.introspects and metadata.is_public:
@@ -86,8 +88,8 @@ def check_metadata(metadata: ClientMetadata) -> None:
 def _check_code_protection(metadata: ClientMetadata) -> None:
     if metadata.is_public and not metadata.require_pkce:
         raise ClientRefused(
-            "require_pkce can't be false with the token_endpoint_auth_method none: whoever reads "
-            "the code of a public client could use it",
+            "require_pkce can't be false with the token_endpoint_auth_method none: whoever "
+            "reads the code of a public client could use it",
             member="require_pkce",
         )
     if metadata.require_pkce and not metadata.require_nonce:
@@ -105,7 +107,7 @@ def _check_subjects(metadata: ClientMetadata) -> None:
                 member="sector_identifier_uri",
             )
         if not sector.startswith("https://"):
-            text = "sector_identifier_uri is an https URL"
+            text = "sector_identifier_uri must be an https URL"
             raise ClientRefused(text, member="sector_identifier_uri")
         _check_address("sector_identifier_uri", sector, check_web_address)
     if metadata.subject_type != "pairwise":
@@ -155,8 +157,8 @@ def _check_federation(metadata: ClientMetadata) -> None:
     given = metadata.federated_credentials
     if bool(given) is not (metadata.token_endpoint_auth_method == "federated_jwt"):
         raise ClientRefused(
-            "federated_jwt, and only that, needs federated_credentials: whose tokens prove who "
-            "the client is",
+            "federated_jwt, and only that, needs federated_credentials: the tokens with which "
+            "the client authenticates",
             member="federated_credentials",
         )
     if JWT_BEARER in metadata.grant_types and not (given or metadata.identity_issuers):
@@ -182,7 +184,7 @@ def _check_address(
     try:
         check(address)
     except BadAddress as error:
-        raise ClientRefused(f"{name} is {error}", code=code, member=name) from None
+        raise ClientRefused(f"{name} must be {error}", code=code, member=name) from None
 
 
 def _check_keys(metadata: ClientMetadata) -> None:
@@ -220,21 +222,21 @@ def _check_keys(metadata: ClientMetadata) -> None:
         )
     if metadata.id_token_encrypted_response_enc not in ENCRYPTIONS:
         raise ClientRefused(
-            f"id_token_encrypted_response_enc is one of {', '.join(ENCRYPTIONS)}",
+            f"id_token_encrypted_response_enc must be one of {', '.join(ENCRYPTIONS)}",
             member="id_token_encrypted_response_enc",
         )
 
 
 def _check_jwks_uri(metadata: ClientMetadata, address: str) -> None:
     wanted = {
-        "jwks_uri and jwks exclude each other (RFC 7591 section 2)": metadata.jwks is None,
-        "jwks_uri goes with private_key_jwt": (
+        "give jwks or jwks_uri, not both (RFC 7591 section 2)": metadata.jwks is None,
+        "jwks_uri needs private_key_jwt": (
             metadata.token_endpoint_auth_method == "private_key_jwt"
         ),
-        "jwks_uri is for keys that sign: the one that ID tokens are encrypted to stands in jwks": (
+        "jwks_uri is for keys that sign: the one that encrypts ID tokens belongs into jwks": (
             metadata.id_token_encrypted_response_alg is None
         ),
-        "jwks_uri is an https URL": address.startswith("https://"),
+        "jwks_uri must be an https URL": address.startswith("https://"),
     }
     for text, holds in wanted.items():
         if not holds:

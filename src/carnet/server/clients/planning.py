@@ -103,7 +103,7 @@ class Planner:
         if not (yield sql.NEXT_NUMBER_AFTER, (COUNTER, plan.number)):
             raise ClientRefused(
                 "clients or resources were changed at the same moment, and nothing was changed "
-                "here; look again, then try again",
+                "here; check them, then try again",
                 code="registry_changed",
             )
         for change in plan.changes:
@@ -143,7 +143,7 @@ class Planner:
         for other in others:
             if other != audience and canonical_resource(other) == canonical:
                 raise ClientRefused(
-                    f"{audience} is the resource {other} in another spelling",
+                    f"{audience} is another spelling of the resource {other}",
                     code="id_taken",
                     member="audience",
                 )

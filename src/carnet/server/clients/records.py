@@ -66,7 +66,7 @@ class Records(Generic[T]):
         store: where they are kept.
         clock: gives the microseconds since 1970.
 
-    What ends in ``-ing`` is a part of somebody's transaction.
+    What ends in ``-ing`` is a part of the caller's transaction.
 
     Attributes:
         known: those that can be read, by their names.

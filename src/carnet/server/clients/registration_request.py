@@ -38,7 +38,7 @@ TAKEN: Final[tuple[str, ...]] = (
 )
 REFUSED: Final = {
     # It would make the service send requests to wherever a stranger says.
-    "backchannel_logout_uri": "only an administrator can register where sign-outs are told",
+    "backchannel_logout_uri": "only an administrator can register an address for sign-out notices",
 }
 # Nobody agrees to client_credentials: it takes an administrator.
 GRANTS: Final = ("authorization_code", "refresh_token")
@@ -79,8 +79,8 @@ def read_registration(given: Mapping[str, Any]) -> ClientMetadata:
         raise ClientRefused(str(error), code=code, member=error.member) from None
     if not metadata.client_name.isprintable():
         raise ClientRefused(
-            "client_name has characters that can't be seen, such as line breaks or those that turn "
-            "the direction of writing",
+            "client_name has invisible characters, such as line breaks or marks that change the "
+            "writing direction",
             member="client_name",
         )
     _check_application_type(given.get("application_type"), metadata)
@@ -145,7 +145,7 @@ def _check_application_type(given: Any, metadata: ClientMetadata) -> None:
     for register addresses on this device without a word.
     """
     if given not in (None, "web", "native"):
-        raise ClientRefused("application_type is web or native", member="application_type")
+        raise ClientRefused("application_type must be web or native", member="application_type")
     if given == "web" and application_type(metadata) != "web":
         raise ClientRefused(
             "redirect_uris of the application_type web are https://…; an app on a person's device "

@@ -103,6 +103,6 @@ class RegistrationTokens:
         )
 
     def using(self, text: str) -> Transaction[str | None]:
-        """Use a token once, in somebody's transaction; give its id, or None if it is not good."""
+        """Use a token once, in the caller's transaction; give its id, or None if it is not good."""
         rows = yield sql.USE_REGISTRATION_TOKEN, (hash_secret(text), self._clock())
         return rows[0][0] if rows else None

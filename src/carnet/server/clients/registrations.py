@@ -236,8 +236,8 @@ class Registrations:
         if self._count >= MOST_CLIENTS:
             _log.warning("registrations_full", clients=self._count)
             raise RegistrationsFull(
-                "as many clients have registered themselves as this service keeps; those that "
-                "nobody uses go by themselves, so try again later"
+                "this service has reached its limit of registered clients; unused ones are "
+                "removed over time, so try again later"
             )
 
     async def _add(
@@ -296,7 +296,7 @@ def _is_secret(given: Any, known: bytes | None) -> bool:
 def _no_initial_token() -> NotManaged:
     return NotManaged(
         "registering a client needs an initial access token that is still good, sent as "
-        "'Authorization: Bearer <token>'; ask those who run this service for one"
+        "'Authorization: Bearer <token>'; ask the administrators of this service for one"
     )
 
 

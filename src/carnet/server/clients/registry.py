@@ -132,7 +132,7 @@ class Registry(Registered):
             ClientRefused: ``unknown_client``, or ``no_secret`` for one that has none.
         """
         if not self._clients.find(client_id).metadata.has_secret:
-            raise ClientRefused(f"the client {client_id} uses no secret", code="no_secret")
+            raise ClientRefused(f"the client {client_id} has no secret", code="no_secret")
         secret = new_identifier(SECRET_SIZE)
         change: tuple[Any, ...] = (sql.SET_CLIENT_SECRET, client_id, hash_secret(secret))
         if keep_previous != 0:

@@ -116,18 +116,19 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
     _check_audience(audience)
     if "://" in audience and "#" in audience:
         raise ClientRefused(
-            "an audience that is a URL has no fragment (RFC 8707 section 2)", member="audience"
+            "an audience that is a URL can't have a fragment (RFC 8707 section 2)",
+            member="audience",
         )
     if canonical_resource(audience) == canonical_resource(settings.own_url):
         raise ClientRefused(
-            "the audience is the issuer's: tokens for that are for the service's own API",
+            "the audience is the issuer: its tokens are for the service's own API",
             code="id_reserved",
             member="audience",
         )
     scopes = {"scopes": metadata.scopes, "scope_claims": tuple(metadata.scope_claims)}
     for member, names in scopes.items():
         if not all(_SCOPE.fullmatch(name) for name in names):
-            raise ClientRefused("scopes are names without spaces and quotes", member=member)
+            raise ClientRefused("scopes must be names without spaces or quotes", member=member)
     released = tuple(name for names in metadata.scope_claims.values() for name in names)
     for member, names in {"scope_claims": released, "claims": metadata.claims or ()}.items():
         if wrong := unreleasable(names, into_access_tokens=True):
@@ -138,7 +139,7 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
     algorithms = settings.signing_algorithms
     if metadata.signing_alg is not None and metadata.signing_alg not in algorithms:
         raise ClientRefused(
-            f"signing_alg is one of the setting signing_algorithms: {', '.join(algorithms)}",
+            f"signing_alg must be one of the setting signing_algorithms: {', '.join(algorithms)}",
             member="signing_alg",
         )
     if metadata.encryption_key is None:
@@ -148,7 +149,7 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
         jwe.encrypt(b"", key, metadata.encryption_enc)  # type: ignore[arg-type]  # it checks
     except (InvalidKey, ConfigurationError) as error:
         raise ClientRefused(
-            f"encryption_key is a public JWK with alg, such as ECDH-ES+A256KW: {error}",
+            f"encryption_key must be a public JWK with alg, such as ECDH-ES+A256KW: {error}",
             member="encryption_key",
         ) from None
 
@@ -156,6 +157,7 @@ def check_resource_metadata(audience: str, metadata: ResourceMetadata, settings:
 def _check_audience(audience: str) -> None:
     if _AUDIENCE.fullmatch(audience) is None:
         raise ClientRefused(
-            "an audience is a name or a URL of printable ASCII without spaces, commas and quotes",
+            "an audience must be a name or a URL of printable ASCII without spaces, commas or "
+            "quotes",
             member="audience",
         )

@@ -35,7 +35,7 @@ async def check_sector(
         before: what was known of it before, or None; what has been checked is not checked again.
 
     Raises:
-        ClientRefused: if the document can't be had, or does not list all of its addresses.
+        ClientRefused: if the document can't be fetched, or does not list all of its addresses.
     """
     address = metadata.sector_identifier_uri
     if address is None or (before is not None and _said(before) == _said(metadata)):
@@ -56,7 +56,7 @@ async def check_sector(
     try:
         listed = msgspec.json.decode(fetched.body, type=tuple[str, ...])
     except msgspec.MsgspecError:
-        text = f"{MEMBER} leads to a JSON array of addresses; what {host} gives is none"
+        text = f"{MEMBER} leads to a JSON array of addresses; {host} answers with something else"
         raise ClientRefused(text, member=MEMBER) from None
     missing = [one for one in metadata.redirect_uris if one not in listed]
     if missing:

@@ -48,7 +48,7 @@ __all__ = [
 
 DAY: Final = 86_400 * SECOND
 UNUSED_KEPT: Final = DAY
-"""How long one stays that nobody has let in yet."""
+"""How long one is kept that nobody has allowed yet."""
 USED_KEPT: Final = 90 * DAY
 """How long one stays after its last use."""
 REMEMBERED: Final = SECOND
@@ -237,7 +237,7 @@ class UnregisteredClients:
         self._remembered.pop(client_id, None)
 
     def ending(self, client_id: str, reason: str, now: int, origin: Origin) -> Transaction[int]:
-        """Forget who has let a client in, and end its sessions, in somebody's transaction.
+        """Forget who has let a client in, and end its sessions, in the caller's transaction.
 
         Nobody but those who have let it in has sessions with it, so that these are found without
         looking through all of them: whoever wants to can register clients, and remove them.
@@ -277,7 +277,7 @@ class UnregisteredClients:
         return ended
 
     async def sweep(self) -> None:
-        """Remove those that nobody uses, in small batches: first those that nobody has let in."""
+        """Remove unused ones, in small batches: first those that nobody has allowed."""
         now = self._clock()
         swept = BATCH
         while swept == BATCH:
@@ -293,7 +293,7 @@ class UnregisteredClients:
         """Remove many at once that nothing hangs on; the audit log has one entry for them."""
         swept = len((yield sql.SWEEP_UNREGISTERED_CLIENTS, (now, BATCH)))
         if swept:
-            reason = f"{swept} clients that nobody had let in"
+            reason = f"{swept} clients that nobody had allowed"
             yield from record(now, Event.CLIENT_REMOVED, SERVICE, reason=reason)
         return swept
 

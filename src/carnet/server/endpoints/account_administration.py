@@ -60,7 +60,7 @@ class AccountList(msgspec.Struct, frozen=True, kw_only=True):
 async def _list_accounts(asked: Asked) -> AccountList:
     after = parameter(asked, "after")
     if "\0" in after or not after.isprintable():
-        raise RequestRefused("invalid_request", "after is a username")
+        raise RequestRefused("invalid_request", "after must be a username")
     accounts = await asked.service.accounts.page(after, MOST_ACCOUNTS)
     return AccountList(accounts=[account_document(one) for one in accounts])
 

@@ -120,7 +120,7 @@ async def _list_clients(asked: Asked) -> ClientList:
 async def _list_unregistered_clients(asked: Asked) -> UnregisteredClientList:
     after = parameter(asked, "after")
     if not after.isascii() or not after.isprintable():
-        raise RequestRefused("invalid_request", "after is a client_id")
+        raise RequestRefused("invalid_request", "after must be a client_id")
     clients = asked.service.registry.unregistered
     found, unreadable, last = await clients.page(after, MOST_CLIENTS)
     return UnregisteredClientList(
@@ -162,7 +162,7 @@ async def _new_secret(asked: Asked) -> ClientSecret:
     text = parameter(asked, "keep_previous") or "0"
     if text != UNTIL_REMOVED and _SECONDS.fullmatch(text) is None:
         raise RequestRefused(
-            "invalid_request", f"keep_previous is a number of seconds, or {UNTIL_REMOVED}"
+            "invalid_request", f"keep_previous must be a number of seconds, or {UNTIL_REMOVED}"
         )
     kept = None if text == UNTIL_REMOVED else int(text)
     secret = await asked.service.registry.new_secret(asked.name, asked.origin, kept)

@@ -33,7 +33,7 @@ async def authorize_device(request: Request) -> Response:
     except Delayed as error:
         raise RequestRefused(
             "temporarily_unavailable",
-            "too many devices have asked; try again later",
+            "too many devices are waiting; try again later",
             429,
             {"Retry-After": str(error.seconds)},
         ) from None
@@ -65,6 +65,6 @@ def _scope(service: Service, client: Client, audience: str, asked: str | None) -
     allowed = service.registry.permitted(client, audience, names)
     if names and not allowed:
         raise RequestRefused(
-            "invalid_scope", "the client may ask for nothing that is in the scope, at this resource"
+            "invalid_scope", "the client is not allowed any of these scopes for this resource"
         )
     return " ".join(name for name in names if name in allowed)

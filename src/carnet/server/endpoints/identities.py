@@ -62,7 +62,7 @@ async def _unlink_identity(asked: Asked) -> None:
     if sorted(name for name, _ in given) != [*NAMES]:
         raise RequestRefused("invalid_request", "the parameters are issuer and subject, once each")
     if not all(value.isprintable() for _, value in given):
-        raise RequestRefused("invalid_request", "issuer and subject are printable")
+        raise RequestRefused("invalid_request", "issuer and subject must be printable text")
     named = dict(given)
     await asked.service.identities.unlink(
         account.id, named["issuer"], named["subject"], asked.origin

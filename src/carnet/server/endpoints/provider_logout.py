@@ -53,7 +53,10 @@ async def end_at_provider(request: Request) -> Response:
         )
         if error.code == "unavailable":
             raise RequestRefused(
-                "temporarily_unavailable", "its keys can't be had now", 503, {"Retry-After": "5"}
+                "temporarily_unavailable",
+                "its keys can't be fetched now",
+                503,
+                {"Retry-After": "5"},
             ) from None
         raise RequestRefused("invalid_request", "the logout token is not good") from None
     said = claims.get("sid")

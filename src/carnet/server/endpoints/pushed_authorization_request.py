@@ -35,7 +35,7 @@ async def push_request(request: Request) -> Response:
     form = await read_form(request)
     client = await authenticate(request, form)
     if "request_uri" in form:
-        raise RequestRefused("invalid_request", "a pushed request holds no request_uri")
+        raise RequestRefused("invalid_request", "a pushed request can't contain request_uri")
     sent = {name: [text] for name, text in form.items() if name not in PROOFS}
     proof = prove_at_token_endpoint(request, client, required=False)
     registry, issuer, now = service.registry, service.settings.own_url, service.clock()

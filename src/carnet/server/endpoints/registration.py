@@ -139,7 +139,7 @@ async def _refusing(request: Request) -> AsyncIterator[None]:
             challenge = "Bearer"
         raise RequestRefused(error.code, str(error), 401, {"WWW-Authenticate": challenge}) from None
     except Delayed as error:
-        text = "there were too many registrations; wait before the next one"
+        text = "too many registrations; wait before the next one"
         headers = {"Retry-After": str(error.seconds)}
         raise RequestRefused("temporarily_unavailable", text, 429, headers) from None
     except RegistrationsFull as error:

@@ -79,8 +79,8 @@ async def stream_revocations(request: Request) -> Response:
     if not places.take(address):
         raise RequestRefused(
             "temporarily_unavailable",
-            "there are as many revocation streams as this service gives at a time, or as it gives "
-            "to one address; end some, or try again later",
+            "too many revocation streams are open, in all or from your address; close some, or "
+            "try again later",
             503,
             {"Retry-After": str(RETRY_SECONDS)},
         )

@@ -202,7 +202,7 @@ class Factors:
         if not await self._add(account, row, origin, first=False):
             found = await self._store.read(sql.FACTOR_BY_CREDENTIAL, made.credential_id)
             if not found or sql.FactorRow(*found[0]).account_id != account.id:
-                raise PasskeyRefused("the credential is another account's")
+                raise PasskeyRefused("the credential belongs to another account")
 
     async def check_passkey(self, answer: str, challenge: bytes, *, is_alone: bool) -> FoundPasskey:
         """Find the passkey that has signed, and check what it has; nothing is written.
@@ -313,8 +313,8 @@ class Factors:
                 for ways in (yield sql.WAYS_IN, (account.id,)):
                     if not any(ways):
                         raise FactorRefused(
-                            "it is the only way into your account: set a password, or connect "
-                            "another account first",
+                            "it is the only way to sign in to your account: set a password, or "
+                            "connect another account first",
                             code="last_way_in",
                         )
                 told = (
@@ -374,7 +374,7 @@ class Factors:
                 raise _account_changed()
             if len(known) >= MOST_FACTORS:
                 raise FactorRefused(
-                    f"an account has at most {MOST_FACTORS} of them; remove one first",
+                    f"an account can have at most {MOST_FACTORS} of them; remove one first",
                     code="too_many_factors",
                 )
             if not (yield sql.ADD_FACTOR, row._replace(name=name)):
@@ -419,7 +419,7 @@ def _checked_name(typed: str) -> str:
     name = typed.strip()
     if not name or len(name) > MAX_NAME or not name.isprintable():
         raise FactorRefused(
-            f"a name has at most {MAX_NAME} characters that can be seen", code="name_invalid"
+            f"a name must have visible characters, and at most {MAX_NAME}", code="name_invalid"
         )
     return name
 

@@ -41,8 +41,7 @@ class MasterKey:
             return jwe.decrypt(token, self._key).plaintext
         except InvalidToken:
             raise ServerError(
-                "the master key is not the one that this database was made with; "
-                "put the right one back",
+                "the master key does not belong to this database; put the right one back",
                 code="master_key_wrong",
             ) from None
 
@@ -98,7 +97,7 @@ def read_master_key(path: Path) -> MasterKey:
         ) from None
     except (OSError, UnicodeDecodeError):
         raise ServerError(
-            f"can't read the master key {path}; it must be a file that this user may read",
+            f"can't read the master key {path}; it must be a file that this user can read",
             code="master_key_wrong",
         ) from None
     if exposed:

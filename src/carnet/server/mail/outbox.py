@@ -61,7 +61,7 @@ class Outbox:
     def add(
         self, letter: Letter, now: int, keep: int = DAY, most: int = MOST_WAITING
     ) -> Transaction[bool]:
-        """Write a mail, in somebody's transaction, and tell whether there was room for it.
+        """Write a mail, in the caller's transaction, and tell whether there was room for it.
 
         Args:
             letter: what it says.

@@ -116,12 +116,12 @@ def _why(error: Exception) -> NotSent:
         return NotSent("the mail server does not answer in time", code="server")
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
         return NotSent(
-            f"the mail server takes neither smtp_username nor smtp_password ({error.code})",
+            f"the mail server rejects smtp_username or smtp_password ({error.code})",
             code="server",
         )
     if isinstance(error, aiosmtplib.SMTPSenderRefused):
         return NotSent(
-            f"the mail server does not take the sender of mail_from ({error.code})", code="server"
+            f"the mail server rejects the sender in mail_from ({error.code})", code="server"
         )
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return NotSent(f"the mail server has answered {error.code}", code="server")
@@ -131,7 +131,8 @@ def _why(error: Exception) -> NotSent:
         return NotSent("the mail server's certificate can't be verified", code="server")
     if isinstance(error, aiosmtplib.SMTPException) and not isinstance(error, OSError):
         return NotSent(
-            "the mail server lacks what the settings demand: STARTTLS, or a way to sign in",
+            "the mail server does not offer what the settings require: STARTTLS, or a way to "
+            "sign in",
             code="server",
         )
     return NotSent(f"the mail server can't be reached ({type(error).__name__})", code="server")

@@ -144,7 +144,7 @@ class AuthorizationCodes:
         """
         presented = await self._by_hash(_hash(code))
         if presented.request.client_id != client.id:
-            raise CodeRefused("the code is another client's", code="client_mismatch")
+            raise CodeRefused("the code belongs to another client", code="client_mismatch")
         return presented
 
     async def check(
@@ -172,7 +172,7 @@ class AuthorizationCodes:
             # Whatever else is sent with it: the code is in two hands.
             raise await self._used(presented.session_id, origin)
         if redirect_uri != (request.redirect_uri if request.redirect_given else None):
-            raise CodeRefused("the redirect_uri is another one", code="redirect_mismatch")
+            raise CodeRefused("the redirect_uri is different", code="redirect_mismatch")
         # Nor is a verifier taken where there was no challenge: a thief may have left it out of the
         # request (RFC 9700 section 4.8.2).
         challenge = "" if verifier is None else _challenge(verifier)

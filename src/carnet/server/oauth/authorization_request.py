@@ -108,7 +108,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
         acr_values: what the sign-in may amount to, any of them; none for whatever it does.
         login_hint: the username that is expected, or None.
         id_token_hint: an ID token of whoever is expected, or None.
-        subjects: the accounts of whom one is expected; empty for any.
+        subjects: the accounts, one of which is expected; empty for any.
         key_thumbprint: of the key that the tokens are to be bound to, or "" (``dpop_jkt``).
     """
 
@@ -206,7 +206,7 @@ def read_authorization_request(
             raise refused(error, text)
     asked = one.get("response_mode")
     if asked is not None and RESPONSE_MODES[asked] != response_mode:
-        text = "the response_mode form_post needs an address on the web"
+        text = "the response_mode form_post needs a redirect_uri with http:// or https://"
         if client.metadata.needs_signed_answers:
             text = f"the response_mode of this client must be one of {', '.join(SIGNED_MODES)}"
         raise refused(INVALID, text)
@@ -218,7 +218,7 @@ def read_authorization_request(
     # Connect Core section 3.1.2.1); an essential claim is not.
     if claims.essential_acr and set(ACR_VALUES).isdisjoint(claims.essential_acr):
         raise refused(
-            "unmet_authentication_requirements", f"acr can be one of: {' '.join(ACR_VALUES)}"
+            "unmet_authentication_requirements", f"acr must be one of: {' '.join(ACR_VALUES)}"
         )
     max_age = one.get("max_age")
     resource = one.get("resource")
@@ -330,14 +330,14 @@ def _scope(
     if asked is None:
         asked = client.metadata.scope
     elif _SCOPE.fullmatch(asked) is None:
-        raise refused("invalid_scope", "scope is a list of names with one space between them")
+        raise refused("invalid_scope", "scope must be a list of names, each separated by one space")
     requested = dict.fromkeys(asked.split())
     if "openid" in requested:
         requested |= dict.fromkeys(claims)
     allowed = permitted(client, audience, requested)
     if requested and not allowed:
         raise refused(
-            "invalid_scope", "the client may ask for nothing that is in the scope, at this resource"
+            "invalid_scope", "the client is not allowed any of these scopes for this resource"
         )
     return " ".join(name for name in requested if name in allowed)
 

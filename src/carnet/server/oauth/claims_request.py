@@ -55,7 +55,7 @@ class ClaimsRequest(msgspec.Struct, frozen=True):
 
     Attributes:
         scopes: the single claims, as scopes, in the order in which they are asked for.
-        subjects: those of whom one is to be signed in; empty for anybody.
+        subjects: one of these has to be signed in; empty for anybody.
         essential_acr: how the person has to have signed in, one of these; empty for anyhow.
     """
 
@@ -79,7 +79,8 @@ def read_claims(text: str | None) -> ClaimsRequest:
         asked = msgspec.convert(json_decode(text.encode()), _Parameter)
     except (InvalidToken, UnicodeError, msgspec.ValidationError):
         raise BadClaims(
-            "claims is a JSON object whose members userinfo and id_token are objects of claims, "
+            "claims must be a JSON object whose members userinfo and id_token are objects of "
+            "claims, "
             "each null or an object (OpenID Connect Core section 5.5)"
         ) from None
     places = {"userinfo": asked.userinfo or {}, "id_token": asked.id_token or {}}

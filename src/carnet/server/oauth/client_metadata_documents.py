@@ -61,7 +61,7 @@ _log = structlog.get_logger()
 
 
 class DocumentRefused(CarnetError):
-    """The document of a client can't be had, or can't be used; nobody but the person is told.
+    """The document of a client can't be fetched, or can't be used; nobody but the person is told.
 
     Codes: ``bad_address``, ``status``, ``content_type``, ``malformed``, ``invalid_member``, and
     those of ``NotFetched``.
@@ -224,7 +224,7 @@ class ClientMetadataDocuments:
         try:
             fetched = await self._fetch.fetch(client_id, headers)
         except NotFetched as error:
-            raise self._refused(client_id, f"can't be had: {error}", error.code) from None
+            raise self._refused(client_id, f"can't be fetched: {error}", error.code) from None
         fresh_until = self._clock() + _fresh_seconds(fetched) * SECOND
         if known is not None and known.etag and fetched.status == 304:
             await self._clients.freshen(client_id, fresh_until)
@@ -247,7 +247,7 @@ class ClientMetadataDocuments:
     def _check_answer(self, client_id: str, fetched: Fetched) -> None:
         if fetched.status != 200:
             more = ", and redirects are not followed" if 300 <= fetched.status < 400 else ""
-            text = f"can't be had: its server answers {fetched.status}{more}"
+            text = f"can't be fetched: its server answers {fetched.status}{more}"
             raise self._refused(client_id, text, "status")
         kind = fetched.headers.get("content-type", "").partition(";")[0].strip().lower()
         if _JSON.fullmatch(kind) is None:

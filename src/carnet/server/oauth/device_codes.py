@@ -251,7 +251,9 @@ class DeviceCodes:
         code_hash = _hash(code)
         row, columns = await self._row(code_hash)
         if row.client_id != client.id:
-            raise DeviceCodeRefused("the device code is another client's", code="client_mismatch")
+            raise DeviceCodeRefused(
+                "the device code belongs to another client", code="client_mismatch"
+            )
         request = _decoded(row.request)
         if request.key_thumbprint not in ("", key_thumbprint):
             raise DeviceCodeRefused("the device code is bound to a key", code="key_mismatch")
@@ -324,11 +326,11 @@ class DeviceCodes:
     def _check_decision(self, code_hash: bytes, row: sql.DeviceCodeRow) -> None:
         now = self._clock()
         if row.expires_at <= now:
-            raise DeviceCodeRefused("the code has expired: begin again", code="expired_token")
+            raise DeviceCodeRefused("the code has expired: start again", code="expired_token")
         if row.decision is None and self._pace.is_too_fast(code_hash, now):
             raise DeviceCodeRefused("wait 5 seconds longer between requests", code="slow_down")
         if row.decision is None:
-            text = "nobody has decided yet: ask again after the interval"
+            text = "the person has not decided yet: ask again after the interval"
             raise DeviceCodeRefused(text, code="authorization_pending")
         if row.decision != "allowed":
             raise DeviceCodeRefused("the person did not allow it", code="access_denied")

@@ -115,7 +115,7 @@ CHECKS: Final[tuple[tuple[str, _Check, str, str], ...]] = (
     ),
     (
         *("prompt", _is_prompt, INVALID),
-        "prompt is none alone, or some of login, consent, select_account",
+        "prompt must be none alone, or a combination of login, consent and select_account",
     ),
     ("max_age", _matches(_NUMBER), INVALID, "max_age must be a whole number of seconds"),
     (

@@ -89,7 +89,7 @@ class PushedRequests:
         except (InvalidToken, msgspec.MsgspecError):
             raise BadRequestUri("the request_uri names no pushed request") from None
         if pushed.client_id != client_id:
-            raise BadRequestUri("the request_uri is another client's")
+            raise BadRequestUri("the request_uri belongs to another client")
         lifetime = DECIDED_WITHIN if decided else LIFETIME_SECONDS * SECOND
         if not pushed.pushed_at <= seen_at < pushed.pushed_at + lifetime:
             raise BadRequestUri("the request_uri has expired: push the request again")

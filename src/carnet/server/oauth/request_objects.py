@@ -58,7 +58,7 @@ def open_request_object(
     keys = signing_keys(client.metadata, client.keys) if keys is None else keys
     twice = next((name for name, values in given.items() if len(values) > 1), None)
     if twice is not None:
-        raise BadRequestObject("no parameter may stand twice beside the parameter request")
+        raise BadRequestObject("no parameter can be given twice beside the parameter request")
     if not len(keys):
         raise BadRequestObject("the client has registered no key (jwks) to check the request with")
     try:
@@ -76,17 +76,17 @@ def open_request_object(
             _check_dates(claims, seen_at)
     except InvalidToken as error:
         raise BadRequestObject(
-            f"the request is to be a JWT that the client has signed, with iss its id and aud "
-            f"{issuer}: {error}"
+            f"the request must be a JWT signed by the client, with its id as iss and {issuer} as "
+            f"aud: {error}"
         ) from None
     # A client signs its assertions with the same keys: none of those is a request, nor the other
     # way round (RFC 9101 section 10.8).
     if "sub" in claims:
-        raise BadRequestObject("a signed request has no sub")
+        raise BadRequestObject("a signed request can't have sub")
     if claims.get("client_id", client.id) != client.id:
-        raise BadRequestObject("the client_id in the request is another one than beside it")
+        raise BadRequestObject("the client_id in the request differs from the one beside it")
     if any(name in claims for name in NOT_INSIDE):
-        raise BadRequestObject("a signed request holds no other one")
+        raise BadRequestObject("a signed request can't contain another one")
     told = {name: _texts(name, said) for name, said in claims.items() if name not in ABOUT_ITSELF}
     return {name: values for name, values in told.items() if values} | {"client_id": [client.id]}
 
@@ -101,7 +101,7 @@ def _check_dates(claims: Mapping[str, Any], seen_at: float) -> None:
     begins, ends = (number(claims, name, needed=True) for name in ("nbf", "exp"))
     if ends - begins > LONGEST_REQUEST or begins < seen_at - LONGEST_REQUEST:
         raise BadRequestObject(
-            "a signed request has an nbf of this hour, and an exp within 60 minutes of it"
+            "a signed request needs an nbf within the last hour, and an exp within 60 minutes of it"
         )
 
 
@@ -110,6 +110,6 @@ def _texts(name: str, said: Any) -> list[str]:
     if isinstance(said, list) and name == "resource":
         return [text for text in said if isinstance(text, str)]
     if isinstance(said, bool) or not isinstance(said, str | int | dict):
-        raise BadRequestObject("the members of a signed request are texts, numbers or objects")
+        raise BadRequestObject("the members of a signed request must be texts, numbers or objects")
     text = json_encode(said).decode() if isinstance(said, dict) else str(said)
     return [text] if text else []

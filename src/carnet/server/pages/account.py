@@ -18,7 +18,7 @@ from carnet.server.pages.signed_in import require_recent, require_session
 from carnet.server.pages.words import in_words
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Session
-from carnet.server.user_agents import device_name
+from carnet.server.user_agents import device_kind, device_name
 from carnet.server.web import password_sign_in as signing_in
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
@@ -112,6 +112,7 @@ async def show_sessions(request: Request) -> Response:
         "sessions.html",
         session=session,
         sessions=await service.sessions.of_account(session.account.id),
+        device_kind=device_kind,
         device_name=device_name,
         through=through,
         done=_done(request),
@@ -143,7 +144,7 @@ async def end_other_sessions(request: Request) -> Response:
 
 
 async def show_applications(request: Request) -> Response:
-    """Show the applications that one has let in."""
+    """Show the applications that one has allowed."""
     service: Service = request.app.state.service
     session = await require_session(request)
     return render(

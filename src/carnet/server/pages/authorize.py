@@ -297,7 +297,7 @@ def _is_expected(asked: _Asked, account_id: str) -> bool:
         try:
             hint = service.id_tokens.read_hint(request.id_token_hint)
         except InvalidToken:
-            raise asked.refusal("invalid_request", "the id_token_hint is not good") from None
+            raise asked.refusal("invalid_request", "the id_token_hint is not valid") from None
         # Each client has its own name for somebody, where it has not the same as all.
         other = None if hint["aud"] == asked.client.id else service.registry.client(hint["aud"])
         if hint.subject != (own if other is None else service.subjects.of(other, account_id)):

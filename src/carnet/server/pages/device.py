@@ -34,8 +34,8 @@ from carnet.server.web.browser_session import BrowserSession
 __all__ = ["decide", "show_device"]
 
 NOT_FOUND: Final = marked(
-    "No device is waiting with this code. Check what your device shows: codes are good for ten "
-    "minutes, and once."
+    "No device is waiting with this code. Check what your device shows: a code works once, for "
+    "ten minutes."
 )
 
 _log = structlog.get_logger()

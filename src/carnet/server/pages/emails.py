@@ -38,7 +38,7 @@ DONE: Final = {
     "primary": marked("It is your main address now."),
 }
 CODE_WRONG: Final = marked(
-    "This code is not good. It may be mistyped, used already, or too old; of several mails, only "
+    "This code doesn't work. It may be mistyped, already used, or expired; of several mails, only "
     "the newest one's counts."
 )
 

@@ -21,13 +21,12 @@ WORDS = {
     "cross_site": (
         marked("This came from another site"),
         marked(
-            "Forms of this service are only taken from its own pages. Open the page here and try "
-            "again."
+            "This service accepts forms only from its own pages. Open the page here and try again."
         ),
     ),
     404: (
         marked("There is nothing here"),
-        marked("The address may be misspelt, or what it led to is gone."),
+        marked("The address may be misspelt, or the page no longer exists."),
     ),
     405: (
         marked("This can't be opened"),
@@ -38,9 +37,9 @@ WORDS = {
         marked("The form arrived too slowly. Go back and send it again."),
     ),
     413: (
-        marked("That was too much"),
+        marked("That was too long"),
         marked(
-            "What was sent is longer than this form takes. Go back, shorten it and send it again."
+            "What you sent is longer than this form accepts. Go back, shorten it and send it again."
         ),
     ),
     500: (
@@ -62,7 +61,7 @@ EXPIRED = (
 AGAIN = (
     marked("Sign in again"),
     marked(
-        "Nothing has been changed. What you have sent needs a sign-in of the last ten minutes: "
+        "Nothing has been changed. This needs a sign-in within the last ten minutes: "
         "sign in again, come back to this page and send it once more."
     ),
 )

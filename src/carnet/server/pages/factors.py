@@ -56,7 +56,7 @@ DONE: Final = {
         "It is disconnected, and your other sessions that began with it have ended."
     ),
     "added": marked("It is added: you are asked for it from the next sign-in on."),
-    "forgotten": marked("It is forgotten: there you are asked for your second factor again."),
+    "forgotten": marked("The browser is forgotten: it will be asked for your second factor again."),
     "renamed": marked("It has its new name."),
     "removed": marked("It is removed, and all your other sessions have ended."),
 }

@@ -58,8 +58,7 @@ PAGES: Final = {
     RESET: Page(
         marked("Choose a new password"),
         marked(
-            "All sessions of the account {username} end with it. You sign in with the new password "
-            "then."
+            "All sessions of the account {username} end. After that, sign in with the new password."
         ),
         marked("Set the password"),
         sets_password=True,
@@ -85,14 +84,15 @@ PAGES: Final = {
     VERIFY: Page(
         marked("Confirm the address"),
         marked(
-            "{address} becomes an address of the account {username}: one can sign in with it, and "
+            "{address} becomes an address of the account {username}: it can be used to sign "
+            "in, and "
             "whoever reads its mail can set another password. If that account isn't yours, close "
             "this page."
         ),
         marked("Confirm the address"),
     ),
     NOT_ME: Page(
-        marked("This was not you?"),
+        marked("Wasn't this you?"),
         marked(
             "All sessions of the account {username} end, its password stops working, and addresses "
             "that were added to it after yours are removed. After that you choose a new password."
@@ -102,9 +102,9 @@ PAGES: Final = {
     ),
 }
 REFUSED: Final = {
-    "link_used": marked("This link was used already"),
-    "link_expired": marked("This link is too old"),
-    "link_unknown": marked("This link is not good"),
+    "link_used": marked("This link has already been used"),
+    "link_expired": marked("This link has expired"),
+    "link_unknown": marked("This link doesn't work"),
 }
 WHAT_NEXT: Final = {
     RESET: (marked("Send another?"), "/forgot-password"),

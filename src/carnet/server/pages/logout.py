@@ -94,7 +94,7 @@ async def _read(request: Request, query: str) -> _LogoutRequest:
             pass  # as if there were none: the person is asked
         else:
             if client_id not in (None, hint["aud"]):
-                raise NotTheClient("the ID token is another client's")
+                raise NotTheClient("the ID token belongs to another client")
             client_id, subject = hint["aud"], hint.subject
     address = one.get("post_logout_redirect_uri")
     client = None if client_id is None else await service.registry.find(client_id)

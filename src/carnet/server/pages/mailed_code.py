@@ -81,7 +81,7 @@ async def take_mailed_code(request: Request) -> Response:
         return ask_second_step(request, needed, following)
     except SignInRefused as error:
         if error.code == "code_wrong":
-            text = gettext("This code is not good. It may be mistyped, used already, or too old.")
+            text = gettext("This code doesn't work. It may be mistyped, already used, or expired.")
             return _code_page(request, following, form["state"], 401, error=text)
         status = 429 if error.code == "too_many_failures" else 503
         if status == 503:

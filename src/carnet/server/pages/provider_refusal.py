@@ -74,12 +74,12 @@ WORDS: Final = {
     ),
     "not_let_in": _Words(
         403,
-        marked("This {label} account is not let in here"),
+        marked("This {label} account can't sign in here"),
         marked("Sign in with another one, or ask those who run this service."),
     ),
     "not_linked": _Words(
         403,
-        marked("Nobody here has this {label} account"),
+        marked("No account here is connected to this {label} account"),
         marked(
             "If you have an account here, sign in to it another way, and connect {label} on "
             "its page “Sign-in”. If you have none, ask those who run this service."
@@ -95,9 +95,9 @@ WORDS: Final = {
     ),
     "last_way_in": _Words(
         409,
-        marked("You could not sign in any more"),
+        marked("You would no longer be able to sign in"),
         marked(
-            "This is the only way into your account. Set a password, or add a passkey or "
+            "This is the only way to sign in to your account. Set a password, or add a passkey or "
             "another provider first."
         ),
     ),
@@ -129,7 +129,7 @@ WORDS: Final = {
         ),
     ),
     "too_many_failures": _Words(
-        429, marked("There were too many failed attempts"), marked("Wait {wait}, then try again.")
+        429, marked("Too many failed attempts"), marked("Wait {wait}, then try again.")
     ),
 }
 

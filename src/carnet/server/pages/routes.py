@@ -36,6 +36,7 @@ from carnet.server.pages.admin import merging as admin_merging
 from carnet.server.pages.admin import overview as admin
 from carnet.server.pages.admin import providers as admin_providers
 from carnet.server.pages.admin import recovery as admin_recovery
+from carnet.server.pages.admin import search as admin_search
 from carnet.server.pages.admin import users as admin_users
 from carnet.server.pages.static_files import serve_static
 from carnet.server.web.page_language import speak_as_asked
@@ -148,7 +149,9 @@ PAGES = [
     PageRoute("/debugger/offline", debugger.save_debugger, methods=["GET"]),
     PageRoute("/admin", admin.show_overview, methods=["GET"]),
     PageRoute("/admin/revocations", admin.follow_revocations, methods=["GET"]),
+    PageRoute("/admin/search", admin_search.search_all, methods=["GET"]),
     PageRoute("/admin/audit", admin_audit.show_audit, methods=["GET"]),
+    PageRoute("/admin/audit/export.{format}", admin_audit.export_audit, methods=["GET"]),
     PageRoute("/admin/keys", admin_keys.show_keys, methods=["GET"]),
     PageRoute("/admin/keys/rotate", admin_keys.rotate_keys, methods=["POST"]),
     PageRoute("/admin/keys/retire", admin_keys.ask_about_key, methods=["GET"]),

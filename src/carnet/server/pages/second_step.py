@@ -160,7 +160,7 @@ async def _refused(
 ) -> Response:
     if error.code == "code_wrong":
         text = gettext(
-            "This code is wrong, or was used before. Wait for the next one, or use another."
+            "This code is wrong, or was used already. Wait for the next one, or use another way."
         )
         return await _page(request, following, proved, 401, error=text)
     if error.code == "passkey_wrong":
@@ -168,7 +168,7 @@ async def _refused(
         return await _page(request, following, proved, 401, notice=text)
     headers = {"Retry-After": str(error.seconds)}
     if error.code == "too_many_failures":
-        text = gettext("There were too many wrong codes. Wait {wait}, then try again.").format(
+        text = gettext("Too many wrong codes. Wait {wait}, then try again.").format(
             wait=duration(error.seconds)
         )
         return await _page(request, following, proved, 429, headers, notice=text)

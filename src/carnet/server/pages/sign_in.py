@@ -53,7 +53,7 @@ NO_USERNAME: Final = marked("Type your username.")
 NO_ERRORS: Final[Mapping[str, str]] = {}
 WHY: Final = {
     "again": marked(
-        "What follows needs a sign-in of the last ten minutes. Sign in once more to go on."
+        "The next step needs a sign-in within the last ten minutes. Sign in once more to continue."
     ),
     "late": marked("That took too long. Sign in again."),
     "password": marked("Your password is set. Sign in with it now."),
@@ -225,7 +225,7 @@ async def _refused(
         text = gettext(PASSKEY_WRONG)
         return await _page(request, following, username, 401, notice=text)
     if error.code == "too_many_failures":
-        text = gettext("There were too many failed attempts. Wait {wait}, then try again.").format(
+        text = gettext("Too many failed attempts. Wait {wait}, then try again.").format(
             wait=duration(error.seconds)
         )
         return await _page(request, following, username, 429, headers, notice=text)

@@ -70,7 +70,7 @@ async def sign_up(request: Request) -> Response:
     except SignInRefused as error:
         if error.code == "credentials_wrong":
             taken = gettext(
-                "Somebody has this username already. Choose another, or sign in if it is yours."
+                "This username is already taken. Choose another, or sign in if it is yours."
             )
             return _page(request, following, username, 409, errors={"username": taken})
         status = 429 if error.code == "too_many_failures" else 503
@@ -97,9 +97,9 @@ async def _by_mail(request: Request, form: Form, following: str) -> Response:
     return render(
         request,
         "link_done.html",
-        title=gettext("Look into your mail"),
+        title=gettext("Check your mail"),
         text=gettext(
-            "A link is on its way to {email}. Open it within a week, and choose your password."
+            "A link is on its way to {email}. Open it within a week and choose your password."
         ).format(email=email),
     )
 

@@ -83,7 +83,7 @@ class Revocations:
         self._kept = (settings.access_token_lifetime + MARGIN_SECONDS) * SECOND
 
     def revoke_session(self, session_id: str, now: int) -> Transaction[None]:
-        """Refuse the tokens of a session, as a part of somebody's transaction."""
+        """Refuse the tokens of a session, as a part of the caller's transaction."""
         yield from self._add("sid", session_id, None, now)
 
     def revoke_older_versions(self, account_id: str, version: int, now: int) -> Transaction[None]:

@@ -228,7 +228,7 @@ class Identities:
 
         Args:
             issuer: who says so.
-            subject: of whom.
+            subject: of the person.
             authenticated_at: when they signed in there, in microseconds since 1970, or None.
             origin: who presents it.
 

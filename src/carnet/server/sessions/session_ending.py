@@ -98,7 +98,7 @@ class SessionEnding:
     def ending_with_client(
         self, account_id: str, client_id: str, reason: str, now: int, origin: Origin
     ) -> Transaction[int]:
-        """End an account's sessions with a client, in somebody's transaction; give their number."""
+        """End an account's sessions with a client in the caller's transaction, and count them."""
         ended = yield sql.END_SESSIONS_OF_CLIENT, (now, reason, client_id, account_id)
         for (session_id,) in ended:
             yield from self.revoking(session_id, account_id, reason, now, origin)

@@ -397,7 +397,7 @@ class Sessions(SessionEnding):
         if row is None:
             raise RefreshRefused("the session is unknown", code="unknown")
         if row.client_id != client_id:
-            raise RefreshRefused("the session is another client's", code="client_mismatch")
+            raise RefreshRefused("the session belongs to another client", code="client_mismatch")
         if row.key_thumbprint != key_thumbprint:
             raise RefreshRefused("the session is bound to another key", code="key_mismatch")
         if row.ended_at is not None:

@@ -21,10 +21,12 @@ import apsw
 
 from carnet.errors import ServerError
 
-__all__ = ["back_up", "check_backup", "restore"]
+__all__ = ["LAST_BACKUP", "back_up", "check_backup", "last_backup", "restore"]
 
 PAGES_A_STEP: Final = 2048
 BUSY_MILLISECONDS: Final = 10_000
+LAST_BACKUP: Final = "last-backup"
+"""The file beside a database whose time is that of its last backup."""
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 
 
@@ -49,13 +51,24 @@ def back_up(source: Path, target: Path) -> Iterator[tuple[int, int]]:
         )
     if target.exists():
         raise ServerError(
-            f"{target} is there already; name a new file, or move that one away",
+            f"{target} already exists; name a new file, or move that one away",
             code="backup_exists",
         )
     with _Draft(target) as draft:
         yield from _copy(source, draft.path)
         check_backup(draft.path)
         draft.keep()
+    # Where only the database may be read, nobody is told of the backup, but it is one.
+    with suppress(OSError):
+        source.with_name(LAST_BACKUP).touch(0o600)
+
+
+def last_backup(database: Path) -> int | None:
+    """Give when a database was backed up last, in microseconds since 1970, as far as is known."""
+    try:
+        return database.with_name(LAST_BACKUP).stat().st_mtime_ns // 1000
+    except OSError:
+        return None
 
 
 def check_backup(file: Path) -> str | None:
@@ -70,7 +83,7 @@ def check_backup(file: Path) -> str | None:
     try:
         with closing(_open(file, apsw.SQLITE_OPEN_READONLY)) as database:
             if database.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-                raise _broken(file, "its pages do not fit together")
+                raise _broken(file, "its pages are inconsistent")
             found = database.execute("SELECT encrypted_secret FROM pepper LIMIT 1").fetchall()
     except apsw.Error as error:
         raise _broken(file, str(error)) from None
@@ -191,9 +204,7 @@ def _open(path: Path, flags: int = apsw.SQLITE_OPEN_READWRITE) -> apsw.Connectio
 
 
 def _broken(file: Path, reason: str) -> ServerError:
-    return ServerError(
-        f"{file} is not an undamaged database of Carnet's: {reason}", code="backup_broken"
-    )
+    return ServerError(f"{file} is not an intact Carnet database: {reason}", code="backup_broken")
 
 
 def _unwritable(path: Path, error: OSError) -> ServerError:

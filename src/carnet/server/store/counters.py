@@ -18,6 +18,6 @@ async def read_counters(store: Store) -> dict[str, int]:
 
 
 def next_number(counter: str) -> Transaction[int]:
-    """Take the next number of a counter, as a part of somebody's transaction."""
+    """Take the next number of a counter, as a part of the caller's transaction."""
     [(number,)] = yield NEXT_NUMBER, (counter,)
     return int(number)

@@ -213,7 +213,7 @@ class PostgresStore:
     async def _insist(self, attempt: Callable[[Any], Awaitable[T]]) -> T:
         """Do a piece of work, again where its failure allows that."""
         if self._closing:
-            raise StoreUnavailable("the database is closed: the service is about to end")
+            raise StoreUnavailable("the database is closed: the service is stopping")
         self._under_way += 1
         self._idle.clear()
         try:

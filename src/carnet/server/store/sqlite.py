@@ -153,7 +153,7 @@ class SqliteStore:
 
     async def _submit(self, job: _Job) -> Any:
         if self._closing:
-            raise StoreUnavailable("the database is closed: the service is about to end")
+            raise StoreUnavailable("the database is closed: the service is stopping")
         self._waiting.append(job)
         if self._writing is None:
             # It begins after everything that is ready to run now, and may have something to write.

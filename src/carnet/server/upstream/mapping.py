@@ -1,4 +1,4 @@
-"""What a provider's claims come to here: who is let in, with which roles, claims and username."""
+"""What a provider's claims mean here: who can sign in, with which roles, claims and username."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ class People:
                 rest = yield sql.IDENTITIES_OF_ACCOUNT, (account_id,)
                 usable = [one for one, *_ in rest if self._upstream.label_of(one)]
                 if not (ways.passwords or ways.passkeys or usable):
-                    raise UpstreamRefused("nothing else lets into it", code="last_way_in")
+                    raise UpstreamRefused("it has no other way to sign in", code="last_way_in")
             told = "factor_removed", self._clock(), origin, self._label(issuer)
             yield from self._notices.tell(account_id, *told)
 

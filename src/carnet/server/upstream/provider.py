@@ -278,7 +278,7 @@ class Provider:
         path = Path(file)
         try:
             if is_exposed(path):
-                raise self.wrong(member, f"others can read {file}; {HOW_TO_HIDE.format(file)}")
+                raise self.wrong(member, f"other users can read {file}; {HOW_TO_HIDE.format(file)}")
             with path.open("r", encoding="utf-8") as opened:
                 found = opened.read(MOST_SECRET)
         except OSError as error:

@@ -90,7 +90,7 @@ async def session_holder(
     service: Service = request.app.state.service
     claims = await token_claims(request, any_audience=any_audience, posted=posted)
     if claims.client_id != FIRST_PARTY and scope not in claims.scopes:
-        raise insufficient_scope("a token of this client is not for this", scope)
+        raise insufficient_scope("this client's tokens are not accepted for this", scope)
     about = claims["sid"], claims["sub_ver"], claims["jti"]
     account_id = await service.sessions.account_of_token(*about)
     if account_id is None:

@@ -67,7 +67,7 @@ async def client_by_assertion(service: Service, form: dict[str, str]) -> Client:
     Raises:
         NotProved: if it proves nothing.
         RequestRefused: ``invalid_request``; ``temporarily_unavailable`` where the keys to check it
-            with can't be had.
+            with can't be fetched.
     """
     text, kind = form.get("client_assertion", ""), form.get("client_assertion_type")
     if kind not in (BY_JWT, BY_SVID) or not text:
@@ -158,7 +158,7 @@ async def own_keys(service: Service, client: Client, said: Inspection) -> KeySet
 
     Raises:
         NotProved: if nobody has let the client in yet.
-        RequestRefused: ``temporarily_unavailable`` where the keys can't be had.
+        RequestRefused: ``temporarily_unavailable`` where the keys can't be fetched.
     """
     return signing_keys(client.metadata, await _published(service, client, said))
 
@@ -184,7 +184,7 @@ async def _fetched(fetched: FetchedKeys, publisher: Publisher, said: Inspection)
     except IssuerUnavailable:
         raise RequestRefused(
             "temporarily_unavailable",
-            "the keys to check the assertion with can't be had just now",
+            "the keys for checking the assertion can't be fetched right now",
             503,
             {"Retry-After": "5"},
         ) from None

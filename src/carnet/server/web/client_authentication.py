@@ -49,7 +49,9 @@ async def authenticate(request: Request, form: dict[str, str]) -> Client:
     header = header_values(request, b"authorization")
     assertion = form.get("client_assertion") or form.get("client_assertion_type")
     if bool(header) + ("client_secret" in form) + (assertion is not None) > 1 or len(header) > 1:
-        raise RequestRefused("invalid_request", "use one way of client authentication, once")
+        raise RequestRefused(
+            "invalid_request", "use exactly one method of client authentication, once"
+        )
     try:
         if assertion is not None:
             return await client_by_assertion(service, form)
@@ -137,7 +139,7 @@ def _check_secret(service: Service, client: Client | None, method: str, secret: 
 def _refused(*, basic: bool = False) -> RequestRefused:
     return RequestRefused(
         "invalid_client",
-        "the client is unknown, or has not proved who it is in the way that it is registered with",
+        "the client is unknown, or did not authenticate in the way that it is registered for",
         401,
         {"WWW-Authenticate": 'Basic realm="carnet", charset="UTF-8"'} if basic else None,
     )

@@ -56,7 +56,7 @@ def prove_at_token_endpoint(
     if not header_values(request, HEADER):
         if client.metadata.dpop_bound_access_tokens if required is None else required:
             raise RequestRefused(
-                "invalid_dpop_proof", "this client gets tokens with a DPoP proof only"
+                "invalid_dpop_proof", "this client gets tokens only with a DPoP proof"
             )
         return None
     try:
@@ -66,7 +66,7 @@ def prove_at_token_endpoint(
     if proof.nonce is None or not _knows(service, proof.nonce):
         raise RequestRefused(
             "use_dpop_nonce",
-            "make the DPoP proof anew, with the nonce of the header DPoP-Nonce",
+            "make a new DPoP proof, with the nonce from the DPoP-Nonce header",
             400,
             {NONCE_HEADER: new_nonce(service)},
         )
@@ -102,7 +102,7 @@ async def prove_with_token(
     proof = _read(request, client, token)
     if not hmac.compare_digest(proof.thumbprint, thumbprint):
         raise InvalidToken(
-            "the proof is by another key than the token's",
+            "the proof was signed with another key than the token's",
             code="proof_invalid",
             claim="cnf",
             expected="a proof by the key that the token is bound to",

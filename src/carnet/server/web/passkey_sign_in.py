@@ -45,7 +45,7 @@ class Ceremony(NamedTuple):
 
 
 class _Challenge(msgspec.Struct, frozen=True, array_like=True):
-    """What a browser was asked, and of whom: "" where anybody may answer."""
+    """What a browser was asked, and about which account: "" where any may answer."""
 
     purpose: Purpose
     account_id: str

@@ -212,7 +212,7 @@ async def arrived(
     said = await service.upstream.speaking(provider).read(answer, _asked(service, begun))
     if not is_let_in(settings, said.claims):
         raise UpstreamRefused(
-            "its claims are none of those that are let in: see `required`", code="not_let_in"
+            "its claims do not meet `required` of the provider", code="not_let_in"
         )
     mapped = map_claims(settings, provider.kind, said.claims, service.settings.admin_role)
     moment = service.clock() if said.authenticated_at is None else said.authenticated_at

@@ -134,7 +134,7 @@ async def read_form(request: Request) -> dict[str, str]:
         raise RequestRefused("invalid_request", "a parameter is given more than once")
     # No parameter means something by it, and no database holds it in a text.
     if "\0" in "".join(form.values()):
-        raise RequestRefused("invalid_request", "a parameter holds a zero byte")
+        raise RequestRefused("invalid_request", "a parameter contains a zero byte")
     # A parameter without a value counts as not given (RFC 6749 section 3.2).
     return {name: value for name, value in form.items() if value}
 
@@ -160,7 +160,7 @@ async def read_json(request: Request, kind: type[T]) -> T:
         return msgspec.convert(json_decode(body, "the body"), kind)
     except InvalidToken:
         raise RequestRefused(
-            "invalid_request", "the body is not a JSON object with each name once"
+            "invalid_request", "the body must be a JSON object in which each name appears once"
         ) from None
     except msgspec.ValidationError as error:
         raise RequestRefused("invalid_request", str(error).replace('"', "'")) from None

@@ -1,4 +1,4 @@
-"""Plain ASGI: a middleware that lets in who brings a good access token.
+"""Plain ASGI: a middleware that requires a valid access token.
 
 app = BearerMiddleware(app, issuer="https://auth.example.com", audience="orders")
 """
@@ -58,7 +58,7 @@ _checked: ContextVar[tuple[Claims, Any] | None] = ContextVar("carnet_claims", de
 
 
 def current_claims() -> Claims:
-    """Give what the token of the request says that ``BearerMiddleware`` has let through.
+    """Give the claims of the token that ``BearerMiddleware`` has accepted for the request.
 
     FastAPI pays for every parameter of a route that it has to provide; this needs none
     (benchmarks/services.py).

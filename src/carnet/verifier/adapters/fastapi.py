@@ -1,4 +1,4 @@
-"""FastAPI: a dependency that lets in who brings a good access token.
+"""FastAPI: a dependency that requires a valid access token.
 
 bearer = Bearer(issuer="https://auth.example.com", audience="orders")
 app = FastAPI(lifespan=bearer.lifespan)

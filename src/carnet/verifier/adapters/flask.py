@@ -1,4 +1,4 @@
-"""Flask: an extension whose decorators let in who brings a good access token.
+"""Flask: an extension whose decorators require a valid access token.
 
 app.config["CARNET"] = {"issuer": "https://auth.example.com", "audience": "orders"}
 Bearer(app)
@@ -89,7 +89,7 @@ class Bearer:
 
     def __init__(self, app: Flask | None = None, *, exempt: Collection[str] | None = None) -> None:
         if isinstance(exempt, str) or not all(isinstance(name, str) for name in exempt or ()):
-            raise ConfigurationError("exempt is a list of views, such as ['health', 'static']")
+            raise ConfigurationError("exempt must be a list of views, such as ['health', 'static']")
         self._exempt = None if exempt is None else frozenset(exempt)
         self._verifiers: list[AccessTokenVerifier[Any]] = []
         if app is not None:

@@ -1,4 +1,4 @@
-"""gRPC: server interceptors that let in who brings a good access token as metadata.
+"""gRPC: server interceptors that require a valid access token as metadata.
 
 interceptor = BearerInterceptor(
     issuer="https://auth.example.com",
@@ -90,7 +90,7 @@ class _Rules:
             for method, wanted in given[name].items():
                 if method.count("/") != 2 or not method.startswith("/"):
                     raise ConfigurationError(
-                        f"{name} names methods in full, such as '/orders.Orders/List'"
+                        f"{name} must name methods in full, such as '/orders.Orders/List'"
                     )
                 self._needs.setdefault(method, []).append(make(wanted))
 

@@ -1,4 +1,4 @@
-"""Litestar: a plugin that lets in who brings a good access token, and guards.
+"""Litestar: a plugin that requires a valid access token, and guards.
 
 bearer = BearerAuth(issuer="https://auth.example.com", audience="orders", exclude="^/schema")
 
@@ -123,7 +123,9 @@ class BearerAuth(InitPluginProtocol):
         patterns = [exclude] if isinstance(exclude, str) else exclude or []
         if not all(isinstance(pattern, str) and pattern.startswith("^/") for pattern in patterns):
             # Litestar looks for a pattern anywhere in the path.
-            raise ConfigurationError("a pattern of exclude begins with '^/', such as '^/health$'")
+            raise ConfigurationError(
+                "a pattern in exclude must begin with '^/', such as '^/health$'"
+            )
         self._exclude = patterns or None
         self._description = described(audience)
         self._verifier = AsyncAccessTokenVerifier(

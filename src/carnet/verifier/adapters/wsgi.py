@@ -1,4 +1,4 @@
-"""Plain WSGI: a middleware that lets in who brings a good access token.
+"""Plain WSGI: a middleware that requires a valid access token.
 
 app = BearerMiddleware(app, issuer="https://auth.example.com", audience="orders")
 """

@@ -74,7 +74,7 @@ async def read_credentials(receive: Receive) -> dict[str, str]:
     if set(given) != {"username", "password"} or not all(
         isinstance(v, str) for v in given.values()
     ):
-        text = "the body is a JSON object with a username and a password"
+        text = "the body must be a JSON object with a username and a password"
         raise Refused(400, "invalid_request", text)
     return given
 

@@ -107,5 +107,6 @@ def is_own_path(path: str) -> bool:
 
 def _begin_again() -> GrantRefused:
     return GrantRefused(
-        "this sign-in was begun too long ago, or elsewhere: begin again", code="invalid_request"
+        "this sign-in was started too long ago, or in another browser: start again",
+        code="invalid_request",
     )

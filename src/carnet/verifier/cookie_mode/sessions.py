@@ -138,9 +138,11 @@ class CookieSessions:
         check_address(origin)
         parts = urlsplit(origin)
         if origin != f"{parts.scheme}://{parts.netloc}":
-            raise ConfigurationError("origin is scheme and host, such as https://app.example.com")
+            raise ConfigurationError(
+                "origin must be scheme and host, such as https://app.example.com"
+            )
         if not path.startswith("/") or path.endswith("/"):
-            raise ConfigurationError("path begins with a slash and ends without one")
+            raise ConfigurationError("path must begin with a slash and end without one")
         self._app = app
         self._origin = origin
         self._path = path
@@ -279,7 +281,7 @@ class CookieSessions:
         self._check_get(scope)
         return_to = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("return_to", "/")
         if not is_own_path(return_to):
-            raise Refused(400, "invalid_request", "return_to is a path of this app")
+            raise Refused(400, "invalid_request", "return_to must be a path of this app")
         flow = Flow.begin(return_to)
         try:
             endpoint = await run_async(self._issuer.authorization_endpoint())
@@ -424,9 +426,9 @@ def _person(claims: Claims) -> dict[str, Any]:
 
 
 def _unavailable() -> Refused:
-    text = "the issuer can't be reached; nobody is signed out by that, try again shortly"
+    text = "the issuer can't be reached; nobody is signed out by that; try again shortly"
     return Refused(503, "temporarily_unavailable", text, {"Retry-After": str(RETRY_SECONDS)})
 
 
 def _no_token_for_this_app(error: InvalidToken) -> Refused:
-    return Refused(502, error.code, f"the issuer's token is none for this app: {error}")
+    return Refused(502, error.code, f"the issuer's token is not for this app: {error}")

@@ -24,6 +24,7 @@ from carnet.server.clients.resources import ResourceMetadata
 from carnet.server.clients.unregistered import unregistered_kind
 from carnet.server.identifiers import new_identifier
 from carnet.server.languages import gettext, marked
+from carnet.server.pages.admin.recipes import recipe_values, recipes_for
 from carnet.server.pages.forms import Form
 from carnet.server.pages.rendering import redirect, render
 from carnet.server.pages.sign_in import NO_ERRORS
@@ -95,11 +96,11 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         },
     ),
     "agent": (
-        marked("A service, a job or an agent that acts for people, with their tokens"),
+        marked("A service, a job or an agent that acts for people with their tokens"),
         {"grant_types": (TOKEN_EXCHANGE,), "token_endpoint_auth_method": "client_secret_basic"},
     ),
     "vouched": (
-        marked("A program of people whom another identity provider vouches for"),
+        marked("A program whose users another identity provider vouches for"),
         {"grant_types": (JWT_BEARER,), "token_endpoint_auth_method": "client_secret_basic"},
     ),
 }
@@ -124,7 +125,7 @@ KEEP: Final = {
 QUESTIONS: Final = {
     "remove": (
         marked("Remove the client {}?"),
-        marked("It gets no more tokens, and every session with it ends. This can't be undone."),
+        marked("It can get no more tokens, and all of its sessions end. This can't be undone."),
         marked("Remove the client"),
     ),
     "secret": (
@@ -397,6 +398,8 @@ def _client_page(
         secrets=client.secrets.at(service.clock()),
         again=again,
         failure=failure,
+        recipes=[] if client.unregistered else recipes_for(client),
+        **recipe_values(client, service.settings.own_url),
     )
 
 

@@ -25,8 +25,8 @@ DONE: Final = {
     "rotated": marked(
         "The next key is made; it signs as soon as verifiers have had time to learn it."
     ),
-    "waiting": marked("The next key is made already, and waits for its time to sign."),
-    "retired": marked("The key is taken out of use, with every token that it signed."),
+    "waiting": marked("The next key is made already; it will sign when its time comes."),
+    "retired": marked("The key is no longer in use, and every token that it signed is refused."),
 }
 
 STAGES: Final = {
@@ -107,7 +107,7 @@ async def ask_about_key(request: Request) -> Response:
         title=gettext("Retire this key?"),
         text=gettext(
             "The key {kid} leaves the key set at once, and every token that it signed is refused "
-            "as soon as verifiers notice. Do this only where the key is not trusted any more; this "
+            "as soon as verifiers notice. Do this only if the key can no longer be trusted; this "
             "can't be undone."
         ).format(kid=kid),
         button=gettext("Retire the key"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from carnet.server.activity import MINUTES, Minute
 from carnet.server.clock import SECOND
 from carnet.server.languages import gettext, marked, written_moment
+from carnet.server.pages.admin.charts import HEIGHT, RANGES, STEP, charts, first_moment
+from carnet.server.pages.admin.checklist import checklist
 from carnet.server.pages.rendering import render
 from carnet.server.pages.signed_in import require_administrator
 from carnet.server.service import Service
@@ -18,7 +19,6 @@ from carnet.server.web.requests import answer
 __all__ = ["follow_revocations", "show_overview"]
 
 SHOWN: Final = 20
-HEIGHT: Final = 60
 MEANINGS: Final = {
     "sid": marked("A session has ended"),
     "sub": marked("Older tokens of an account are stale"),
@@ -33,31 +33,26 @@ SERIES: Final = {
 """The rows of the chart, in the order of a minute's counts."""
 
 
-class Series(NamedTuple):
-    """A row of the chart: its bars by minute, the oldest first, as (place, height)."""
-
-    name: str
-    kind: str
-    total: int
-    highest: int
-    bars: list[tuple[int, int]]
-
-
 async def show_overview(request: Request) -> Response:
-    """Show the last hour, and the revocations as they go out."""
+    """Show what is to do, what was done lately, and the revocations as they go out."""
     service: Service = request.app.state.service
     session = await require_administrator(request)
     newest = await service.revocations.newest(SHOWN)
-    activity = service.background.activity
+    name = request.query_params.get("range", "")
+    covered = RANGES.get(name, RANGES["hours"])
+    now = service.clock()
+    hours = await service.background.activity.hours(first_moment(covered, now))
+    items = await checklist(service)
     return render(
         request,
         "admin.html",
         session=session,
-        series=_chart(activity.minutes()),
-        since=activity.since,
-        workers=service.settings.workers,
-        minutes=MINUTES,
+        items=[] if all(item.done for item in items) else items,
+        ranges=RANGES,
+        covered=covered,
+        charts=charts(covered, hours, now),
         height=HEIGHT,
+        step=STEP,
         seq=newest.seq,
         entries=reversed(newest.entries),
         meanings=MEANINGS,
@@ -83,19 +78,3 @@ async def follow_revocations(request: Request) -> Response:
         for entry in newest.entries
     ]
     return answer({"seq": newest.seq, "entries": entries})
-
-
-def _chart(minutes: list[Minute]) -> list[Series]:
-    rows = zip(*minutes, strict=True)
-    return [
-        _series(name, kind, list(row), MINUTES - len(minutes))
-        for (kind, name), row in zip(SERIES.items(), rows, strict=True)
-    ]
-
-
-def _series(name: str, kind: str, counts: list[int], start: int) -> Series:
-    highest = max(counts)
-    bars = [
-        (start + at, max(1, count * HEIGHT // highest)) for at, count in enumerate(counts) if count
-    ]
-    return Series(name, kind, sum(counts), highest, bars)

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from carnet.server.accounts.account_list import AccountSummary, summaries
 from carnet.server.accounts.accounts import Account, AccountRefused
 from carnet.server.accounts.passwords import TooBusy
 from carnet.server.factors.factors import KIND_NAMES
@@ -24,7 +25,7 @@ from carnet.server.pages.sign_in import NO_ERRORS
 from carnet.server.pages.signed_in import require_administrator
 from carnet.server.pages.words import in_words
 from carnet.server.service import Service
-from carnet.server.user_agents import device_name
+from carnet.server.user_agents import device_kind, device_name
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.browser_session import BrowserSession
 
@@ -49,8 +50,10 @@ CHANGED: Final = {
     "enable": marked("The account may sign in again."),
     "keep": marked("The account is kept; it may sign in again."),
     "end": marked("The session has ended."),
-    "link": marked("The account is linked: what that issuer says of the subject counts for it."),
-    "unlink": marked("The account is not linked any more, and what began with that has ended."),
+    "link": marked("The account is linked: the issuer's tokens for this subject now count for it."),
+    "unlink": marked(
+        "The account is no longer linked, and the sessions that used the link have ended."
+    ),
     "stop": marked("The program is stopped; it gets nothing more until the user signs in again."),
     "sign-out": marked("All sessions of the account have ended."),
     "remove-factor": marked(
@@ -92,16 +95,18 @@ QUESTIONS: Final = {
     "remove-factor": (
         marked("Remove a second factor of {}?"),
         marked(
-            "All sessions of the account end at once. Without another factor the password alone "
-            "lets in from then on."
+            "All sessions of the account end at once. Without another factor, the password "
+            "alone is "
+            "then enough to sign in."
         ),
         marked("Remove the factor"),
     ),
     "reset-factors": (
         marked("Remove the second factors of {}?"),
         marked(
-            "The password alone lets in from then on, and all sessions of the account end at once. "
-            "Do this only for somebody whom you know to have lost them."
+            "From then on the password alone is enough to sign in, and all sessions of the "
+            "account end at once. "
+            "Do this only if you know that the person has lost them."
         ),
         marked("Remove the second factors"),
     ),
@@ -109,13 +114,14 @@ QUESTIONS: Final = {
 
 
 async def list_users(request: Request) -> Response:
-    """Show the accounts, or those with a text in their usernames."""
+    """Show the accounts, or those with a text in their usernames or addresses."""
     service: Service = request.app.state.service
     session = await require_administrator(request)
     search, after = (request.query_params.get(name, "") for name in ("search", "after"))
-    found: list[Account] = []
+    found: list[AccountSummary] = []
     if search.isprintable() and after.isprintable():
-        found = await service.accounts.search(search, after, PAGE + 1)
+        about = service.store, service.settings, service.clock()
+        found = await summaries(*about, search, after, PAGE + 1)
     return render(
         request,
         "admin_users.html",
@@ -126,7 +132,7 @@ async def list_users(request: Request) -> Response:
         done=gettext("The account is deleted.")
         if request.query_params.get("done") == "deleted"
         else "",
-        following=found[PAGE - 1].username if len(found) > PAGE else "",
+        following=found[PAGE - 1].account.username if len(found) > PAGE else "",
     )
 
 
@@ -157,8 +163,8 @@ async def create_user(request: Request) -> Response:
         text = in_words(error)
         if error.code == "username_taken":
             text = gettext(
-                "There is an account of this name already; where you have sent this form twice, it "
-                "is the one that you have just made. Else choose another name."
+                "An account with this name already exists. If you sent this form twice, it "
+                "is the one that you have just made; otherwise choose another name."
             )
         return _new_page(request, session, form.values, 422, {field: text})
     except TooBusy as error:
@@ -259,8 +265,8 @@ def _keep_own_role(
     role = service.settings.admin_role
     if account.id == session.account.id and role not in roles:
         raise AccountRefused(
-            f"you would lose the role {role} with which you are here; let another administrator "
-            "take it from you",
+            f"you would lose the role {role} that you are using here; ask another administrator "
+            "to remove it",
             code="role_own",
             member="roles",
         )
@@ -278,7 +284,7 @@ def _claims(text: str) -> dict[str, Any]:
         return msgspec.json.decode(text or "{}", type=dict[str, Any])
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise AccountRefused(
-            'claims are a JSON object, such as {"department": "sales"}',
+            'claims must be a JSON object, such as {"department": "sales"}',
             code="claims_invalid",
             member="claims",
         ) from None
@@ -347,6 +353,7 @@ async def user_page(
             **values,
         },
         errors=errors,
+        device_kind=device_kind,
         device_name=device_name,
         through=through,
         done=gettext(DONE.get(request.query_params.get("done", ""), "")),

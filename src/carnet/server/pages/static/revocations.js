@@ -35,6 +35,7 @@ async function follow() {
     if (!response.ok) throw new Error(String(response.status));
     const news = await response.json();
     news.entries.forEach(add);
+    if (news.entries.length) document.dispatchEvent(new Event("times-added"));
     after = news.seq;
     live.textContent = table.dataset.live;
   } catch {

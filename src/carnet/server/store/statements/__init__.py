@@ -4,6 +4,7 @@ Parameters stand in the order of their numbers: SQLite numbers them as they come
 """
 
 from carnet.server.store.statements.accounts import *
+from carnet.server.store.statements.activity import *
 from carnet.server.store.statements.agents import *
 from carnet.server.store.statements.audit import *
 from carnet.server.store.statements.clients import *

@@ -86,12 +86,43 @@ SELECT id, username, roles, claims, version, disabled_at,
 FROM account WHERE username > $1 AND COALESCE(delete_at, 1) > 0 ORDER BY username LIMIT $2
 """
 
-SEARCH_ACCOUNTS = """
+# A page of the accounts with a text in a name or an address of theirs, or with this id.
+ACCOUNT_SUMMARIES = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash, delete_at, COALESCE(language, language_seen)
-FROM account WHERE username > $1 AND username LIKE $2 ESCAPE '!' AND COALESCE(delete_at, 1) > 0
-ORDER BY username LIMIT $3
+  password_hash, delete_at, created_at,
+  (SELECT MAX(authenticated_at) FROM session WHERE account_id = account.id),
+  (SELECT COUNT(*) FROM session
+   WHERE account_id = account.id AND parent_id IS NULL
+     AND ended_at IS NULL AND expires_at > $1 AND rotated_at > $2),
+  (SELECT COUNT(*) FROM factor WHERE account_id = account.id AND kind = 'passkey'),
+  (SELECT COUNT(*) FROM factor WHERE account_id = account.id AND kind = 'totp'),
+  (SELECT COUNT(*) FROM account_identity WHERE account_id = account.id)
+FROM account
+WHERE username > $3 AND COALESCE(delete_at, 1) > 0
+  AND (username LIKE $4 ESCAPE '!' OR id = $5
+    OR id IN (SELECT account_id FROM email_address WHERE normalized LIKE $4 ESCAPE '!'))
+ORDER BY username LIMIT $6
+"""
+
+
+class AccountSummaries(NamedTuple):
+    """The parameters of ACCOUNT_SUMMARIES."""
+
+    now: int
+    idle_since: int
+    after: str
+    pattern: str
+    id: str
+    limit: int
+
+
+# A page of those who can sign in, with a text in their roles.
+ADMINISTRATORS = """
+SELECT id, roles, (SELECT COUNT(*) FROM factor WHERE account_id = account.id)
+FROM account
+WHERE roles LIKE $1 ESCAPE '!' AND disabled_at IS NULL AND delete_at IS NULL
+ORDER BY id LIMIT $2
 """
 
 # Everything that makes older tokens stale also takes the next version.

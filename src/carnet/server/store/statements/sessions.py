@@ -199,6 +199,30 @@ WHERE account_id = $1 AND parent_id IS NULL
 ORDER BY rotated_at DESC, id
 """
 
+# From the beginning of an id on. No index covers the text's beginning, but a range of ids does:
+# nothing that an id is made of comes after "z".
+SESSIONS_BY_PREFIX = """
+SELECT session.id, session.account_id, username, client_id, user_agent, address, session.created_at,
+  rotated_at, ended_at, expires_at
+FROM session JOIN account ON account.id = session.account_id
+WHERE session.id >= $1 AND session.id <= $2 AND substr(session.id, 1, length($1)) = $1
+ORDER BY session.id LIMIT $3
+"""
+
+# No index covers the address of a session, which rotation writes: what is looked through is how
+# sessions began of late, as far as the audit log says.
+SESSIONS_FROM_ADDRESS = """
+SELECT session.id, session.account_id, username, client_id, user_agent, address, session.created_at,
+  rotated_at, ended_at, expires_at
+FROM session JOIN account ON account.id = session.account_id
+WHERE session.id IN (
+  SELECT session_id
+  FROM (SELECT session_id, address FROM audit ORDER BY at DESC LIMIT $1) AS lately
+  WHERE lately.address = $2 AND session_id IS NOT NULL
+)
+ORDER BY rotated_at DESC, session.id LIMIT $3
+"""
+
 # An update that changes nothing waits, as the commit before it did, until a standby has both: what
 # the primary alone knows, and shows to everybody after the wait was broken off, is not confirmed.
 SETTLE_SESSION = """

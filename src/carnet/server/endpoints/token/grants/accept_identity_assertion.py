@@ -108,8 +108,8 @@ async def accept_identity_assertion(
         # Which check failed is for the operator: it may concern the person.
         raise RequestRefused(
             "invalid_grant",
-            "the assertion is not one that this client may present here, was used before, or is of "
-            "somebody who has no account here for it",
+            "the assertion is not one that this client may present, was used before, or is "
+            "about somebody without a linked account here",
         ) from None
     token, span = service.access_tokens.issue(grant, audience, lifetime, thumbprint)
     content = {
@@ -135,7 +135,7 @@ async def _verified(service: Service, client: Client, text: str, said: Inspectio
     except IssuerUnavailable:
         raise RequestRefused(
             "temporarily_unavailable",
-            "the keys of the assertion's issuer can't be had at the moment: try again",
+            "the keys of the assertion's issuer can't be fetched at the moment; try again",
             503,
             {"Retry-After": "5"},
         ) from None
@@ -180,7 +180,7 @@ def _audience(service: Service, client: Client, claims: Claims, requested: str |
     audience = choose_audience(service, client, requested)
     # The service's own API is for those who have signed in here.
     if (named and audience not in named) or audience == service.settings.own_url:
-        raise RequestRefused("invalid_target", "the resource is none that the assertion is for")
+        raise RequestRefused("invalid_target", "the assertion is not for this resource")
     return audience
 
 
@@ -192,7 +192,7 @@ def _scope(
     granted = claims.scopes - ALWAYS_GRANTABLE
     scope = choose_scope(service, client, audience, " ".join(granted), requested)
     if claims.scopes and not scope:
-        raise RequestRefused("invalid_scope", "nothing of what the assertion allows is for this")
+        raise RequestRefused("invalid_scope", "none of the assertion's scopes is for this resource")
     return scope
 
 

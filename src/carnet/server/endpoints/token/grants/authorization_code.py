@@ -62,13 +62,13 @@ async def grant_authorization_code(request: Request, form: dict[str, str]) -> di
         )
         scope = choose_scope(service, client, audience, granted.scope)
         if granted.scope and not scope:
-            raise RequestRefused("invalid_scope", "nothing of what was granted is left")
+            raise RequestRefused("invalid_scope", "none of the granted scopes is allowed any more")
         grant, account, nonce = await service.codes.exchange(presented, client, thumbprint, origin)
     except CodeRefused as error:
         _log.info("code_refused", reason=error.code, address=origin.address)
         # Which check failed is for the operator: telling it here would help a thief.
         raise RequestRefused(
-            "invalid_grant", "the code is not good any more, or was given for another request"
+            "invalid_grant", "the code has expired, was used already, or belongs to another request"
         ) from None
 
     if client.unregistered:

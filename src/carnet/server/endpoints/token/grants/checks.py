@@ -98,5 +98,5 @@ def choose_scope(
     allowed = service.registry.permitted(client, audience, granted.split())
     names = frozenset(requested.split(" "))
     if not names <= allowed:
-        raise RequestRefused("invalid_scope", "the scope is more than what is granted")
+        raise RequestRefused("invalid_scope", "the scope goes beyond what was granted")
     return " ".join(sorted(names))

@@ -1,4 +1,4 @@
-"""The grant of devices that somebody lets in with a browser elsewhere (RFC 8628 section 3.4)."""
+"""The grant of devices that a person allows in a browser elsewhere (RFC 8628 section 3.4)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def grant_device_code(request: Request, form: dict[str, str]) -> dict[str,
         )
         scope = choose_scope(service, client, audience, granted.scope)
         if granted.scope and not scope:
-            raise RequestRefused("invalid_scope", "nothing of what was granted is left")
+            raise RequestRefused("invalid_scope", "none of the granted scopes is allowed any more")
         grant = await service.device_codes.exchange(presented, client, thumbprint, origin)
     except DeviceCodeRefused as error:
         if error.code in _TOLD:
@@ -63,7 +63,8 @@ async def grant_device_code(request: Request, form: dict[str, str]) -> dict[str,
         _log.info("device_code_refused", reason=error.code, address=origin.address)
         # Which check failed is for the operator: telling it here would help a thief.
         raise RequestRefused(
-            "invalid_grant", "the device code is not good any more, or was given to another client"
+            "invalid_grant",
+            "the device code has expired, was used already, or belongs to another client",
         ) from None
 
     # The session keeps what was granted: what the client has less now, it may have again.

@@ -77,7 +77,7 @@ async def exchange_to_act(
         # Which of them it is concerns the person, not the program.
         _refuse(
             "subject_token",
-            "is not good any more: its session has ended, it was revoked, its account has "
+            "is no longer valid: its session has ended, it was revoked, its account has "
             "changed, or this client was stopped",
         )
     token, span = service.access_tokens.issue_to_agent(
@@ -102,7 +102,7 @@ def _presented(service: Service, form: dict[str, str], name: str) -> Claims:
     try:
         return service.access_tokens.verify(text)
     except InvalidToken as error:
-        _refuse(name, f"is no good access token of this issuer: {error}".replace('"', "'"))
+        _refuse(name, f"is not a valid access token of this issuer: {error}".replace('"', "'"))
 
 
 async def _check_actor_token(
@@ -115,7 +115,7 @@ async def _check_actor_token(
         return
     actor = _presented(service, form, "actor_token")
     if actor.subject != client.id or actor.client_id != client.id or "sid" in actor:
-        _refuse("actor_token", "is not the client's own: only who asks can act")
+        _refuse("actor_token", "was not issued to this client: a program can act only by itself")
     key = bound_key(actor)
     if key is not None and key != thumbprint:
         _refuse("actor_token", "is bound to another key than that of the DPoP proof")
@@ -129,7 +129,7 @@ def _check_policy(service: Service, client: Client, subject: Claims) -> None:
     if not subject.audience or not allowed.issuperset(subject.audience):
         _refuse("subject_token", "is for a service whose tokens this client may not exchange")
     if subject.session_id is None:
-        _refuse("subject_token", "is a program's own: only a person's can be exchanged")
+        _refuse("subject_token", "belongs to a program: only a person's token can be exchanged")
     if "may_act" not in subject:
         return
     # RFC 8693 section 4.4: who may act, where the token says so, and nobody else.
@@ -144,7 +144,7 @@ def _actors(client: Client, subject: Claims) -> dict[str, Any]:
     """Make the claim ``act``: the client, and inside it those who act already."""
     before = subject.actors
     if client.id in before:
-        _refuse("subject_token", "is one with which this client acts already")
+        _refuse("subject_token", "already names this client as actor")
     if len(before) >= MOST_ACTORS:
         _refuse("subject_token", f"has passed through {MOST_ACTORS} programs: no more may follow")
     actors = {"sub": client.id}
@@ -156,11 +156,11 @@ def _audience(service: Service, client: Client, form: dict[str, str]) -> str:
     allowed = tuple(map(service.registry.spelled, client.metadata.exchange_to))
     resource = form.get("resource", form.get("audience"))
     if form.get("audience", resource) != resource:
-        raise RequestRefused("invalid_target", "a token is for one resource or audience alone")
+        raise RequestRefused("invalid_target", "ask for one resource or audience at a time")
     chosen = choose_audience(service, client, resource, next(iter(allowed), None))
     if chosen not in allowed:
         raise RequestRefused(
-            "invalid_target", "the resource must be one that this client may get tokens for so"
+            "invalid_target", "the resource must be one for which this client may exchange tokens"
         )
     return chosen
 
@@ -173,7 +173,7 @@ def _scope(
     granted = subject.scopes - ALWAYS_GRANTABLE
     scope = choose_scope(service, client, audience, " ".join(granted), requested)
     if subject.scopes and not scope:
-        raise RequestRefused("invalid_scope", "nothing of what the token allows is for this")
+        raise RequestRefused("invalid_scope", "none of the token's scopes is for this resource")
     return scope
 
 

@@ -80,8 +80,8 @@ async def issue_identity_assertion(
         # Which of them it is concerns the person, not the program.
         raise RequestRefused(
             "invalid_grant",
-            "the subject_token is none of this client's, is not good any more, or is somebody's "
-            "whose identity may not be carried there",
+            "the subject_token belongs to another client, is no longer valid, or is for a "
+            "person whose identity this client can't pass on there",
         ) from None
     if proof is not None:
         await use_proof(service, proof)
@@ -152,6 +152,6 @@ def _scope(rule: IdentityAssertionRule, requested: str | None) -> str:
     names = set(requested.split(" "))
     if not names <= set(rule.scopes):
         raise RequestRefused(
-            "invalid_scope", "the scope is more than this client may ask for there"
+            "invalid_scope", "the scope goes beyond what this client is allowed there"
         )
     return " ".join(sorted(names))

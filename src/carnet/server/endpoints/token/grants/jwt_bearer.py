@@ -46,7 +46,7 @@ async def grant_jwt_bearer(request: Request, form: dict[str, str]) -> dict[str, 
     named = said.header.get("typ", "JWT")
     take = _BY_TYPE.get(media_type(named)) if isinstance(named, str) else None
     if take is None:
-        raise RequestRefused("invalid_grant", "the assertion is of a type that is not taken here")
+        raise RequestRefused("invalid_grant", "this type of assertion is not accepted here")
     return await take(request, form, said)
 
 
@@ -71,7 +71,7 @@ async def _of_workload(request: Request, form: dict[str, str], said: Inspection)
         )
         raise RequestRefused(
             "invalid_grant",
-            "the assertion meets no credentials of this client, of any, or of more than one",
+            "the assertion matches no credentials, or those of several clients",
         ) from None
     check_grant(client, JWT_BEARER)
     return await own_token(request, form, client)

@@ -131,7 +131,7 @@ def _choose(
     chosen = choose_audience(service, client, resource, default, bound=bound)
     left = choose_scope(service, client, chosen, scope, requested)
     if scope and not left:
-        raise RequestRefused("invalid_scope", "nothing of what is granted is for this resource")
+        raise RequestRefused("invalid_scope", "none of the granted scopes is for this resource")
     return chosen, left
 
 
@@ -139,5 +139,5 @@ def _refuse(reason: str, origin: Origin) -> RequestRefused:
     REFRESHES.labels(reason).inc()
     _log.info("refresh_refused", reason=reason, address=origin.address)
     # Which check failed is for the operator: telling it here would help a thief.
-    text = "the refresh token is not good any more; sign in again"
+    text = "the refresh token is no longer valid; sign in again"
     return RequestRefused("invalid_grant", text)

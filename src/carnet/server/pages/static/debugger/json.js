@@ -118,7 +118,7 @@ export function decodeObject(bytes, what) {
   try {
     return parseObject(textOf(bytes));
   } catch {
-    throw new Refusal(`${what} is not a JSON object of the strict kind`, {
+    throw new Refusal(`${what} is not a JSON object in strict form`, {
       code: "malformed",
       expected: "UTF-8 JSON without BOM, each name once, nested at most 32 deep",
     });

@@ -52,7 +52,7 @@ function checkDates(claims, { leeway, maxAge, now }) {
   if ("iat" in claims || maxAge !== null) {
     const issued = number(claims, "iat");
     if (now < issued - Math.max(leeway, ISSUED_AHEAD)) {
-      throw refused("not_yet_valid", "iat", "a time that has come", "the token is from the future");
+      throw refused("not_yet_valid", "iat", "a time that has come", "the token was issued in the future");
     }
     if (maxAge !== null && now >= issued + maxAge + leeway) {
       throw refused("too_old", "iat", `at most ${maxAge} seconds ago`, "the token is too old");
