@@ -21,7 +21,7 @@ from carnet.server.pages.words import CAUSES
 
 SERVER = Path(carnet.server.__file__).parent
 CATALOGS = SERVER / "catalogs"
-TEMPLATES = sorted(SERVER.glob("*/templates/*"))
+TEMPLATES = sorted(path for path in SERVER.glob("*/templates/*") if path.is_file())
 MOMENT = 1_788_782_400_000_000
 CATALOG_NAMES = sorted(path.stem for path in CATALOGS.glob("*.po"))
 
@@ -280,7 +280,11 @@ def test_no_text_of_a_template_escapes_translation(path):
 
 # A template trusts what a catalog gives: what somebody has typed is no message. These are tables.
 TABLES = {
-    ("admin.html", "meanings"), ("admin.html", "one.name"), ("admin_client_new.html", "text"),
+    ("admin.html", "meanings"), ("admin_audit_chosen.html", "labels"),
+    ("admin_charts.html", "chart.name"), ("admin_charts.html", "covered.summary"),
+    ("admin_charts.html", "covered.title"), ("admin_charts.html", "mark"),
+    ("admin_charts.html", "one.title"), ("admin_checklist.html", "item.text"),
+    ("admin_checklist.html", "item.title"), ("admin_client_new.html", "text"),
     ("admin_keys.html", "stages"), ("admin_user.html", "kinds"), ("confirm.html", "choice.label"),
     ("confirm.html", "text"), ("consent_pages.html", "page.title"), ("factors.html", "kinds"),
     ("link.html", "page.button"), ("link.html", "page.title"),

@@ -59,10 +59,10 @@ WHY: Final = {
     "password": marked("Your password is set. Sign in with it now."),
 }
 
-NOT_LET_IN: Final = (
-    "Your password is right, but you can't use this service. Ask those who run it to let you in."
+NOT_LET_IN: Final = marked(
+    "Your password is right, but you can't use this service. Ask those who run it for access."
 )
-DIRECTORY_DOWN: Final = (
+DIRECTORY_DOWN: Final = marked(
     "Your company's directory doesn't answer at the moment. Try again in a minute."
 )
 
@@ -218,9 +218,11 @@ async def _refused(
         text = gettext("The username or the password is wrong.")
         return await _page(request, following, username, 401, errors={"password": text})
     if error.code == "not_let_in":
-        return await _page(request, following, username, 403, notice=NOT_LET_IN)
+        return await _page(request, following, username, 403, notice=gettext(NOT_LET_IN))
     if error.code == "directory_unavailable":
-        return await _page(request, following, username, 503, headers, notice=DIRECTORY_DOWN)
+        return await _page(
+            request, following, username, 503, headers, notice=gettext(DIRECTORY_DOWN)
+        )
     if error.code == "passkey_wrong":
         text = gettext(PASSKEY_WRONG)
         return await _page(request, following, username, 401, notice=text)

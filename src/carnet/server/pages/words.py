@@ -48,8 +48,8 @@ _OF_CODES: Final = {
 
 CAUSES: Final = (
     marked(
-        "This password is one of those that are tried first; choose another, such as four words "
-        "that don't belong together."
+        "This password is too common; choose another, such as four words that don't belong "
+        "together."
     ),
     marked(
         "This password has been in a leak of some service, from where it is tried everywhere; "
@@ -66,7 +66,8 @@ CAUSES: Final = (
     marked("The account is being changed at this moment; try again."),
     marked("Another account has this address already."),
     marked(
-        "An e-mail address is like alice@example.com, with letters, digits and signs of ASCII "
+        "An e-mail address must look like alice@example.com, with letters, digits and signs of"
+        " ASCII "
         "before the @."
     ),
     marked(
@@ -74,15 +75,19 @@ CAUSES: Final = (
         "both devices."
     ),
     marked(
-        "It is the only way into your account: set a password, or connect another account first."
+        "It is the only way to sign in to your account: set a password, or connect another "
+        "account first."
     ),
-    marked("There were too many failed attempts; wait before the next one."),
+    marked("Too many failed attempts; wait before the next one."),
     marked("Too many people are signing in at this moment; try again shortly."),
     marked("The current password is wrong."),
-    marked("A role is a name without white space."),
-    marked('Claims are a JSON object, such as {"department": "sales"}.'),
+    marked("A role must be a name without white space."),
+    marked('Claims must be a JSON object, such as {"department": "sales"}.'),
     marked("You can't do that to the account that you are signed in with."),
-    marked("Issuer is the URL of another issuer, exactly as its tokens name it."),
+    marked(
+        "Issuer is the URL of another issuer, exactly as its tokens name it, or ldap: with the "
+        "name of a directory of the settings."
+    ),
     marked("This subject of this issuer is another account's: unlink it there first."),
     marked("The client that sent you here is not known."),
     marked("The request names no client, or more than one."),
@@ -90,7 +95,7 @@ CAUSES: Final = (
     marked("The request does not name the address to go back to."),
     marked("The address to go on to is not one that a known client has registered."),
     marked("Too many programs that are not known here have been looked up for you."),
-    marked("The ID token is another client's."),
+    marked("The ID token belongs to another client."),
     marked("A parameter is given more than once."),
     marked("Nobody is signed in."),
 )

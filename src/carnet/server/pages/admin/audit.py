@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from carnet.server import audit
 from carnet.server.accounts.accounts import Account, AccountRefused
 from carnet.server.clock import SECOND
-from carnet.server.languages import gettext
+from carnet.server.languages import gettext, marked
 from carnet.server.pages.rendering import PAGE_HEADERS, redirect, render
 from carnet.server.pages.signed_in import require_administrator
 from carnet.server.service import Service
@@ -35,7 +35,12 @@ COLUMNS: Final = (
 )
 Writer = Callable[[AsyncIterator[dict[str, str]]], AsyncIterator[str]]
 NOTHING: Final = audit.Page([], None, {})
-FIELDS: Final = {"event": "Event", "account": "Account", "since": "From", "until": "Until"}
+FIELDS: Final = {
+    "event": marked("Event"),
+    "account": marked("Account"),
+    "since": marked("From this day"),
+    "until": marked("Until this day"),
+}
 """The filters, by what they are called."""
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from carnet.server.activity import DAY, HOUR, Counts
+from carnet.server.languages import marked
 
 __all__ = ["HEIGHT", "RANGES", "STEP", "Chart", "Range", "charts", "first_moment"]
 
 HEIGHT: Final = 100
 STEP: Final = 10
-NAMES: Final = ("Sign-ins", "Refreshes", "Refusals")
+NAMES: Final = {
+    "sign-ins": marked("Sign-ins"),
+    "refreshes": marked("Refreshes"),
+    "refusals": marked("Refusals"),
+}
+"""By what stands in a class: what is counted."""
 
 
 class Range(NamedTuple):
@@ -19,23 +25,33 @@ class Range(NamedTuple):
     Attributes:
         title: of the page.
         unit: how long a bar is, in microseconds.
-        unit_name: what it is called.
+        summary: says what a chart shows to those who can't see it.
         number: how many bars there are.
         marks: what stands below the axis, from the oldest to now.
     """
 
     title: str
     unit: int
-    unit_name: str
+    summary: str
     number: int
     marks: tuple[str, ...]
 
 
 RANGES: Final = {
     "hours": Range(
-        "The last 48 hours", HOUR, "hour", 48, ("48 hours ago", "24 hours ago", "This hour")
+        marked("The last 48 hours"),
+        HOUR,
+        marked("%(name)s by hour: %(total)s in all, at most %(highest)s in one hour."),
+        48,
+        (marked("48 hours ago"), marked("24 hours ago"), marked("This hour")),
     ),
-    "days": Range("The last 30 days", DAY, "day", 30, ("30 days ago", "15 days ago", "Today")),
+    "days": Range(
+        marked("The last 30 days"),
+        DAY,
+        marked("%(name)s by day: %(total)s in all, at most %(highest)s in one day."),
+        30,
+        (marked("30 days ago"), marked("15 days ago"), marked("Today")),
+    ),
 }
 
 
@@ -96,17 +112,17 @@ def charts(covered: Range, hours: dict[int, Counts], now: int) -> list[Chart]:
             sums[place] = sums[place].plus(counts)
     columns = zip(*sums, strict=True)
     return [
-        _chart(name, counts, first, covered) for name, counts in zip(NAMES, columns, strict=True)
+        _chart(kind, counts, first, covered) for kind, counts in zip(NAMES, columns, strict=True)
     ]
 
 
-def _chart(name: str, counts: tuple[int, ...], first: int, covered: Range) -> Chart:
+def _chart(kind: str, counts: tuple[int, ...], first: int, covered: Range) -> Chart:
     top = _top(max(counts))
     bars = [
         Bar(place, first + place * covered.unit, count, _tall(count, top))
         for place, count in enumerate(counts)
     ]
-    return Chart(name, name.lower(), sum(counts), max(counts), top, bars)
+    return Chart(NAMES[kind], kind, sum(counts), max(counts), top, bars)
 
 
 def _tall(count: int, top: int) -> float:

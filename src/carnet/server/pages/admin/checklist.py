@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from carnet.server.accounts.account_list import count_administrators
 from carnet.server.activity import DAY
+from carnet.server.languages import marked
 from carnet.server.service import Service
 from carnet.server.settings import LOOPBACK
 from carnet.server.store.backup import last_backup
@@ -16,31 +17,37 @@ __all__ = ["Item", "checklist"]
 BACKED_UP_WITHIN: Final = 7 * DAY
 EXPLAINED: Final = {
     "issuer": (
-        "A public address",
-        "Set issuer to the https address at which people and services reach this service, such as "
-        "https://auth.example.com.",
+        marked("A public address"),
+        marked(
+            "Set issuer to the https address at which people and services reach this service, such "
+            "as https://auth.example.com."
+        ),
     ),
     "mail": (
-        "Mail",
-        "Set smtp_host and mail_from, so that people can confirm their addresses and choose a new "
-        "password by themselves.",
+        marked("Mail"),
+        marked(
+            "Set smtp_host and mail_from, so that people can confirm their addresses and choose a "
+            "new password by themselves."
+        ),
     ),
     "administrators": (
-        "A second administrator",
-        "With only one, whoever loses that account needs the command line to get in again.",
+        marked("A second administrator"),
+        marked("With only one, whoever loses that account needs the command line to get in again."),
     ),
     "factors": (
-        "A second factor for every administrator",
-        "Add a passkey or an authenticator app at Sign-in of your account; the setting "
-        "second_factor_roles can require one.",
+        marked("A second factor for every administrator"),
+        marked(
+            "Add a passkey or an authenticator app at Sign-in of your account; the setting "
+            "second_factor_roles can require one."
+        ),
     ),
     "backup": (
-        "A backup of the last seven days",
-        "Run carnet backup regularly, and keep master.key as well, in another place.",
+        marked("A backup of the last seven days"),
+        marked("Run carnet backup regularly, and keep master.key as well, in another place."),
     ),
     "client": (
-        "A client",
-        "Register the first application that signs people in, or asks for tokens.",
+        marked("A client"),
+        marked("Register the first application that signs people in, or asks for tokens."),
     ),
 }
 """By the name of an item: its title, and what to do."""

@@ -14,7 +14,7 @@ from carnet.server.clients.clients import DEVICE_CODE, Client, ClientMetadata
 
 __all__ = ["Recipe", "recipe_values", "recipes_for"]
 
-SCOPE: Final = "openid profile"
+SCOPES: Final = ("openid", "profile")
 
 
 class Recipe(NamedTuple):
@@ -72,7 +72,7 @@ def recipe_values(client: Client, issuer: str) -> dict[str, Any]:
     known = client.metadata
     redirect_uri = next(iter(known.redirect_uris), "")
     parts = urlsplit(redirect_uri)
-    scopes = (known.scope or SCOPE).split()
+    scopes = known.scope.split() or list(SCOPES)
     return {
         "issuer": issuer,
         "scope": " ".join(scopes if "openid" in scopes else ["openid", *scopes]),
