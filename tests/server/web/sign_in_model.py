@@ -65,6 +65,7 @@ class Link:
     purpose: str
     url: str
     until: float
+    # Or worth nothing any more for another reason.
     used: bool = False
 
 
@@ -122,7 +123,9 @@ class Account:
     def password_set(self, password, *, but=None):
         self.password = password
         self.signed_out(but=but)
-        self.links = [link for link in self.links if link.used or link.purpose == "not-me"]
+        for link in self.links:
+            # Those of notices are for whom the password was taken from.
+            link.used |= link.purpose != "not-me"
 
     def without(self, factor, *, but=None):
         del self.factors[factor]

@@ -509,6 +509,12 @@ class SignInMachine(RuleBasedStateMachine):
         lives = {"reset": DAY, "recover": HOUR}
         self.model.links.append(Link(purpose, handed.link, self.now + lives[purpose]))
 
+    @rule(number=browsers, purpose=st.sampled_from(["reset", "recover"]))
+    def use_one_of_two_links(self, number, purpose):
+        self.hand_over("reset")
+        self.hand_over(purpose)
+        self.use_a_link(number, len(self.model.links) - 1, again=True)
+
     @rule(number=browsers)
     def forget(self, number):
         self.clock.advance(10 * MINUTE)
@@ -526,7 +532,7 @@ class SignInMachine(RuleBasedStateMachine):
                 self.model.links.append(Link("not-me", link_of(mail), self.now + LATELY - HOUR))
 
     @precondition(lambda self: self.model.links)
-    @rule(number=browsers, place=st.integers(0, 5), again=st.booleans())
+    @rule(number=browsers, place=st.integers(0, 11), again=st.booleans())
     def use_a_link(self, number, place, again):
         model = self.model
         link = model.links[place % len(model.links)]
@@ -552,9 +558,9 @@ class SignInMachine(RuleBasedStateMachine):
             assert where.startswith(f"{ISSUER}/link/reset") is not model.disabled, answer.text
             if not model.disabled:
                 model.links.append(Link("reset", where, self.now + 30 * MINUTE))
-        if again:
-            twice = self.run(self.people[number].use(link.url, new_password=new))
-            assert twice.status_code in (404, 410)
+        for one in [link, *(one for one in model.links if one.used)][: 3 * again]:
+            twice = self.run(self.people[number].use(one.url, new_password=new))
+            assert twice.status_code in (404, 410), one
 
     @rule(second=st.sampled_from(SECOND))
     def sign_a_program_in(self, second):
