@@ -17,7 +17,7 @@ pytest.importorskip("ldap", reason="there is no python-ldap: see requirements-ld
 from carnet.server.accounts.passwords import TooBusy
 from carnet.server.audit import OPERATOR, newest
 from carnet.server.directory_settings import DirectorySettings
-from carnet.server.provider_settings import RoleRules
+from carnet.server.provider_settings import ProviderSettings, RoleRules
 from carnet.server.upstream.ldap_directory import LdapDirectory
 from carnet.server.upstream.provider import UpstreamRefused
 
@@ -437,3 +437,26 @@ def test_nothing_of_a_password_is_in_the_log(signing_in, capsys):
     log = capsys.readouterr()
     for secret in (PASSWORD, "a-mistyped-password", SERVICE_PASSWORD):
         assert secret not in audit + log.out + log.err
+
+
+def test_the_directory_is_a_way_in_that_stays_when_a_provider_goes(signing_in):
+    other = "https://up.example"
+
+    async def scene(browser):
+        service = browser.service
+        await enter(browser, "ada")
+        account = await service.accounts.find("ada")
+        await service.identities.link(account.id, other, "x", OPERATOR)
+        assert await service.people.disconnect(account.id, other, "x", "", OPERATOR)
+        assert await identities(browser, "ada") == ["ldap:company"]
+        # Without the directory it would be the last one.
+        await service.accounts.create("joan", None)
+        joan = await service.accounts.find("joan")
+        for issuer in (other, "ldap:gone"):
+            await service.identities.link(joan.id, issuer, "y", OPERATOR)
+        with pytest.raises(UpstreamRefused) as refused:
+            await service.people.disconnect(joan.id, other, "y", "", OPERATOR)
+        assert refused.value.code == "last_way_in"
+
+    providers = {"up": ProviderSettings(client_id="x", issuer=other)}
+    signing_in(scene, settings={"providers": providers})
