@@ -145,7 +145,7 @@ def test_nobody_is_let_in_whom_nobody_has_linked_and_nothing_is_made(scene_of):
         await browser.service.accounts.create("alice", PASSWORD)
         answer = await browser.enter(provider, preferred_username="alice")
         assert answer.status_code == 403
-        assert "Nobody here has this Up account" in answer.text
+        assert "No account here is connected to this Up account" in answer.text
         assert await browser.username() is None
         return await accounts(browser.service)
 
