@@ -38,7 +38,7 @@ def surroundings() -> dict[str, Any]:
     found = re.search(r"model name\s*:\s*(.*)", _text(Path("/proc/cpuinfo")))
     return {
         "machine": found[1] if found else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
