@@ -105,6 +105,13 @@ def withdraw(people: People) -> Any:
     return people.ask(name, lambda to: _withdrawn(to, account_id))
 
 
+def take_back(people: People) -> Any:
+    """Throw the application out while it exchanges its newest code."""
+    if people.codes and people.codes[-1].client is OTHER:
+        people.world.start(people.exchange_code(people.codes[-1]))
+    return withdraw(people)
+
+
 async def _withdrawn(process: Process, account_id: str) -> None:
     facts = process.world.facts
     before = {one for (one,) in process.world.database.read(LIVING, (account_id,))}

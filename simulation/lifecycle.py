@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from carnet.errors import CarnetError
 from carnet.server.accounts.one_time_links import INVITE, RECOVER, RESET
 from carnet.server.accounts.recovery import Handed
+from carnet.server.sessions.sessions import FIRST_PARTY
 from carnet.server.store import StoreUnavailable
 from simulation.ground import PASSWORD
 
@@ -126,6 +127,15 @@ def run_due(people: People) -> Any:
         process = people.world.choices.one_of(people.world.processes)
         people.world.tell("Process {} deletes what is due.", process.number)
         process.work(process.deletions.run_due())
+
+
+def come_back(people: People) -> Any:
+    """Sign in to keep the account, at the moment at which it is to be deleted."""
+    run_due(people)
+    name, _ = people.account()
+    password = people.passwords[name]
+    people.world.tell("{} comes back.", name.title())
+    return people.world.call(name, lambda to: to.sign_in(name, password, FIRST_PARTY))
 
 
 def _link_changed(facts: Facts, key: str, old: Any, new: Any, *_more: Any) -> None:

@@ -45,6 +45,7 @@ class Mutant(NamedTuple):
         new: the text that takes its place.
         seeds: within how many seeds of an engine it is found.
         survives: why it is not found, or "" where it must be.
+        about: the subject, of `subjects`, of the histories that it is looked for in; "" is for all.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Mutant(NamedTuple):
     new: str
     seeds: int = 1000
     survives: str = ""
+    about: str = ""
 
 
 MUTANTS: Final = (
@@ -438,6 +440,8 @@ MUTANTS: Final = (
         "ROTATE",
         "AND expires_at > $1 AND rotated_at",
         "AND rotated_at",
+        survives="it takes a session that is refreshed again and again for more than an hour: no "
+        "history so far is as long",
     ),
     Mutant(
         "a session rotates after a long silence",
@@ -452,6 +456,7 @@ MUTANTS: Final = (
         "UPDATE consent SET scope = scope WHERE account_id = $1 AND client_id = $2 "
         "AND resource = $3\nRETURNING scope",
         "SELECT scope FROM consent WHERE account_id = $1 AND client_id = $2 AND resource = $3",
+        about="CONSENTS",
     ),
     Mutant(
         "a withdrawal leaves sessions",
@@ -460,18 +465,21 @@ MUTANTS: Final = (
         '                account_id, client_id, "application_disconnected", now, origin\n'
         "            )\n",
         "",
+        about="CONSENTS",
     ),
     Mutant(
         "a consent to less is enough",
         CONSENTS,
         "return any(set(scope.split()) <= one for one in granted)",
         "return bool(granted)",
+        about="CONSENTS",
     ),
     Mutant(
         "a code needs no consent any more when it is exchanged",
         CODES,
         "allowed = yield from hold_consent(account.id, client, request.audience, request.scope)",
         "allowed = True",
+        about="CONSENTS",
     ),
     Mutant(
         "the end of an application's sessions is told to no verifier",
@@ -480,34 +488,43 @@ MUTANTS: Final = (
         "            yield from self.revoking(session_id, account_id, reason, now, origin)\n"
         "        return len(ended)\n\n    def _ending",
         "        return len(ended)\n\n    def _ending",
+        about="CONSENTS",
     ),
     # Devices.
     Mutant(
-        "a device's code begins two sessions", "TAKE_DEVICE_CODE", " AND session_id IS NULL", ""
+        "a device's code begins two sessions",
+        "TAKE_DEVICE_CODE",
+        " AND session_id IS NULL",
+        "",
+        about="DEVICES",
     ),
     Mutant(
         "a device is decided about twice",
         "DECIDE_DEVICE_CODE",
         "AND decision IS NULL AND",
         "AND",
+        about="DEVICES",
     ),
     Mutant(
         "a device's code needs no consent any more",
         DEVICES,
         "allowed = yield from hold_consent(account.id, client, request.audience, request.scope)",
         "allowed = True",
+        about="DEVICES",
     ),
     Mutant(
         "the second use of a device's code ends nothing",
         DEVICES,
         'await self._sessions.end(row.session_id, "code_reused", origin)',
         "pass",
+        about="DEVICES",
     ),
     Mutant(
         "an allowed device outlives another password",
         DEVICES,
         "if row.session_id is None and row.account_version != account.version:",
         "if False:",
+        about="DEVICES",
     ),
     Mutant(
         "a device that was denied is let through by the reading",
@@ -515,6 +532,7 @@ MUTANTS: Final = (
         'if row.decision != "allowed":',
         "if False:",
         survives="TAKE_DEVICE_CODE takes what was allowed alone",
+        about="DEVICES",
     ),
     Mutant(
         "a device that was denied is let through by the statement",
@@ -522,15 +540,17 @@ MUTANTS: Final = (
         "AND decision = 'allowed' AND",
         "AND",
         survives="whoever was denied was told so when the code was read, and no decision changes",
+        about="DEVICES",
     ),
     # Links.
-    Mutant("a link is used twice", "TAKE_LINK", "AND used_at IS NULL AND", "AND"),
+    Mutant("a link is used twice", "TAKE_LINK", "AND used_at IS NULL AND", "AND", about="LINKS"),
     Mutant(
         "a link that was used is looked at once",
         LINKS,
         "if row.used_at is not None:",
         "if False:",
         survives="TAKE_LINK takes what was not used alone; this one is for the words on the page",
+        about="LINKS",
     ),
     Mutant(
         "another password leaves links",
@@ -538,6 +558,7 @@ MUTANTS: Final = (
         "        yield sql.VOID_LINKS, (voided(now), account_id, NOT_ME)\n"
         '        yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed"',
         '        yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed"',
+        about="LINKS",
     ),
     Mutant(
         "disabling leaves links",
@@ -545,12 +566,14 @@ MUTANTS: Final = (
         "            yield sql.VOID_LINKS, (voided(now), account_id, NOT_ME)\n"
         '            yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled"',
         '            yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled"',
+        about="LINKS",
     ),
     Mutant(
         "a link is over by the clock of whoever has voided it",
         LINKS,
         "return now - CLOCKS_DIFFER",
         "return now",
+        about="LINKS",
     ),
     # Deletions.
     Mutant(
@@ -558,24 +581,35 @@ MUTANTS: Final = (
         DELETION,
         '        yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, "")\n',
         "",
+        about="DELETIONS",
     ),
     Mutant(
         "that somebody leaves is told to no verifier",
         DELETION,
         "yield from self._revocations.revoke_older_versions(account_id, version, now)",
         "yield from ()",
+        about="DELETIONS",
     ),
     Mutant(
         "a session begins while its owner leaves",
         "HOLD_ACCOUNT",
         " AND delete_at IS NULL",
         "",
+        about="DELETIONS",
     ),
     Mutant(
         "an account that is kept meanwhile is deleted",
         "EMPTY_ACCOUNT",
         "COALESCE(delete_at, $3) BETWEEN 1 AND $4",
         "(COALESCE(delete_at, $3) BETWEEN 1 AND $4 OR delete_at IS NULL)",
+        about="DELETIONS",
+    ),
+    Mutant(
+        "a code that is gone when it is exchanged is an error of the service",
+        CODES,
+        'raise CodeRefused("the code is unknown", code="unknown")',
+        'raise LookupError("the code is unknown")',
+        about="DELETIONS",
     ),
     # Keys.
     Mutant(
@@ -583,42 +617,49 @@ MUTANTS: Final = (
         STAGES,
         "return max(now + lead, newest.signs_from + lifetime)",
         "return now",
+        about="KEYS",
     ),
     Mutant(
         "a key signs from the moment of its making",
         STAGES,
         "if key.signs_from <= now] or",
         "if key.created_at <= now] or",
+        about="KEYS",
     ),
     Mutant(
         "an administrator's key signs at once",
         KEYS,
         "now if at_once else now + self._lead",
         "now",
+        about="KEYS",
     ),
     Mutant(
         "a retired key is gone at once",
         STAGES,
         "over = max(successor, key.signs_from) + kept <= now",
         "over = max(successor, key.signs_from) <= now",
+        about="KEYS",
     ),
     Mutant(
         "a key is retired when the next one is made",
         STAGES,
         "successor = min(other.signs_from for",
         "successor = min(other.created_at for",
+        about="KEYS",
     ),
     Mutant(
         "nothing but the signing key is published",
         KEYS,
         "if stage is not Stage.REMOVED)\n        self.published",
         "if stage is Stage.SIGNING)\n        self.published",
+        about="KEYS",
     ),
     Mutant(
         "the keys of another process are not taken over",
         KEYS,
         "        await self._take_over()\n\n    async def rotate",
         "\n    async def rotate",
+        about="KEYS",
     ),
     Mutant(
         "two processes make the next key",
@@ -627,6 +668,7 @@ MUTANTS: Final = (
         "else:\n                yield from next_number(COUNTER)",
         survives="both keys are published for long enough, and one of them signs: there is one "
         "more key than was needed",
+        about="KEYS",
     ),
 )
 

@@ -12,6 +12,7 @@ from simulation.choices import Choices
 from simulation.ground import Ground
 from simulation.histories import ENGINES
 from simulation.mutants import MUTANTS, Mutant, applied
+from simulation.subjects import about
 from simulation.world import Violation
 
 SURVIVORS_SEEDS = 100
@@ -26,7 +27,7 @@ def find(ground: Ground, mutant: Mutant, seeds: int) -> tuple[int, str, Violatio
         mutant: which.
         seeds: how many at most, each on every engine.
     """
-    with applied(mutant):
+    with applied(mutant), about(mutant.about):
         for seed in range(seeds):
             for engine in ENGINES:
                 violation, _ = ground.history(engine, Choices(seed))

@@ -149,10 +149,10 @@ class People:
 
     def begin(self) -> None:
         """Begin with one verifier and one person's sign-in."""
-        from simulation.subjects import BEGINNINGS, PAUSES, SUBJECTS
+        from simulation.subjects import BEGINNINGS, PAUSES, drawn
 
         self._most_devices = 1 + self.world.choices.draw(MOST_DEVICES)
-        self.actions, self.faults = self.world.choices.weighted(SUBJECTS)
+        self.actions, self.faults = self.world.choices.weighted(drawn())
         self.world.pauses = PAUSES.get(self.actions, self.world.pauses)
         self.world.facts.verifiers.append(Verifier(self.world, "the verifier"))
         self._start(BEGINNINGS.get(self.actions, People.sign_in))
@@ -381,9 +381,12 @@ class People:
             self.codes.append(Code(code, CLIENT, REQUEST))
 
     def exchange(self) -> Any:
-        return self._exchange(self.world.choices.one_of(self.codes[::-1])) if self.codes else None
+        return (
+            self.exchange_code(self.world.choices.one_of(self.codes[::-1])) if self.codes else None
+        )
 
-    async def _exchange(self, code: Code) -> None:
+    async def exchange_code(self, code: Code) -> None:
+        """Let an application exchange a code."""
         self.world.tell("A code is exchanged.")
         answer = await self.world.call("the application", lambda to: to.exchange(*code))
         if isinstance(answer, Grant):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 from simulation import grants, keys, lifecycle, people
 from simulation.people import People
 
-__all__ = ["BEGINNINGS", "PAUSES", "SUBJECTS"]
+__all__ = ["BEGINNINGS", "PAUSES", "about", "drawn"]
 
 # Each history has one subject, so that what belongs together comes together; the first has all.
 ALL: Final = (
@@ -91,8 +93,9 @@ FOLLOWED: Final = (
 CONSENTS: Final = (
     (9, People.exchange),
     (9, grants.let_in),
-    (4, grants.withdraw),
-    (3, People.refresh),
+    (6, grants.take_back),
+    (2, grants.withdraw),
+    (2, People.refresh),
     (1, People.sign_in_browser),
     (1, People.end_all),
     (1, People.set_roles),
@@ -100,14 +103,13 @@ CONSENTS: Final = (
 )
 DEVICES: Final = (
     (14, grants.fetch),
-    (8, grants.decide),
+    (9, grants.decide),
     (4, grants.ask_as_device),
-    (1, grants.withdraw),
+    (4, People.set_roles),
+    (3, People.end_all),
+    (2, grants.withdraw),
     (1, People.sign_in_browser),
-    (2, People.end_all),
     (1, People.set_password),
-    (1, People.set_roles),
-    (1, People.refresh),
     (1, People.disable),
     (1, People.enable),
 )
@@ -125,7 +127,8 @@ LINKS: Final = (
 )
 DELETIONS: Final = (
     (6, lifecycle.leave),
-    (5, lifecycle.run_due),
+    (4, lifecycle.run_due),
+    (3, lifecycle.come_back),
     (2, lifecycle.delete),
     (7, People.exchange),
     (6, People.authorize),
@@ -177,9 +180,27 @@ SUBJECTS: Final = (
     (3, (FACTORS, FAULTS)),
     (4, (FOLLOWED, FAULTS)),
     (3, (ROTATIONS, FAILOVERS)),
-    (2, (CONSENTS, FAULTS)),
+    (4, (CONSENTS, FAULTS)),
     (3, (DEVICES, FAULTS)),
     (3, (LINKS, FAULTS)),
     (3, (DELETIONS, FAULTS)),
     (3, (KEYS, FAULTS)),
 )
+
+_drawn: list[Any] = [*SUBJECTS]
+
+
+def drawn() -> Any:
+    """Give what a history may be about now, with the weight of each."""
+    return _drawn
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Let histories be about one subject alone for a while; "" is for all."""
+    if name:
+        _drawn[:] = [one for one in SUBJECTS if one[1][0] is globals()[name]]
+    try:
+        yield
+    finally:
+        _drawn[:] = SUBJECTS

@@ -23,6 +23,11 @@ QUICK = (
     "an end that no verifier hears of",
     "a session begins while its account is disabled",
     "disabling tells no verifier",
+    "a consent to less is enough",
+    "a device is decided about twice",
+    "a link is over by the clock of whoever has voided it",
+    "who leaves keeps sessions",
+    "a key signs as soon as it is made",
 )
 
 
