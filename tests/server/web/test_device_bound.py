@@ -195,6 +195,23 @@ def test_a_session_that_has_ended_is_kept_fresh_no_more(scene_of, end):
     assert scene_of(scene) == (200, {"continue": False}, False)
 
 
+def test_a_session_of_before_takes_nothing_from_whoever_has_signed_in_since(scene_of):
+    async def scene(device, clock):
+        await bound(device)
+        await device.person.service.accounts.create("bob", PASSWORD)
+        before, device.person.typed["username"] = device.session_id, "bob"
+        challenge = await device.sign_in()
+        early = await device.ask(**{"Sec-Secure-Session-Id": before})
+        found = [await device.is_in()]
+        await device.register(challenge)
+        late = await device.ask(**{"Sec-Secure-Session-Id": before})
+        found.append(await device.is_in())
+        return found, early.json(), late.json(), (await device.refresh()).status_code
+
+    over = {"continue": False}
+    assert scene_of(scene) == ([True, True], over, over, 200)
+
+
 def test_another_site_neither_binds_nor_refreshes(scene_of):
     async def scene(device, clock):
         challenge = await device.sign_in()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from carnet.server.service import Service
 from carnet.server.sessions.sessions import BROWSER
 from carnet.server.web.bearer import origin_of
-from carnet.server.web.browser_session import check_same_origin, current, forget
+from carnet.server.web.browser_session import check_same_origin, current
 from carnet.server.web.device_bound import (
     BoundKey,
     bind,
     challenge_for,
+    forget_binding,
     held_key,
     held_session,
     instructions,
@@ -23,16 +26,19 @@ from carnet.server.web.requests import RequestRefused, answer, header_values
 
 __all__ = ["keep_session_fresh"]
 
+OVER: Final = {"continue": False}
+"""Tells the browser that there is nothing to keep fresh any more."""
+
 
 async def keep_session_fresh(request: Request) -> Response:
     """Bind a session that has just begun, or give a bound one its next cookie."""
     check_same_origin(request)
-    if header_values(request, b"sec-secure-session-id"):
-        return await _refresh(request)
+    for session_id in header_values(request, b"sec-secure-session-id"):
+        return await _refresh(request, session_id.strip('"'))
     service: Service = request.app.state.service
     session = await current(request)
     # One that is bound already stays with its key.
-    if session is None or is_bound(request) or not service.settings.device_bound_sessions:
+    if session is None or is_bound(request):
         raise RequestRefused("sign_in_needed", "sign in with a browser first", 403)
     key = await prove(request, session.session_id, None)
     response = answer(instructions(service, session.session_id))
@@ -40,11 +46,12 @@ async def keep_session_fresh(request: Request) -> Response:
     return response
 
 
-async def _refresh(request: Request) -> Response:
+async def _refresh(request: Request, session_id: str) -> Response:
     service: Service = request.app.state.service
     held = held_key(request)
-    if held is None:
-        return _over(request)
+    if held is None or held[0].session_id != session_id:
+        # Somebody else has signed in with the browser since.
+        return answer(OVER)
     kept, token = held
     session = await service.sessions.by_token(
         token, BROWSER, origin_of(request).address, any_generation=True
@@ -78,7 +85,6 @@ def _challenge(service: Service, kept: BoundKey) -> Response:
 
 
 def _over(request: Request) -> Response:
-    """Tell the browser that there is nothing to keep fresh any more."""
-    response = answer({"continue": False})
-    forget(request, response)
+    response = answer(OVER)
+    forget_binding(request, response)
     return response
