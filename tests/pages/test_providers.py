@@ -66,7 +66,9 @@ def test_a_provider_is_connected_used_and_disconnected(visit, service, provider,
         page.get_by_role("button", name=f"Continue with {label}").wait_for()
     provider.visitor = {"name": "Al at Example"}
     page.get_by_role("button", name="Continue with Example Ltd").press("Enter")
-    page.get_by_role("heading", name="No account here is connected to this Example Ltd account").wait_for()
+    page.get_by_role(
+        "heading", name="No account here is connected to this Example Ltd account"
+    ).wait_for()
     check(page)
     page.get_by_role("link", name="To the sign-in").click()
     page.get_by_label("Username").fill("bob")
