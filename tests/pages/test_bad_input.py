@@ -89,7 +89,7 @@ def test_who_guesses_has_to_wait_on_the_page_as_elsewhere(service):
     answer = service.client.post("/sign-in", data=form, headers=own)
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
-    assert "too many failed attempts" in answer.text
+    assert "Too many failed attempts" in answer.text
     assert service.sign_in("bob").status_code == 429
 
 

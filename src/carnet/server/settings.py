@@ -18,6 +18,7 @@ from carnet.server.provider_settings import ProviderName, ProviderSettings
 from carnet.server.resource_urls import canonical_resource
 
 __all__ = [
+    "LOOPBACK",
     "Algorithm",
     "ClaimName",
     "ScopeRelease",

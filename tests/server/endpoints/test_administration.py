@@ -112,7 +112,7 @@ def test_what_does_not_fit_is_named(admin):
         ({"redirect_uris": ["http://evil.example/"]}, "redirect_uris"),
         ({"grant_types": ["client_credentials"], "token_endpoint_auth_method": "none"}, "public"),
         ({"grant_types": ["password"]}, "grant_types"),
-        ({"client_id": "carnet", "grant_types": ["client_credentials"]}, "own"),
+        ({"client_id": "carnet", "grant_types": ["client_credentials"]}, "reserved"),
         ({"grant_types": ["client_credentials"], "resources": ["nowhere"]}, "nowhere"),
         ({"grant_types": ["client_credentials"], "jwks": {"keys": [{"kty": "oct"}]}}, "jwks"),
         ({"scopes": []}, "scopes"),
