@@ -7,7 +7,7 @@ difference is told only where that chance is under one in a hundred.
 
 A machine changes with the hours, so two files should be of runs in turn. That is done by
 
-    python -m benchmarks.compare --beside ../before -- library --only HS256 --rounds 5
+    python -m benchmarks.compare --beside ../before -- library --only HS256 --alone
 
 which runs a benchmark of this folder on the code of another checkout, ``../before``, and on the
 code here, ``--pairs`` times one after the other, in an order that changes, and compares all rounds.

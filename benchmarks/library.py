@@ -33,7 +33,7 @@ UNSUPPORTED = "-"
 Row = dict[str, Any]
 
 
-def compare_signatures(alg: str, rounds: int) -> list[Row]:
+def compare_signatures(alg: str, rounds: int, alone: bool = False) -> list[Row]:
     """Time signing and verifying of one algorithm."""
     subject = Subject.make(alg)
     batches: dict[tuple[str, str], Batch] = {}
@@ -43,6 +43,8 @@ def compare_signatures(alg: str, rounds: int) -> list[Row]:
     batches["bare operation", "sign"] = calls(bare.sign)
     batches["bare operation", "verify"] = calls(bare.verify)
     for peer in signature_peers.PEERS:
+        if alone and not peer.name.startswith("carnet"):
+            continue
         row: Row = {"alg": alg, "peer": peer.name, "state": _state(peer, alg)}
         rows.append(row)
         if row["state"]:
@@ -218,6 +220,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.library", description=__doc__)
     parser.add_argument("--rounds", type=int, default=25, help="rounds of each comparison")
     parser.add_argument("--only", metavar="ALG", help="one algorithm, such as HS256 or A256KW")
+    parser.add_argument("--alone", action="store_true", help="signatures without the peers")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     found = parser.parse_args(given)
     known = (*SIGNATURES, *encryption_peers.ALGORITHMS)
@@ -241,7 +244,7 @@ def main(given: Sequence[str] | None = None) -> None:
         row
         for alg in SIGNATURES
         if only in (None, alg)
-        for row in _told(alg, partial(compare_signatures, alg, rounds))
+        for row in _told(alg, partial(compare_signatures, alg, rounds, arguments.alone))
     ]
     encryption = [
         row

@@ -144,36 +144,19 @@ def _sign_ecdsa(algorithm: Algorithm, private: Any) -> Sign:
 
 def _verify_ecdsa(algorithm: Algorithm, public: Any) -> Verify:
     operation, scheme, size = public.verify, ec.ECDSA(HASHES[algorithm.hash]), algorithm.size
-    # What stands before r and before s, by whether their first bits are set: nearly all signatures
-    # are of these forms (the line "ES256" of the benchmark ``library``).
-    heads = [b"\x02%c" % size, b"\x02%c\0" % (size + 1)]
-    starts = [
-        [_der_start(2 * size + len(heads[r]) + len(heads[s])) + heads[r] for s in (0, 1)]
-        for r in (0, 1)
-    ]
 
     def verify(data: bytes, signature: bytes) -> bool:
         if len(signature) != 2 * size:
             return False
-        r, s = signature[:size], signature[size:]
-        if r[0] and s[0]:
-            second = s[0] >> 7
-            der = starts[r[0] >> 7][second] + r + heads[second] + s
-        else:
-            integers = _der_integer(r) + _der_integer(s)
-            der = _der_start(len(integers)) + integers
+        integers = _der_integer(signature[:size]) + _der_integer(signature[size:])
+        length = b"\x81" if len(integers) > 127 else b""
         try:
-            operation(der, data, scheme)
+            operation(b"\x30%b%c%b" % (length, len(integers), integers), data, scheme)
         except InvalidSignature:
             return False
         return True
 
     return verify
-
-
-def _der_start(length: int) -> bytes:
-    """Begin a sequence of so many bytes, a number that takes one byte or two."""
-    return (b"\x30%c" if length < 128 else b"\x30\x81%c") % length
 
 
 def _der_integer(number: bytes) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidToken
 from carnet.jwt.policy import LATEST, wrong_clock
 
-__all__ = ["Claims", "claims_of", "members_of"]
+__all__ = ["Claims", "members_of"]
 
 
 class Claims(Mapping[str, Any]):
@@ -155,20 +155,6 @@ class Claims(Mapping[str, Any]):
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise _wrong_type(name, "a list of texts")
-
-
-def claims_of(members: dict[str, Any], clock: Callable[[], float]) -> Claims:
-    """Make claims of what is known to be members and a clock, without looking again.
-
-    For the line "HS256" of the benchmark ``library``.
-    """
-    claims = _make(Claims)
-    claims._claims = members
-    claims._clock = clock
-    return claims
-
-
-_make: Final = Claims.__new__
 
 
 def members_of(claims: Claims) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from carnet.jose.key import Key
 from carnet.jose.key_set import KeySet
 from carnet.jose.serialization import Budget, read_header, segments, token_bytes
 from carnet.jwt.claim_rules import Path, Rule, exact
-from carnet.jwt.claims import Claims, claims_of
+from carnet.jwt.claims import Claims
 from carnet.jwt.policy import Duration, Leeway, Names, Policy, names, wrong_clock
 from carnet.jwt.token_cache import TokenCache
 from carnet.jwt.typed_claims import typed
@@ -266,9 +266,7 @@ class Verifier(Generic[T]):
             self._check(claims, self._clock())
         except TypeError as error:
             raise wrong_clock() from error
-        result: Any = (
-            claims_of(claims, self._clock) if self._typed is None else self._typed(payload)
-        )
+        result: Any = Claims(claims, self._clock) if self._typed is None else self._typed(payload)
         if cache is not None:
             said = result if self._typed is None else payload
             containers = payload.count(b"[") + payload.count(b"{")
