@@ -201,20 +201,20 @@ class Ground:
             (postgres, "random", given.random),
         ]
         before = [(place, name, getattr(place, name)) for place, name, _ in places]
-        try:
-            for place, name, value in places:
-                setattr(place, name, value)
-            with warnings.catch_warnings():
-                # What is under way at the end of a history stays so.
-                warnings.simplefilter("ignore", RuntimeWarning)
+        with warnings.catch_warnings():
+            # What is under way at the end of a history stays so.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            try:
+                for place, name, value in places:
+                    setattr(place, name, value)
                 yield
-        finally:
-            for place, name, value in before:
-                setattr(place, name, value)
-            # What was under way in the last histories is closed while asyncio is whole: closed when
-            # Python ends, a task that waits for a queue makes it crash.
-            self.database.on_commit = None
-            gc.collect()
+            finally:
+                for place, name, value in before:
+                    setattr(place, name, value)
+                # What was under way in the last histories is closed while asyncio is whole: closed
+                # when Python ends, a task that waits for a queue makes it crash.
+                self.database.on_commit = None
+                gc.collect()
 
     def history(
         self,

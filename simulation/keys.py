@@ -96,10 +96,8 @@ def rotate(people: People) -> Any:
         return None
     keys = process.own_keys
     people.world.tell("An administrator rotates the keys.")
-    if people.world.choices.one_of((True, False)):
-        process.work(keys.prepare_next(ALGORITHM, OPERATOR))
-    else:
-        process.work(keys.rotate(ALGORITHM, OPERATOR))
+    make = people.world.choices.one_of((keys.prepare_next, keys.rotate))
+    process.work(lambda: make(ALGORITHM, OPERATOR))
     return None
 
 

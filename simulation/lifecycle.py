@@ -126,7 +126,7 @@ def run_due(people: People) -> Any:
     if people.world.processes:
         process = people.world.choices.one_of(people.world.processes)
         people.world.tell("Process {} deletes what is due.", process.number)
-        process.work(process.deletions.run_due())
+        process.work(process.deletions.run_due)
 
 
 def come_back(people: People) -> Any:

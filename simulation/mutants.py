@@ -88,18 +88,21 @@ MUTANTS: Final = (
         SESSIONS,
         "retried = now - row.rotated_at <= self._grace or bool(thumbprint)",
         "retried = True",
+        about="THEFT",
     ),
     Mutant(
         "a grace for every token of the past",
         SESSIONS,
         "if token.generation == row.generation - 1 and retried:",
         "if token.generation < row.generation and retried:",
+        about="THEFT",
     ),
     Mutant(
         "reuse is refused, and the thief stays",
         SESSIONS,
         'await self.end(row.session_id, "reused", origin)',
         "pass",
+        about="THEFT",
     ),
     Mutant(
         "a retry within the grace makes a successor of its own",
@@ -117,8 +120,11 @@ MUTANTS: Final = (
         '            await self.end(row.session_id, "reused", origin)\n'
         '            raise RefreshRefused("the token was issued in the future", code="reused")\n'
         "        if token.generation == row.generation:\n            if not",
+        about="ROTATIONS",
     ),
-    Mutant("healing wakes an ended session", "HEAL", " AND ended_at IS NULL", ""),
+    Mutant(
+        "healing wakes an ended session", "HEAL", " AND ended_at IS NULL", "", about="ROTATIONS"
+    ),
     Mutant(
         "healing goes back",
         "HEAL",
@@ -126,6 +132,7 @@ MUTANTS: Final = (
         "generation <> $1 + 100",
         survives="it takes a failover, two tabs, and a thief who copies and uses the token that "
         "one of them has healed before the other one is through: no seed so far has all of it",
+        about="ROTATIONS",
     ),
     Mutant(
         "healing that comes too late is not looked at again",
@@ -134,6 +141,7 @@ MUTANTS: Final = (
         "if await self._heal(token, row, now, origin) is None:",
         survives="whoever was faster has healed it to the same generation, and an end at this very "
         "moment is an answer that could have been given before it",
+        about="ROTATIONS",
     ),
     # Ending.
     Mutant(
@@ -182,18 +190,21 @@ MUTANTS: Final = (
         "                return False\n"
         "            if new.login_id",
         "            if new.login_id",
+        about="ACCOUNTS",
     ),
     Mutant(
         "a session begins in a browser's session that ends",
         SESSIONS,
         "if new.login_id is not None and not (yield sql.HOLD_LOGIN, (new.login_id,)):",
         "if False:",
+        about="GRANTS",
     ),
     Mutant(
         "a browser's session is looked at and not held",
         "HOLD_LOGIN",
         "UPDATE session SET login_id = login_id WHERE id = $1 AND ended_at IS NULL\nRETURNING id",
         "SELECT id FROM session WHERE id = $1 AND ended_at IS NULL",
+        about="GRANTS",
     ),
     Mutant(
         "an account is looked at and not held",
@@ -203,12 +214,14 @@ MUTANTS: Final = (
         "RETURNING id",
         "SELECT id FROM account WHERE id = $1 AND version = $2 AND disabled_at IS NULL "
         "AND delete_at IS NULL",
+        about="ACCOUNTS",
     ),
     Mutant(
         "an account is held at whatever version it is",
         "HOLD_ACCOUNT",
         "AND version = $2",
         "AND $2 = $2",
+        about="FACTORS",
     ),
     Mutant(
         "a session is added whatever version the account has",
@@ -216,6 +229,7 @@ MUTANTS: Final = (
         " AND disabled_at IS NULL AND version = $20",
         " AND $20 = $20",
         survives="HOLD_ACCOUNT has asked for it in the same transaction, and holds it",
+        about="ACCOUNTS",
     ),
     Mutant(
         "a disabled account signs in",
@@ -223,6 +237,7 @@ MUTANTS: Final = (
         "if account.disabled:",
         "if False:",
         survives="HOLD_ACCOUNT refuses it too: this one is for the audit log's reason",
+        about="ACCOUNTS",
     ),
     # Accounts.
     Mutant(
@@ -230,6 +245,7 @@ MUTANTS: Final = (
         ACCOUNTS,
         'yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")',
         "pass",
+        about="ACCOUNTS",
     ),
     Mutant(
         "disabling tells no verifier",
@@ -237,12 +253,14 @@ MUTANTS: Final = (
         "            yield from self._revocations.revoke_older_versions(account_id, version, now)\n"
         "            yield from record(now, Event.ACCOUNT_DISABLED",
         "            yield from record(now, Event.ACCOUNT_DISABLED",
+        about="ACCOUNTS",
     ),
     Mutant(
         "a new password leaves sessions",
         ACCOUNTS,
         'yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed", account_id, kept)',
         "pass",
+        about="ACCOUNTS",
     ),
     Mutant(
         "other roles leave older tokens good",
@@ -251,30 +269,35 @@ MUTANTS: Final = (
         "account_id, version, now)\n"
         "                    yield from record(now, event",
         "                    yield from record(now, event",
+        about="ACCOUNTS",
     ),
     Mutant(
         "other roles leave the version as it is",
         "SET_ROLES",
         "roles = $1, version = version + 1",
         "roles = $1",
+        about="ACCOUNTS",
     ),
     Mutant(
         "a change of the password undoes a reset",
         "CHANGE_PASSWORD",
         "AND password_hash = $3 AND version = $4",
         "AND $3 = $3 AND $4 = $4",
+        about="PASSWORDS",
     ),
     Mutant(
         "a change of the password comes from a session that has ended",
         "CHANGE_PASSWORD",
         "AND ended_at IS NULL AND expires_at > $6",
         "AND expires_at > $6",
+        about="PASSWORDS",
     ),
     Mutant(
         "a change of the password does not hold the session that asks",
         ACCOUNTS,
         "            yield sql.HOLD_LOGIN, (session_id,)\n",
         "",
+        about="PASSWORDS",
     ),
     Mutant(
         "a change of the password does not hold the account",
@@ -284,14 +307,18 @@ MUTANTS: Final = (
         "            yield sql.HOLD_LOGIN",
         survives="CHANGE_PASSWORD decides by the account's own row, which it looks at again after "
         "it has waited; holding it first keeps everybody's order of locks the same",
+        about="PASSWORDS",
     ),
     # Codes.
-    Mutant("a code begins two sessions", "TAKE_CODE", " AND session_id IS NULL", ""),
+    Mutant(
+        "a code begins two sessions", "TAKE_CODE", " AND session_id IS NULL", "", about="GRANTS"
+    ),
     Mutant(
         "a code's second use ends nothing",
         CODES,
         'await self._sessions.end(session_id, "code_reused", origin)',
         "pass",
+        about="GRANTS",
     ),
     Mutant(
         "a code's second use is judged by the code alone",
@@ -299,6 +326,7 @@ MUTANTS: Final = (
         "if presented.session_id is not None:",
         "if False:",
         survives="TAKE_CODE finds it taken, and what is read again then ends the session",
+        about="GRANTS",
     ),
     Mutant(
         "a browser's session that has ended grants",
@@ -306,14 +334,22 @@ MUTANTS: Final = (
         " AND ended_at IS NULL",
         "",
         survives="the code that it brings is good for nothing: HOLD_LOGIN refuses it",
+        about="GRANTS",
     ),
     # Factors.
-    Mutant("an app's code is used twice", "USE_FACTOR", "counter < $1 OR", "counter <= $1 OR"),
+    Mutant(
+        "an app's code is used twice",
+        "USE_FACTOR",
+        "counter < $1 OR",
+        "counter <= $1 OR",
+        about="FACTORS",
+    ),
     Mutant(
         "a recovery code is used twice",
         "TAKE_RECOVERY_CODE",
         "DELETE FROM recovery_code WHERE account_id = $1 AND code_hash = $2\nRETURNING account_id",
         "SELECT account_id FROM recovery_code WHERE account_id = $1 AND code_hash = $2",
+        about="FACTORS",
     ),
     Mutant(
         "a factor in flight outlives a reset",
@@ -322,6 +358,7 @@ MUTANTS: Final = (
         "                raise _account_changed()\n"
         "            known = yield",
         "            known = yield",
+        about="FACTORS",
     ),
     Mutant(
         "recovery codes in flight outlive a reset",
@@ -330,24 +367,28 @@ MUTANTS: Final = (
         "                raise _account_changed()\n"
         "            yield sql.REMOVE_RECOVERY_CODES",
         "            yield sql.REMOVE_RECOVERY_CODES",
+        about="FACTORS",
     ),
     Mutant(
         "a reset of the factors leaves recovery codes",
         FACTORS,
         "            yield sql.REMOVE_RECOVERY_CODES, (account_id,)\n",
         "            pass\n",
+        about="FACTORS",
     ),
     Mutant(
         "a reset of the factors leaves sessions",
         FACTORS,
         'yield sql.END_SESSIONS_OF_ACCOUNT, (now, "factor_removed", account_id, kept)',
         "pass",
+        about="FACTORS",
     ),
     Mutant(
         "a reset of the factors leaves tokens",
         FACTORS,
         "yield from self._revocations.revoke_older_versions(account_id, version, now)",
         "yield from ()",
+        about="FACTORS",
     ),
     # Revocations and their stream.
     Mutant(
@@ -355,12 +396,14 @@ MUTANTS: Final = (
         "NEXT_NUMBER",
         "UPDATE counter SET value = value + 1 WHERE name = $1\nRETURNING value",
         "SELECT value + 1 FROM counter WHERE name = $1",
+        about="FOLLOWED",
     ),
     Mutant(
         "an event claims to be as new as its signature",
         STREAM,
         '"iat": at // SECOND',
         '"iat": self._clock() // SECOND',
+        about="FOLLOWED",
     ),
     Mutant(
         "the counters' moment is taken after they were read",
@@ -369,6 +412,7 @@ MUTANTS: Final = (
         '        self._advance(counters["revocation"], time.monotonic(), self._clock())',
         survives="it takes a slow read of the counters, with a commit and more than a second in "
         "it, and an event before the next read: no seed so far has all of it",
+        about="FOLLOWED",
     ),
     Mutant(
         "a heartbeat without the database",
@@ -377,6 +421,7 @@ MUTANTS: Final = (
         '                    yield self._event("heartbeat", position, position, [], self._read_at)',
         "elif loop.time() >= due:\n"
         '                    yield self._event("heartbeat", position, position, [], self._clock())',
+        about="FOLLOWED",
     ),
     Mutant(
         "a slow read of the counters undoes a fast one",
@@ -385,18 +430,21 @@ MUTANTS: Final = (
         "if False:",
         survives="the position goes back, which is taken for a restored database: each reader gets "
         "a snapshot, and knows all",
+        about="FOLLOWED",
     ),
     Mutant(
         "the stream begins one too late",
         STREAM,
         "page = await self._page(position)\n        if len",
         "page = await self._page(position + 1)\n        if len",
+        about="FOLLOWED",
     ),
     Mutant(
         "a snapshot says a newer position than it was read for",
         STREAM,
         "entries = _readable(page, seq)\n            yield",
         "entries = _readable(page, seq - 1)\n            yield",
+        about="FOLLOWED",
     ),
     Mutant(
         "a verifier does not notice that it has missed an event",
@@ -405,6 +453,7 @@ MUTANTS: Final = (
         "elif self.position is None:",
         survives="an event that is lost ends the connection, and the next one begins at the "
         "position: the check is for a stream that is out of order, which TCP never gives",
+        about="FOLLOWED",
     ),
     Mutant(
         "a verifier takes the position before the entries",
@@ -413,18 +462,21 @@ MUTANTS: Final = (
         "                self._parts[-1].add(entry)\n"
         '            complete = event.get("more") is not True',
         '            complete = event.get("more") is not True',
+        about="FOLLOWED",
     ),
     Mutant(
         "a verifier lets in what is older than the account",
         LIST,
         'if version is not None and version < part.versions.get(get("sub", ""), 0):',
         "if False:",
+        about="FOLLOWED",
     ),
     Mutant(
         "a verifier forgets an account's newest version",
         LIST,
         "self.versions[value] = max(version, self.versions.get(value, 0))",
         "self.versions.setdefault(value, version)",
+        about="FOLLOWED",
     ),
     Mutant(
         "a verifier drops what it needs too early",
@@ -433,6 +485,7 @@ MUTANTS: Final = (
         "elif now - self._turned_at >= 2:",
         survives="it takes three revocations some seconds apart, each told by itself, while a "
         "token of the first one lives: no seed so far has all of it",
+        about="FOLLOWED",
     ),
     # Lifetimes.
     Mutant(

@@ -48,7 +48,7 @@ SELECT used_at FROM peer_use WHERE token_hash = $1
 CARRY_ON: Final = """
 UPDATE session SET rotated_at = $1,
   generation = CASE WHEN generation < $2 THEN $2 ELSE generation END
-WHERE secret_hash = $3 AND ended_at IS NULL
+WHERE secret_hash = $3 AND ended_at IS NULL AND expires_at > $1 AND rotated_at > $4
 RETURNING id
 """
 NAMES: Final = {USE: "USE", USED: "USED", CARRY_ON: "CARRY_ON"}
@@ -107,7 +107,8 @@ class ForkingGrace(Sessions):
         now = self._clock()
 
         def work() -> Transaction[sql.SessionRow | None]:
-            carried_on = yield CARRY_ON, (now, token.generation + 1, token.secret_hash)
+            values = now, token.generation + 1, token.secret_hash, now - self._idle
+            carried_on = yield CARRY_ON, values
             rows = yield sql.SESSION_BY_SECRET, (token.secret_hash,)
             row = self._living(sql.SessionRow(*rows[0]), now, client_id, key_thumbprint)
             if not (yield USE, (token_hash, now)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from carnet.errors import CarnetError
@@ -154,14 +154,14 @@ class Process:
 
     def poll(self) -> None:
         """Read the counters, as every process does many times a second."""
-        self.work(self.stream.catch_up())
+        self.work(self.stream.catch_up)
 
-    def work(self, work: Coroutine[Any, Any, Any]) -> None:
+    def work(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Do something by itself; what fails is done again another time."""
 
         async def working() -> None:
             try:
-                await work
+                await work()
             except* StoreUnavailable:
                 self.world.tell("Process {} has no database for that.", self.number)
 

@@ -10,6 +10,7 @@ from simulation.facts import INVARIANTS, NEVER
 from simulation.histories import ENGINES, History, read_history
 from simulation.mutants import MUTANTS, applied
 from simulation.mutate import find
+from simulation.subjects import about, drawn
 
 from carnet.server.store import statements
 
@@ -64,6 +65,15 @@ def test_a_mutant_of_the_table_can_be_made_and_taken_back(ground, mutant):
     with applied(mutant):
         pass
     assert dict(vars(statements)) == before
+
+
+def test_a_mutant_may_be_looked_for_in_histories_about_one_subject():
+    everything = list(drawn())
+    for mutant in MUTANTS:
+        with about(mutant.about):
+            assert drawn()
+            assert (drawn() == everything) is (mutant.about == "")
+    assert drawn() == everything
 
 
 def test_what_must_hold_is_told_in_a_sentence():

@@ -4,7 +4,7 @@ import pytest
 from simulation import peers
 from simulation.facts import NOT_SIGNED_OUT, ONE_SUCCESSOR, REUSE_ENDS, THIEF_GONE
 
-SEEDS = 30
+SEEDS = 60
 BROKEN = {
     "Carnet": set(),
     "no grace": {NOT_SIGNED_OUT},
