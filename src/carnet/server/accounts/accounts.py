@@ -442,8 +442,7 @@ class Accounts:
                 yield from self._revocations.revoke_older_versions(account_id, version, now)
                 about = {"account_id": account_id, "reason": f"{row.username} {name}"}
                 yield from record(now, Event.ACCOUNT_RENAMED, origin, **about)
-                told = f"{row.username} to {name}"
-                yield from self._notices.tell(account_id, "renamed", now, origin, told)
+                yield from self._notices.tell(account_id, "renamed", now, origin, name)
 
     async def languages_of(self, account_id: str) -> tuple[str, str]:
         """Give the language that an account's owner has chosen, and that of their last sign-in."""
