@@ -130,9 +130,12 @@ def run_due(people: People) -> Any:
 
 
 def come_back(people: People) -> Any:
-    """Sign in to keep the account, at the moment at which it is to be deleted."""
+    """Have the account kept, or sign in again, at the moment at which it is to be deleted."""
     run_due(people)
-    name, _ = people.account()
+    name, account_id = people.account()
+    if people.world.choices.one_of((True, False)):
+        people.world.tell("An administrator keeps {}.", name)
+        return people.ask("the administrator", lambda to: to.deletions.keep(account_id, to.origin))
     password = people.passwords[name]
     people.world.tell("{} comes back.", name.title())
     return people.world.call(name, lambda to: to.sign_in(name, password, FIRST_PARTY))
@@ -157,10 +160,14 @@ def _link_changed(facts: Facts, key: str, old: Any, new: Any, *_more: Any) -> No
 def _account_changed(
     facts: Facts, key: str, old: Any, new: Any, _: Any, task: dict[str, Any]
 ) -> None:
-    if old is None or new is None:
+    if old is None:
         return
-    if old["delete_at"] is None and new["delete_at"] == 0 and "deletes" not in task:
+    # Its row goes with it, or as soon as clients have been told.
+    is_gone = new is None or new["delete_at"] == 0
+    if is_gone and old["delete_at"] is None and "deletes" not in task:
         facts.violate(KEPT, "it was deleted, and nobody wanted that any more")
+    if new is None:
+        return
     asked = task.get("since", 0)
     disabled = old["disabled_at"] is None and new["disabled_at"] is not None
     if disabled or old["password_hash"] != new["password_hash"]:
