@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 import socket
 
+# Hypothesis seeds the other one: two runs at a time would draw the same ports.
+_chance = random.SystemRandom()
+
 
 def is_free(port):
     """Tell whether nothing listens on a port."""
@@ -21,6 +24,6 @@ def free_ports(count):
     """Give the first of some ports in a row that are free at this moment."""
     while True:
         # Below those that the system gives to connections, which would take one meanwhile.
-        first = random.randrange(10_000, 30_000)
+        first = _chance.randrange(10_000, 30_000)
         if all(is_free(first + number) for number in range(count)):
             return first

@@ -13,7 +13,6 @@ supervised by itself (``recurring``):
     mail            sends the mails that wait, where that is set up goes on: figures, log, /readyz
     sweep           deletes what nobody needs any more              goes on: figures and log
     deletions       deletes accounts whose owners want that         goes on: figures and log
-    deletions       deletes accounts whose owners want that         goes on: figures and log
     provider_tokens looks whether people are still there           goes on: figures and log
     activity        adds what this process has counted              goes on: figures and log
 """

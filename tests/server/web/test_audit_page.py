@@ -54,7 +54,7 @@ def test_it_says_what_it_shows_and_whom_it_speaks_of_in_one_statement(play):
     assert "Event: sign in refused" in whole
     assert all(f">user{number}</a>" in whole for number in range(30))
     assert "Account: user7" in named
-    assert "From: 1970-01-01" in named
+    assert "From this day: 1970-01-01" in named
     assert ">user8</a>" not in named
 
 

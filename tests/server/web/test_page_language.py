@@ -260,6 +260,7 @@ SAME = {
     "carnet:admin", "auth.example.com", "app.example", "alice@example.com", "client_id", "app",
     "authorization_code, refresh_token", "client_secret_basic", "none",
     "authorization_code", "refresh_token",
+    "CSV", "JSON", "oidc-client-ts", "00 UTC",
     "ES384", "ES512", "Ed448", "EdDSA", "PS256", "RS256", "carnet", "admin", "operator", "service",
 }  # fmt: skip
 SHOWN = {"aria-label", "alt", "title", "placeholder", "data-label", "data-there", "data-failed"}

@@ -76,7 +76,7 @@ async def show_audit(request: Request) -> Response:
         chosen={name: text for name, text in given.items() if text and name in FIELDS},
         labels=FIELDS,
         formats=FORMATS,
-        most=f"{MOST_EXPORTED:,}",
+        most=MOST_EXPORTED,
         following=page.following
         and {**given, "before": page.following.before, "after_id": page.following.after_id},
     )

@@ -90,7 +90,7 @@ FROM account WHERE username > $1 AND COALESCE(delete_at, 1) > 0 ORDER BY usernam
 ACCOUNT_SUMMARIES = """
 SELECT id, username, roles, claims, version, disabled_at,
   (SELECT address FROM email_address WHERE account_id = account.id AND is_primary = 1),
-  password_hash, delete_at, created_at,
+  password_hash, delete_at, COALESCE(language, language_seen), created_at,
   (SELECT MAX(authenticated_at) FROM session WHERE account_id = account.id),
   (SELECT COUNT(*) FROM session
    WHERE account_id = account.id AND parent_id IS NULL
