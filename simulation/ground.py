@@ -52,6 +52,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+BETWEEN: Final = 20
+"""After so many histories, what they have left is let go of."""
 NAMES: Final = ("alice", "bob")
 PASSWORD: Final = "paper-boat-harbour"
 SETTINGS: Final = Settings(
@@ -178,6 +180,7 @@ class Ground:
         self.database.keep()
         self.database.outcomes.clear()
         self.refreshes: Counter[str] = Counter()
+        self._histories = 0
 
     @contextmanager
     def governed(self) -> Iterator[None]:
@@ -204,6 +207,10 @@ class Ground:
         with warnings.catch_warnings():
             # What is under way at the end of a history stays so.
             warnings.simplefilter("ignore", RuntimeWarning)
+            # What a history leaves is let go of between two of them: in the middle of anything,
+            # Python can't say so in every place.
+            gc.freeze()
+            gc.disable()
             try:
                 for place, name, value in places:
                     setattr(place, name, value)
@@ -215,6 +222,8 @@ class Ground:
                 # when Python ends, a task that waits for a queue makes it crash.
                 self.database.on_commit = None
                 gc.collect()
+                gc.enable()
+                gc.unfreeze()
 
     def history(
         self,
@@ -227,6 +236,9 @@ class Ground:
         """Run one history, within `governed`."""
         from simulation.people import People
 
+        self._histories += 1
+        if self._histories % BETWEEN == 0:
+            gc.collect()
         self._secrets.random.seed(1)
         world = world_type(self, engine, choices, told, recorded)
         if world.people is None:

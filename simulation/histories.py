@@ -16,7 +16,7 @@ from simulation.world import Violation
 __all__ = ["ENGINES", "History", "HistoryWrong", "as_test", "read_history", "shrink"]
 
 ENGINES: Final = ("sqlite", "postgres")
-TEST: Final = '''"""{name}:
+TEST: Final = '''"""What must hold: {name}.
 
 {words}
 """
@@ -24,14 +24,10 @@ TEST: Final = '''"""{name}:
 from simulation.ground import Ground
 from simulation.histories import History
 
-HISTORY = History(
-    "{engine}",
-    # fmt: off
-    [
-        {draws}
-    ],
-    # fmt: on
-)
+DRAWS = """
+{draws}
+"""
+HISTORY = History("{engine}", [int(draw) for draw in DRAWS.split()])
 
 
 def test_{function}():
@@ -75,15 +71,13 @@ def as_test(history: History, name: str, told: Sequence[str]) -> str:
         name: of the invariant that it breaks, and must not.
         told: what happens, in words.
     """
-    words = "\n".join(f"    {line}"[:100].rstrip() for line in told)
-    draws = textwrap.fill(", ".join(map(str, history.draws)), 90, initial_indent=" " * 4)
-    function = re.sub("[^a-z]+", "_", name.lower()).strip("_")
+    words = "\n".join(line[:100].rstrip() for line in told)
     return TEST.format(
         name=name,
-        words=words.replace("\\", "/").replace('"""', "'''"),
-        function=function,
+        words=words.replace("\\", "/").replace('"', "'"),
+        function=re.sub("[^a-z]+", "_", name.lower()).strip("_"),
         engine=history.engine,
-        draws=textwrap.indent(draws, "    ").lstrip(),
+        draws=textwrap.fill(" ".join(map(str, history.draws)), 100),
     )
 
 
