@@ -36,7 +36,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 __all__ = ["CONNECTIONS", "MAX_BODY_ON_THE_WIRE", "HttpConnection", "http_connections"]
 
 CONNECTIONS: Final = 1000
-"""How many connections a process holds, unless it is told otherwise."""
+"""How many connections a process holds, unless it is configured otherwise."""
 
 MAX_TARGET: Final = 24 * 1024
 MAX_HEAD: Final = 32 * 1024

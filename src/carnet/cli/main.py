@@ -77,7 +77,7 @@ def _click_status(error: Exception) -> int:
         return 130
     if isinstance(error, ClickException):
         return _fail(*_in_our_words(error))
-    # Its message may hold what was typed: only its kind and its place are told.
+    # Its message may hold what was typed: only its kind and its place are shown.
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
     print(f"carnet: this is a bug in Carnet ({place}).", file=sys.stderr)

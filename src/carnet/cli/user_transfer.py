@@ -51,8 +51,8 @@ def import_accounts(
 
     People sign in with the passwords that they have; the first good sign-in makes a hash of
     today's. Accounts that are there already are left as they are, so what was interrupted is run
-    again. Each row that is refused is told with its line and the reason, and never its hash: with
-    --json as one object a line, the sums last. The exit status is 1 where one was.
+    again. Each row that is refused is reported with its line and the reason, never its hash:
+    with --json as one object a line, the sums last. The exit status is 1 where one was.
 
     \b
     Examples:
@@ -143,7 +143,7 @@ def _account(row: Row) -> ImportedAccount:
 
 
 class _Report:
-    """What is told of an import, while it goes on and at its end.
+    """What is reported of an import, while it goes on and at its end.
 
     Args:
         file: what is read.

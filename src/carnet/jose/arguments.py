@@ -1,4 +1,4 @@
-"""Checks of arguments: a mistake in a call is told by the argument's name and what was expected."""
+"""Checks of arguments: a mistake in a call names the argument and what was expected."""
 
 from __future__ import annotations
 

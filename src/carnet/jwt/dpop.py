@@ -132,7 +132,9 @@ def read_proof(
     if not isinstance(token_id, str) or not 0 < len(token_id) <= MAX_ID:
         raise _refuse("the proof has no usable jti", "jti", f"a text of up to {MAX_ID} characters")
     if nonce is not None and not isinstance(nonce, str):
-        raise _refuse("the proof's nonce is no text", "nonce", "the nonce that the server gave")
+        raise _refuse(
+            "the proof's nonce is not a string", "nonce", "the nonce that the server gave"
+        )
     return Proof(verified.key.thumbprint(), token_id, nonce)
 
 

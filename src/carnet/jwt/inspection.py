@@ -40,7 +40,7 @@ def inspect(token: str | BytesLike) -> Inspection:
     """Say what a compact token says, as far as it can be read; it is not verified.
 
     Args:
-        token: anything at all: what can't be read is told in ``problems``. White space around it
+        token: anything at all: what can't be read is listed in ``problems``. White space around it
             doesn't count, since tokens are pasted here.
     """
     given = token if isinstance(token, str) else bytes_of(token)

@@ -132,7 +132,7 @@ class Signer:
         self._recipient = encrypt_to
         self._enc = enc
         if encrypt_to is not None:
-            # What this key or enc can't do is told now, not with the first token.
+            # What this key or enc can't do is an error now, not with the first token.
             jwe.encrypt(b"", encrypt_to, enc, self._outer)
 
     def sign(

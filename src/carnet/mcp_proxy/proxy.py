@@ -40,7 +40,7 @@ PREFLIGHT_SECONDS: Final = 600
 
 
 class McpProxy:
-    """Lets in who brings a good access token, and hands the request on without it.
+    """Requires a good access token, and hands the request on without it.
 
     Args:
         upstream: the MCP server, as an ASGI app.

@@ -1,4 +1,4 @@
-"""What Prometheus is told, and the middleware that counts the requests."""
+"""The figures for Prometheus, and the middleware that counts the requests."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         issuer: the provider's URL, exactly as its tokens name it, where the kind does not say it.
         tenant: of Microsoft's, the id of the tenant, or ``common``, ``organizations`` or
             ``consumers`` for many.
-        tenants: of those, the ids of the only ones whose people are let in.
+        tenants: of those, the ids of the only ones whose people may sign in.
         client_secret_file: a file with the secret that the provider has given out, or
         client_key_file: a file with a private key, as a JWK or in PEM (``private_key_jwt``).
         key_id: what the provider calls that key, where it has given it out.

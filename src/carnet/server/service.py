@@ -187,7 +187,7 @@ async def open_service(
     """Open the data folder, making at the first start what it needs.
 
     Args:
-        settings: what the service is told.
+        settings: the service's settings.
         clock: gives the microseconds since 1970.
         reading: write nothing, neither now nor later: what is missing is an error.
 

@@ -46,7 +46,7 @@ class ScopeRelease(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Attributes:
         claims: the claims, as operators set them, or ``roles`` and ``preferred_username``.
-        tokens: where they are told: in access tokens, in ID tokens, from UserInfo.
+        tokens: where they are released: in access tokens, in ID tokens, from UserInfo.
         words: what the page that asks for consent says that the client can do, such as "read your
             department"; by default it names the claims.
     """
@@ -59,7 +59,7 @@ class ScopeRelease(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the service is told; every duration in whole seconds.
+    """The service's settings; every duration in whole seconds.
 
     Attributes:
         data: the folder of the database, where it is SQLite, and the master key.

@@ -141,7 +141,7 @@ def _is_traced() -> bool:
 def _observed(
     figure: Counter | Gauge,
 ) -> Callable[[metrics.CallbackOptions], Iterable[metrics.Observation]]:
-    """Make what reads a figure that Prometheus is told too."""
+    """Make what reads a figure that Prometheus gets, too."""
 
     def observe(_options: metrics.CallbackOptions) -> Iterable[metrics.Observation]:
         for family in figure.collect():

@@ -51,7 +51,7 @@ MAX_BODY: Final = 4 * 1024 * 1024
 
 
 class ToolMiddleware(BearerMiddleware):
-    """Lets in who brings a good token, and calls tools with it that it is good for.
+    """Requires a good token, and calls the tools that the token allows.
 
     Args:
         app: the server's ASGI app.

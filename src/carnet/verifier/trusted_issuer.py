@@ -100,7 +100,7 @@ class TrustedIssuer:
             "clock": self._clock,
             "decryption": given.get("decryption"),
         }
-        # What the options get wrong is told now, not with the first token.
+        # What is wrong with the options is an error now, not with the first token.
         Verifier(KeySet(), **self._options)
         self._rules = _rules(self.names, settings)
         # Where the policy checks the types of an access token's claims, Claims itself will do.

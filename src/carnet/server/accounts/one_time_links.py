@@ -6,7 +6,7 @@
     invite     sets the first password of an account              7 days
     recover    sets a password and removes the second factors     1 hour
     verify     proves that an address is its account's            a day
-    code       lets in, as a code that is typed and no link       10 minutes
+    code       signs in, as a code that is typed and no link       10 minutes
     not-me     ends all sessions, removes younger addresses, and  3 days
                leads to another password
 

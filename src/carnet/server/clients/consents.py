@@ -29,8 +29,8 @@ class ConnectedApplication(NamedTuple):
         name: what it calls itself.
         scope: what it may do, at one resource or another; names with spaces between them.
         granted_at: when it was last allowed, in microseconds since 1970.
-        resources: what it may do at each of the resources that it was let in to; "" is where the
-            consent is older than the question for which resource.
+        resources: what it may do at each of the resources that it was given access to; "" is
+            where the consent is older than the question for which resource.
     """
 
     client_id: str

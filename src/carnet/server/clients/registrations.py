@@ -57,7 +57,7 @@ _log = structlog.get_logger()
 
 
 class NotManaged(CarnetError):
-    """A token does not let its bearer register, or see to this client; why is not told."""
+    """A token does not let its bearer register or manage this client; why is not said."""
 
     code = "invalid_token"
 

@@ -1,4 +1,4 @@
-"""One's own account, and other people's sessions for those who may see to them."""
+"""One's own account, and other people's sessions for those who may manage them."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
     """Serve until SIGINT or SIGTERM; what is in flight then is finished.
 
     Args:
-        settings: what the service is told.
+        settings: the service's settings.
         stop_with_stdin: stop too when standard input closes, so that the service never outlives
             the program that started it.
 
@@ -51,7 +51,7 @@ def serve(settings: Settings, *, stop_with_stdin: bool = False) -> None:
         if settings.workers == 1:
             serve_on(listener, settings, announce, lifeline=lifeline)
         else:
-            # What is wrong with data or settings is told here, once, and not by each worker.
+            # What is wrong with data or settings is reported here, once, and not by each worker.
             asyncio.run(_open_once(settings))
             supervise(listener, settings, announce, lifeline=lifeline)
 

@@ -41,7 +41,7 @@ def serve_on(
 
     Args:
         listener: the socket.
-        settings: what the service is told.
+        settings: the service's settings.
         announce: says that requests are answered, once they are.
         lifeline: a file whose end of input is a signal to stop too.
         is_worker: whether that end says that the supervisor is gone.

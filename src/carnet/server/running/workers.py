@@ -50,7 +50,7 @@ def supervise(
 
     Args:
         listener: the socket that they share.
-        settings: what the service is told.
+        settings: the service's settings.
         announce: says that they are started.
         lifeline: a file whose end of input is a signal to stop too.
 

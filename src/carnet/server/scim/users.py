@@ -173,7 +173,7 @@ class ScimUsers:
             before = yield from _reading(user_id)
             checked_version(before, version)
             after = changed(before.content)
-            # What is left out stays: nobody is let in again, or out, by an omission.
+            # What is left out stays: an omission neither enables nor disables anybody.
             is_active = after.get("active", before.content["active"])
             now = max(self._clock(), before.changed_at + 1)
             if canonical_username(after["userName"]) != canonical_username(

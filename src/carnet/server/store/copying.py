@@ -88,7 +88,7 @@ async def copy_store(source: Store, target: Store, tables: list[Table]) -> Async
     """Copy all rows, go on where an earlier copy was interrupted, and compare both sides.
 
     Args:
-        source: is only read; nobody may write it meanwhile.
+        source: is only read, and must not be written meanwhile.
         target: empty, or an unfinished copy.
         tables: what there is.
 

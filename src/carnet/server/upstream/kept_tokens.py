@@ -72,7 +72,7 @@ class KeptTokens:
         self._clock = clock
 
     async def look_after(self) -> None:
-        """See to those that are due; whatever goes wrong with one harms no other."""
+        """Check those that are due; whatever goes wrong with one harms no other."""
         for _ in range(MOST_AT_ONCE // BATCH):
             now = self._clock()
             leased = now + LEASE

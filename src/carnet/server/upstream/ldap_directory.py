@@ -224,7 +224,7 @@ class LdapDirectory:
         ]
 
     def _bind(self, url: str, dn: str, password: str) -> bool:
-        """Tell whether a password lets in, on a connection that is used for nothing else."""
+        """Tell whether a password is right, on a connection that is used for nothing else."""
         connection = self._open(url)
         try:
             connection.simple_bind_s(dn, password)

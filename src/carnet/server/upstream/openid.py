@@ -125,7 +125,7 @@ class OpenIdProvider:
         claims = await self._verified(metadata, id_token)
         known_by = self.provider.issuer_of(claims)
         if not self.provider.lets_in(known_by):
-            raise UpstreamRefused(f"its tenant is not let in: {known_by}", code="not_let_in")
+            raise UpstreamRefused(f"its tenant is not allowed: {known_by}", code="not_let_in")
         self._check(claims, asked)
         subject = str(claims.subject)
         more = await self._user_info(metadata, tokens, claims)

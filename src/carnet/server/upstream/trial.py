@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     """What somebody's claims come to.
 
     Attributes:
-        let_in: whether they are let in.
+        let_in: whether they may sign in.
         username: that a new account might have, or "" where the person is asked.
         roles: names of roles.
         claims: more claims for the account's tokens.

@@ -67,7 +67,7 @@ class Upstream:
         return self._speaking[provider.name]
 
     def by_issuer(self, issuer: str) -> Provider | None:
-        """Give the provider that lets in whom an issuer knows, or None."""
+        """Give the provider with which an issuer's people can sign in, or None."""
         return next((one for one in self.providers.values() if one.lets_in(issuer)), None)
 
     def by_address(self, typed: str) -> Provider | None:

@@ -101,7 +101,7 @@ async def session_holder(
 
 
 async def administrator_claims(request: Request) -> Claims:
-    """Give the claims of a request's access token, of somebody who may see to other accounts.
+    """Give the claims of a request's access token, of somebody who may manage other accounts.
 
     Raises:
         RequestRefused: 401 as ``session_claims``, or where the sign-in was with less than the role

@@ -106,7 +106,8 @@ async def ask_directories(
                 TRY_AGAIN_SECONDS,
             ) from None
         raise NotFromDirectory(
-            "your password is right, but you are not let in here; ask those who run this service",
+            "your password is right, but you can't use this service; ask those who run it for "
+            "access",
             "not_let_in",
             error.code,
             account_id,

@@ -118,17 +118,17 @@ class _Check:
 
 
 def require_scope(scope: str) -> _Check:
-    """Let in who brings a token with a scope, or several with spaces between them."""
+    """Require a token with a scope, or with several, separated by spaces."""
     return _Check(needs_scope(scope))
 
 
 def require_role(role: str) -> _Check:
-    """Let in who brings a token with a role among ``roles``."""
+    """Require a token with one of ``roles``."""
     return _Check(needs_role(role))
 
 
 def require_acr(*acr_values: str, max_age: int | None = None) -> _Check:
-    """Let in who has signed in in one of these ways (``acr``, RFC 9470).
+    """Require a sign-in of one of these levels (``acr``, RFC 9470).
 
     Args:
         acr_values: the ways, the preferred one first.
@@ -138,7 +138,7 @@ def require_acr(*acr_values: str, max_age: int | None = None) -> _Check:
 
 
 def require_age(max_age: int) -> _Check:
-    """Let in who has signed in at most so many seconds ago (``auth_time``, RFC 9470)."""
+    """Require a sign-in at most so many seconds ago (``auth_time``, RFC 9470)."""
     return _Check(needs_age(max_age))
 
 
@@ -183,7 +183,7 @@ class BearerAuth(RemoteAuthProvider):
         self._make = partial(
             AsyncAccessTokenVerifier[Any], issuer, audience, claims_type=claims_type, **options
         )
-        # Wrong options are told now, not when the path is known.
+        # Wrong options are an error now, not when the path is known.
         self._verifier = self._make(resource=self._resource_at(None))
         servers = [one.address for one in self._verifier.issuers if one.address is not None]
         super().__init__(

@@ -164,22 +164,22 @@ current_claims: Any = LocalProxy(_claims)
 
 
 def require_token(view: View[P]) -> View[P]:
-    """Let in who brings a good token."""
+    """Require a good access token."""
     return _requiring(None)(view)
 
 
 def require_role(role: str) -> Callable[[View[P]], View[P]]:
-    """Let in who brings a good token with a role among ``roles``."""
+    """Require a good access token with one of ``roles``."""
     return _requiring(needs_role(role))
 
 
 def require_scope(scope: str) -> Callable[[View[P]], View[P]]:
-    """Let in who brings a good token with a scope, or several with spaces between them."""
+    """Require a good access token with a scope, or with several, separated by spaces."""
     return _requiring(needs_scope(scope))
 
 
 def require_acr(*acr_values: str, max_age: int | None = None) -> Callable[[View[P]], View[P]]:
-    """Let in who has signed in in one of these ways (``acr``, RFC 9470).
+    """Require a sign-in of one of these levels (``acr``, RFC 9470).
 
     Args:
         acr_values: the ways, the preferred one first.
@@ -189,7 +189,7 @@ def require_acr(*acr_values: str, max_age: int | None = None) -> Callable[[View[
 
 
 def require_age(max_age: int) -> Callable[[View[P]], View[P]]:
-    """Let in who has signed in at most so many seconds ago (``auth_time``, RFC 9470)."""
+    """Require a sign-in at most so many seconds ago (``auth_time``, RFC 9470)."""
     return _requiring(needs_age(max_age))
 
 

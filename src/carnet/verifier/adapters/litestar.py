@@ -188,7 +188,7 @@ class _Middleware(AbstractAuthenticationMiddleware):
         exclude: list[str] | None,
         metadata: MetadataEndpoint | None,
     ) -> None:
-        # Litestar leaves every OPTIONS open unless it is told otherwise.
+        # Litestar leaves every OPTIONS open unless it is configured otherwise.
         super().__init__(app, exclude=exclude, exclude_http_methods=())
         self._verifier = verifier
         self._metadata = metadata

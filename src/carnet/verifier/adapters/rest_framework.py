@@ -132,7 +132,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class TokenRequired(BasePermission):
-    """Lets in who brings a good token."""
+    """Requires a good access token."""
 
     needs: tuple[Need, ...] = ()
 
@@ -157,7 +157,7 @@ class TokenRequired(BasePermission):
 
 
 class HasScope(TokenRequired):
-    """Lets in who brings a good token with the scopes that the view names as ``required_scope``.
+    """Requires a good access token with the scopes of the view's ``required_scope``.
 
     A view that names none is a ConfigurationError.
     """
@@ -168,7 +168,7 @@ class HasScope(TokenRequired):
 
 
 class HasRole(TokenRequired):
-    """Lets in who brings a good token with the role that the view names as ``required_role``.
+    """Requires a good access token with the role of the view's ``required_role``.
 
     A view that names none is a ConfigurationError.
     """

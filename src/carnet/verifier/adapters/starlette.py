@@ -171,7 +171,7 @@ class BearerBackend(AuthenticationBackend):
             conn.scope[RESOURCE] = resource
         try:
             claims = await authenticate_async(self._verifier, *credentials(conn.scope))
-            # A scope that is no text is refused here, before an endpoint asks for it.
+            # A scope that is not a string is refused here, before an endpoint asks for it.
             check_scope(claims, "")
             user = StarletteUser(claims, typed(self._verifier, claims))
             return AuthCredentials(sorted(claims.scopes)), user
@@ -209,22 +209,22 @@ def on_error(conn: HTTPConnection, error: AuthenticationError) -> Response:
 
 
 def require_token(endpoint: Endpoint) -> Endpoint:
-    """Let in who brings a good token."""
+    """Require a good access token."""
     return _requiring(None)(endpoint)
 
 
 def require_role(role: str) -> Callable[[Endpoint], Endpoint]:
-    """Let in who brings a good token with a role among ``roles``."""
+    """Require a good access token with one of ``roles``."""
     return _requiring(needs_role(role))
 
 
 def require_scope(scope: str) -> Callable[[Endpoint], Endpoint]:
-    """Let in who brings a good token with a scope, or several with spaces between them."""
+    """Require a good access token with a scope, or with several, separated by spaces."""
     return _requiring(needs_scope(scope))
 
 
 def require_acr(*acr_values: str, max_age: int | None = None) -> Callable[[Endpoint], Endpoint]:
-    """Let in who has signed in in one of these ways (``acr``, RFC 9470).
+    """Require a sign-in of one of these levels (``acr``, RFC 9470).
 
     Args:
         acr_values: the ways, the preferred one first.
@@ -234,7 +234,7 @@ def require_acr(*acr_values: str, max_age: int | None = None) -> Callable[[Endpo
 
 
 def require_age(max_age: int) -> Callable[[Endpoint], Endpoint]:
-    """Let in who has signed in at most so many seconds ago (``auth_time``, RFC 9470)."""
+    """Require a sign-in at most so many seconds ago (``auth_time``, RFC 9470)."""
     return _requiring(needs_age(max_age))
 
 
