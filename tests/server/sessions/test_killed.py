@@ -42,6 +42,8 @@ def attempt(request):
 
 
 def restarted(server, start):
+    # What a service does when it is stopped is no step of these.
+    (server.data.parent / "armed").unlink()
     died = server.stop() == -signal.SIGKILL
     return died, start("--issuer", ISSUER, "--refresh-grace", "30")
 

@@ -21,7 +21,7 @@ READS_AND_WRITES = {"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt"}
 CHANGES_OF_SHAPE = {"CreateStmt", "IndexStmt", "AlterTableStmt", "DropStmt", "RenameStmt"}
 COLUMN_TYPES = {"text", "int8", "bytea"}
 # The last one is how the parser writes LIKE with ESCAPE.
-FUNCTIONS = {"count", "max", "min", "like_escape", "to_regclass"}
+FUNCTIONS = {"count", "max", "min", "length", "substr", "like_escape", "to_regclass"}
 CONSTRAINTS = {
     *("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_NOTNULL"),
     *("CONSTR_DEFAULT", "CONSTR_FOREIGN"),

@@ -33,6 +33,14 @@ def load(version):
     return held
 
 
+def test_a_migration_has_no_statement_that_is_a_comment_alone():
+    # A semicolon in a comment would make one, and PostgreSQL answers nothing to that.
+    for migration in read_migrations():
+        for statement in migration.statements:
+            lines = [line for line in statement.splitlines() if not line.startswith("--")]
+            assert "".join(lines).strip(), statement
+
+
 def fill_sqlite(version, folder):
     with sqlite3.connect(folder / "carnet.db") as file:
         load(version).backup(file)

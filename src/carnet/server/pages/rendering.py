@@ -61,8 +61,8 @@ def render(
     settings = service.settings
     made = files(settings)
     query = f"?{request.url.query}" if request.url.query else ""
-    # Where a form has led, there need be no page to go back to.
-    here = request.url.path + query if request.method == "GET" else ""
+    # Where a form has led, or what is refused, there need be no page to go back to.
+    here = request.url.path + query if request.method == "GET" and status == 200 else ""
     text = (
         _environment()
         .get_template(name)

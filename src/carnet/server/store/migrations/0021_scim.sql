@@ -1,4 +1,4 @@
--- What a company's directory keeps here by SCIM. Of a user, what SCIM holds besides the account;
+-- What a company's directory keeps here by SCIM. Of a user, what SCIM holds besides the account:
 -- which roles and claims the account has of it stands with its identity of the issuer 'scim'.
 CREATE TABLE scim_user (
     account_id TEXT PRIMARY KEY REFERENCES account (id),
