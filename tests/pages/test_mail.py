@@ -81,7 +81,7 @@ def test_an_address_is_proved_brings_a_password_back_and_takes_the_account_back(
     check(page)
     page.get_by_label("Code that was sent to bob@example.com").fill("0000 0000")
     page.keyboard.press("Enter")
-    page.get_by_text("This code is not good.").wait_for()
+    page.get_by_text("This code doesn't work.").wait_for()
     wait_for_focus(page, "code")
     check(page)
     # The mail is opened where nobody is signed in.

@@ -143,7 +143,7 @@ def test_an_address_leads_to_its_provider_and_that_to_the_account_that_is_there(
     page.get_by_label("Rules").fill('[providers.example.roles]\nvalues = { Press = "press" }')
     page.get_by_label("Sample").fill('{"groups": ["Press"]}')
     page.get_by_role("button", name="Try it").click()
-    page.get_by_text("This person is let in.").wait_for()
+    page.get_by_text("This person may sign in.").wait_for()
     page.get_by_text("These rules are not in force.").wait_for()
     check(page)
     page.screenshot(path=tmp_path / "try.png", full_page=True)

@@ -43,7 +43,7 @@ def test_pages_that_are_seldom_seen_are_good_for_everybody_and_by_the_keyboard(v
         page.wait_for_load_state()
         check(page, page.locator("h1").inner_text())
     page.goto("/link/reset?secret=x")
-    check(page, "This link is not good")
+    check(page, "This link doesn't work")
     page.goto("/sign-in")
     page.get_by_label("Username").fill("alice")
     page.get_by_label("Password").fill(PASSWORD)

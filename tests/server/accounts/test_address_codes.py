@@ -57,7 +57,7 @@ def test_an_address_is_proved_by_the_code_that_was_sent_to_it(scene_of, inbox):
 
     wrong, page, proved, events, signs_in, used = scene_of(scene)
     assert wrong.status_code == 422
-    assert "This code is not good." in wrong.text
+    assert "This code doesn't work." in wrong.text
     assert "The address is confirmed." in page
     assert (proved, signs_in) == (True, "/me")
     assert {"link_used", "email_verified"} <= set(events)

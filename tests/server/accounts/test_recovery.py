@@ -158,7 +158,7 @@ def test_a_link_that_is_over_is_over_by_a_clock_that_is_behind(play, disables):
         return await Person(service, clock, None).reset(handed.link)
 
     answer = play(scene)
-    assert (answer.status_code, heading(answer)) == (410, "This link is too old")
+    assert (answer.status_code, heading(answer)) == (410, "This link has expired")
 
 
 def test_a_disabled_account_is_not_let_in_by_a_link(scene_of, inbox):

@@ -103,13 +103,13 @@ def test_an_administrator_sees_the_rules_and_tries_others_and_nothing_changes(sc
         sample = '{"groups": ["Press", "app-x"], "preferred_username": "Bob"}'
         page = await try_it(browser, rules, sample)
         assert page.status_code == 200
-        assert "This person is let in." in page.text
+        assert "This person may sign in." in page.text
         assert "<dd>press</dd>" in page.text
         assert "<dd>bob</dd>" in page.text
         assert "not in force" not in page.text
         other = rules.replace("press", "editor") + 'prefix = "app-"\n[providers.up]\n'
         page = await try_it(browser, other + 'required = { hd = "example.com" }\n', sample)
-        assert "This person is not let in." in page.text
+        assert "This person may not sign in." in page.text
         assert "<dd>editor, x</dd>" in page.text
         assert "These rules are not in force." in page.text
         saved = html.unescape(re.search(r"<pre.*?<code>(.*?)</code>", page.text, re.DOTALL)[1])
