@@ -141,7 +141,7 @@ def test_what_ends_the_start_is_json_too(carnet, tmp_path):
         assert (done.returncode, done.stdout) == (2, "")
         [line] = [json.loads(line) for line in done.stderr.splitlines()]
         assert line["event"] == "serve_failed"
-        assert line["reason"].startswith("the setting port is wrong")
+        assert line["reason"].startswith("the setting port is invalid")
 
 
 def test_a_database_that_fails_is_told_with_every_503(serve, tmp_path):

@@ -364,7 +364,7 @@ def test_a_sweep_that_can_not_delete_one_thing_deletes_the_others(play, monkeypa
             await service.background.sweep()
         return len(swept)
 
-    assert play(scene) == 10
+    assert play(scene) == 12
 
 
 def test_metadata_of_a_client_that_can_not_be_read_leave_the_applications_of_an_account_readable(

@@ -1,5 +1,6 @@
 """Codes that prove an address: bound to account, address and purpose, few tries, dead after use."""
 
+import html
 import re
 
 from tests.server.accounts.test_email_addresses import add, shown, signed_in
@@ -57,7 +58,7 @@ def test_an_address_is_proved_by_the_code_that_was_sent_to_it(scene_of, inbox):
 
     wrong, page, proved, events, signs_in, used = scene_of(scene)
     assert wrong.status_code == 422
-    assert "This code doesn't work." in wrong.text
+    assert "This code doesn't work." in html.unescape(wrong.text)
     assert "The address is confirmed." in page
     assert (proved, signs_in) == (True, "/me")
     assert {"link_used", "email_verified"} <= set(events)
