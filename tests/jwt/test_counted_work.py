@@ -18,8 +18,9 @@ CLAIMS = {"sub": "1dfee8d8", "role": "ADMIN"}
 VERIFIED = {"HS256": 33, "RS256": 42, "ES256": 48, "Ed25519": 34}
 SIGNED = {"HS256": 34, "ES256": 40}
 CACHED = 6
-BYTES_VERIFIED = 2_500
-BYTES_CACHED = 200
+# Counting the branches that were reached, as the whole run does, takes some of these itself.
+BYTES_VERIFIED = 4_000
+BYTES_CACHED = 1_000
 
 
 def made(alg, **more):

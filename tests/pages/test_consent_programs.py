@@ -66,7 +66,7 @@ def test_the_page_names_those_who_can_act_and_each_can_be_stopped(visit, service
     for words in ("orders may have other programs work for you", "Orders at billing"):
         assert words in said
     assert f"{LONG} at {LEDGER}" in said
-    assert "Privacy policy at shop.example.com" in said
+    assert "Privacy policy (shop.example.com)" in said
     check(page)
 
     page.get_by_role("button", name="Allow", exact=True).click()

@@ -299,7 +299,7 @@ def test_sign_in_on_the_issuer_s_own_page(
 
     # An answer that this browser has not asked for signs nobody in, nor does a page elsewhere.
     page.goto(f"{url}/session/callback?code=stolen&state=guessed")
-    assert "begin again" in page.content()
+    assert "start again" in page.content()
     page.goto(f"{url}/session/sign-in?return_to=//evil.example")
     assert "return_to must be a path of this app" in page.content()
     page.goto(url)
