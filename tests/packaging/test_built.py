@@ -77,6 +77,7 @@ def test_the_source_archive_has_what_the_tests_need_and_nothing_that_was_made(bu
         *(".dockerignore", ".gitignore"),
         *("CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "SECURITY.md"),
         *("Makefile", "pyproject.toml", "requirements-dev.lock", "requirements.lock"),
+        "requirements-ldap.lock",
         *("benchmarks", "deploy", "docs", "examples", "fuzz", "src", "tests"),
     }
     assert "tests/conftest.py" in paths

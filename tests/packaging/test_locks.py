@@ -109,8 +109,8 @@ def test_nothing_is_installed_beside_the_locks(root):
     assert [re.findall(r"-r (\S+)|-e (\.)", line) for line in installs] == [
         [("requirements.lock", "")],
         [("", ".")],
-        [("requirements-dev.lock", "")],
         [("requirements-ldap.lock", "")],
+        [("requirements-dev.lock", "")],
     ]
     for line in installs:
         assert "--no-deps" in line

@@ -14,7 +14,7 @@ def test_what_is_typed_can_be_shown_and_a_new_password_is_judged_in_words(sign_i
         ("short", "3 more characters to go."),
         ("alice-and-more", "username"),
         ("abcabcabc", "repeats"),
-        ("abcdefghij", "neighbours"),
+        ("abcdefghij", "simple sequence"),
         ("paper-boat", "It will do."),
         ("paper boat harbour lamp", "It is long"),
     ):

@@ -28,6 +28,7 @@ EXTRAS = {
     "apsw": "server",
     "argon2": "server",
     "aiosmtplib": "server",
+    "babel": "server",
     "fido2": "server",
     "segno": "server",
     "jinja2": "server",

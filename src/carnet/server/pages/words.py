@@ -81,6 +81,7 @@ CAUSES: Final = (
     marked("Too many failed attempts; wait before the next one."),
     marked("Too many people are signing in at this moment; try again shortly."),
     marked("The current password is wrong."),
+    marked("A username has no @ here: an address is added to the account by itself."),
     marked("A role must be a name without white space."),
     marked('Claims must be a JSON object, such as {"department": "sales"}.'),
     marked("You can't do that to the account that you are signed in with."),
@@ -116,15 +117,20 @@ _LABELS: Final = {
 
 def in_words(error: CarnetError) -> str:
     """Write an error as a sentence for a page."""
-    if error.code in _OF_CODES:
+    # What is said of one case alone says more than what its code says of all.
+    sentence = _sentence(str(error))
+    if error.code in _OF_CODES and sentence not in CAUSES:
         return gettext(_OF_CODES[error.code]).format(**_LIMITS)
-    return cause_in_words(str(error))
+    return gettext(sentence)
 
 
 def cause_in_words(text: str) -> str:
     """Write what an error says as a sentence for a page."""
-    sentence = f"{text[:1].upper()}{text[1:]}."
-    return gettext(sentence)
+    return gettext(_sentence(text))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def duration(seconds: int) -> str:
