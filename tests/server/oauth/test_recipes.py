@@ -5,11 +5,11 @@ import asyncio
 import configparser
 import html
 import re
-import subprocess
 import tomllib
 from urllib.parse import urlsplit
 
 import pytest
+from tests import processes
 from tests.server.conftest import PASSWORD
 from tests.server.flows import Person, add_client
 from tests.server.inside import Inside, register
@@ -33,7 +33,7 @@ READERS = {
     **dict.fromkeys(("FastAPI", "Flask", "Django"), ast.parse),
     "Grafana": lambda text: configparser.ConfigParser(interpolation=None).read_string(text),
     "oauth2-proxy": tomllib.loads,
-    "curl": lambda text: subprocess.run(["bash", "-n"], input=text, text=True, check=True),
+    "curl": lambda text: processes.run(["bash", "-n"], input=text, text=True, check=True),
 }
 
 

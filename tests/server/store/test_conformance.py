@@ -1,5 +1,6 @@
 """What every engine does alike, on a real database each."""
 
+import ast
 import asyncio
 import itertools
 import json
@@ -7,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from tests import processes
@@ -131,6 +133,18 @@ def test_text_is_told_apart_and_sorted_by_its_code_points(play):
         return [row[1] for row in await store.read(statements.ACCOUNTS, "", 100)]
 
     assert play(scene) == sorted(names)
+
+
+def test_each_statement_has_a_name_of_its_own():
+    # Of two with one name, the later one would be run wherever the other is meant.
+    names = [
+        target.id
+        for path in Path(statements.__file__).parent.glob("*.py")
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+    ]
+    assert sorted(names) == sorted({*names})
 
 
 VALUES = {

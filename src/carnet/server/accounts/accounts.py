@@ -234,7 +234,6 @@ class Accounts:
                 claims are too large, or as ``create`` where the username can't be had.
         """
         now = self._clock()
-        name = None if username is None else chosen_username(username)
         texts = []
         if roles is not None:
             texts.append((sql.SET_ROLES, roles_text(roles), Event.ROLES_CHANGED))
@@ -242,8 +241,8 @@ class Accounts:
             texts.append((sql.SET_CLAIMS, claims_text(claims), Event.CLAIMS_CHANGED))
 
         def work() -> Transaction[None]:
-            if name is not None:
-                yield from self._renaming(account_id, name, now, origin)
+            if username is not None:
+                yield from self.renaming(account_id, username, now, origin)
             for statement, text, event in texts:
                 for (version,) in (yield statement, (text, account_id)):
                     yield from self._revocations.revoke_older_versions(account_id, version, now)
@@ -428,7 +427,15 @@ class Accounts:
             yield sql.SET_UNFINISHED, (unfinished_until, row.id)
         yield from record(now, Event.ACCOUNT_CREATED, origin, account_id=row.id)
 
-    def _renaming(self, account_id: str, name: str, now: int, origin: Origin) -> Transaction[None]:
+    def renaming(
+        self, account_id: str, username: str, now: int, origin: Origin
+    ) -> Transaction[None]:
+        """Give an account another username, in the caller's transaction; its sessions go on.
+
+        Raises:
+            AccountRefused: as ``create``.
+        """
+        name = chosen_username(username)
         yield sql.SETTLE_ACCOUNT, (account_id,)
         for row in [AccountRow(*one) for one in (yield sql.ACCOUNT_BY_ID, (account_id,))]:
             if row.username == name:
@@ -498,20 +505,6 @@ class Accounts:
         """Let an account sign in again, in somebody's transaction."""
         if (yield sql.ENABLE_ACCOUNT, (account_id,)):
             yield from record(now, Event.ACCOUNT_ENABLED, origin, account_id=account_id)
-
-    def renaming(
-        self, account_id: str, username: str, now: int, origin: Origin
-    ) -> Transaction[None]:
-        """Give an account another username, in somebody's transaction.
-
-        Raises:
-            AccountRefused: as ``create``.
-        """
-        name = chosen_username(username)
-        if not (yield sql.RENAME_ACCOUNT, (name, skeleton(name), account_id)):
-            is_same = bool((yield sql.ACCOUNT_BY_USERNAME, (name,)))
-            raise _username_taken(name, is_same=is_same)
-        yield from record(now, Event.ACCOUNT_RENAMED, origin, account_id=account_id)
 
 
 def _unknown() -> AccountRefused:

@@ -10,11 +10,13 @@ from typing import Any, Final, Literal, NamedTuple
 
 __all__ = [
     "ENTERPRISE",
+    "EXTENSIONS",
     "GROUP",
     "SCHEMAS",
     "USER",
     "Attribute",
     "Schema",
+    "attributes_of",
     "find_attribute",
     "schema_document",
 ]

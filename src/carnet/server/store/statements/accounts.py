@@ -189,15 +189,6 @@ UPDATE account SET password_hash = $1 WHERE id = $2 AND password_hash = $3
 RETURNING id
 """
 
-# No row where another account has that name, or one that looks like it.
-RENAME_ACCOUNT = """
-UPDATE account SET username = $1, skeleton = $2 WHERE id = $3 AND NOT EXISTS (
-  SELECT 1 FROM account AS other
-  WHERE other.id <> $3 AND (other.username = $1 OR other.skeleton = $2)
-)
-RETURNING id
-"""
-
 # An account that a session is begun for can't change until the session is there: PostgreSQL would
 # read it as it was, and the change would not see the session. One that its owner wants deleted has
 # to be kept first (KEEP_ACCOUNT). Whoever signs in has finished it.
