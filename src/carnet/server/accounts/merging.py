@@ -137,8 +137,8 @@ class Merges:
             )
         gone = yield from self._ready(account_id)
         into = yield from self._ready(into_id)
-        rows = yield sql.IDENTITIES_OF_ACCOUNT, (account_id,)
-        identities = tuple((issuer, subject) for issuer, subject, *_ in rows)
+        rows = yield sql.IDENTITIES_TO_MOVE, (account_id,)
+        identities = tuple((issuer, subject) for issuer, subject in rows)
         emails = yield from self._proved(account_id)
         theirs = [sql.AddressRow(*row) for row in (yield sql.ADDRESSES_OF_ACCOUNT, (into_id,))]
         moved = {row.normalized for row in emails}

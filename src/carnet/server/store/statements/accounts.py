@@ -97,7 +97,7 @@ SELECT id, username, roles, claims, version, disabled_at,
      AND ended_at IS NULL AND expires_at > $1 AND rotated_at > $2),
   (SELECT COUNT(*) FROM factor WHERE account_id = account.id AND kind = 'passkey'),
   (SELECT COUNT(*) FROM factor WHERE account_id = account.id AND kind = 'totp'),
-  (SELECT COUNT(*) FROM account_identity WHERE account_id = account.id)
+  (SELECT COUNT(*) FROM account_identity WHERE account_id = account.id AND issuer <> 'scim')
 FROM account
 WHERE username > $3 AND COALESCE(delete_at, 1) > 0
   AND (username LIKE $4 ESCAPE '!' OR id = $5

@@ -82,6 +82,7 @@ SELECT 1 FROM factor WHERE account_id = $1 AND created_at >= $2
 UNION ALL
 SELECT 1 FROM account_identity AS linked JOIN account ON account.id = linked.account_id
 WHERE account.id = $1 AND linked.created_at >= $2 AND linked.created_at > account.created_at
+  AND linked.issuer <> 'scim'
 """
 
 ADD_RECOVERY_CODE = """

@@ -173,11 +173,13 @@ UPDATE account_identity SET name = $1, used_at = $2 WHERE issuer = $3 AND subjec
 RETURNING account_id
 """
 
-# By which an account may be entered on the pages: a password, passkeys, identities.
+# By which an account may be entered on the pages: a password, passkeys, identities. With what a
+# directory keeps by SCIM nobody signs in.
 WAYS_IN = """
 SELECT CASE WHEN password_hash = '' THEN 0 ELSE 1 END,
   (SELECT COUNT(*) FROM factor WHERE factor.account_id = account.id AND kind = 'passkey'),
-  (SELECT COUNT(*) FROM account_identity WHERE account_identity.account_id = account.id)
+  (SELECT COUNT(*) FROM account_identity
+   WHERE account_identity.account_id = account.id AND issuer <> 'scim')
 FROM account WHERE account.id = $1
 """
 

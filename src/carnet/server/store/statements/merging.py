@@ -8,10 +8,16 @@ UPDATE account SET username = $1, skeleton = $2, version = version + 1 WHERE id 
 RETURNING version
 """
 
+# What a directory keeps by SCIM is about the one account, and goes with it.
+IDENTITIES_TO_MOVE = """
+SELECT issuer, subject FROM account_identity WHERE account_id = $1 AND issuer <> 'scim'
+ORDER BY issuer, subject
+"""
+
 # What an identity has brought to the one account it brings to the other with the next sign-in.
 MOVE_IDENTITIES = """
 UPDATE account_identity SET account_id = $1, created_at = $2, roles = '[]', claims = '[]'
-WHERE account_id = $3
+WHERE account_id = $3 AND issuer <> 'scim'
 RETURNING issuer, subject
 """
 
