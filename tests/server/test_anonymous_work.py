@@ -8,16 +8,15 @@ profiler sees them; for what works inside C, the time of this thread is compared
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from base64 import b64encode
 from collections import Counter
-from contextlib import contextmanager
 from urllib.parse import urlencode
 
 import argon2
 import pytest
 from tests.adversarial.families import DOCUMENTS, FAMILIES
+from tests.counted_work import calls_counted
 from tests.server.asgi import (
     EVERYTHING,
     FORM,
@@ -137,22 +136,6 @@ class Counted:
             return work(*arguments, **more)
 
         return staticmethod(counting) if owner is Key else counting
-
-
-@contextmanager
-def calls_counted():
-    """Count the calls of this thread, of Python's functions and of those in C."""
-    count = [0]
-
-    def see(_frame, event, _argument):
-        if event in ("call", "c_call"):
-            count[0] += 1
-
-    sys.setprofile(see)
-    try:
-        yield count
-    finally:
-        sys.setprofile(None)
 
 
 async def rows(service):

@@ -63,9 +63,7 @@ async def summaries(
         after: the username after which the page begins.
         limit: how many at most.
     """
-    part = unicodedata.normalize("NFKC", text).casefold()
-    for special in "!%_":
-        part = part.replace(special, "!" + special)
+    part = _literal(unicodedata.normalize("NFKC", text).casefold())
     idle_since = now - settings.session_idle_lifetime * SECOND
     asked = sql.AccountSummaries(now, idle_since, after, f"%{part}%", text, limit)
     found = []
@@ -95,9 +93,7 @@ class Administrators(NamedTuple):
 
 async def count_administrators(store: Store, role: str) -> Administrators:
     """Count the administrators, up to ``MOST_COUNTED``."""
-    written = msgspec.json.encode(role).decode()
-    for special in "!%_":
-        written = written.replace(special, "!" + special)
+    written = _literal(msgspec.json.encode(role).decode())
     rows = await store.read(sql.ADMINISTRATORS, f"%{written}%", MOST_COUNTED)
     factors = []
     for _, roles, number in rows:
@@ -105,3 +101,10 @@ async def count_administrators(store: Store, role: str) -> Administrators:
             if role in msgspec.json.decode(roles, type=tuple[str, ...]):
                 factors.append(number)
     return Administrators(len(factors), sum(number > 0 for number in factors))
+
+
+def _literal(text: str) -> str:
+    """Write a text for LIKE, in which no sign of it stands for others."""
+    for special in "!%_":
+        text = text.replace(special, "!" + special)
+    return text

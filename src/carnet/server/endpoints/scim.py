@@ -299,7 +299,7 @@ def _number(text: str | None, otherwise: int) -> int:
     if text is None:
         return otherwise
     if len(text) > 10 or not text.lstrip("-").isdecimal() or not text.isascii():
-        raise ScimRefused("startIndex and count are whole numbers")
+        raise ScimRefused("startIndex and count must be whole numbers")
     return int(text)
 
 

@@ -230,7 +230,7 @@ class _Reading:
         if self._peek() != "[":
             return place
         if not place.last.many:
-            raise self._wrong(f"{place.last.name} has not several values")
+            raise self._wrong(f"{place.last.name} does not have several values")
         place = place._replace(filter=self._inside(place))
         if self._peek().startswith("."):
             part = find_attribute(iter(place.last.parts), self._next()[1:])
@@ -283,13 +283,13 @@ class _Reading:
         if operator == "pr":
             return Compared(place, operator, None)
         if operator not in COMPARE:
-            raise self._wrong(f"{operator!r} is no operator")
+            raise self._wrong(f"{operator!r} is not an operator")
         literal = self._next()
         if literal.startswith('"'):
             try:
                 return Compared(place, operator, msgspec.json.decode(literal, type=str))
             except msgspec.DecodeError:
-                raise self._wrong(f"{literal} is no string of JSON") from None
+                raise self._wrong(f"{literal} is not a JSON string") from None
         if literal.lower() not in LITERALS:
             raise self._wrong(f'a value is "text", true, false or null, not {literal!r}')
         if operator not in OF_ANYTHING:

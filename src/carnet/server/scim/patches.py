@@ -40,12 +40,12 @@ def patched(content: dict[str, Any], given: Any, schema: Schema) -> dict[str, An
     operations = members.get("operations")
     if not isinstance(operations, list) or not 0 < len(operations) <= MOST_OPERATIONS:
         raise ScimRefused(
-            f"Operations is a list of 1 to {MOST_OPERATIONS} changes", code="invalidSyntax"
+            f"Operations must be a list of 1 to {MOST_OPERATIONS} changes", code="invalidSyntax"
         )
     found = dict(content)
     for one in operations:
         if not isinstance(one, dict):
-            raise ScimRefused("a change is a JSON object", code="invalidSyntax")
+            raise ScimRefused("a change must be a JSON object", code="invalidSyntax")
         _change(found, {name.lower(): value for name, value in one.items()}, schema)
     for attribute in schema.attributes:
         if attribute.required and found.get(attribute.name) in (None, ""):
@@ -58,9 +58,9 @@ def patched(content: dict[str, Any], given: Any, schema: Schema) -> dict[str, An
 def _change(content: dict[str, Any], given: dict[str, Any], schema: Schema) -> None:
     operation, path, value = str(given.get("op")).lower(), given.get("path"), given.get("value")
     if operation not in OPERATIONS:
-        raise ScimRefused("op is add, remove or replace", code="invalidSyntax")
+        raise ScimRefused("op must be add, remove or replace", code="invalidSyntax")
     if path is not None and not isinstance(path, str):
-        raise ScimRefused("path is a text", code="invalidPath")
+        raise ScimRefused("path must be a string", code="invalidPath")
     if path:
         place = read_place(path, schema)
         if place.attribute.read_only or place.last.read_only:
@@ -70,7 +70,7 @@ def _change(content: dict[str, Any], given: dict[str, Any], schema: Schema) -> N
     if operation == "remove":
         raise ScimRefused("remove needs a path", code="noTarget")
     if not isinstance(value, dict):
-        raise ScimRefused("without a path, value is an object", code="invalidValue")
+        raise ScimRefused("without a path, value must be an object", code="invalidValue")
     for name, one in value.items():
         # Of a resource without a path, as of a whole one, what nobody knows is ignored.
         try:

@@ -69,7 +69,7 @@ def read_content(given: Any, schema: Schema) -> dict[str, Any]:
         ScimRefused: ``invalidSyntax``, or ``invalidValue`` with the attribute at fault.
     """
     if not isinstance(given, dict):
-        raise ScimRefused("a resource is a JSON object", code="invalidSyntax")
+        raise ScimRefused("a resource must be a JSON object", code="invalidSyntax")
     found = _parts(tuple(attributes_of(schema)), given)
     for attribute in schema.attributes:
         if attribute.required and not attribute.assumed and not found.get(attribute.name):
@@ -184,7 +184,7 @@ def _single(attribute: Attribute, value: Any) -> Any:
         case _:
             if isinstance(value, str) and len(value) <= MOST_TEXT and "\0" not in value:
                 return value
-    raise ScimRefused(f"{attribute.name} is a value of the type {attribute.type}")
+    raise ScimRefused(f"{attribute.name} must be a value of the type {attribute.type}")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ class Discovery:
                     raise
             known = self._known
         if known is None:
-            raise UpstreamRefused("its metadata can't be had", code="unavailable")
+            raise UpstreamRefused("its metadata can't be fetched", code="unavailable")
         return known
 
     async def _discover(self, now: int) -> None:
