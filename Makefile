@@ -36,6 +36,7 @@ bench: .venv/dev ## Measure beside the peers and the bare primitives (RESULTS=fo
 	$(BIN)/python -m benchmarks.sizes $(call KEPT,sizes)
 	$(BIN)/python -m benchmarks.requests $(call KEPT,requests)
 	$(BIN)/python -m benchmarks.verifier_start $(call KEPT,verifier_start)
+	$(BIN)/python -m benchmarks.services --processor $(call KEPT,services_processor)
 
 serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers under load, ten minutes (RESULTS=folder)
 	$(BIN)/python -m benchmarks.sessions $(call KEPT,sessions)

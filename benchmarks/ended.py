@@ -198,9 +198,9 @@ def report(
     file: Path | None,
 ) -> None:
     """Print the figures, and write the record where that is wanted."""
-    width = max(map(len, figures))
-    for name, value in figures.items():
-        print(f"{name:{width}} {value}")
     columns = zip(Round._fields, zip(*rounds, strict=True), strict=True)
     series = {f"from the {name}": record.less_is_better("ms", column) for name, column in columns}
-    record.write(file, benchmark, figures, series)
+    lines = [[name, str(value)] for name, value in figures.items()]
+    table = record.markdown([["", benchmark], *lines])
+    print(table)
+    record.write(file, benchmark, figures, series, {benchmark: table})

@@ -173,19 +173,21 @@ def comparison_table(rows: Sequence[Row], what: str, first: str) -> str:
     """
     names = list(dict.fromkeys(row["peer"] for row in rows))
     names.remove(first)
+    if what == "sign":
+        names.remove("carnet, cached")
     found = {(_name(row), row["peer"]): row for row in rows}
     lines = [[what, first, *names]]
     for alg in dict.fromkeys(map(_name, rows)):
         base = found[alg, first][what]
         cells = [_cell(found[alg, name], what, base) for name in names]
         lines.append([alg, f"{base:.2f}", *cells])
-    return _markdown(lines)
+    return record.markdown(lines)
 
 
 def import_table(rows: Sequence[Row]) -> str:
     """Lay out the rows of ``compare_imports``."""
     cells = [[row["peer"], row["state"] or f"{row['import_ms']:.0f}"] for row in rows]
-    return _markdown([["import", "ms"], *cells])
+    return record.markdown([["import", "ms"], *cells])
 
 
 def unchecked(rows: Iterable[Row]) -> str:
@@ -203,17 +205,7 @@ def _cell(row: Row, what: str, base: float) -> str:
         return row["state"]  # type: ignore[no-any-return]
     ratio = row[what] / base
     digits = 0 if ratio >= 10 else 2 if ratio >= 0.1 else 4
-    return f"{row[what]:.2f} ({ratio:.{digits}f}x)"
-
-
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    head, *rest = lines
-    return "\n".join(
-        "| " + " | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + " |"
-        for line in (head, rule, *rest)
-    )
+    return f"{row[what]:.2f} ({ratio:.{digits}f}×)"
 
 
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -254,21 +246,20 @@ def main(given: Sequence[str] | None = None) -> None:
         for row in _told(f"{alg} {enc}", partial(compare_encryption, alg, enc, rounds))
     ]
     imports = [] if only else _told("imports", partial(compare_imports, rounds))
-    if signatures:
-        for what in ("verify", "sign"):
-            print(comparison_table(signatures, what, "bare operation"), end="\n\n")
-        print(unchecked(signatures))
-    if encryption:
-        for what in ("encrypt", "decrypt"):
-            print(comparison_table(encryption, what, "carnet"), end="\n\n")
+    tables: dict[str, str] = {}
+    for what in ("verify", "sign") if signatures else ():
+        tables[what] = comparison_table(signatures, what, "bare operation")
+    for what in ("encrypt", "decrypt") if encryption else ():
+        tables[what] = comparison_table(encryption, what, "carnet")
     if imports:
-        print(import_table(imports))
+        tables["import"] = import_table(imports)
+    print("\n\n".join(tables.values()), unchecked(signatures), sep="\n\n")
     series = series_of([*signatures, *encryption])
     series |= {
         f"import {row['peer']}": record.less_is_better("ms", row.pop("rounds")) for row in imports
     }
     figures = {"signatures": signatures, "encryption": encryption, "imports": imports}
-    record.write(arguments.json, "library", figures, series)
+    record.write(arguments.json, "library", figures, series, tables)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What every benchmark writes as JSON: where, when and of which commit, the figures, the rounds.
+"""What every benchmark writes as JSON: where, when and of which commit, figures, rounds, tables.
 
 The rounds are for ``benchmarks.compare``: by name, what was measured in each of them, in order, and
-whether less of it is better.
+whether less of it is better. The tables are what it printed, in Markdown, for ``benchmarks.page``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["less_is_better", "more_is_better", "surroundings", "write"]
+__all__ = ["less_is_better", "markdown", "more_is_better", "surroundings", "write"]
 
 HERE = Path(__file__).resolve().parent
+# Before the benchmark brings a load of its own.
+LOAD = os.getloadavg()[0]
 
 Series = dict[str, Any]
 
@@ -39,7 +41,7 @@ def surroundings() -> dict[str, Any]:
     return {
         "machine": found[1] if found else platform.machine(),
         "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
+        "load": round(LOAD, 2),
         "python": platform.python_version(),
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
@@ -51,13 +53,31 @@ def write(
     benchmark: str,
     figures: Mapping[str, Any],
     rounds: Mapping[str, Series] | None = None,
+    tables: Mapping[str, str] | None = None,
 ) -> None:
     """Write a run's record, where a file for it is given."""
     if path is None:
         return
-    record = {**surroundings(), "benchmark": benchmark, "rounds": rounds or {}, "figures": figures}
+    record = {
+        **surroundings(),
+        "benchmark": benchmark,
+        "rounds": rounds or {},
+        "figures": figures,
+        "tables": tables or {},
+    }
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """Lay out a table: its head, and its lines, whose cells but the first are figures."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    head, *rest = lines
+    return "\n".join(
+        "| " + " | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + " |"
+        for line in (head, rule, *rest)
+    )
 
 
 def _commit() -> str:

@@ -165,20 +165,22 @@ def main() -> None:
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         found = runner.run(measure(Path(folder), given.rounds))
-    print("| load | Carnet µs | floor µs | x floor | more µs |\n|---|--:|--:|--:|--:|")
+    lines = [["load", "Carnet µs", "floor µs", "× floor", "more µs"]]
     figures = {}
     for load, of in found.items():
         times, least = min(of["Carnet"]), min(of["floor"])
         pairs = zip(of["Carnet"], of["floor"], strict=True)
         ratio = median(one / other for one, other in pairs)
-        print(f"| {load} | {times:.1f} | {least:.1f} | {ratio:.2f} | {times - least:.1f} |")
+        lines.append([load, f"{times:.1f}", f"{least:.1f}", f"{ratio:.2f}", f"{times - least:.1f}"])
         figures[load] = {"Carnet µs": times, "floor µs": least, "x floor": ratio}
     series = {
         f"{load}, {who}": record.less_is_better("µs", values)
         for load, of in found.items()
         for who, values in of.items()
     }
-    record.write(given.json, "requests", figures, series)
+    table = record.markdown(lines)
+    print(table)
+    record.write(given.json, "requests", figures, series, {"requests": table})
 
 
 if __name__ == "__main__":

@@ -201,6 +201,7 @@ def main() -> None:
     shuffle = random.Random(7).shuffle
     figures: dict[str, dict[str, float]] = {}
     series: dict[str, record.Series] = {}
+    tables: dict[str, str] = {}
     with issuing(key) as issuer:
         token = Signer(key, issuer=issuer, audience="orders", type="at+jwt", lifetime=86_400).sign(
             {"sub": "ada", "client_id": "web", "scope": "orders:read"}
@@ -213,11 +214,11 @@ def main() -> None:
             times = {way: min(spent) for way, spent in measured.items()}
             for way, spent in measured.items():
                 series[f"FastAPI, {way}: processor"] = record.less_is_better("µs", spent)
-            print(
-                "FastAPI: processor microseconds of a request, and what is lost of the bare app's"
-            )
-            for way, spent in times.items():
-                print(f"  {way:25} {spent:6.1f}  {100 * (1 - times['bare'] / spent):5.1f} %")
+            lines = [["FastAPI", "processor µs", "× bare"]] + [
+                [way, f"{spent:.1f}", f"{spent / times['bare']:.2f}"]
+                for way, spent in times.items()
+            ]
+            tables["FastAPI, processor"] = record.markdown(lines)
             figures["FastAPI, processor"] = times
         for framework in () if given.processor else [given.only] if given.only else SERVERS:
             with ExitStack() as running:
@@ -244,10 +245,13 @@ def main() -> None:
             figures[framework] = best
             for way, answers in found.items():
                 series[f"{framework}, {way}: answers"] = record.more_is_better("1/s", answers)
-            print(f"\n{framework}: requests per second, and what is lost of the bare app's")
-            for way, answers in best.items():
-                print(f"  {way:25} {answers:8,.0f}  {100 * (1 - answers / best['bare']):5.1f} %")
-    record.write(given.json, "services", figures, series)
+            lines = [[framework, "requests/s", "lost"]] + [
+                [way, f"{answers:,.0f}", f"{100 * (1 - answers / best['bare']):.1f} %"]
+                for way, answers in best.items()
+            ]
+            tables[framework] = record.markdown(lines)
+    print("\n\n".join(tables.values()))
+    record.write(given.json, "services", figures, series, tables)
 
 
 if __name__ == "__main__":

@@ -68,24 +68,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", metavar="FILE", help="also write the figures here")
     given = parser.parse_args()
-    series, figures = {}, {}
+    series, figures, tables = {}, {}, {}
     for name, found in (
         ("HS256, claims", by_claims("HS256", given.rounds)),
         ("ES256, claims", by_claims("ES256", given.rounds)),
         ("Ed25519, keys", by_keys(given.rounds)),
     ):
         columns = list(next(iter(found.values())))
-        print(f"| {name} | {' | '.join(columns)} |\n|--:|{'--:|' * len(columns)}")
+        lines = [[name, *columns]]
         for size, one in found.items():
-            print(f"| {size} | {' | '.join(f'{min(values):.2f}' for values in one.values())} |")
+            lines.append([f"{int(size):,}", *(f"{min(values):.2f}" for values in one.values())])
             for what, values in one.items():
                 unit = "ms" if "ms" in what else "µs"
                 series[f"{name} {size}: {what}"] = record.less_is_better(unit, values)
-        print()
+        tables[name] = record.markdown(lines)
+        print(tables[name], end="\n\n")
         figures[name] = {
             size: {what: min(values) for what, values in one.items()} for size, one in found.items()
         }
-    record.write(given.json, "sizes", figures, series)
+    record.write(given.json, "sizes", figures, series, tables)
 
 
 if __name__ == "__main__":

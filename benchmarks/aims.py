@@ -1,0 +1,165 @@
+"""What the benchmarks are to reach: a table, from which docs/speed.md says what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from statistics import median
+from typing import Any, Final, Literal, NamedTuple
+
+__all__ = ["AIMS", "Aim"]
+
+Figures = Mapping[str, Any]
+PEER: Final = "oidc-provider, PostgreSQL"
+
+
+class Aim(NamedTuple):
+    """An aim.
+
+    Attributes:
+        what: what is measured.
+        side: on which side of the bound the figure should be.
+        bound: how much.
+        unit: what stands behind a figure, such as " ×".
+        file: the benchmark that measures it.
+        measure: takes the figure out of those of the benchmark.
+    """
+
+    what: str
+    side: Literal["at most", "at least"]
+    bound: float
+    unit: str
+    file: str
+    measure: Callable[[Figures], float]
+
+    @property
+    def words(self) -> str:
+        """The aim in words."""
+        return f"{self.side} {self.bound:,g}{self.unit}"
+
+    def form(self, value: float) -> str:
+        """Write a figure as exactly as the aim is."""
+        digits = 0 if self.bound >= 10 else 1 if self.bound >= 3 else 2
+        return f"{value:,.{digits}f}{self.unit}"
+
+    def is_met(self, value: float) -> bool:
+        """Tell whether a figure is as it should be."""
+        return value <= self.bound if self.side == "at most" else value >= self.bound
+
+
+def _packages(figures: Figures, kind: str) -> dict[tuple[str, str], Mapping[str, Any]]:
+    return {(row["alg"], row["peer"]): row for row in figures[kind] if not row["state"]}
+
+
+def _of_bare(alg: str, what: str) -> Callable[[Figures], float]:
+    """Give the multiple of the bare operation."""
+
+    def measure(figures: Figures) -> float:
+        found = _packages(figures, "signatures")
+        return float(found[alg, "carnet"][what] / found[alg, "bare operation"][what])
+
+    return measure
+
+
+def _of_jwtoxide(figures: Figures) -> float:
+    found = _packages(figures, "signatures")
+    return float(found["HS256", "carnet"]["verify"] / found["HS256", "jwtoxide (Rust)"]["verify"])
+
+
+def _cached(figures: Figures) -> float:
+    """Give the slowest of all algorithms."""
+    found = _packages(figures, "signatures")
+    return max(row["verify"] for (_, peer), row in found.items() if peer == "carnet, cached")
+
+
+def _import(figures: Figures) -> float:
+    return next(float(row["import_ms"]) for row in figures["imports"] if row["peer"] == "carnet")
+
+
+def _encryption(figures: Figures) -> float:
+    """Give how far ahead of the best peer Carnet is where it is least so."""
+    rows: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in figures["encryption"]:
+        for what in ("encrypt", "decrypt"):
+            if not row["state"]:
+                rows.setdefault((row["alg"], row["enc"], what), {})[row["peer"]] = row[what]
+    return min(
+        min(value for peer, value in of.items() if peer not in ("carnet", "bare operation"))
+        / of["carnet"]
+        for of in rows.values()
+    )
+
+
+def _of_floor(load: str, database: str) -> Callable[[Figures], float]:
+    """Give the multiple of the floor's processor time: the median of the rounds."""
+
+    def measure(figures: Figures) -> float:
+        ours, floors = (figures[f"{who}, {database}"][load] for who in ("Carnet", "floor"))
+        pairs = zip(ours, floors, strict=True)
+        return median(one["processor"] / least["processor"] for one, least in pairs)
+
+    return measure
+
+
+def _of_peer(load: str, database: str) -> Callable[[Figures], float]:
+    """Give the multiple of oidc-provider's requests a second, the best round of each."""
+
+    def measure(figures: Figures) -> float:
+        ours, theirs = (
+            max(one["rate"] for one in figures[who][load]) for who in (f"Carnet, {database}", PEER)
+        )
+        return float(ours / theirs)
+
+    return measure
+
+
+def _sign_in(figures: Figures) -> float:
+    rounds = figures["Carnet, SQLite"]["sign-in"]
+    return max(one["rate"] / one["bare_rate"] for one in rounds)
+
+
+def _crowded(database: str) -> Callable[[Figures], float]:
+    """Give by how many per cent of its rate a million sessions slow down refresh."""
+
+    def measure(figures: Figures) -> float:
+        few, many = (figures[f"Carnet, {database}{more}"]["refresh"] for more in ("", ", crowded"))
+        pairs = zip(few, many, strict=True)
+        return 100 * (1 - median(more["rate"] / less["rate"] for less, more in pairs))
+
+    return measure
+
+
+AIMS: Final = (
+    Aim("HS256 verify", "at most", 1.7, " × bare", "library", _of_bare("HS256", "verify")),
+    Aim("HS256 verify", "at most", 1.0, " × jwtoxide", "library", _of_jwtoxide),
+    Aim("RS256 verify", "at most", 1.15, " × bare", "library", _of_bare("RS256", "verify")),
+    Aim("ES256 verify", "at most", 1.05, " × bare", "library", _of_bare("ES256", "verify")),
+    Aim("Ed25519 verify", "at most", 1.04, " × bare", "library", _of_bare("Ed25519", "verify")),
+    Aim("HS256 sign", "at most", 2.0, " × bare", "library", _of_bare("HS256", "sign")),
+    Aim("ES256 sign", "at most", 1.15, " × bare", "library", _of_bare("ES256", "sign")),
+    Aim("ML-DSA-65 sign", "at most", 1.05, " × bare", "library", _of_bare("ML-DSA-65", "sign")),
+    Aim("a cached token, slowest algorithm", "at most", 0.25, " µs", "library", _cached),
+    Aim("JWE, beside the best peer", "at least", 1.5, " ×", "library", _encryption),
+    Aim("`import carnet`", "at most", 35, " ms", "library", _import),
+    *(
+        Aim(f"{load}, {database}", "at most", bound, " × floor", "sessions", measure)
+        for load, bound in (("client credentials", 1.3), ("refresh", 1.4), ("introspection", 1.4))
+        for database in ("SQLite", "PostgreSQL")
+        for measure in [_of_floor(load, database)]
+    ),
+    *(
+        Aim(f"{load}, {database}", "at least", bound, " × oidc-provider", "sessions", measure)
+        for load, database, bound in (
+            ("client credentials", "SQLite", 4.0),
+            ("refresh", "SQLite", 5.0),
+            ("refresh", "PostgreSQL", 4.0),
+            ("introspection", "SQLite", 4.0),
+        )
+        for measure in [_of_peer(load, database)]
+    ),
+    Aim("sign-in", "at least", 0.97, " × bare Argon2id", "sessions", _sign_in),
+    *(
+        Aim(f"a million sessions more, {database}", "at most", 5, " % slower refresh", *rest)
+        for database in ("SQLite", "PostgreSQL")
+        for rest in [("sessions", _crowded(database))]
+    ),
+)
