@@ -6,7 +6,7 @@ client here is one as the suite has it: it has a secret, does no PKCE, and wants
 
 import base64
 import hashlib
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -245,6 +245,37 @@ def test_who_is_to_sign_in_again_is_asked_to(suite, more):
         return "/sign-in" in made.browser.forms, second["auth_time"] - first["auth_time"]
 
     assert suite(scene) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "seconds", "is_asked"),
+    [
+        ({"prompt": "login"}, 600, False),
+        ({"prompt": "login"}, 601, True),
+        ({"max_age": "0"}, 600, False),
+        ({"max_age": "0"}, 601, True),
+        ({"max_age": "1000"}, 1000, False),
+        ({"max_age": "1000"}, 1001, True),
+        ({}, 1001, False),
+    ],
+)
+def test_a_sign_in_that_a_request_has_demanded_counts_for_that_request_for_ten_minutes(
+    suite, more, seconds, is_asked
+):
+    async def scene(made):
+        if more:
+            await made.sign_in()
+            made.clock.advance(2000)
+        asked = urlencode(made.request(**more).parameters)
+        page = (await made.browser.client.get(f"/authorize?{asked}")).headers["location"]
+        returned = parse_qs(urlsplit(page).query)["continue"][0]
+        await made.browser.go(page)
+        made.clock.advance(seconds)
+        made.browser.forms.clear()
+        await made.browser.go(returned)
+        return "/sign-in" in made.browser.forms
+
+    assert suite(scene) is is_asked
 
 
 def test_consent_is_asked_again_where_the_client_wants_it(suite):

@@ -64,6 +64,9 @@ REAUTHENTICATED_SINCE: Final = "reauthenticated_since"
 # The same for the page that asks for a second factor, where no new password is wanted.
 FIRST_SEEN: Final = "first_seen"
 REAUTHENTICATION_SECONDS: Final = 3600
+# A sign-in that a request has demanded counts for so long, however few seconds its max_age allows:
+# there has to be time for a second factor, and for reading what is asked.
+AFTER_SIGN_IN_SECONDS: Final = 600
 # What tells a client's requests apart.
 UNIQUE: Final = ("client_id", "code_challenge", "nonce", "state", "request", "request_uri")
 FRAMES: Final = frozenset(("iframe", "frame", "fencedframe", "embed", "object"))
@@ -268,13 +271,15 @@ def _is_recent(asked: _Asked, session: BrowserSession) -> bool:
         if is_new:
             raise asked.refusal("login_required", "somebody else has signed in")
         return False
+    age = service.clock() - signed_in_at
+    demands_new = bool(request.prompts & SIGN_IN_AGAIN)
     if is_new:
-        return True
+        longest = max(request.max_age or 0, AFTER_SIGN_IN_SECONDS) * SECOND
+        return age <= longest or not (demands_new or request.max_age is not None)
     # Of a provider's people, when they signed in there counts: that may be before they were sent.
-    is_old = since is not None and session.identified == HERE
-    if request.prompts & SIGN_IN_AGAIN or is_old:
+    if demands_new or (since is not None and session.identified == HERE):
         return False
-    return request.max_age is None or signed_in_at + request.max_age * SECOND >= service.clock()
+    return request.max_age is None or age <= request.max_age * SECOND
 
 
 def _is_strong(asked: _Asked, session: BrowserSession) -> bool:
