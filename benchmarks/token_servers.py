@@ -34,6 +34,8 @@ SCOPE = "orders:read"
 USERNAME, PASSWORD = "ada", "paper-boat-harbour"
 START_SECONDS = 60
 FIRST_CORE = "0"
+# Of the processor in half a second: looking every 25 ms for what is new takes less.
+IDLE_SECONDS = 0.1
 
 COLUMNS = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, generation, created_at,
@@ -83,6 +85,16 @@ class Contestant:
         """Give the resident memory of the process in MB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1000
+
+
+def settle(contestant: Contestant) -> None:
+    """Wait until a server has nothing more to do, such as to start the last of its workers."""
+    spent = contestant.processor_seconds()
+    while True:
+        time.sleep(0.5)
+        before, spent = spent, contestant.processor_seconds()
+        if spent - before < IDLE_SECONDS:
+            return
 
 
 def processor_seconds(pid: int) -> float:
@@ -304,7 +316,7 @@ def check(contestant: Contestant) -> str:
         ("refresh", {"grant_type": "refresh_token", **refresh}, None),
     ):
         url = contestant.url + contestant.paths[what]
-        answer = httpx.post(url, data=form, auth=auth, trust_env=False)
+        answer = httpx.post(url, data=form, auth=auth, trust_env=False, timeout=START_SECONDS)
         token = answer.raise_for_status().json()["access_token"]
         contestant.answers[what] = kept(answer)
         signed_with = contestant.algorithm
