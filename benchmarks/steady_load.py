@@ -16,16 +16,16 @@ import json
 import random
 import re
 import select
-import socket
 import sys
 import time
 from collections import deque
 from math import ceil
 from typing import NamedTuple
 
+from benchmarks.plain_http import PlainConnection
+
 __all__ = ["Steady"]
 
-LONGEST_ANSWER = 65536
 REFRESHED = re.compile(rb'"refresh_token": ?"([^"]+)"')
 
 
@@ -51,46 +51,37 @@ class Steady(NamedTuple):
     tokens: list[str]
 
 
-class Connection:
-    """A connection, with one request under way at most, and its sessions.
+class Asking:
+    """A connection and its sessions.
 
     Attributes:
         due: the moment of the request that is under way.
     """
 
     def __init__(self, given: Steady, tokens: list[bytes]) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", given.port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.due = 0.0
+        self._connection = PlainConnection(given.port)
         self._head, self._body = given.head.encode(), given.body.encode()
         self._tokens = deque(tokens)
-        self._came = b""
 
     def fileno(self) -> int:
         """Give the number that ``select`` knows it by."""
-        return self.socket.fileno()
+        return self._connection.fileno()
 
     def send(self, due: float) -> None:
         """Send a request."""
         self.due = due
-        body = self._body + (self._tokens[0] if self._tokens else b"")
-        self.socket.sendall(b"%sContent-Length: %d\r\n\r\n%s" % (self._head, len(body), body))
+        self._connection.send(self._head, self._body + (self._tokens[0] if self._tokens else b""))
 
     def is_answered(self) -> bool:
         """Take what has come, and tell whether it is the whole answer."""
-        came = self.socket.recv(LONGEST_ANSWER)
-        if not came:
-            raise SystemExit("the server has closed the connection")
-        self._came += came
-        head, end, body = self._came.partition(b"\r\n\r\n")
-        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
-        if not end or length is None or len(body) < int(length[1]):
+        answer = self._connection.answer()
+        if answer is None:
             return False
-        if not head.startswith(b"HTTP/1.1 200 "):
-            raise SystemExit(f"the server has answered {head!r} {body!r}")
-        self._came = b""
+        if answer.status != 200:
+            raise SystemExit(f"the server has answered {answer}")
         if self._tokens:
-            self._tokens[0] = REFRESHED.search(body)[1]
+            self._tokens[0] = REFRESHED.search(answer.body)[1]
             self._tokens.rotate(-1)
         return True
 
@@ -99,8 +90,7 @@ def latencies(given: Steady) -> list[float]:
     """Send the requests, and give the seconds that each has taken."""
     encoded = [token.encode() for token in given.tokens]
     connections = [
-        Connection(given, encoded[number :: given.connections])
-        for number in range(given.connections)
+        Asking(given, encoded[number :: given.connections]) for number in range(given.connections)
     ]
     drawn, moment, moments = random.Random(7), 0.0, deque()
     while (moment := moment + drawn.expovariate(given.rate)) < given.seconds:
