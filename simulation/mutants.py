@@ -418,7 +418,7 @@ MUTANTS: Final = (
         "a heartbeat without the database",
         STREAM,
         "elif loop.time() >= due and self._has_read():\n"
-        '                    yield self._event("heartbeat", position, position, [], self._read_at)',
+        "                    yield self._heartbeat_at(position)",
         "elif loop.time() >= due:\n"
         '                    yield self._event("heartbeat", position, position, [], self._clock())',
         about="FOLLOWED",

@@ -16,7 +16,9 @@ the counter has gone back, since the database was restored, each reader gets a s
 
 The event's id is its position, so a client that reconnects with ``Last-Event-ID`` goes on where it
 was. Positions are the numbers of the entries, given in commit order: nothing can appear behind a
-position that was already told. Up-to-date readers share one signature for each increment.
+position that was already told. Up-to-date readers share one signature for each increment, and those
+that are told within the same second that nothing has changed share that one. The readers are woken
+a few at a time, so that requests are answered in between, however many readers there are.
 """
 
 from __future__ import annotations
@@ -24,7 +26,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
@@ -42,11 +43,12 @@ from carnet.server.store import Store, StoreUnavailable
 from carnet.server.store import statements as sql
 from carnet.server.store.counters import read_counters
 
-__all__ = ["RevocationStream"]
+__all__ = ["Reader", "RevocationStream"]
 
 PAGE: Final = 5000
 TYPE: Final = "revocations+jwt"
 READ_SECONDS: Final = 5.0
+WOKEN_AT_ONCE: Final = 100
 
 T = TypeVar("T")
 
@@ -59,6 +61,47 @@ class _Increment(NamedTuple):
     prev: int
     seq: int
     event: bytes
+
+
+class Reader:
+    """Whoever reads the stream.
+
+    Attributes:
+        position: of the last event that it has taken; None before it has begun.
+        has_left: whether it reads no longer.
+    """
+
+    __slots__ = ("_woken", "has_left", "position")
+
+    def __init__(self) -> None:
+        self.position: int | None = None
+        self.has_left = False
+        self._woken: asyncio.Future[None] | None = None
+
+    async def wait(self, until: float) -> None:
+        """Wait until it is woken, or until a moment of the loop's time.
+
+        A future and a timer cost less than an event and a timeout, and there are as many as
+        readers: for the column "µs a delivery" of the benchmark ``streams``.
+        """
+        loop = asyncio.get_running_loop()
+        self._woken = loop.create_future()
+        timer = loop.call_at(until, self.wake)
+        try:
+            await self._woken
+        finally:
+            timer.cancel()
+            self._woken = None
+
+    def wake(self) -> None:
+        """Let it go on, where it waits."""
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
+
+    def leave(self) -> None:
+        """End its stream."""
+        self.has_left = True
+        self.wake()
 
 
 class RevocationStream:
@@ -84,8 +127,9 @@ class RevocationStream:
         self._heartbeat = settings.revocation_heartbeat
         self._kept = settings.access_token_lifetime + MARGIN_SECONDS
         self._clock = clock
-        self._changed = asyncio.Event()
         self._latest: _Increment | None = None
+        # The last heartbeat, with its position and its second.
+        self._beat = (-1, -1, b"")
         self._closed = False
         # When the counters were read, by the clock that never jumps and by the other one: the
         # moment before, since what they say may be over by the time that it is here.
@@ -95,7 +139,8 @@ class RevocationStream:
         self._restores = 0
         self.seq = 0
         self.readers = 0
-        self._positions: dict[object, int] = {}
+        # In the order in which they came, which is that in which they are woken.
+        self._reading: dict[Reader, None] = {}
         self.places = StreamPlaces(
             settings.revocation_streams, settings.revocation_streams_per_address
         )
@@ -103,7 +148,8 @@ class RevocationStream:
     @property
     def lag(self) -> int:
         """How many entries the reader that is furthest behind has not taken."""
-        return max(0, self.seq - min(self._positions.values(), default=self.seq))
+        positions = (one.position for one in self._reading if one.position is not None)
+        return max(0, self.seq - min(positions, default=self.seq))
 
     async def catch_up(self) -> dict[str, int]:
         """Read the counters from the database, wake the readers, and give what they say.
@@ -121,33 +167,36 @@ class RevocationStream:
         self._closed = True
         self._wake()
 
-    async def read(self, position: int | None) -> AsyncGenerator[bytes, None]:
+    async def read(
+        self, position: int | None, reader: Reader | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """Give the events from a position on, without end.
 
         Args:
             position: of the last event that the reader has seen, or None.
+            reader: by which the stream is ended, if it is to end before its generator is closed.
 
         Raises:
             StoreUnavailable: before the first event, if the database does not answer. Later it
                 makes the stream silent, or ends it.
         """
         self.readers += 1
-        reader = object()
+        reader = reader or Reader()
         try:
             await self.catch_up()
             restores, loop = self._restores, asyncio.get_running_loop()
-            self._positions[reader] = self.seq if position is None else position
+            reader.position = self.seq if position is None else position
+            self._reading[reader] = None
             if position is None or position > self.seq:
                 position = self.seq
                 async for event in self._snapshot(position):
                     yield event
             elif position == self.seq:
                 # The reader is told at once where it stands, as it is by what it lacks.
-                yield self._event("heartbeat", position, position, [], self._read_at)
+                yield self._heartbeat_at(position)
             due = loop.time() + self._heartbeat
-            while not self._closed:
-                self._positions[reader] = position
-                changed = self._changed
+            while not (self._closed or reader.has_left):
+                reader.position = position
                 if restores != self._restores:
                     restores, position = self._restores, self.seq
                     async for event in self._snapshot(position):
@@ -157,17 +206,15 @@ class RevocationStream:
                     position = increment.seq
                     yield increment.event
                 elif loop.time() >= due and self._has_read():
-                    yield self._event("heartbeat", position, position, [], self._read_at)
+                    yield self._heartbeat_at(position)
                 else:
-                    left = due - loop.time()
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(left if left > 0 else self._heartbeat):
-                            await changed.wait()
+                    now = loop.time()
+                    await reader.wait(due if due > now else now + self._heartbeat)
                     continue
                 due = loop.time() + self._heartbeat
         finally:
             self.readers -= 1
-            self._positions.pop(reader, None)
+            self._reading.pop(reader, None)
 
     def _advance(self, seq: int, began: float, at: int) -> None:
         """Take over the newest number, and wake the readers where they have waited for it."""
@@ -211,6 +258,13 @@ class RevocationStream:
         self._latest = made
         return made
 
+    def _heartbeat_at(self, position: int) -> bytes:
+        seq, second, event = self._beat
+        if (seq, second) != (position, self._read_at // SECOND):
+            event = self._event("heartbeat", position, position, [], self._read_at)
+            self._beat = position, self._read_at // SECOND, event
+        return event
+
     async def _page(self, after: int) -> list[Revocation]:
         reading = self._store.read(sql.REVOCATIONS_AFTER, after, self._clock(), PAGE)
         return [Revocation(*row) for row in await self._in_time(reading)]
@@ -245,8 +299,13 @@ class RevocationStream:
         return f"id: {seq}\nevent: {kind}\ndata: {text}\n\n".encode()
 
     def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._wake_some([*self._reading])
+
+    def _wake_some(self, readers: list[Reader]) -> None:
+        for reader in readers[:WOKEN_AT_ONCE]:
+            reader.wake()
+        if rest := readers[WOKEN_AT_ONCE:]:
+            asyncio.get_running_loop().call_soon(self._wake_some, rest)
 
 
 def _readable(page: list[Revocation], seq: int) -> list[Revocation]:
