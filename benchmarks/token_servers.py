@@ -1,4 +1,7 @@
-"""The servers that are loaded: `carnet serve`, the floor, oidc-provider, django-oauth-toolkit."""
+"""The servers that are loaded: `carnet serve`, the floor, oidc-provider, django-oauth-toolkit.
+
+Hydra and Dex are in ``go_servers.py``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urljoin
 
 import asyncpg
 import httpx
@@ -56,14 +60,17 @@ FROM generate_series(1, $1::bigint) AS i
 
 @dataclass
 class Contestant:
-    """A running server, and what is needed to load it."""
+    """A running server, and what is needed to load it.
+
+    A load that it has no path for it can't take; a path may be a whole address, elsewhere.
+    """
 
     url: str
     pid: int
     paths: dict[str, str]
     app: str
     job: tuple[str, str]
-    service: tuple[str, str]
+    service: tuple[str, str] | None
     refresh_tokens: list[str]
     access_token: str = ""
     # What its access tokens are signed with; nothing where they are opaque.
@@ -72,6 +79,10 @@ class Contestant:
     answers: dict[str, dict] = field(default_factory=dict)
     """The head and the body of an answer to each load, as the server gave it."""
     results: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+
+    def address(self, load: str) -> str:
+        """Give the address of a load."""
+        return urljoin(self.url, self.paths[load])
 
     def best(self, load: str) -> dict[str, float]:
         """Give the best round's figures."""
@@ -199,7 +210,7 @@ def start_carnet(
     )
     contestant.access_token = check(contestant)
     form = {"token": contestant.access_token}
-    url = contestant.url + contestant.paths["introspection"]
+    url = contestant.address("introspection")
     answer = httpx.post(url, data=form, auth=contestant.service, trust_env=False)
     contestant.answers["introspection"] = kept(answer)
     return contestant
@@ -315,7 +326,9 @@ def check(contestant: Contestant) -> str:
         ("client credentials", {"grant_type": "client_credentials"}, contestant.job),
         ("refresh", {"grant_type": "refresh_token", **refresh}, None),
     ):
-        url = contestant.url + contestant.paths[what]
+        if what not in contestant.paths:
+            continue
+        url = contestant.address(what)
         answer = httpx.post(url, data=form, auth=auth, trust_env=False, timeout=START_SECONDS)
         token = answer.raise_for_status().json()["access_token"]
         contestant.answers[what] = kept(answer)

@@ -1,15 +1,17 @@
-"""The socket that a program of Carnet's serves on, and room for its connections."""
+"""What a program of Carnet's serves on: the socket, room for its connections, the event loop."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 from carnet.errors import ServerError
 
-__all__ = ["listen", "room_for", "url_of"]
+__all__ = ["listen", "loop_factory", "room_for", "url_of"]
 
 BACKLOG = 2048
 # What the system keeps of an answer that is not read; it would take megabytes.
@@ -93,3 +95,12 @@ def room_for(connections: int) -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
             soft = more
     return max(1, min(connections, soft - OTHER_FILES))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Give what makes the event loop of a server: uvloop's, where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -12,7 +12,7 @@ from carnet.cli.durations import parse_duration
 from carnet.cli.serving import serve_app
 from carnet.cli.verifier_options import issuer_of, options_of, verifier_options
 from carnet.errors import ConfigurationError
-from carnet.listening import listen, url_of
+from carnet.listening import listen, loop_factory, url_of
 from carnet.verifier import ProtectedResource
 from carnet.verifier.gate import Gate
 
@@ -131,7 +131,9 @@ def gate(
     elif scopes_supported:
         raise ConfigurationError("--resource-scope goes with --resource")
     trusted = [issuer_of(issuer) for issuer in issuers]
-    asyncio.run(_serve(Gate(trusted, audiences or None, **given, **options), host, port))
+    gate = Gate(trusted, audiences or None, **given, **options)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_serve(gate, host, port))
 
 
 async def _serve(gate: Gate, host: str, port: int) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 import uvicorn
 
 from carnet.http_connections import http_connections
-from carnet.listening import room_for
+from carnet.listening import loop_factory, room_for
 from carnet.server.app import build_app
 from carnet.server.service import Service, open_service
 from carnet.server.settings import Settings
@@ -46,7 +46,7 @@ def serve_on(
         lifeline: a file whose end of input is a signal to stop too.
         is_worker: whether that end says that the supervisor is gone.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(listener, settings, announce, lifeline, is_worker))
 
 
@@ -130,11 +130,3 @@ def _stop_with(lifeline: int, stop: Callable[[], None]) -> None:
     # What has ended can be read for ever.
     asyncio.get_running_loop().remove_reader(lifeline)
     stop()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
