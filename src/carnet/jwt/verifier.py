@@ -264,11 +264,13 @@ class Verifier(Generic[T]):
                 expected="a signature by a key of the set",
             )
         payload, claims = decode_claims(body)
+        # Python finds a function that is an attribute faster where it isn't called as a method.
+        clock, judge = self._clock, self._check
         try:
-            self._check(claims, self._clock())
+            judge(claims, clock())
         except TypeError as error:
             raise wrong_clock() from error
-        result: Any = Claims(claims, self._clock) if self._typed is None else self._typed(payload)
+        result: Any = Claims(claims, clock) if self._typed is None else self._typed(payload)
         if cache is not None:
             said = result if self._typed is None else payload
             containers = payload.count(b"[") + payload.count(b"{")
