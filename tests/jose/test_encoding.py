@@ -1,6 +1,7 @@
 """Base64url and JSON in their one strict form."""
 
 import itertools
+import json
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 
@@ -9,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carnet import InvalidToken
-from carnet.jose.encoding import b64url_decode, b64url_encode, json_decode, json_encode
+from carnet.jose.encoding import (
+    b64url_decode,
+    b64url_encode,
+    b64url_encode_bytes,
+    decode_claims,
+    json_decode,
+    json_encode,
+)
 
 
 @given(st.binary(max_size=300))
@@ -126,3 +134,56 @@ def test_a_value_that_holds_itself_is_refused():
     value.append(value)
     with pytest.raises(InvalidToken):
         json_encode(value)
+
+
+NAMES = st.sampled_from(['"a"', '"b"', '"a,b"', '"\\u0061"', '"a\\",\\"b"', '""'])
+SCALARS = st.sampled_from(["1", "-0", "1.50", "1e5", '"x"', '"x,y"', '"\\u002c"', "true", "null"])
+SPACES = st.sampled_from(["", "", "", " "])
+
+
+def objects(values):
+    member = st.tuples(NAMES, SPACES, values).map(lambda found: f"{found[0]}{found[1]}:{found[2]}")
+    return st.lists(member, max_size=4).map(lambda members: "{" + ",".join(members) + "}")
+
+
+def lists(values):
+    return st.lists(values, max_size=3).map(lambda items: "[" + ",".join(items) + "]")
+
+
+VALUES = st.recursive(SCALARS, lambda within: objects(within) | lists(within), max_leaves=8)
+
+
+def each_once(pairs):
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError
+    return dict(pairs)
+
+
+@given(objects(VALUES) | VALUES)
+def test_an_object_is_read_if_python_reads_it_with_each_name_once_and_only_then(text):
+    try:
+        expected = json.loads(text, object_pairs_hook=each_once)
+    except ValueError:
+        expected = None
+    for read in (
+        lambda: decode_claims(b64url_encode_bytes(text.encode()))[1],
+        lambda: json_decode(text.encode()),
+    ):
+        if isinstance(expected, dict):
+            assert read() == expected
+        else:
+            with pytest.raises(InvalidToken):
+                read()
+
+
+def test_a_name_is_found_twice_although_the_object_has_a_comma_for_each_member():
+    for text in (
+        '{"a":1,"a":2}',
+        '{"a":{"b":1,"b":2}}',
+        '{"a":1,"\\u0061":"x,y"}',
+        '{"x":[1],"a":1,"a":{}}',
+        '{"a":",","a":1}',
+        '{"a":[{"b":1,"b":2}],"c":1}',
+    ):
+        with pytest.raises(InvalidToken):
+            decode_claims(b64url_encode_bytes(text.encode()))

@@ -2,13 +2,14 @@
 
 import json
 import sys
+from contextlib import suppress
 
 import msgspec
 import pytest
 
 from carnet import InvalidToken, Key, KeySet, Verifier
 from carnet.jose import jws
-from carnet.jwt.token_cache import ENTRY, TokenCache
+from carnet.jwt.token_cache import ENDING, ENTRY, TokenCache
 
 KEY, OTHER = Key.generate("HS256", kid="k1"), Key.generate("HS256", kid="k2")
 NOW = 1_700_000_000
@@ -34,6 +35,10 @@ def verifier(keys=KEY, cache=100_000, now=NOW, **options):
 
 def signed(key=KEY, **claims):
     return jws.sign(json.dumps({**FULL, **claims}).encode(), key)
+
+
+def entry_of(cache, token):
+    return cache.entries.get(token[ENDING])
 
 
 def refused(one, token):
@@ -149,12 +154,45 @@ def test_a_text_that_claims_to_equal_a_cached_token_is_verified_as_what_it_is():
             return True
 
         def __hash__(self):
-            return hash(genuine)
+            return hash(genuine[ENDING])
+
+        def __getitem__(self, place):
+            return self
 
     genuine = signed(sub="ada")
     one = verifier()
     one.verify(genuine)
     assert refused(one, Liar(signed(OTHER, sub="eve"))) == "key_not_found"
+
+
+@pytest.mark.parametrize("ask", [Verifier.verify, Verifier.remembered])
+def test_a_token_that_ends_as_another_does_is_never_taken_for_it(ask):
+    one, token = verifier(), signed(sub="ada")
+    said = one.verify(token)
+    ending = token[ENDING]
+    for other in (ending, "A" + token, token[1:], "A" * (len(token) - 64) + ending):
+        with suppress(InvalidToken):
+            assert ask(one, other) is None
+    assert ask(one, token) is said
+
+
+def test_of_tokens_that_end_alike_the_last_is_kept_and_each_is_verified_as_what_it_is():
+    one, first = verifier(), signed(sub="ada")
+    one.verify(first)
+    second = "another text" + first[ENDING]
+    one._cache.put(second, "another answer", (0, NOW), 3)
+    assert len(one._cache) == 1
+    assert one._cache.used == entry_of(one._cache, second)[3]
+    assert one.remembered(first) is None
+    assert one.verify(first) == {**FULL, "sub": "ada"}
+    assert one._judged.asked == 2
+    assert len(one._cache) == 1
+    assert one._cache.used == entry_of(one._cache, first)[3]
+
+
+def test_an_ml_dsa_token_has_an_ending_of_its_own_although_its_signature_ends_with_few_numbers():
+    key = Key.generate("ML-DSA-44")
+    assert len({jws.sign(b"%d" % number, key)[ENDING] for number in range(100)}) == 100
 
 
 def test_a_refused_token_is_not_kept():
@@ -186,7 +224,7 @@ def test_the_oldest_tokens_make_room_for_new_ones():
     for token in tokens:
         one.verify(token)
         assert one._cache.used <= 20 * ENTRY
-    kept = [token for token in tokens if one._cache.get(token)]
+    kept = [token for token in tokens if entry_of(one._cache, token)]
     assert 0 < len(kept) < 20
     assert kept == tokens[-len(kept) :]
 
@@ -196,8 +234,8 @@ def test_a_token_larger_than_the_cache_is_verified_and_not_kept():
     small, large = signed(), signed(x="x" * 20_000)
     one.verify(small)
     assert one.verify(large)["x"] == "x" * 20_000
-    assert one._cache.get(small)
-    assert not one._cache.get(large)
+    assert entry_of(one._cache, small)
+    assert not entry_of(one._cache, large)
 
 
 def test_a_cache_too_small_for_any_token_keeps_none():
@@ -212,9 +250,9 @@ def test_a_cache_that_begins_anew_is_empty_and_can_be_filled():
     # As in a fork, while a thread of the process before it was about to put something in.
     cache._lock.acquire()
     cache.begin_anew()
-    assert (cache.get("token"), cache.used) == (None, 0)
+    assert (entry_of(cache, "token"), cache.used) == (None, 0)
     cache.put("token", "said", (0, 1), 0)
-    assert cache.get("token") is not None
+    assert entry_of(cache, "token") is not None
 
 
 def test_a_token_kept_again_counts_once():
@@ -222,8 +260,8 @@ def test_a_token_kept_again_counts_once():
     for until in (1.0, 2.0, 3.0):
         cache.put("token", "said", (0.0, until), 1)
     assert len(cache) == 1
-    assert cache.get("token")[:3] == ("said", 0.0, 3.0)
-    assert cache.used == cache.get("token")[3]
+    assert entry_of(cache, "token")[:3] == ("said", 0.0, 3.0)
+    assert cache.used == entry_of(cache, "token")[3]
 
 
 def held(value, seen):
@@ -263,6 +301,7 @@ def test_a_token_is_counted_with_at_least_the_memory_that_it_takes(value):
     one = verifier(cache=100_000_000)
     token = jws.sign(msgspec.json.encode({**FULL, "x": value}), KEY)
     one.verify(token)
-    entry = one._cache.get(token)
+    entry = entry_of(one._cache, token)
     assert entry is not None
-    assert held(token, set()) + held(entry[0]._claims, set()) + 500 <= one._cache.used
+    texts = held(token, set()) + held(token[ENDING], set())
+    assert texts + held(entry[0]._claims, set()) + 500 <= one._cache.used
