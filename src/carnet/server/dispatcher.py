@@ -46,6 +46,18 @@ async def _too_many(_request: Request) -> Response:
     raise RequestRefused("invalid_request", "the address has too many parameters")
 
 
+class _Request(Request):
+    """What Starlette makes of a request, without its looking at what it is given."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self._stream_consumed = False
+        self._is_disconnected = False
+        self._form = None
+
+
 NOTHING: Final = DirectEndpoint(_nothing)
 TOO_MANY: Final = DirectEndpoint(_too_many)
 
@@ -65,19 +77,21 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         endpoint = None
-        if scope["type"] == "http" and "\0" in scope["path"]:
-            # No database holds a zero byte in a text: it names nothing.
-            endpoint = NOTHING
-        elif scope["type"] == "http" and scope["query_string"].count(b"&") >= MOST_PARAMETERS:
-            endpoint = TOO_MANY
-        elif scope["type"] == "http" and scope["method"] == "POST":
-            endpoint = self._endpoints.get(scope["path"])
+        if scope["type"] == "http":
+            path = scope["path"]
+            if "\0" in path:
+                # No database holds a zero byte in a text: it names nothing.
+                endpoint = NOTHING
+            elif scope["query_string"].count(b"&") >= MOST_PARAMETERS:
+                endpoint = TOO_MANY
+            elif scope["method"] == "POST" and path in self._endpoints:
+                endpoint = self._endpoints[path]
         if endpoint is None:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
         scope["app"], scope["endpoint"] = self._app, endpoint.answer
-        request = Request(scope, receive, send)
+        request = _Request(scope, receive, send)
         failure = None
         try:
             response = await endpoint.answer(request)

@@ -72,6 +72,7 @@ Names = Annotated[
 RESERVED_PREFIX: Final = "dynamic."
 """With this begin the ids of clients that have registered themselves, and no others."""
 
+_SHA256 = hashlib.sha256()
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~][A-Za-z0-9._~:\-]{0,127}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 
@@ -239,7 +240,7 @@ class Secrets(NamedTuple):
     def at(self, moment: int) -> Secrets:
         """Give those that work at a moment, in microseconds since 1970."""
         ended = self.previous_until is not None and self.previous_until <= moment
-        return Secrets(self.current) if ended or self.previous is None else self
+        return Secrets(self.current) if ended else self
 
     @property
     def previous_expires_at(self) -> int | None:
@@ -307,7 +308,9 @@ def client_of(
 
 def hash_secret(secret: str) -> bytes:
     """Give what the database holds of a secret; it is random, so one pass of a hash is enough."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+    digest = _SHA256.copy()
+    digest.update(secret.encode("utf-8", "surrogatepass"))
+    return digest.digest()
 
 
 def check_client_id(client_id: str) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from carnet.errors import InvalidToken
 from carnet.jose import jws
 from carnet.jose.encoding import json_encode
-from carnet.jwt.claims import Claims, members_of
+from carnet.jwt.claims import members_of
 from carnet.server.clients.clients import Client
 from carnet.server.clock import SECOND
 from carnet.server.service import Service
@@ -51,7 +51,10 @@ async def introspect_token(request: Request) -> Response:
 
 
 def _wants_signed(request: Request) -> bool:
-    kinds = ",".join(header_values(request, b"accept")).lower().split(",")
+    given = header_values(request, b"accept")
+    if not given:
+        return False
+    kinds = ",".join(given).lower().split(",")
     return any(kind.partition(";")[0].strip() == SIGNED for kind in kinds)
 
 
@@ -61,16 +64,16 @@ async def _introspect(service: Service, client: Client, token: str) -> dict[str,
     except InvalidToken:
         return INACTIVE
     served = service.registry.served_by(client)
-    if served.isdisjoint(claims.audience) or not await _is_good(service, claims):
+    said = members_of(claims)
+    if served.isdisjoint(claims.audience) or not await _is_good(service, said):
         return INACTIVE
-    token_type = "DPoP" if "cnf" in claims else "Bearer"
-    return {**members_of(claims), "active": True, "token_type": token_type}
+    return {**said, "active": True, "token_type": "DPoP" if "cnf" in said else "Bearer"}
 
 
-async def _is_good(service: Service, claims: Claims) -> bool:
-    session_id, token_id = claims.session_id, claims["jti"]
+async def _is_good(service: Service, said: dict[str, Any]) -> bool:
+    session_id, token_id = said.get("sid"), said["jti"]
     if session_id is not None:
-        return await service.sessions.accepts(session_id, claims["sub_ver"], token_id)
+        return await service.sessions.accepts(session_id, said["sub_ver"], token_id)
     # A client's own token is good as long as the client is there.
-    client = await service.registry.find(claims["client_id"])
+    client = await service.registry.find(said["client_id"])
     return client is not None and not await service.revocations.is_token_revoked(token_id)

@@ -366,11 +366,13 @@ class Sessions(SessionEnding):
 
         It may call the account otherwise than by its id.
         """
-        for row in await self._store.read(sql.TOKEN_STATE, token_id, session_id):
-            state = sql.TokenStateRow(*row)
-            good = state._replace(ended_at=None, version=version, disabled_at=None, revocation=None)
-            return state.account_id if state == good else None
-        return None
+        rows = await self._store.read(sql.TOKEN_STATE, token_id, session_id)
+        if not rows:
+            return None
+        state = sql.TokenStateRow(*rows[0])
+        ended = state.ended_at is not None or state.disabled_at is not None
+        good = not ended and state.revocation is None and state.version == version
+        return state.account_id if good else None
 
     async def _without_rotation(
         self,

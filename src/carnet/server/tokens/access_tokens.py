@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from carnet.jwt.claims import Claims
 from carnet.jwt.policy import UNCHECKED
-from carnet.jwt.signer import Signer
+from carnet.jwt.signer import Signer, prepared
 from carnet.jwt.verifier import Verifier
 from carnet.server.clients.registry import Registry
 from carnet.server.clients.resources import ANY_RESOURCE
@@ -110,15 +111,29 @@ class AccessTokens:
         key_thumbprint: str = "",
     ) -> tuple[str, int]:
         """Make an access token for an audience, which is added to the claims that are given."""
-        self._follow_changes()
-        span = min(lifetime or self._lifetime, self._lifetime)
-        claims["aud"] = audience
-        if key_thumbprint:
-            claims["cnf"] = {"jkt": key_thumbprint}
-        signer = self._signers.get(audience)
-        if signer is None:
-            signer = self._signers[audience] = self._signer(audience)
+        signer, span = self._complete(claims, audience, lifetime, key_thumbprint)
         return signer.sign(claims, lifetime=span), span
+
+    def prepare(
+        self,
+        claims: dict[str, Any],
+        audience: str,
+        lifetime: int | None = None,
+        key_thumbprint: str = "",
+    ) -> tuple[Callable[[], str], int]:
+        """Give what makes such tokens as ``sign`` does, as long as ``prepared`` holds it."""
+        signer, span = self._complete(claims, audience, lifetime, key_thumbprint)
+        return prepared(signer, claims, span), span
+
+    @property
+    def prepared(self) -> dict[tuple[str | None, ...], Any]:
+        """What was decided of tokens that are asked for again and again, by what was asked.
+
+        It is empty whenever the keys or the registry have changed: what hangs on nothing else
+        needs to be decided once (the line "client credentials" of the benchmark ``requests``).
+        """
+        self._follow_changes()
+        return self._prepared
 
     def seconds_left(self, claims: Claims) -> int:
         """Give for how many whole seconds a token is good, by the clock that tokens are made by."""
@@ -155,6 +170,20 @@ class AccessTokens:
             add_claims(claims, grant, demanded)
         return claims
 
+    def _complete(
+        self, claims: dict[str, Any], audience: str, lifetime: int | None, key_thumbprint: str
+    ) -> tuple[Signer, int]:
+        """Complete a token's claims; give who signs it, and the seconds that it is good for."""
+        self._follow_changes()
+        span = min(lifetime or self._lifetime, self._lifetime)
+        claims["aud"] = audience
+        if key_thumbprint:
+            claims["cnf"] = {"jkt": key_thumbprint}
+        signer = self._signers.get(audience)
+        if signer is None:
+            signer = self._signers[audience] = self._signer(audience)
+        return signer, span
+
     def _signer(self, audience: str) -> Signer:
         settings, resource = self._settings, self._registry.resource(audience)
         encrypt_to, enc = None, "A256GCM"
@@ -184,6 +213,7 @@ class AccessTokens:
         if self._generation == generation:
             return
         self._signers: dict[str, Signer] = {}
+        self._prepared: dict[tuple[str | None, ...], Any] = {}
         issuer = self._settings.own_url
         self._verifier = self._verifier_for((*self._registry.audiences, issuer))
         self._own_verifier = self._verifier_for((issuer,))

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from carnet.server.networks import Networks, ip_address_of
 from carnet.server.settings import Settings
+from carnet.server.web.requests import last_values
 
 __all__ = ["WELL_KNOWN", "BehindProxies"]
 
@@ -45,11 +46,8 @@ class BehindProxies:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass a request on."""
         if scope["type"] == "http":
-            # The names are compared one by one rather than joined: most requests have none.
-            for name, _ in scope["headers"]:
-                if name == FORWARDED_FOR:
-                    self._read_forwarded(scope)
-                    break
+            if FORWARDED_FOR in last_values(scope):
+                self._read_forwarded(scope)
             if self._prefix:
                 scope["path"] = self._without_prefix(scope["path"])
         return self._app(scope, receive, send)
