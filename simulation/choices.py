@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+# Of each table that was drawn from, every entry as often as its weight says.
+_spread: Final[dict[int, tuple[Sequence[Any], list[Any]]]] = {}
 
 
 class Choices:
@@ -27,13 +30,13 @@ class Choices:
 
     def __init__(self, seed: int | None = None, given: Sequence[int] | None = None) -> None:
         self.made: list[int] = []
-        self.random = random.Random(seed if given is None else 0)
+        self._fraction = random.Random(seed if given is None else 0).random
         self._given = None if given is None else iter(given)
 
     def draw(self, bound: int) -> int:
         """Give a number from 0 to the one before ``bound``."""
         if self._given is None:
-            number = int(self.random.random() * bound)
+            number = int(self._fraction() * bound)
         else:
             number = next(self._given, 0) % bound
         self.made.append(number)
@@ -43,11 +46,12 @@ class Choices:
         """Give one of several; the first is the quietest."""
         return several[self.draw(len(several))]
 
-    def weighted(self, table: Sequence[tuple[int, T]]) -> T:
+    def weighted(self, table: tuple[tuple[int, T], ...]) -> T:
         """Give an entry of a table, each as often as its weight says; the first is the quietest."""
-        number = self.draw(sum(weight for weight, _ in table))
-        for weight, entry in table:
-            number -= weight
-            if number < 0:
-                return entry
-        raise AssertionError("a draw is smaller than its bound")
+        known = _spread.get(id(table))
+        if known is None or known[0] is not table:
+            # Kept with its table, so that no other one has its id.
+            known = _spread[id(table)] = table, [
+                entry for weight, entry in table for _ in range(weight)
+            ]
+        return self.one_of(known[1])

@@ -15,24 +15,17 @@ from contextvars import Context
 from typing import Any
 
 
-class _Call:
-    """A callback that waits; asyncio cancels it by this."""
+class _Call(list[Any]):
+    """A callback that waits, its arguments and its context; nothing, where asyncio cancels it."""
 
-    __slots__ = ("arguments", "callback", "context", "is_cancelled")
-
-    def __init__(
-        self, callback: Callable[..., Any], arguments: tuple[Any, ...], context: Context | None
-    ) -> None:
-        self.callback = callback
-        self.arguments = arguments
-        self.context = context
-        self.is_cancelled = False
+    # A list is made without a call of Python's: several are for each step of a history.
+    __slots__ = ()
 
     def cancel(self) -> None:
-        self.is_cancelled = True
+        self.clear()
 
     def cancelled(self) -> bool:
-        return self.is_cancelled
+        return not self
 
 
 class Loop(asyncio.AbstractEventLoop):
@@ -54,14 +47,14 @@ class Loop(asyncio.AbstractEventLoop):
         return self.now
 
     def call_soon(self, callback: Any, *arguments: Any, context: Context | None = None) -> Any:
-        call = _Call(callback, arguments, context)
+        call = _Call((callback, arguments, context))
         self._ready.append(call)
         return call
 
     def call_at(
         self, when: float, callback: Any, *arguments: Any, context: Context | None = None
     ) -> Any:
-        call = _Call(callback, arguments, context)
+        call = _Call((callback, arguments, context))
         heapq.heappush(self._timers, (when, next(self._numbers), call))
         return call
 
@@ -95,18 +88,20 @@ class Loop(asyncio.AbstractEventLoop):
         ready = self._ready
         while ready:
             call = ready.popleft()
-            if call.is_cancelled:
+            if not call:
                 continue
-            if call.context is None:
-                call.callback(*call.arguments)
+            callback, arguments, context = call
+            if context is None:
+                callback(*arguments)
             else:
-                call.context.run(call.callback, *call.arguments)
+                context.run(callback, *arguments)
 
     def next_timer(self) -> float | None:
         """Give the moment of the next timer, or None."""
-        while self._timers and self._timers[0][2].is_cancelled:
-            heapq.heappop(self._timers)
-        return self._timers[0][0] if self._timers else None
+        timers = self._timers
+        while timers and not timers[0][2]:
+            heapq.heappop(timers)
+        return timers[0][0] if timers else None
 
     def advance(self, until: float) -> None:
         """Let time pass, and everything that waits for a moment happen at it."""

@@ -114,8 +114,8 @@ class Process:
             return "goes on"
         return await self.world.point(self, "statement", sql)
 
-    async def pause(self, text: str) -> None:
-        await self.world.point(self, "pause", text)
+    def pause(self, text: str) -> asyncio.Future[str]:
+        return self.world.point(self, "pause", text)
 
     async def until_ended(self, transaction: Any, sql: str) -> None:
         await self.world.until_ended(self, transaction, sql)

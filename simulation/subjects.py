@@ -187,20 +187,20 @@ SUBJECTS: Final = (
     (3, (KEYS, FAULTS)),
 )
 
-_drawn: list[Any] = [*SUBJECTS]
+_drawn: list[Any] = [SUBJECTS]
 
 
 def drawn() -> Any:
     """Give what a history may be about now, with the weight of each."""
-    return _drawn
+    return _drawn[-1]
 
 
 @contextmanager
 def about(name: str) -> Iterator[None]:
     """Let histories be about one subject alone for a while; "" is for all."""
     if name:
-        _drawn[:] = [one for one in SUBJECTS if one[1][0] is globals()[name]]
+        _drawn.append(tuple(one for one in SUBJECTS if one[1][0] is globals()[name]))
     try:
         yield
     finally:
-        _drawn[:] = SUBJECTS
+        _drawn[1:] = []
