@@ -20,6 +20,7 @@ A unique value is locked like a row. SQLite's own way, one writer at a time, is 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
@@ -33,6 +34,7 @@ from carnet.server.store.migrations import migrate
 
 T = TypeVar("T")
 
+WORD: Final = re.compile(r"\w+")
 CACHED: Final = 1000
 """How many statements are kept parsed; the service has a few hundred."""
 
@@ -86,6 +88,7 @@ class Transaction:
     Attributes:
         writes: the rows as it has left them.
         olds: the same rows as they were before it.
+        tables: of which these rows are, where it has left them as something else.
         locks: what nobody else may change until it ends.
         waits_for: the transaction that it waits for, or None.
         on_end: what to call when it has ended.
@@ -94,6 +97,7 @@ class Transaction:
     def __init__(self) -> None:
         self.writes: dict[Key, Row | None] = {}
         self.olds: dict[Key, Row | None] = {}
+        self.tables: set[str] = set()
         self.locks: set[Key] = set()
         self.waits_for: Transaction | None = None
         self.on_end: list[Callable[[], None]] = []
@@ -154,6 +158,7 @@ class Database:
         self.tables = {
             name: Table(self.connection, name) for (name,) in list(self.connection.execute(names))
         }
+        self._named: dict[str, frozenset[str]] = {}
         self.connection.preupdate_hook(self._see)
         self._seen: dict[Key, Change] | None = None
         self.on_commit: Callable[[dict[Key, Change]], None] | None = None
@@ -177,6 +182,16 @@ class Database:
         self._execute("BEGIN")
         self._forget()
 
+    def places_of(self, sql: str) -> dict[str, tuple[int, ...]]:
+        """Give the tables that a statement names, and where their columns are that it names."""
+        words = WORD.findall(sql)
+        return {
+            name: tuple(
+                place for column, place in self.tables[name].places.items() if column in words
+            )
+            for name in self._tables_of(sql)
+        }
+
     def _forget(self) -> None:
         self.version = 0
         self.commits: list[dict[Key, Change]] = []
@@ -195,7 +210,8 @@ class Database:
 
     def read(self, sql: str, values: Sequence[Any]) -> Rows:
         """Run a statement on what is committed; it changes nothing."""
-        if self._inside is not None:
+        inside = self._inside
+        if inside is not None and not inside.tables.isdisjoint(self._tables_of(sql)):
             self._take_out()
         rows: Rows = self._execute(sql, values).fetchall()
         self.outcomes[sql, bool(rows)] += 1
@@ -254,6 +270,8 @@ class Database:
         for key, change in seen.items():
             transaction.olds.setdefault(key, change.old)
             transaction.writes[key] = change.new
+            if change.new != change.old:
+                transaction.tables.add(key[0])
         return rows
 
     def _lock(self, transaction: Transaction, key: Key) -> None:
@@ -284,8 +302,7 @@ class Database:
         if self._inside is transaction:
             self._inside = None
         else:
-            for key, row in transaction.writes.items():
-                self._put(key, row)
+            self._put_in(transaction)
         self._committed(changes)
         self._end(transaction)
 
@@ -358,8 +375,7 @@ class Database:
             return self._compute_again(transaction, sql, values, view)
         if self._inside is not transaction:
             self._take_out()
-            for key, row in transaction.writes.items():
-                self._put(key, row)
+            self._put_in(transaction)
             self._inside = transaction
         self._seen = seen = {}
         try:
@@ -389,12 +405,27 @@ class Database:
             self._execute("ROLLBACK TO statement")
             self._execute("RELEASE statement")
 
+    def _put_in(self, transaction: Transaction) -> None:
+        if transaction.tables:
+            for key, row in transaction.writes.items():
+                if row != transaction.olds[key]:
+                    self._put(key, row)
+
     def _take_out(self) -> None:
         """Leave nothing in SQLite but what is committed."""
         transaction, self._inside = self._inside, None
-        if transaction is not None and transaction.writes:
+        if transaction is not None and transaction.tables:
             for key in reversed(transaction.writes):
-                self._put(key, transaction.olds[key])
+                old = transaction.olds[key]
+                if old != transaction.writes[key]:
+                    self._put(key, old)
+
+    def _tables_of(self, sql: str) -> frozenset[str]:
+        """Give the tables that a statement names."""
+        found = self._named.get(sql)
+        if found is None:
+            found = self._named[sql] = frozenset(self.tables).intersection(WORD.findall(sql))
+        return found
 
     def _undo(self, seen: dict[Key, Change]) -> None:
         for key in reversed(seen):

@@ -53,7 +53,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-BETWEEN: Final = 1000
+BETWEEN: Final = 200
 """After so many histories, what they have left is let go of."""
 NAMES: Final = ("alice", "bob")
 PASSWORD: Final = "paper-boat-harbour"
@@ -181,9 +181,23 @@ class Ground:
         }
         self.database.keep()
         self.database.outcomes.clear()
+        self.never = self._never()
         self.refreshes: Counter[str] = Counter()
         self._histories = 0
         self._world: World | None = None
+
+    def _never(self) -> dict[str, list[tuple[str, tuple[int, ...]]]]:
+        """Give for each table what may never be found, and the places of the columns that it reads.
+
+        What none of them has to do with changes nothing about it, and is not looked at.
+        """
+        from simulation.facts import NEVER
+
+        found: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+        for name, (_, sql) in NEVER.items():
+            for table, places in self.database.places_of(sql).items():
+                found.setdefault(table, []).append((name, places))
+        return found
 
     @contextmanager
     def governed(self) -> Iterator[None]:

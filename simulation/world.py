@@ -176,16 +176,20 @@ class World:
         asyncio._set_running_loop(self.loop)
         try:
             for task in asyncio.all_tasks(self.loop):
+                asyncio._unregister_task(task)
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 # What is under way at the end of a history stays so.
                 with suppress(RuntimeError):
                     task.get_coro().close()  # type: ignore[union-attr]
+                waits_for = task._fut_waiter  # type: ignore[attr-defined]
+                if type(waits_for) is asyncio.Future:
+                    # Begun anew: it does not know any more who waits for it.
+                    waits_for.__init__(loop=self.loop)
         finally:
             asyncio._set_running_loop(None)
         deadline._given_up.clear()
-        for process in [*self.processes, *self._killed]:
-            process.__dict__.clear()
-        self.__dict__.clear()
+        for one in (*self.processes, *self._killed, self.loop, self):
+            one.__dict__.clear()
 
     def add_process(self) -> Process:
         """Start a process of the service."""
@@ -334,7 +338,7 @@ class World:
         self.loop.advance(self.loop.now + seconds)
 
     def _live_points(self) -> list[_Point]:
-        for future, *_ in self._pending:
+        for future, _, _, _ in self._pending:
             if future.done():
                 self._pending = [point for point in self._pending if not point[0].done()]
                 break
