@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
+from weakref import ref
 
 
 class _Call(list[Any]):
@@ -34,12 +35,16 @@ class Loop(asyncio.AbstractEventLoop):
     Attributes:
         now: seconds since its beginning.
         troubles: what asyncio complains of.
+        ready: what can run without anything else happening.
+        tasks: those that were made.
     """
 
     def __init__(self) -> None:
         self.now = 0.0
         self.troubles: list[dict[str, Any]] = []
-        self._ready: deque[_Call] = deque()
+        self.ready: deque[_Call] = deque()
+        # Every task of this loop, also such as are over.
+        self.tasks: list[ref[asyncio.Task[Any]]] = []
         self._timers: list[tuple[float, int, _Call]] = []
         self._numbers = itertools.count()
 
@@ -48,7 +53,7 @@ class Loop(asyncio.AbstractEventLoop):
 
     def call_soon(self, callback: Any, *arguments: Any, context: Context | None = None) -> Any:
         call = _Call((callback, arguments, context))
-        self._ready.append(call)
+        self.ready.append(call)
         return call
 
     def call_at(
@@ -69,7 +74,9 @@ class Loop(asyncio.AbstractEventLoop):
     def create_task(
         self, coro: Coroutine[Any, Any, Any], *, name: Any = None, context: Any = None
     ) -> Any:
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self.tasks.append(ref(task))
+        return task
 
     # Every future asks, and is answered without a call of Python's: no.
     get_debug = bool  # type: ignore[assignment]
@@ -85,7 +92,7 @@ class Loop(asyncio.AbstractEventLoop):
 
     def run_ready(self) -> None:
         """Run what can run without anything else happening."""
-        ready = self._ready
+        ready = self.ready
         while ready:
             call = ready.popleft()
             if not call:
@@ -107,6 +114,6 @@ class Loop(asyncio.AbstractEventLoop):
         """Let time pass, and everything that waits for a moment happen at it."""
         while (when := self.next_timer()) is not None and when <= until:
             self.now = max(self.now, when)
-            self._ready.append(heapq.heappop(self._timers)[2])
+            self.ready.append(heapq.heappop(self._timers)[2])
             self.run_ready()
         self.now = max(self.now, until)

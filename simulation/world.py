@@ -11,12 +11,13 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from carnet.server import deadline
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.store import StoreUnavailable
-from simulation.choices import Choices
+from simulation.choices import Choices, spread
 from simulation.database import Transaction
 from simulation.loop import Loop
 
@@ -57,11 +58,11 @@ _Point: TypeAlias = "tuple[asyncio.Future[str], Process | None, str, str]"
 
 # What may become of what waits, in so many draws; the first is what should.
 FATES: Final = {
-    "statement": ((50, "goes on"), (8, "slow"), (1, "lost"), (1, "answer lost")),
-    "request": ((27, "goes on"), (1, "lost"), (2, "doubled")),
-    "answer": ((28, "goes on"), (2, "lost")),
-    "event": ((29, "goes on"), (1, "lost")),
-    "pause": ((1, "goes on"),),
+    "statement": spread(((50, "goes on"), (8, "slow"), (1, "lost"), (1, "answer lost"))),
+    "request": spread(((27, "goes on"), (1, "lost"), (2, "doubled"))),
+    "answer": spread(((28, "goes on"), (2, "lost"))),
+    "event": spread(((29, "goes on"), (1, "lost"))),
+    "pause": ["goes on"],
 }
 SMALL: Final = (0.01, 0.5, 2.5)
 LARGE: Final = (8.0, 31.0, 90.0, 400.0, 1100.0)
@@ -82,6 +83,7 @@ class World:
         violation: the first thing that did not hold, or None.
         processes: those of the service that live.
         honest: how many wait at this moment who have done nothing wrong.
+        at_once: what is waited for where there is nothing to wait for.
         sessions_type: what each process keeps its sessions with.
         pauses: how many seconds may pass while nobody waits.
     """
@@ -101,12 +103,14 @@ class World:
         from simulation.process import Process
 
         self.ground = ground
+        self.database: Any = ground.database
         self.engine = engine
         self.choices = choices
         self.told = told
         self.recorded = recorded
         self.loop = Loop()
-        self.random = random.Random(1)
+        self.at_once: asyncio.Future[str] = asyncio.Future(loop=self.loop)
+        self.at_once.set_result("goes on")
         self.violation: Violation | None = None
         self.steps = 0
         self.honest = 0
@@ -123,9 +127,10 @@ class World:
         ground.database.reset()
         ground.database.on_commit = self.facts.committed
 
-    @property
-    def database(self) -> Any:
-        return self.ground.database
+    @cached_property
+    def random(self) -> random.Random:
+        """Give what is by chance in the world, and the same in each history."""
+        return random.Random(1)
 
     def number_connection(self) -> int:
         """Give the number of a new connection."""
@@ -175,8 +180,10 @@ class World:
         """
         asyncio._set_running_loop(self.loop)
         try:
-            for task in asyncio.all_tasks(self.loop):
-                asyncio._unregister_task(task)
+            for weak in self.loop.tasks:
+                task = weak()
+                if task is None or task.done():
+                    continue
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 # What is under way at the end of a history stays so.
                 with suppress(RuntimeError):
@@ -288,7 +295,8 @@ class World:
 
     def _step(self) -> bool:
         """Let one thing happen; tell whether anything did."""
-        self.loop.run_ready()
+        if self.loop.ready:
+            self.loop.run_ready()
         draw = self.choices.draw
         pending = self._live_points()
         if not pending:
@@ -346,14 +354,13 @@ class World:
 
     def _go_on(self, place: int, *, quietly: bool = False) -> None:
         point = self._pending.pop(place)
-        future, _, kind, _ = point
-        fates = FATES[kind]
-        fate = fates[0][1]
+        fates = FATES[point[2]]
+        fate = fates[0]
         if self.with_faults and len(fates) > 1 and not quietly:
-            fate = self.choices.weighted(fates)
+            fate = fates[self.choices.draw(len(fates))]
         if self.told is not None:
             self._tell_of(point, fate)
-        future.set_result(fate)
+        point[0].set_result(fate)
         self.loop.run_ready()
 
     def _tell_of(self, point: _Point, fate: str) -> None:
