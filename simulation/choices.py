@@ -39,12 +39,13 @@ def _replaying(given: Sequence[int], made: list[int]) -> Callable[[int], int]:
     return draw
 
 
-def spread(table: tuple[tuple[int, T], ...]) -> list[T]:
-    """Give each entry of a table as often as its weight says."""
+def spread(table: Sequence[tuple[int, T]]) -> list[T]:
+    """Give each entry of a table, which nobody changes, as often as its weight says."""
     known = _spread.get(id(table))
     if known is None or known[0] is not table:
         # Kept with its table, so that no other one has its id.
-        known = _spread[id(table)] = table, [entry for weight, entry in table for _ in range(weight)]
+        entries = [entry for weight, entry in table for _ in range(weight)]
+        known = _spread[id(table)] = table, entries
     return known[1]
 
 
@@ -68,7 +69,7 @@ class Choices:
         """Give one of several; the first is the quietest."""
         return several[self.draw(len(several))]
 
-    def weighted(self, table: tuple[tuple[int, T], ...]) -> T:
+    def weighted(self, table: Sequence[tuple[int, T]]) -> T:
         """Give an entry of a table, each as often as its weight says; the first is the quietest."""
         entries = spread(table)
         return entries[self.draw(len(entries))]

@@ -194,8 +194,8 @@ class Ground:
         from simulation.facts import NEVER
 
         found: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
-        for name, (_, sql) in NEVER.items():
-            for table, places in self.database.places_of(sql).items():
+        for name, (_, text) in NEVER.items():
+            for table, places in self.database.places_of(text).items():
                 found.setdefault(table, []).append((name, places))
         return found
 

@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any
 from weakref import ref
@@ -79,7 +79,7 @@ class Loop(asyncio.AbstractEventLoop):
         return task
 
     # Every future asks, and is answered without a call of Python's: no.
-    get_debug = bool  # type: ignore[assignment]
+    get_debug = bool
 
     def is_running(self) -> bool:
         return True

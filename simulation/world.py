@@ -187,7 +187,7 @@ class World:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 # What is under way at the end of a history stays so.
                 with suppress(RuntimeError):
-                    task.get_coro().close()  # type: ignore[union-attr]
+                    task.get_coro().close()
                 waits_for = task._fut_waiter  # type: ignore[attr-defined]
                 if type(waits_for) is asyncio.Future:
                     # Begun anew: it does not know any more who waits for it.
