@@ -35,8 +35,8 @@ from carnet.server.store.migrations import migrate
 T = TypeVar("T")
 
 WORD: Final = re.compile(r"\w+")
-CACHED: Final = 1000
-"""How many statements are kept parsed; the service has a few hundred."""
+CACHED: Final = 512
+"""How many statements are kept parsed: as many as apsw keeps."""
 
 Row = tuple[Any, ...]
 Key = tuple[Any, ...]
@@ -143,6 +143,8 @@ class Database:
     def __init__(self, more: str = "") -> None:
         # Each statement is parsed once, and not again whenever a hundred others have come between.
         self.connection = apsw.Connection(":memory:", statementcachesize=CACHED)
+        # Nor anew for every value that it is run with.
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         self._execute = self.connection.cursor().execute
         self.outcomes: Counter[tuple[str, bool]] = Counter()
         self.connection.execute("BEGIN")
