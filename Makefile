@@ -45,10 +45,10 @@ serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers under load
 	$(BIN)/python -m benchmarks.revocation $(call KEPT,revocation)
 	$(BIN)/python -m benchmarks.services $(call KEPT,services)
 
-simulate: .venv/dev ## Search histories that break a promise (SEEDS=, MINUTES=; SEED=, HISTORY= again; PEERS=1)
+simulate: .venv/dev ## Search histories that break a promise (SEEDS=, MINUTES=, JOBS=, ABOUT=; SEED=, HISTORY= again; PEERS=1)
 	@$(BIN)/python -m $(if $(PEERS),simulation.peers $(if $(SEEDS),"$(SEEDS)"),simulation.run \
 	  $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(MINUTES),--minutes "$(MINUTES)") \
-	  $(if $(SEED),--seed "$(SEED)") $(if $(HISTORY),--history "$(HISTORY)"))
+	  --jobs "$(or $(JOBS),0)" $(if $(ABOUT),--about "$(ABOUT)") $(if $(SEED),--seed "$(SEED)") $(if $(HISTORY),--history "$(HISTORY)"))
 
 mutate: .venv/dev ## Put faults into the service for a while, and see the simulation find them
 	@$(BIN)/python -m simulation.mutate $(ARGS)

@@ -8,10 +8,45 @@ smaller, whatever they mean, and one that is cut off runs quietly to its end.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+# Of each table that was drawn from, every entry as often as its weight says.
+_spread: Final[dict[int, tuple[Sequence[Any], list[Any]]]] = {}
+
+
+def _drawing(seed: int | None, made: list[int]) -> Callable[[int], int]:
+    fraction, append = random.Random(seed).random, made.append
+
+    def draw(bound: int) -> int:
+        number = int(fraction() * bound)
+        append(number)
+        return number
+
+    return draw
+
+
+def _replaying(given: Sequence[int], made: list[int]) -> Callable[[int], int]:
+    numbers = iter(given)
+
+    def draw(bound: int) -> int:
+        number = next(numbers, 0) % bound
+        made.append(number)
+        return number
+
+    return draw
+
+
+def spread(table: Sequence[tuple[int, T]]) -> list[T]:
+    """Give each entry of a table, which nobody changes, as often as its weight says."""
+    known = _spread.get(id(table))
+    if known is None or known[0] is not table:
+        # Kept with its table, so that no other one has its id.
+        entries = [entry for weight, entry in table for _ in range(weight)]
+        known = _spread[id(table)] = table, entries
+    return known[1]
 
 
 class Choices:
@@ -23,21 +58,12 @@ class Choices:
 
     Attributes:
         made: the draws so far.
+        draw: gives a number from 0 to the one before that which it is asked with.
     """
 
     def __init__(self, seed: int | None = None, given: Sequence[int] | None = None) -> None:
         self.made: list[int] = []
-        self.random = random.Random(seed if given is None else 0)
-        self._given = None if given is None else iter(given)
-
-    def draw(self, bound: int) -> int:
-        """Give a number from 0 to the one before ``bound``."""
-        if self._given is None:
-            number = int(self.random.random() * bound)
-        else:
-            number = next(self._given, 0) % bound
-        self.made.append(number)
-        return number
+        self.draw = _drawing(seed, self.made) if given is None else _replaying(given, self.made)
 
     def one_of(self, several: Sequence[T]) -> T:
         """Give one of several; the first is the quietest."""
@@ -45,9 +71,5 @@ class Choices:
 
     def weighted(self, table: Sequence[tuple[int, T]]) -> T:
         """Give an entry of a table, each as often as its weight says; the first is the quietest."""
-        number = self.draw(sum(weight for weight, _ in table))
-        for weight, entry in table:
-            number -= weight
-            if number < 0:
-                return entry
-        raise AssertionError("a draw is smaller than its bound")
+        entries = spread(table)
+        return entries[self.draw(len(entries))]

@@ -1,8 +1,9 @@
 """A database in memory that runs the real statements, with the locks and snapshots of PostgreSQL.
 
 SQLite holds what is committed, and computes what each statement does. What an open transaction has
-changed is kept beside it, row by row: it is put in before each of its statements, and taken out
-after. So each transaction sees what is committed, and its own changes, and nobody else's.
+changed is kept beside it, row by row: it is put in before one of its statements, and taken out
+before a statement of somebody else. So each transaction sees what is committed, and its own
+changes, and nobody else's. What is committed is also at hand in `Database.rows`, without SQL.
 
 READ COMMITTED, as PostgreSQL has it:
 
@@ -19,9 +20,10 @@ A unique value is locked like a row. SQLite's own way, one writer at a time, is 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 import asyncpg
@@ -31,6 +33,10 @@ from carnet.server.store.base import Transaction as Statements
 from carnet.server.store.migrations import migrate
 
 T = TypeVar("T")
+
+WORD: Final = re.compile(r"\w+")
+CACHED: Final = 512
+"""How many statements are kept parsed: as many as apsw keeps."""
 
 Row = tuple[Any, ...]
 Key = tuple[Any, ...]
@@ -66,10 +72,14 @@ class Table:
         self.put = f"INSERT INTO {name} VALUES ({marks}) ON CONFLICT ({', '.join(keys)}) DO {do}"
         where = f"{name} WHERE {' AND '.join(f'{one} = ?' for one in keys)}"
         self.remove = f"DELETE FROM {where}"
-        self.find = f"SELECT 1 FROM {where}"
 
-    def key_of(self, row: Row) -> Key:
+        self.key_of = self._key_of if len(self.key_places) > 1 else self._key_of_one
+
+    def _key_of(self, row: Row) -> Key:
         return (self.name, *[row[place] for place in self.key_places])
+
+    def _key_of_one(self, row: Row) -> Key:
+        return (self.name, row[self.key_places[0]])
 
 
 class Transaction:
@@ -78,6 +88,7 @@ class Transaction:
     Attributes:
         writes: the rows as it has left them.
         olds: the same rows as they were before it.
+        tables: of which these rows are, where it has left them as something else.
         locks: what nobody else may change until it ends.
         waits_for: the transaction that it waits for, or None.
         on_end: what to call when it has ended.
@@ -86,6 +97,7 @@ class Transaction:
     def __init__(self) -> None:
         self.writes: dict[Key, Row | None] = {}
         self.olds: dict[Key, Row | None] = {}
+        self.tables: set[str] = set()
         self.locks: set[Key] = set()
         self.waits_for: Transaction | None = None
         self.on_end: list[Callable[[], None]] = []
@@ -123,12 +135,17 @@ class Database:
         connection: of SQLite.
         version: how many commits there were.
         commits: what each has changed.
+        rows: what is committed, of each table, by the keys of its rows.
         on_commit: is told of each commit, when it is done.
         outcomes: how often each statement gave rows, and how often none.
     """
 
     def __init__(self, more: str = "") -> None:
-        self.connection = apsw.Connection(":memory:")
+        # Each statement is parsed once, and not again whenever a hundred others have come between.
+        self.connection = apsw.Connection(":memory:", statementcachesize=CACHED)
+        # Nor anew for every value that it is run with.
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        self._execute = self.connection.cursor().execute
         self.outcomes: Counter[tuple[str, bool]] = Counter()
         self.connection.execute("BEGIN")
         statements = migrate()
@@ -143,6 +160,7 @@ class Database:
         self.tables = {
             name: Table(self.connection, name) for (name,) in list(self.connection.execute(names))
         }
+        self._named: dict[str, frozenset[str]] = {}
         self.connection.preupdate_hook(self._see)
         self._seen: dict[Key, Change] | None = None
         self.on_commit: Callable[[dict[Key, Change]], None] | None = None
@@ -151,12 +169,30 @@ class Database:
     def keep(self) -> None:
         """Let everything that is there be the beginning of every history."""
         self.connection.execute("COMMIT; BEGIN")
+        self._kept = {
+            table.name: {
+                table.key_of(row): row
+                for row in self.connection.execute(f"SELECT * FROM {table.name}")
+            }
+            for table in self.tables.values()
+        }
         self._forget()
 
     def reset(self) -> None:
         """Go back to the beginning."""
-        self.connection.execute("ROLLBACK; BEGIN")
+        self._execute("ROLLBACK")
+        self._execute("BEGIN")
         self._forget()
+
+    def places_of(self, sql: str) -> dict[str, tuple[int, ...]]:
+        """Give the tables that a statement names, and where their columns are that it names."""
+        words = WORD.findall(sql)
+        return {
+            name: tuple(
+                place for column, place in self.tables[name].places.items() if column in words
+            )
+            for name in self._tables_of(sql)
+        }
 
     def _forget(self) -> None:
         self.version = 0
@@ -164,6 +200,9 @@ class Database:
         self._changed_at: dict[Key, int] = {}
         self._locks: dict[Key, Transaction] = {}
         self.open: set[Transaction] = set()
+        self.rows = {name: rows.copy() for name, rows in self._kept.items()}
+        # Whose changes are in SQLite besides what is committed.
+        self._inside: Transaction | None = None
 
     def begin(self) -> Transaction:
         """Open a transaction."""
@@ -173,7 +212,10 @@ class Database:
 
     def read(self, sql: str, values: Sequence[Any]) -> Rows:
         """Run a statement on what is committed; it changes nothing."""
-        rows = list(self.connection.execute(sql, values))
+        inside = self._inside
+        if inside is not None and not inside.tables.isdisjoint(self._tables_of(sql)):
+            self._take_out()
+        rows: Rows = self._execute(sql, values).fetchall()
         self.outcomes[sql, bool(rows)] += 1
         return rows
 
@@ -203,37 +245,40 @@ class Database:
                 holder = self._locks.get(key)
                 if holder not in (None, transaction):
                     return self._blocked(transaction, holder, view, key, key)
-                if self._is_there(key):
+                if key in self.rows[key[0]]:
                     self._lock(transaction, key)
         while True:
             rows, seen = self._compute(transaction, sql, values, view)
-            claimed = [(key, change) for key, change in seen.items()]
             again = False
-            for key, change in claimed:
-                changed_at = self._changed_at.get(key, 0)
-                if view is not None and changed_at > view.version and key not in view.newest:
+            for key, change in seen.items():
+                if (
+                    view is not None
+                    and key not in view.newest
+                    and self._changed_at.get(key, 0) > view.version
+                ):
                     view.newest[key] = None
                     again = True
                     continue
                 for lock in (key, *self._unique_values(key, change)):
                     holder = self._locks.get(lock)
                     if holder is not None and holder is not transaction:
+                        if view is None:
+                            self._undo(seen)
                         return self._blocked(transaction, holder, view, key, lock)
                     self._lock(transaction, lock)
             if not again:
                 self.outcomes[sql, bool(rows)] += 1
                 break
-        for key, change in claimed:
+        for key, change in seen.items():
             transaction.olds.setdefault(key, change.old)
             transaction.writes[key] = change.new
+            if change.new != change.old:
+                transaction.tables.add(key[0])
         return rows
 
     def _lock(self, transaction: Transaction, key: Key) -> None:
         self._locks[key] = transaction
         transaction.locks.add(key)
-
-    def _is_there(self, key: Key) -> bool:
-        return bool(self.read(self.tables[key[0]].find, key[1:]))
 
     def _blocked(
         self, transaction: Transaction, holder: Transaction, view: View | None, key: Key, lock: Key
@@ -256,20 +301,23 @@ class Database:
         changes = {
             key: Change(transaction.olds[key], row) for key, row in transaction.writes.items()
         }
-        for key, row in transaction.writes.items():
-            self._put(key, row)
+        if self._inside is transaction:
+            self._inside = None
+        else:
+            self._put_in(transaction)
         self._committed(changes)
         self._end(transaction)
 
     def roll_back(self, transaction: Transaction) -> None:
         """Undo what a transaction has done, and give back its locks."""
+        if self._inside is transaction:
+            self._take_out()
         if transaction.is_open:
             self._end(transaction)
 
     def run_whole(self, statements: Statements[T]) -> T:
         """Run a transaction while nobody else does anything, as SQLite has it."""
-        self.connection.execute("SAVEPOINT whole")
-        self._seen = {}
+        self._seen = seen = {}
         try:
             try:
                 rows = self._run(next(statements))
@@ -277,25 +325,24 @@ class Database:
                     rows = self._run(statements.send(rows))
             except StopIteration as done:
                 result: T = done.value
-            except BaseException:
-                self._seen = None
-                self.connection.execute("ROLLBACK TO whole")
-                raise
-            changes = self._seen
-        finally:
+        except BaseException:
             self._seen = None
-            self.connection.execute("RELEASE whole")
-        self._committed(changes or {})
+            self._undo(seen)
+            raise
+        self._seen = None
+        self._committed(seen)
         return result
 
     def lose(self, count: int) -> list[dict[Key, Change]]:
         """Forget the newest commits, as a failover does to what no standby had, and give them."""
         assert not self._locks, "a failover ends every connection first"
+        assert self._inside is None
         lost = [self.commits.pop() for _ in range(count)]
         self.version = len(self.commits)
         for changes in lost:
             for key, change in changes.items():
                 self._put(key, change.old)
+                self._keep_row(key, change.old)
                 self._changed_at[key] = self.version
         return lost
 
@@ -313,29 +360,84 @@ class Database:
             return
         self.version += 1
         self.commits.append(changes)
-        for key in changes:
+        for key, change in changes.items():
             self._changed_at[key] = self.version
+            self._keep_row(key, change.new)
         if self.on_commit is not None:
             self.on_commit(changes)
 
     def _compute(
         self, transaction: Transaction, sql: str, values: Sequence[Any], view: View | None
     ) -> tuple[Rows, dict[Key, Change]]:
-        """Compute what a statement gives and changes, and leave everything as it is."""
-        self.connection.execute("SAVEPOINT statement")
+        """Compute what a statement gives and changes, with the transaction's changes in SQLite.
+
+        Where it sees something older, everything is left as it was.
+        """
+        if view is not None:
+            return self._compute_again(transaction, sql, values, view)
+        if self._inside is not transaction:
+            self._take_out()
+            self._put_in(transaction)
+            self._inside = transaction
+        self._seen = seen = {}
         try:
-            if view is not None:
-                self._go_back(view)
+            return self._execute(sql, values).fetchall(), seen
+        except apsw.ConstraintError as error:
+            # SQLite has undone it.
+            raise asyncpg.UniqueViolationError(str(error)) from None
+        finally:
+            self._seen = None
+
+    def _compute_again(
+        self, transaction: Transaction, sql: str, values: Sequence[Any], view: View
+    ) -> tuple[Rows, dict[Key, Change]]:
+        """Compute what a statement gives and changes that has waited."""
+        self._take_out()
+        self._execute("SAVEPOINT statement")
+        try:
+            self._go_back(view)
             for key, row in transaction.writes.items():
                 self._put(key, row)
-            self._seen = {}
-            rows = list(self.connection.execute(sql, values))
-            return rows, self._seen
+            self._seen = seen = {}
+            return self._execute(sql, values).fetchall(), seen
         except apsw.ConstraintError as error:
             raise asyncpg.UniqueViolationError(str(error)) from None
         finally:
             self._seen = None
-            self.connection.execute("ROLLBACK TO statement; RELEASE statement")
+            self._execute("ROLLBACK TO statement")
+            self._execute("RELEASE statement")
+
+    def _put_in(self, transaction: Transaction) -> None:
+        if transaction.tables:
+            for key, row in transaction.writes.items():
+                if row != transaction.olds[key]:
+                    self._put(key, row)
+
+    def _take_out(self) -> None:
+        """Leave nothing in SQLite but what is committed."""
+        transaction, self._inside = self._inside, None
+        if transaction is not None and transaction.tables:
+            for key in reversed(transaction.writes):
+                old = transaction.olds[key]
+                if old != transaction.writes[key]:
+                    self._put(key, old)
+
+    def _tables_of(self, sql: str) -> frozenset[str]:
+        """Give the tables that a statement names."""
+        found = self._named.get(sql)
+        if found is None:
+            found = self._named[sql] = frozenset(self.tables).intersection(WORD.findall(sql))
+        return found
+
+    def _undo(self, seen: dict[Key, Change]) -> None:
+        for key in reversed(seen):
+            self._put(key, seen[key].old)
+
+    def _keep_row(self, key: Key, row: Row | None) -> None:
+        if row is None:
+            self.rows[key[0]].pop(key, None)
+        else:
+            self.rows[key[0]][key] = row
 
     def _go_back(self, view: View) -> None:
         """Put back what was committed after a view began, but for the rows that it sees anew."""
@@ -347,9 +449,9 @@ class Database:
     def _put(self, key: Key, row: Row | None) -> None:
         table = self.tables[key[0]]
         if row is None:
-            self.connection.execute(table.remove, key[1:])
+            self._execute(table.remove, key[1:])
         else:
-            self.connection.execute(table.put, row)
+            self._execute(table.put, row)
 
     def _unique_values(self, key: Key, change: Change) -> list[Key]:
         """Give the unique values that a row has now, and had not before."""
@@ -364,19 +466,16 @@ class Database:
         return found
 
     def _run(self, statement: tuple[str, Sequence[Any]]) -> Rows:
-        rows = list(self.connection.execute(*statement))
+        rows: Rows = self._execute(*statement).fetchall()
         self.outcomes[statement[0], bool(rows)] += 1
         return rows
 
     def _see(self, update: Any) -> None:
         """Take down what SQLite changes."""
-        if self._seen is None:
+        seen = self._seen
+        if seen is None:
             return
-        table = self.tables[update.table_name]
         old, new = update.old, update.new
-        if old is not None and new is not None:
-            pairs = zip(old, new, strict=True)
-            new = tuple(before if after is apsw.no_change else after for before, after in pairs)
-        key = table.key_of(old if new is None else new)
-        before = self._seen.get(key)
-        self._seen[key] = Change(old if before is None else before.old, new)
+        key = self.tables[update.table_name].key_of(old if new is None else new)
+        before = seen.get(key)
+        seen[key] = Change(old if before is None else before.old, new)

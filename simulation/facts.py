@@ -77,7 +77,7 @@ INVARIANTS: Final = {
     **keys.INVARIANTS,
 }
 
-# What may never be found after a commit that has to do with sessions.
+# What may never be found after a commit that changes a column that it reads.
 NEVER: Final = {
     "a session ends with the browser's in which it was granted": (
         "it was granted by whoever was signed in there",
@@ -100,7 +100,6 @@ NEVER: Final = {
 
 # By whether the presented generation is before or after the current one.
 GRANTED: Final = {0: "rotated", -1: "the same again", 1: "healed"}
-ABOUT_PEOPLE: Final = frozenset(("session", "account", "factor", "recovery_code", "consent"))
 GRACE: Final = SETTINGS.refresh_grace * MICROSECONDS
 CODES_OF_SESSION: Final = (
     "SELECT code_hash FROM authorization_code WHERE session_id = ? "
@@ -110,9 +109,6 @@ SESSION_OF_CODE: Final = (
     "SELECT session_id FROM authorization_code WHERE code_hash = ? "
     "UNION ALL SELECT session_id FROM device_code WHERE code_hash = ?"
 )
-SESSION_NOW: Final = "SELECT * FROM session WHERE secret_hash = ?"
-SESSION_BY_ID: Final = "SELECT * FROM session WHERE id = ?"
-ACCOUNT_BY_ID: Final = "SELECT version, disabled_at FROM account WHERE id = ?"
 LIVING: Final = "SELECT id FROM session WHERE account_id = ? AND id <> ? AND ended_at IS NULL"
 
 
@@ -158,6 +154,8 @@ class Facts:
         self._passwords: dict[str, int] = {}
         # Of links: after how many commits they were made; and when those of an account were over,
         # after how many that was asked for, and done.
+        # For each table what may never be found that has to do with it, and with which columns.
+        self._never = world.ground.never
         self.links: dict[str, int] = {}
         self.links_over: dict[str, list[tuple[int, int]]] = {}
 
@@ -170,12 +168,14 @@ class Facts:
 
     def session(self, session_id: str) -> dict[str, Any] | None:
         """Give a session's row as it is committed."""
-        return self._named("session", self.world.database.read(SESSION_BY_ID, (session_id,)))
+        return self._names("session", self._rows["session"].get(("session", session_id)))
 
     def session_of(self, text: str) -> dict[str, Any] | None:
         """Give the row of a refresh token's session."""
         secret_hash = self.token(text).secret_hash
-        return self._named("session", self.world.database.read(SESSION_NOW, (secret_hash,)))
+        place = self._place("session", "secret_hash")
+        rows = (row for row in self._rows["session"].values() if row[place] == secret_hash)
+        return self._names("session", next(rows, None))
 
     def token(self, text: str) -> RefreshToken:
         """Read a refresh token."""
@@ -189,7 +189,7 @@ class Facts:
 
     def committed(self, changes: dict[Key, Change]) -> None:
         """Look at what a commit has changed."""
-        looks = False
+        touched: set[str] = set()
         task = self._of_task.get(asyncio.current_task(), {})
         for (table, *key), change in changes.items():
             checks = _CHECKS.get(table)
@@ -197,10 +197,17 @@ class Facts:
                 old, new = (self._names(table, row) for row in change)
                 for check in checks:
                     check(self, str(key[0]), old, new, changes, task)
-                looks = looks or table in ABOUT_PEOPLE
-        if not looks:
-            return
-        for name, (_, sql) in NEVER.items():
+            for name, places in self._never.get(table, ()):
+                if name not in touched and (
+                    change.old is None
+                    or change.new is None
+                    or any(change.old[place] != change.new[place] for place in places)
+                ):
+                    touched.add(name)
+        for name in NEVER if touched else ():
+            if name not in touched:
+                continue
+            sql = NEVER[name][1]
             # "Sign out everywhere else" keeps the session that asks, also where it was granted in a
             # browser's session, which ends.
             found = [one for (one,) in self.world.database.read(sql, ()) if one not in self.kept]
@@ -478,14 +485,19 @@ class Facts:
 
     def account(self, account_id: str) -> tuple[int, int | None]:
         """Give an account's version, and since when it is disabled; one that is gone is."""
-        rows = self.world.database.read(ACCOUNT_BY_ID, (account_id,))
-        return rows[0] if rows else (0, 0)
+        row = self._rows["account"].get(("account", account_id))
+        if row is None:
+            return 0, 0
+        return row[self._place("account", "version")], row[self._place("account", "disabled_at")]
 
     def _place(self, table: str, name: str) -> int:
         return int(self.world.database.tables[table].places[name])
 
-    def _named(self, table: str, rows: Any) -> dict[str, Any] | None:
-        return self._names(table, rows[0]) if rows else None
+    @property
+    def _rows(self) -> dict[str, dict[Key, Any]]:
+        """What is committed."""
+        rows: dict[str, dict[Key, Any]] = self.world.database.rows
+        return rows
 
     def _names(self, table: str, row: Any) -> dict[str, Any] | None:
         if row is None:

@@ -35,6 +35,7 @@ from carnet.server.store import postgres
 from carnet.server.store import statements as sql
 from simulation.choices import Choices
 from simulation.database import Database
+from simulation.signatures import remembered
 from simulation.stores import Recorded, SimulatedSqlite
 from simulation.world import BEGINNING, MICROSECONDS, Violation, World
 
@@ -52,7 +53,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-BETWEEN: Final = 20
+BETWEEN: Final = 200
 """After so many histories, what they have left is let go of."""
 NAMES: Final = ("alice", "bob")
 PASSWORD: Final = "paper-boat-harbour"
@@ -171,7 +172,8 @@ class Ground:
             return BEGINNING * MICROSECONDS
 
         self.keys = SigningKeys(store, MasterKey(bytes(32)), SETTINGS, clock)
-        _run(self.keys.load())
+        with remembered():
+            _run(self.keys.load())
         revocations = Revocations(store, SETTINGS, clock)
         accounts = Accounts(store, alone, revocations, no_notices(store, self.keys, clock), clock)
         self.accounts = {
@@ -179,8 +181,23 @@ class Ground:
         }
         self.database.keep()
         self.database.outcomes.clear()
+        self.never = self._never()
         self.refreshes: Counter[str] = Counter()
         self._histories = 0
+        self._world: World | None = None
+
+    def _never(self) -> dict[str, list[tuple[str, tuple[int, ...]]]]:
+        """Give for each table what may never be found, and the places of the columns that it reads.
+
+        What none of them has to do with changes nothing about it, and is not looked at.
+        """
+        from simulation.facts import NEVER
+
+        found: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+        for name, (_, text) in NEVER.items():
+            for table, places in self.database.places_of(text).items():
+                found.setdefault(table, []).append((name, places))
+        return found
 
     @contextmanager
     def governed(self) -> Iterator[None]:
@@ -190,6 +207,9 @@ class Ground:
         from carnet.server.factors import recovery_codes
         from carnet.server.oauth import device_codes
         from carnet.server.sessions import refresh_token
+
+        # What histories run on is there before the first one, and looked at by no collection.
+        from simulation import people  # noqa: F401
 
         given = _Secrets()
         self._secrets = given
@@ -221,6 +241,9 @@ class Ground:
                 # What was under way in the last histories is closed while asyncio is whole: closed
                 # when Python ends, a task that waits for a queue makes it crash.
                 self.database.on_commit = None
+                if self._world is not None:
+                    self._world.let_go()
+                    self._world = None
                 gc.collect()
                 gc.enable()
                 gc.unfreeze()
@@ -233,9 +256,11 @@ class Ground:
         recorded: list[Recorded] | None = None,
         world_type: Callable[..., World] = World,
     ) -> tuple[Violation | None, World]:
-        """Run one history, within `governed`."""
+        """Run one history, within `governed`; the world that it gives lasts until the next one."""
         from simulation.people import People
 
+        if self._world is not None:
+            self._world.let_go()
         self._histories += 1
         if self._histories % BETWEEN == 0:
             gc.collect()
@@ -243,4 +268,5 @@ class Ground:
         world = world_type(self, engine, choices, told, recorded)
         if world.people is None:
             world.people = People(world)
+        self._world = world
         return world.run(), world

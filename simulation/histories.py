@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from simulation.choices import Choices
 from simulation.ground import Ground
+from simulation.subjects import about, names
 from simulation.world import Violation
 
 __all__ = ["ENGINES", "History", "HistoryWrong", "as_test", "read_history", "shrink"]
@@ -27,7 +28,7 @@ from simulation.histories import History
 DRAWS = """
 {draws}
 """
-HISTORY = History("{engine}", [int(draw) for draw in DRAWS.split()])
+HISTORY = History("{engine}", [int(draw) for draw in DRAWS.split()]{about})
 
 
 def test_{function}():
@@ -49,18 +50,22 @@ class History(NamedTuple):
     Attributes:
         engine: ``sqlite`` or ``postgres``.
         draws: what happens.
+        about: the subject, of `subjects`, that it is held to, or "" where it is drawn.
     """
 
     engine: str
     draws: list[int]
+    about: str = ""
 
     def play(self, ground: Ground, told: list[str] | None = None) -> Violation | None:
         """Let it happen again, within `Ground.governed`."""
-        return ground.history(self.engine, Choices(given=self.draws), told)[0]
+        with about(self.about):
+            return ground.history(self.engine, Choices(given=self.draws), told)[0]
 
     def write(self, path: Path) -> None:
         """Write it into a file."""
-        path.write_text(json.dumps({"engine": self.engine, "draws": self.draws}) + "\n")
+        held = {"about": self.about} if self.about else {}
+        path.write_text(json.dumps({"engine": self.engine, **held, "draws": self.draws}) + "\n")
 
 
 def as_test(history: History, name: str, told: Sequence[str]) -> str:
@@ -78,6 +83,7 @@ def as_test(history: History, name: str, told: Sequence[str]) -> str:
         function=re.sub("[^a-z]+", "_", name.lower()).strip("_"),
         engine=history.engine,
         draws=textwrap.fill(" ".join(map(str, history.draws)), 100),
+        about=f', "{history.about}"' if history.about else "",
     )
 
 
@@ -95,8 +101,10 @@ def read_history(path: Path) -> History:
         raise HistoryWrong(f"{path} holds no history: it is no JSON") from None
     engine = content.get("engine") if isinstance(content, dict) else None
     draws = content.get("draws") if isinstance(content, dict) else None
+    subject = content.get("about", "") if isinstance(content, dict) else None
     if (
         engine not in ENGINES
+        or subject not in ("", *names())
         or not isinstance(draws, list)
         or not all(type(draw) is int and draw >= 0 for draw in draws)
     ):
@@ -104,7 +112,7 @@ def read_history(path: Path) -> History:
             f'{path} holds no history: it has "engine", sqlite or postgres, and "draws", a list of '
             "whole numbers"
         )
-    return History(engine, draws)
+    return History(engine, draws, subject)
 
 
 def shrink(play: Callable[[History], Violation | None], history: History, name: str) -> History:
@@ -122,7 +130,7 @@ def shrink(play: Callable[[History], Violation | None], history: History, name: 
         attempts += 1
         if attempts > MOST_ATTEMPTS:
             return False
-        found = play(History(history.engine, list(draws)))
+        found = play(history._replace(draws=list(draws)))
         return found is not None and found.name == name
 
     draws = list(history.draws)
@@ -131,7 +139,7 @@ def shrink(play: Callable[[History], Violation | None], history: History, name: 
         before = draws
         draws = _without_stretches(draws, still_breaks)
         draws = _smaller(draws, still_breaks)
-    return History(history.engine, draws)
+    return history._replace(draws=draws)
 
 
 def _without_stretches(

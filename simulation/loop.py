@@ -10,29 +10,23 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any
+from weakref import ref
 
 
-class _Call:
-    """A callback that waits; asyncio cancels it by this."""
+class _Call(list[Any]):
+    """A callback that waits, its arguments and its context; nothing, where asyncio cancels it."""
 
-    __slots__ = ("arguments", "callback", "context", "is_cancelled")
-
-    def __init__(
-        self, callback: Callable[..., Any], arguments: tuple[Any, ...], context: Context | None
-    ) -> None:
-        self.callback = callback
-        self.arguments = arguments
-        self.context = context
-        self.is_cancelled = False
+    # A list is made without a call of Python's: several are for each step of a history.
+    __slots__ = ()
 
     def cancel(self) -> None:
-        self.is_cancelled = True
+        self.clear()
 
     def cancelled(self) -> bool:
-        return self.is_cancelled
+        return not self
 
 
 class Loop(asyncio.AbstractEventLoop):
@@ -41,12 +35,16 @@ class Loop(asyncio.AbstractEventLoop):
     Attributes:
         now: seconds since its beginning.
         troubles: what asyncio complains of.
+        ready: what can run without anything else happening.
+        tasks: those that were made.
     """
 
     def __init__(self) -> None:
         self.now = 0.0
         self.troubles: list[dict[str, Any]] = []
-        self._ready: deque[_Call] = deque()
+        self.ready: deque[_Call] = deque()
+        # Every task of this loop, also such as are over.
+        self.tasks: list[ref[asyncio.Task[Any]]] = []
         self._timers: list[tuple[float, int, _Call]] = []
         self._numbers = itertools.count()
 
@@ -54,14 +52,14 @@ class Loop(asyncio.AbstractEventLoop):
         return self.now
 
     def call_soon(self, callback: Any, *arguments: Any, context: Context | None = None) -> Any:
-        call = _Call(callback, arguments, context)
-        self._ready.append(call)
+        call = _Call((callback, arguments, context))
+        self.ready.append(call)
         return call
 
     def call_at(
         self, when: float, callback: Any, *arguments: Any, context: Context | None = None
     ) -> Any:
-        call = _Call(callback, arguments, context)
+        call = _Call((callback, arguments, context))
         heapq.heappush(self._timers, (when, next(self._numbers), call))
         return call
 
@@ -76,10 +74,12 @@ class Loop(asyncio.AbstractEventLoop):
     def create_task(
         self, coro: Coroutine[Any, Any, Any], *, name: Any = None, context: Any = None
     ) -> Any:
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self.tasks.append(ref(task))
+        return task
 
-    def get_debug(self) -> bool:
-        return False
+    # Every future asks, and is answered without a call of Python's: no.
+    get_debug = bool
 
     def is_running(self) -> bool:
         return True
@@ -92,26 +92,28 @@ class Loop(asyncio.AbstractEventLoop):
 
     def run_ready(self) -> None:
         """Run what can run without anything else happening."""
-        ready = self._ready
+        ready = self.ready
         while ready:
             call = ready.popleft()
-            if call.is_cancelled:
+            if not call:
                 continue
-            if call.context is None:
-                call.callback(*call.arguments)
+            callback, arguments, context = call
+            if context is None:
+                callback(*arguments)
             else:
-                call.context.run(call.callback, *call.arguments)
+                context.run(callback, *arguments)
 
     def next_timer(self) -> float | None:
         """Give the moment of the next timer, or None."""
-        while self._timers and self._timers[0][2].is_cancelled:
-            heapq.heappop(self._timers)
-        return self._timers[0][0] if self._timers else None
+        timers = self._timers
+        while timers and not timers[0][2]:
+            heapq.heappop(timers)
+        return timers[0][0] if timers else None
 
     def advance(self, until: float) -> None:
         """Let time pass, and everything that waits for a moment happen at it."""
         while (when := self.next_timer()) is not None and when <= until:
             self.now = max(self.now, when)
-            self._ready.append(heapq.heappop(self._timers)[2])
+            self.ready.append(heapq.heappop(self._timers)[2])
             self.run_ready()
         self.now = max(self.now, until)

@@ -149,12 +149,13 @@ class People:
 
     def begin(self) -> None:
         """Begin with one verifier and one person's sign-in."""
-        from simulation.subjects import BEGINNINGS, PAUSES, drawn
+        from simulation.subjects import BEGINNINGS, PAUSES, UNFOLLOWED, drawn
 
         self._most_devices = 1 + self.world.choices.draw(MOST_DEVICES)
         self.actions, self.faults = self.world.choices.weighted(drawn())
         self.world.pauses = PAUSES.get(self.actions, self.world.pauses)
-        self.world.facts.verifiers.append(Verifier(self.world, "the verifier"))
+        if self.actions not in UNFOLLOWED:
+            self.world.facts.verifiers.append(Verifier(self.world, "the verifier"))
         self._start(BEGINNINGS.get(self.actions, People.sign_in))
 
     def act(self) -> None:

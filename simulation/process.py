@@ -109,13 +109,12 @@ class Process:
         """Give the microseconds since 1970, as this process takes them to be."""
         return int((BEGINNING + self.world.loop.now + self.offset) * MICROSECONDS)
 
-    async def statement(self, sql: str) -> str:
-        if self.is_alone:
-            return "goes on"
-        return await self.world.point(self, "statement", sql)
+    def statement(self, sql: str) -> asyncio.Future[str]:
+        world = self.world
+        return world.at_once if self.is_alone else world.point(self, "statement", sql)
 
-    async def pause(self, text: str) -> None:
-        await self.world.point(self, "pause", text)
+    def pause(self, text: str) -> asyncio.Future[str]:
+        return self.world.point(self, "pause", text)
 
     async def until_ended(self, transaction: Any, sql: str) -> None:
         await self.world.until_ended(self, transaction, sql)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -18,18 +19,21 @@ from simulation.coverage import report
 from simulation.facts import INVARIANTS, NEVER
 from simulation.ground import Ground
 from simulation.histories import ENGINES, History, HistoryWrong, as_test, read_history, shrink
-from simulation.world import Violation
+from simulation.jobs import Failure, Part, cores, in_parts, run_part
+from simulation.subjects import about, names
+from simulation.totals import Totals
 
 PLACE: Final = Path("build/simulation")
 REPORT_SECONDS: Final = 5.0
 MOST_SEED: Final = 2**63
+MOST_JOBS: Final = 256
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what was asked for, and give the exit status: 1 where something did not hold."""
     options = _parser().parse_args(arguments)
     ground = Ground()
-    with ground.governed():
+    with ground.governed(), about(options.about):
         if options.history is not None:
             try:
                 history = read_history(options.history)
@@ -38,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
                 return 2
             return _tell(ground, history)
         if options.seed is not None:
-            return _one_seed(ground, options.seed)
-        return _many(ground, options.seeds, options.minutes)
+            return _one_seed(ground, options.seed, options.about)
+        return _Run(ground, options).many()
 
 
 def _number(text: str) -> int:
@@ -58,6 +62,21 @@ def _minutes(text: str) -> float:
     return minutes
 
 
+def _jobs(text: str) -> int:
+    jobs = _number(text) or cores()
+    if jobs > MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} are more than {MOST_JOBS} processes")
+    return jobs
+
+
+def _subject(text: str) -> str:
+    known = names()
+    if text and text.upper() not in known:
+        every = ", ".join(name.lower() for name in known)
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no subject; these are: {every}")
+    return text.upper()
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         """One line says what is wrong."""
@@ -69,17 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="simulate", description=__doc__)
     parser.add_argument("--seeds", type=_number, help="so many new seeds")
     parser.add_argument("--minutes", type=_minutes, help="new seeds for so long")
+    parser.add_argument("--jobs", type=_jobs, default=1, help="in so many processes; 0: one a core")
+    parser.add_argument("--about", type=_subject, default="", help="histories of one subject alone")
     parser.add_argument("--seed", type=_number, help="this seed again, told in words")
     parser.add_argument("--history", type=Path, help="a file that an earlier run has written")
     return parser
 
 
-def _one_seed(ground: Ground, seed: int) -> int:
-    for engine in ENGINES:
-        choices = Choices(seed)
-        violation, _ = ground.history(engine, choices)
-        if violation is not None:
-            return _failed(ground, seed, History(engine, choices.made), violation)
+def _one_seed(ground: Ground, seed: int, subject: str) -> int:
+    part = run_part(ground, subject, seed, seed + 1)
+    if part.failure is not None:
+        return _failed(ground, part.failure)
     print(f"Seed {seed}, on {ENGINES[0]}:")
     told: list[str] = []
     ground.history(ENGINES[0], Choices(seed), told)
@@ -88,44 +107,97 @@ def _one_seed(ground: Ground, seed: int) -> int:
     return 0
 
 
-def _many(ground: Ground, seeds: int | None, minutes: float | None) -> int:
-    PLACE.mkdir(parents=True, exist_ok=True)
-    progress = PLACE / "next-seed"
-    first = _read_progress(progress)
-    last = None if seeds is None else first + seeds
-    until = time.monotonic() + 60 * (minutes or 1) if minutes or seeds is None else float("inf")
-    began, reported, steps, seed = time.monotonic(), time.monotonic(), 0, first
-    try:
-        for seed in _counting(first):
-            now = time.monotonic()
-            if seed == last or now >= until:
-                break
-            if now - reported >= REPORT_SECONDS:
-                reported = now
-                _report(seed - first, steps, now - began)
-                _write_progress(progress, seed)
-            for engine in ENGINES:
-                choices = Choices(seed)
-                violation, world = ground.history(engine, choices)
-                steps += world.steps
-                if violation is not None:
-                    _write_progress(progress, seed + 1)
-                    return _failed(ground, seed, History(engine, choices.made), violation)
-    except KeyboardInterrupt:
-        print("\nStopped; the next run goes on from here.")
-    _write_progress(progress, seed)
-    _report(seed - first, steps, time.monotonic() - began)
-    print("\n".join(report(ground)))
-    print(
-        f"Everything holds in seeds {first} to {seed - 1}." if seed > first else "No seed was done."
-    )
-    return 0
+class _Run:
+    """New seeds, from where the last run has stopped.
 
+    Args:
+        ground: where, within `governed`.
+        options: of the command.
+    """
 
-def _counting(first: int) -> Iterator[int]:
-    while True:
-        yield first
-        first += 1
+    def __init__(self, ground: Ground, options: argparse.Namespace) -> None:
+        PLACE.mkdir(parents=True, exist_ok=True)
+        self._ground = ground
+        self._about = options.about
+        self._jobs = options.jobs
+        # Each subject has seeds of its own.
+        suffix = f"-{self._about.lower()}" if self._about else ""
+        self._progress = PLACE / f"next-seed{suffix}"
+        self._first = self._next = _read_progress(self._progress)
+        self._last = None if options.seeds is None else self._first + options.seeds
+        minutes = options.minutes or (1 if options.seeds is None else float("inf"))
+        self._began = self._reported = time.monotonic()
+        self._until = self._began + 60 * minutes
+        self._totals = Totals(PLACE / "totals.json", self._about, self._first)
+        self._steps, self._seconds, self._stopped = 0, 0.0, False
+
+    def many(self) -> int:
+        """Run them, and give the exit status."""
+        failure = None
+        try:
+            for part in self._parts():
+                self._next = part.next_seed
+                self._steps += part.steps
+                self._seconds += part.seconds
+                failure = part.failure
+                if time.monotonic() - self._reported >= REPORT_SECONDS:
+                    self._reported = time.monotonic()
+                    self._report()
+                    self._write()
+                if failure is not None:
+                    break
+        except KeyboardInterrupt:
+            self._stopped = True
+        if self._stopped:
+            print("\nStopped; the next run goes on from here.")
+        self._write()
+        if failure is not None:
+            _write_progress(self._progress, failure.seed + 1)
+            return _failed(self._ground, failure)
+        self._report()
+        print("\n".join(report(self._ground)))
+        print(self._totals.report())
+        held = f"Everything holds in seeds {self._first} to {self._next - 1}."
+        print(held if self._next > self._first else "No seed was done.")
+        return 0
+
+    def _parts(self) -> Iterator[Part]:
+        if self._jobs == 1:
+            while self._next != self._last and self._may_go_on():
+                yield run_part(self._ground, self._about, self._next, self._next + 1)
+            return
+        before = signal.signal(signal.SIGINT, self._stop)
+        try:
+            seeds = self._first, self._last
+            yield from in_parts(self._ground, self._about, *seeds, self._jobs, self._may_go_on)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _may_go_on(self) -> bool:
+        return not self._stopped and time.monotonic() < self._until
+
+    def _stop(self, *_: object) -> None:
+        """Let what was dealt out end; a second Ctrl-C is Python's own."""
+        self._stopped = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    @property
+    def _histories(self) -> int:
+        return len(ENGINES) * (self._next - self._first)
+
+    def _write(self) -> None:
+        _write_progress(self._progress, self._next)
+        self._totals.write(self._next, self._histories, self._steps, self._seconds)
+
+    def _report(self) -> None:
+        seconds = max(time.monotonic() - self._began, 0.001)
+        processor = max(self._seconds, 0.001)
+        print(
+            f"{self._next - self._first} seeds on {' and '.join(ENGINES)}: "
+            f"{self._histories / seconds:.0f} histories and {self._steps / seconds:,.0f} steps a "
+            f"second, {self._histories / processor:.0f} in one of processor time",
+            flush=True,
+        )
 
 
 def _read_progress(path: Path) -> int:
@@ -140,16 +212,8 @@ def _write_progress(path: Path, seed: int) -> None:
     path.write_text(f"{seed}\n")
 
 
-def _report(seeds: int, steps: int, seconds: float) -> None:
-    seconds = max(seconds, 0.001)
-    print(
-        f"{seeds} seeds on {' and '.join(ENGINES)}: {len(ENGINES) * seeds / seconds:.0f} histories "
-        f"and {steps / seconds:,.0f} steps a second",
-        flush=True,
-    )
-
-
-def _failed(ground: Ground, seed: int, history: History, violation: Violation) -> int:
+def _failed(ground: Ground, failure: Failure) -> int:
+    seed, history, violation = failure
     print(f"Seed {seed} on {history.engine} does not hold: {violation.name}. Shortening it …")
     shortest = shrink(lambda shorter: shorter.play(ground), history, violation.name)
     PLACE.mkdir(parents=True, exist_ok=True)
@@ -159,7 +223,8 @@ def _failed(ground: Ground, seed: int, history: History, violation: Violation) -
     test.write_text(as_test(shortest, violation.name, _told(ground, shortest)))
     _tell(ground, shortest)
     print(f"It is kept in {path}, and as a test for tests/simulation beside it:")
-    print(f"  make simulate SEED={seed}          the whole of it again")
+    held = f" ABOUT={history.about.lower()}" if history.about else ""
+    print(f"  make simulate SEED={seed}{held}          the whole of it again")
     print(f"  make simulate HISTORY={path}   what is left of it")
     print(f"  pytest {test}")
     return 1

@@ -88,7 +88,8 @@ class Connection:
             finally:
                 self._database.roll_back(transaction)
                 self._transaction = None
-        await self._answer(fate)
+        if fate != "goes on" or self._is_lost:
+            await self._answer(fate)
         return rows
 
     async def fetchmany(self, sql: str, members: list[tuple[Any, ...]]) -> list[_Record]:
@@ -148,8 +149,11 @@ class Connection:
             raise ConnectionResetError("the connection was lost")
 
     async def _run(self, transaction: Transaction, sql: str, values: tuple[Any, ...]) -> Rows:
+        recorded = self._process.world.recorded
         outcome = self._execute(transaction, sql, values, None)
         has_waited = isinstance(outcome, Blocked)
+        if not has_waited and recorded is None:
+            return outcome  # type: ignore[return-value]
         if has_waited:
             self._record(sql, values, event="waits")
         while isinstance(outcome, Blocked):

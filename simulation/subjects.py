@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 from simulation import grants, keys, lifecycle, people
 from simulation.people import People
 
-__all__ = ["BEGINNINGS", "PAUSES", "about", "drawn"]
+__all__ = ["BEGINNINGS", "PAUSES", "UNFOLLOWED", "about", "drawn", "names"]
 
 # Each history has one subject, so that what belongs together comes together; the first has all.
 ALL: Final = (
@@ -159,6 +160,25 @@ ROTATIONS: Final = (
     (3, People.refresh_stolen),
 )
 
+# The core of the service, with nothing else beside it, and with nobody who follows it: the shortest
+# histories. Only whoever asks for them gets these.
+SESSIONS: Final = (
+    (9, People.refresh),
+    (5, People.refresh_in_tabs),
+    (2, People.steal),
+    (4, People.refresh_stolen),
+    (2, People.sign_in),
+    (1, People.sign_out),
+    (2, People.end),
+    (1, People.end_all),
+)
+CORE_FAULTS: Final = (
+    (3, people.cut),
+    (3, people.kill),
+    (3, people.fail_over),
+    (1, people.step_clock),
+)
+
 BEGINNINGS: Final = {
     GRANTS: People.sign_in_browser,
     CONSENTS: People.sign_in_browser,
@@ -187,20 +207,36 @@ SUBJECTS: Final = (
     (3, (KEYS, FAULTS)),
 )
 
-_drawn: list[Any] = [*SUBJECTS]
+ALONE: Final = ((1, (SESSIONS, CORE_FAULTS)),)
+UNFOLLOWED: Final = frozenset((SESSIONS,))
+"""In which no verifier follows the revocations."""
+
+_drawn: list[Any] = [[*SUBJECTS]]
 
 
 def drawn() -> Any:
     """Give what a history may be about now, with the weight of each."""
-    return _drawn
+    return _drawn[-1]
+
+
+def names() -> list[str]:
+    """Give the names of what histories can be held to."""
+    every = [actions for _, (actions, _) in (*SUBJECTS, *ALONE)]
+    return [name for name, value in globals().items() if any(value is one for one in every)]
+
+
+@cache
+def _held_to(name: str) -> Any:
+    return [one for one in (*SUBJECTS, *ALONE) if one[1][0] is globals()[name]]
 
 
 @contextmanager
 def about(name: str) -> Iterator[None]:
     """Let histories be about one subject alone for a while; "" is for all."""
+    before = len(_drawn)
     if name:
-        _drawn[:] = [one for one in SUBJECTS if one[1][0] is globals()[name]]
+        _drawn.append(_held_to(name))
     try:
         yield
     finally:
-        _drawn[:] = SUBJECTS
+        del _drawn[before:]

@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from carnet.server import deadline
 from carnet.server.sessions.sessions import Sessions
 from carnet.server.store import StoreUnavailable
-from simulation.choices import Choices
+from simulation.choices import Choices, spread
 from simulation.database import Transaction
 from simulation.loop import Loop
 
@@ -49,27 +52,17 @@ class Violation(NamedTuple):
     what: str
 
 
-class _Point:
-    """Something that waits until it is drawn."""
-
-    __slots__ = ("future", "kind", "process", "text")
-
-    def __init__(
-        self, future: asyncio.Future[str], process: Process | None, kind: str, text: str
-    ) -> None:
-        self.future = future
-        self.process = process
-        self.kind = kind
-        self.text = text
+_Point: TypeAlias = "tuple[asyncio.Future[str], Process | None, str, str]"
+"""Something that waits until it is drawn: of whom, of what kind, and what it is in words."""
 
 
 # What may become of what waits, in so many draws; the first is what should.
 FATES: Final = {
-    "statement": ((50, "goes on"), (8, "slow"), (1, "lost"), (1, "answer lost")),
-    "request": ((27, "goes on"), (1, "lost"), (2, "doubled")),
-    "answer": ((28, "goes on"), (2, "lost")),
-    "event": ((29, "goes on"), (1, "lost")),
-    "pause": ((1, "goes on"),),
+    "statement": spread(((50, "goes on"), (8, "slow"), (1, "lost"), (1, "answer lost"))),
+    "request": spread(((27, "goes on"), (1, "lost"), (2, "doubled"))),
+    "answer": spread(((28, "goes on"), (2, "lost"))),
+    "event": spread(((29, "goes on"), (1, "lost"))),
+    "pause": ["goes on"],
 }
 SMALL: Final = (0.01, 0.5, 2.5)
 LARGE: Final = (8.0, 31.0, 90.0, 400.0, 1100.0)
@@ -90,6 +83,7 @@ class World:
         violation: the first thing that did not hold, or None.
         processes: those of the service that live.
         honest: how many wait at this moment who have done nothing wrong.
+        at_once: what is waited for where there is nothing to wait for.
         sessions_type: what each process keeps its sessions with.
         pauses: how many seconds may pass while nobody waits.
     """
@@ -109,12 +103,14 @@ class World:
         from simulation.process import Process
 
         self.ground = ground
+        self.database: Any = ground.database
         self.engine = engine
         self.choices = choices
         self.told = told
         self.recorded = recorded
         self.loop = Loop()
-        self.random = random.Random(1)
+        self.at_once: asyncio.Future[str] = asyncio.Future(loop=self.loop)
+        self.at_once.set_result("goes on")
         self.violation: Violation | None = None
         self.steps = 0
         self.honest = 0
@@ -131,9 +127,10 @@ class World:
         ground.database.reset()
         ground.database.on_commit = self.facts.committed
 
-    @property
-    def database(self) -> Any:
-        return self.ground.database
+    @cached_property
+    def random(self) -> random.Random:
+        """Give what is by chance in the world, and the same in each history."""
+        return random.Random(1)
 
     def number_connection(self) -> int:
         """Give the number of a new connection."""
@@ -176,6 +173,31 @@ class World:
             for process in [*self.processes, *self._killed]:
                 process.store.end()
 
+    def let_go(self) -> None:
+        """Take apart what refers to each other when nobody needs it any more.
+
+        Python forgets it then at once, and has it not to be looked for among all that there is.
+        """
+        asyncio._set_running_loop(self.loop)
+        try:
+            for weak in self.loop.tasks:
+                task = weak()
+                if task is None or task.done():
+                    continue
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                # What is under way at the end of a history stays so.
+                with suppress(RuntimeError):
+                    task.get_coro().close()
+                waits_for = task._fut_waiter  # type: ignore[attr-defined]
+                if type(waits_for) is asyncio.Future:
+                    # Begun anew: it does not know any more who waits for it.
+                    waits_for.__init__(loop=self.loop)
+        finally:
+            asyncio._set_running_loop(None)
+        deadline._given_up.clear()
+        for one in (*self.processes, *self._killed, self.loop, self):
+            one.__dict__.clear()
+
     def add_process(self) -> Process:
         """Start a process of the service."""
         self._numbers += 1
@@ -190,24 +212,24 @@ class World:
         self.processes.remove(process)
         self._killed.append(process)
         # Kept to the end of the history, so that nothing of it runs on when Python forgets it.
-        self._kept += [point for point in self._pending if point.process is process]
-        self._pending = [point for point in self._pending if point.process is not process]
+        self._kept += [point for point in self._pending if point[1] is process]
+        self._pending = [point for point in self._pending if point[1] is not process]
         process.store.end()
         process.broken()
 
-    async def point(self, process: Process | None, kind: str, text: str) -> str:
-        """Wait to be drawn; give what becomes of it."""
-        future: asyncio.Future[str] = self.loop.create_future()
-        one = _Point(future, process, kind, text)
+    def point(self, process: Process | None, kind: str, text: str) -> asyncio.Future[str]:
+        """Give what is to be waited for until it is drawn: it tells what becomes of it."""
+        future: asyncio.Future[str] = asyncio.Future(loop=self.loop)
         # A timer of a process that was killed may come, and nothing comes of it.
-        (self._pending if process is None or process.alive else self._kept).append(one)
-        return await future
+        waiting = self._pending if process is None or process.alive else self._kept
+        waiting.append((future, process, kind, text))
+        return future
 
     async def until_ended(self, process: Process, transaction: Transaction, text: str) -> None:
         """Wait until a transaction has ended, and then to be drawn."""
         self.tell("  process {} waits for a row: {}", process.number, self._short(text))
         future: asyncio.Future[str] = self.loop.create_future()
-        one = _Point(future, process, "pause", text)
+        one = (future, process, "pause", text)
 
         def may_go_on() -> None:
             if self.recorded is not None:
@@ -273,14 +295,15 @@ class World:
 
     def _step(self) -> bool:
         """Let one thing happen; tell whether anything did."""
-        self.loop.run_ready()
+        if self.loop.ready:
+            self.loop.run_ready()
         draw = self.choices.draw
         pending = self._live_points()
         if not pending:
             return self._idle()
         kind = draw(20)
         if kind < 13 or (kind < 17 and not self._left):
-            self._go_on(pending[draw(len(pending))])
+            self._go_on(draw(len(pending)))
         elif kind < 17:
             self._act()
         elif kind < 19 or not self.with_faults:
@@ -323,25 +346,27 @@ class World:
         self.loop.advance(self.loop.now + seconds)
 
     def _live_points(self) -> list[_Point]:
-        if any(point.future.done() for point in self._pending):
-            self._pending = [point for point in self._pending if not point.future.done()]
+        for future, _, _, _ in self._pending:
+            if future.done():
+                self._pending = [point for point in self._pending if not point[0].done()]
+                break
         return self._pending
 
-    def _go_on(self, point: _Point, *, quietly: bool = False) -> None:
-        self._pending.remove(point)
-        fates = FATES[point.kind]
-        fate = fates[0][1]
+    def _go_on(self, place: int, *, quietly: bool = False) -> None:
+        point = self._pending.pop(place)
+        fates = FATES[point[2]]
+        fate = fates[0]
         if self.with_faults and len(fates) > 1 and not quietly:
-            fate = self.choices.weighted(fates)
+            fate = fates[self.choices.draw(len(fates))]
         if self.told is not None:
             self._tell_of(point, fate)
-        point.future.set_result(fate)
+        point[0].set_result(fate)
         self.loop.run_ready()
 
     def _tell_of(self, point: _Point, fate: str) -> None:
-        what = point.text
-        if point.process is not None and point.kind in ("statement", "pause"):
-            what = f"process {point.process.number}: {self._short(what)}"
+        _, process, kind, what = point
+        if process is not None and kind in ("statement", "pause"):
+            what = f"process {process.number}: {self._short(what)}"
         self.tell("  {}{}", what, "" if fate == "goes on" else f" ({fate})")
 
     def _short(self, text: str) -> str:
@@ -375,7 +400,7 @@ class World:
             self.loop.run_ready()
             pending = self._live_points()
             if pending:
-                self._go_on(pending[0], quietly=True)
+                self._go_on(0, quietly=True)
             elif self.honest and (when := self.loop.next_timer()) is not None:
                 self.loop.advance(when)
             else:

@@ -2,9 +2,10 @@
 
 import json
 import re
+import signal
 
 import pytest
-from simulation import histories, run
+from simulation import histories, jobs, run
 from simulation.choices import Choices
 from simulation.facts import INVARIANTS, NEVER
 from simulation.histories import ENGINES, History, read_history
@@ -83,7 +84,16 @@ def test_what_must_hold_is_told_in_a_sentence():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--seed", "x"], ["--seed", "-1"], ["--seeds", "1.5"], ["--minutes", "nan"]]
+    "arguments",
+    [
+        ["--seed", "x"],
+        ["--seed", "-1"],
+        ["--seeds", "1.5"],
+        ["--minutes", "nan"],
+        ["--jobs", "-1"],
+        ["--jobs", "1000"],
+        ["--about", "weather"],
+    ],
 )
 def test_a_seed_that_is_none_gets_one_line(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -101,6 +111,8 @@ def test_a_seed_that_is_none_gets_one_line(arguments, capsys):
         b'{"engine": "oracle", "draws": []}',
         b'{"engine": "sqlite", "draws": [1.5]}',
         b'{"engine": "sqlite", "draws": [true]}',
+        b'{"engine": "sqlite", "draws": [0], "about": "WEATHER"}',
+        b'{"engine": "sqlite", "draws": [0], "about": ["THEFT"]}',
         b"[" * 100_000,
     ],
 )
@@ -120,6 +132,72 @@ def test_a_history_in_a_file_is_told_again(tmp_path, capsys):
     assert "Everything holds." in capsys.readouterr().out
 
 
+def test_several_processes_run_each_seed_once_and_their_totals_are_added_up(
+    monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(run, "PLACE", tmp_path)
+    monkeypatch.setattr(jobs, "SEEDS", 3)
+    assert run.main(["--seeds", "10", "--about", "sessions"]) == 0
+    alone = capsys.readouterr().out
+    (tmp_path / "next-seed-sessions").unlink()
+    assert run.main(["--seeds", "10", "--about", "sessions", "--jobs", "2"]) == 0
+    together = capsys.readouterr().out
+    for line in alone.splitlines():
+        if not re.search("a second|In all", line):
+            assert line in together
+    assert "Everything holds in seeds 0 to 9." in together
+    assert "40 histories" in together
+    first, second = json.loads((tmp_path / "totals.json").read_text())
+    assert (first["histories"], first["next_seed"], first["about"]) == (20, 10, "SESSIONS")
+    assert (first["steps"], first["commit"]) == (second["steps"], second["commit"])
+
+
+def test_a_fault_is_found_by_several_processes_as_by_one(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(run, "PLACE", tmp_path)
+    monkeypatch.setattr(jobs, "SEEDS", 2)
+    monkeypatch.setattr(histories, "MOST_ATTEMPTS", 1)
+    arguments = ["--seeds", "40", "--about", "sessions"]
+    with applied(by_name("a generation rotates more than once")):
+        assert run.main(arguments) == 1
+        [path] = tmp_path.glob("seed-*.json")
+        found = read_history(path)
+        assert found.about == "SESSIONS"
+        (tmp_path / "next-seed-sessions").unlink()
+        path.unlink()
+        assert run.main([*arguments, "--jobs", "2"]) == 1
+        assert read_history(path) == found
+        assert run.main(["--history", str(path)]) == 1
+
+
+def test_ctrl_c_ends_what_several_processes_have_begun(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(run, "PLACE", tmp_path)
+    monkeypatch.setattr(jobs, "SEEDS", 1)
+    monkeypatch.setattr(run, "REPORT_SECONDS", 0.0)
+    report = run._Run._report
+
+    def stop(self):
+        report(self)
+        if not self._stopped:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(run._Run, "_report", stop)
+    assert run.main(["--seeds", "500", "--jobs", "2"]) == 0
+    out = capsys.readouterr().out
+    [stopped] = re.findall(r"Everything holds in seeds 0 to (\d+)\.", out)
+    assert int(stopped) < 50
+    assert json.loads((tmp_path / "next-seed").read_text()) == int(stopped) + 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_totals_that_cannot_be_read_are_kept_beside(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(run, "PLACE", tmp_path)
+    (tmp_path / "totals.json").write_text('[{"histories": "many"}]')
+    assert run.main(["--seeds", "1"]) == 0
+    assert "they begin anew" in capsys.readouterr().out
+    assert (tmp_path / "totals.unreadable").read_text() == '[{"histories": "many"}]'
+    assert len(json.loads((tmp_path / "totals.json").read_text())) == 1
+
+
 def test_after_ctrl_c_the_next_run_goes_on_from_there(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(run, "PLACE", tmp_path)
     seeds = []
@@ -132,7 +210,7 @@ def test_after_ctrl_c_the_next_run_goes_on_from_there(monkeypatch, tmp_path, cap
             seeds.append(seed)
             super().__init__(seed, given)
 
-    monkeypatch.setattr(run, "Choices", Stopped)
+    monkeypatch.setattr(jobs, "Choices", Stopped)
     assert run.main(["--seeds", "5"]) == 0
     out = capsys.readouterr().out
     assert "Everything holds in seeds 0 to 2." in out
