@@ -160,6 +160,9 @@ class Facts:
         # after how many that was asked for, and done.
         self.links: dict[str, int] = {}
         self.links_over: dict[str, list[tuple[int, int]]] = {}
+        # Of keys: after how many commits they were retired, or began at once, and when.
+        self.retired_keys: dict[str, int] = {}
+        self.keys_at_once: dict[str, tuple[int, float]] = {}
 
     def of_task(self, **what: Any) -> None:
         """Remember what the piece of work that runs now is about."""
@@ -501,7 +504,8 @@ _OWN: Final[dict[str, Callable[..., None]]] = {
     "factor": Facts._factor_changed,
     "recovery_code": Facts._factor_changed,
 }
+_PARTS: Final = (_OWN, *(module.CHECKS for module in (grants, lifecycle, keys)))
 _CHECKS: Final = {
-    table: [part[table] for part in (_OWN, grants.CHECKS, lifecycle.CHECKS) if table in part]
-    for table in (*_OWN, *grants.CHECKS, *lifecycle.CHECKS)
+    table: [part[table] for part in _PARTS if table in part]
+    for table in dict.fromkeys(table for part in _PARTS for table in part)
 }

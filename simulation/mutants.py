@@ -655,9 +655,7 @@ MUTANTS: Final = (
         "EMPTY_ACCOUNT",
         "COALESCE(delete_at, $3) BETWEEN 1 AND $4",
         "(COALESCE(delete_at, $3) BETWEEN 1 AND $4 OR delete_at IS NULL)",
-        survives="it takes an account that is due, and kept between the reading of what is due and "
-        "its deletion: no seed so far has all of it",
-        about="DELETIONS",
+        about="LEAVERS",
     ),
     Mutant(
         "a code that is gone when it is exchanged is an error of the service",
@@ -724,6 +722,51 @@ MUTANTS: Final = (
         survives="both keys are published for long enough, and one of them signs: there is one "
         "more key than was needed",
         about="KEYS",
+    ),
+    # Keys that are retired, or begin at once.
+    Mutant(
+        "a retired key goes on signing",
+        STAGES,
+        "not_retired = [key for key in own if key.retired_at is None]",
+        "not_retired = own",
+        about="COMPROMISES",
+    ),
+    Mutant(
+        "a retired key stays published",
+        STAGES,
+        "found[key.kid] = Stage.REMOVED\n            elif key.signs_from",
+        "found[key.kid] = Stage.RETIRED\n            elif key.signs_from",
+        about="COMPROMISES",
+    ),
+    Mutant(
+        "whoever retires a key goes on with it",
+        KEYS,
+        "        await self._take_over()\n        if not has_key",
+        "        if not has_key",
+        about="COMPROMISES",
+    ),
+    Mutant(
+        "nothing takes the place of a retired key",
+        KEYS,
+        "return (yield from self._adding(new, now, now, origin))",
+        "return True",
+        about="COMPROMISES",
+    ),
+    Mutant(
+        "of two keys that are retired at once, neither waits for the other",
+        KEYS,
+        "            yield from next_number(COUNTER)\n"
+        "            if not (yield sql.RETIRE_SIGNING_KEY",
+        "            if not (yield sql.RETIRE_SIGNING_KEY",
+        seeds=3000,
+        about="COMPROMISES",
+    ),
+    Mutant(
+        "a key that is to begin at once waits",
+        KEYS,
+        "now if at_once else now + self._lead",
+        "now + self._lead",
+        about="COMPROMISES",
     ),
 )
 

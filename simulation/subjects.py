@@ -149,6 +149,22 @@ KEYS: Final = (
     (1, keys.fetch),
     (1, keys.rotate),
 )
+COMPROMISES: Final = (
+    (8, keys.keep_up),
+    (3, keys.wait),
+    (3, keys.retire),
+    (2, keys.begin_at_once),
+    (2, keys.sign),
+    (2, keys.fetch),
+    (1, keys.rotate),
+)
+LEAVERS: Final = (
+    (4, lifecycle.leave),
+    (7, lifecycle.come_back),
+    (2, lifecycle.run_due),
+    (2, People.sign_in),
+    (1, People.refresh),
+)
 FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
 FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
 ROTATIONS: Final = (
@@ -167,8 +183,9 @@ BEGINNINGS: Final = {
     LINKS: lifecycle.hand_over,
     DELETIONS: People.sign_in_browser,
     KEYS: keys.keep_up,
+    COMPROMISES: keys.keep_up,
 }
-PAUSES: Final = {KEYS: keys.PAUSES}
+PAUSES: Final = {KEYS: keys.PAUSES, COMPROMISES: keys.HURRIED_PAUSES}
 """Where others pass between what people do than elsewhere, in seconds."""
 
 SUBJECTS: Final = (
@@ -185,6 +202,8 @@ SUBJECTS: Final = (
     (3, (LINKS, FAULTS)),
     (3, (DELETIONS, FAULTS)),
     (3, (KEYS, FAULTS)),
+    (2, (COMPROMISES, FAULTS)),
+    (1, (LEAVERS, FAULTS)),
 )
 
 _drawn: list[Any] = [*SUBJECTS]
