@@ -21,6 +21,7 @@ from carnet.server.oauth.authorization_request import AuthorizationRequest
 from carnet.server.oauth.device_codes import DeviceCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
+from carnet.server.sessions.agents import Agents
 from carnet.server.sessions.sessions import BROWSER, Grant, NewSession, RefreshRefused
 from carnet.server.store import StoreUnavailable
 from simulation.ground import REQUEST, SETTINGS, VERIFIER, no_notices
@@ -89,6 +90,7 @@ class Process:
         self.sessions = world.sessions_type(
             self.store, keys, self.revocations, SETTINGS, self.clock
         )
+        self.agents = Agents(self.store, self.sessions, SETTINGS, self.clock)
         notices = no_notices(self.store, keys, self.clock)
         passwords: Any = _Passwords(self)
         self.accounts = Accounts(self.store, passwords, self.revocations, notices, self.clock)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from simulation import grants, keys, lifecycle, people
+from simulation import agents, grants, keys, lifecycle, people
 from simulation.people import People
 
 __all__ = ["BEGINNINGS", "PAUSES", "about", "drawn"]
@@ -165,7 +165,25 @@ LEAVERS: Final = (
     (2, People.sign_in),
     (1, People.refresh),
 )
+AGENTS: Final = (
+    (14, agents.exchange),
+    (6, agents.stop),
+    (2, agents.end),
+    (6, People.sign_in),
+    (2, People.end),
+    (1, People.sign_out),
+    (1, People.end_all),
+    (2, agents.revoke),
+    (3, People.refresh),
+    (1, People.set_roles),
+    (1, People.disable),
+    (1, People.enable),
+    (1, People.sign_in_browser),
+    (2, People.authorize),
+    (2, People.exchange),
+)
 FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
+CLOCKS: Final = ((6, people.step_clock), (2, people.cut), (1, people.kill))
 FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
 ROTATIONS: Final = (
     (9, People.refresh),
@@ -185,7 +203,7 @@ BEGINNINGS: Final = {
     KEYS: keys.keep_up,
     COMPROMISES: keys.keep_up,
 }
-PAUSES: Final = {KEYS: keys.PAUSES, COMPROMISES: keys.HURRIED_PAUSES}
+PAUSES: Final = {KEYS: keys.PAUSES, COMPROMISES: keys.HURRIED_PAUSES, AGENTS: agents.PAUSES}
 """Where others pass between what people do than elsewhere, in seconds."""
 
 SUBJECTS: Final = (
@@ -203,6 +221,7 @@ SUBJECTS: Final = (
     (3, (DELETIONS, FAULTS)),
     (3, (KEYS, FAULTS)),
     (2, (COMPROMISES, FAULTS)),
+    (3, (AGENTS, CLOCKS)),
     (1, (LEAVERS, FAULTS)),
 )
 
