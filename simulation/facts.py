@@ -15,7 +15,7 @@ from carnet.errors import InvalidToken
 from carnet.server.oauth.authorization_codes import _hash as hash_of_code
 from carnet.server.sessions.refresh_token import RefreshToken, parse
 from carnet.server.sessions.sessions import Grant, RefreshRefused
-from simulation import grants, keys, lifecycle
+from simulation import agents, grants, keys, lifecycle
 from simulation.database import Change, Key
 from simulation.ground import SETTINGS
 from simulation.world import MICROSECONDS, World
@@ -75,6 +75,7 @@ INVARIANTS: Final = {
     **grants.INVARIANTS,
     **lifecycle.INVARIANTS,
     **keys.INVARIANTS,
+    **agents.INVARIANTS,
 }
 
 # What may never be found after a commit that changes a column that it reads.
@@ -158,6 +159,13 @@ class Facts:
         self._never = world.ground.never
         self.links: dict[str, int] = {}
         self.links_over: dict[str, list[tuple[int, int]]] = {}
+        # Of programs: after how many commits sessions had begun, and programs were stopped.
+        self.begun_at: dict[str, int] = {}
+        self.stopped: dict[tuple[str, str], int] = {}
+        self.tokens_revoked_of: set[str] = set()
+        # Of keys: after how many commits they were retired, or began at once, and when.
+        self.retired_keys: dict[str, int] = {}
+        self.keys_at_once: dict[str, tuple[int, float]] = {}
 
     def of_task(self, **what: Any) -> None:
         """Remember what the piece of work that runs now is about."""
@@ -322,6 +330,8 @@ class Facts:
         about = {row["id"], account_id, row["login_id"], (account_id, row["client_id"])}
         if about & (self.stolen | self.may_end):
             return True
+        if row["parent_id"] is not None and agents.may_end(self, row):
+            return True
         if row["ended_reason"] != "code_reused":
             return False
         rows = self.world.database.read(CODES_OF_SESSION, (row["id"], row["id"]))
@@ -383,6 +393,7 @@ class Facts:
     def granted(self, process: Process, grant: Grant) -> None:
         """Take down the access token that goes with a session's grant."""
         claims = {"sid": grant.session_id, "sub": grant.account_id, "sub_ver": grant.version}
+        claims["jti"] = f"token {len(self.tokens)}"
         expires = process.clock() / MICROSECONDS + SETTINGS.access_token_lifetime
         self.tokens.append({**claims, "exp": expires})
 
@@ -457,7 +468,8 @@ class Facts:
                 and claims["sub"] == entry.value
                 and claims["sub_ver"] < (entry.version or 0)
             )
-            if by_session or by_version:
+            by_token = entry.kind == "jti" and claims["jti"] == entry.value
+            if by_session or by_version or by_token:
                 try:
                     verifier.list.check(claims)
                 except InvalidToken:
@@ -513,7 +525,8 @@ _OWN: Final[dict[str, Callable[..., None]]] = {
     "factor": Facts._factor_changed,
     "recovery_code": Facts._factor_changed,
 }
+_PARTS: Final = (_OWN, *(module.CHECKS for module in (grants, lifecycle, keys, agents)))
 _CHECKS: Final = {
-    table: [part[table] for part in (_OWN, grants.CHECKS, lifecycle.CHECKS) if table in part]
-    for table in (*_OWN, *grants.CHECKS, *lifecycle.CHECKS)
+    table: [part[table] for part in _PARTS if table in part]
+    for table in dict.fromkeys(table for part in _PARTS for table in part)
 }

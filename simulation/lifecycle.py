@@ -14,7 +14,7 @@ from carnet.server.accounts.one_time_links import INVITE, RECOVER, RESET
 from carnet.server.accounts.recovery import Handed
 from carnet.server.sessions.sessions import FIRST_PARTY
 from carnet.server.store import StoreUnavailable
-from simulation.ground import PASSWORD
+from simulation.ground import PASSWORD, SETTINGS
 
 if TYPE_CHECKING:
     from simulation.facts import Facts
@@ -131,6 +131,8 @@ def run_due(people: People) -> Any:
 
 def come_back(people: People) -> Any:
     """Have the account kept, or sign in again, at the moment at which it is to be deleted."""
+    if not people.world.honest:
+        people.world.pass_time(SETTINGS.account_deletion_pause)
     run_due(people)
     name, account_id = people.account()
     if people.world.choices.one_of((True, False)):

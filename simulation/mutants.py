@@ -24,6 +24,7 @@ ACCOUNTS: Final = SERVER + "accounts.accounts"
 CODES: Final = SERVER + "oauth.authorization_codes"
 FACTORS: Final = SERVER + "factors.factors"
 STREAM: Final = SERVER + "revocations.stream"
+AGENTS: Final = SERVER + "sessions.agents"
 REVOCATIONS: Final = SERVER + "revocations.revocations"
 COUNTERS: Final = SERVER + "store.counters"
 CONSENTS: Final = SERVER + "clients.consents"
@@ -655,9 +656,7 @@ MUTANTS: Final = (
         "EMPTY_ACCOUNT",
         "COALESCE(delete_at, $3) BETWEEN 1 AND $4",
         "(COALESCE(delete_at, $3) BETWEEN 1 AND $4 OR delete_at IS NULL)",
-        survives="it takes an account that is due, and kept between the reading of what is due and "
-        "its deletion: no seed so far has all of it",
-        about="DELETIONS",
+        about="LEAVERS",
     ),
     Mutant(
         "a code that is gone when it is exchanged is an error of the service",
@@ -724,6 +723,141 @@ MUTANTS: Final = (
         survives="both keys are published for long enough, and one of them signs: there is one "
         "more key than was needed",
         about="KEYS",
+    ),
+    # Keys that are retired, or begin at once.
+    Mutant(
+        "a retired key goes on signing",
+        STAGES,
+        "not_retired = [key for key in own if key.retired_at is None]",
+        "not_retired = own",
+        about="COMPROMISES",
+    ),
+    Mutant(
+        "a retired key stays published",
+        STAGES,
+        "found[key.kid] = Stage.REMOVED\n            elif key.signs_from",
+        "found[key.kid] = Stage.RETIRED\n            elif key.signs_from",
+        about="COMPROMISES",
+    ),
+    Mutant(
+        "whoever retires a key goes on with it",
+        KEYS,
+        "        await self._take_over()\n        if not has_key",
+        "        if not has_key",
+        about="COMPROMISES",
+    ),
+    Mutant(
+        "nothing takes the place of a retired key",
+        KEYS,
+        "return (yield from self._adding(new, now, now, origin))",
+        "return True",
+        about="COMPROMISES",
+    ),
+    Mutant(
+        "of two keys that are retired at once, neither waits for the other",
+        KEYS,
+        "            yield from next_number(COUNTER)\n"
+        "            if not (yield sql.RETIRE_SIGNING_KEY",
+        "            if not (yield sql.RETIRE_SIGNING_KEY",
+        seeds=3000,
+        about="COMPROMISES",
+    ),
+    Mutant(
+        "a key that is to begin at once waits",
+        KEYS,
+        "now if at_once else now + self._lead",
+        "now + self._lead",
+        about="COMPROMISES",
+    ),
+    # Programs that act for people.
+    Mutant(
+        "a program's session begins while the one above it ends",
+        AGENTS,
+        "            if not (yield sql.HOLD_LOGIN, (asked.session_id,)):\n"
+        "                return None\n",
+        "",
+        about="AGENTS",
+    ),
+    Mutant(
+        "a program's session begins while the account changes",
+        AGENTS,
+        "            if not (yield sql.HOLD_ACCOUNT, (account_id, asked.account_version)):\n"
+        "                return None\n",
+        "",
+        about="AGENTS",
+    ),
+    Mutant(
+        "programs go on with what has ended",
+        ENDING,
+        "ended = yield sql.END_AGENTS_OF_SESSION, (now, session_id)",
+        "ended = ()",
+        about="AGENTS",
+    ),
+    Mutant(
+        "of a chain of programs the first alone ends",
+        ENDING,
+        'yield from self.revoking(agent_id, account_id, "ended_with_parent", now, origin)',
+        "yield from self._revocations.revoke_session(agent_id, now)",
+        about="AGENTS",
+    ),
+    Mutant(
+        "the programs of a revoked token go on",
+        ENDING,
+        "                yield from self._ending_agents(session_id, now, origin)\n"
+        "            yield from self._revocations.revoke_token",
+        "            yield from self._revocations.revoke_token",
+        about="AGENTS",
+    ),
+    Mutant(
+        "a revoked token is exchanged",
+        "EXCHANGEABLE",
+        "AND kind = 'jti')",
+        "AND kind = 'none')",
+        about="AGENTS",
+    ),
+    Mutant(
+        "a program that was stopped begins anew",
+        "EXCHANGEABLE",
+        "AND stopped.ended_reason = 'stopped'",
+        "AND stopped.ended_reason = 'never'",
+        about="AGENTS",
+    ),
+    Mutant(
+        "a program is stopped by the clock of whoever has stopped it",
+        "STOP_AGENT",
+        "> $1 THEN MAX(authenticated_at) ELSE $1 END",
+        "> $1 THEN $1 ELSE $1 END",
+        about="AGENTS",
+    ),
+    Mutant(
+        "a stop does not wait for an exchange",
+        AGENTS,
+        "            yield sql.SETTLE_ACCOUNT, (account_id,)\n            values = (now, now",
+        "            values = (now, now",
+        survives="it takes the whole of a stop between two statements of an exchange of another "
+        "session's token: no seed so far has all of it",
+        about="AGENTS",
+    ),
+    Mutant(
+        "a stop leaves what other programs do with its tokens",
+        AGENTS,
+        'yield from self._ending.revoking(session_id, account_id, "stopped", now, origin)',
+        "yield from self._ending._revocations.revoke_session(session_id, now)",
+        about="AGENTS",
+    ),
+    Mutant(
+        "of two scopes that a program is given at once one is not shown",
+        "TOUCH_AGENT",
+        "AND scope = $5 AND",
+        "AND $5 = $5 AND",
+        about="AGENTS",
+    ),
+    Mutant(
+        "what a program asks for while it begins is not shown",
+        AGENTS,
+        "        if row.agent_used_at is not None and",
+        "        elif row.agent_used_at is not None and",
+        about="AGENTS",
     ),
 )
 

@@ -143,6 +143,7 @@ class People:
         self.links: list[Link] = []
         self.tokens: list[Signed] = []
         self.key_sets: list[Fetched] = []
+        self.is_hurried = False
         self.apps: list[App] = []
         self.recovery_codes: list[tuple[str, str]] = []
         self.numbers = 0

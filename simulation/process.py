@@ -16,12 +16,12 @@ from carnet.server.clients.clients import Client
 from carnet.server.clients.consents import Consents
 from carnet.server.clients.subjects import Subjects
 from carnet.server.factors.factors import Factors
-from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.oauth.authorization_request import AuthorizationRequest
 from carnet.server.oauth.device_codes import DeviceCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
+from carnet.server.sessions.agents import Agents
 from carnet.server.sessions.sessions import BROWSER, Grant, NewSession, RefreshRefused
 from carnet.server.store import StoreUnavailable
 from simulation.ground import REQUEST, SETTINGS, VERIFIER, no_notices
@@ -64,6 +64,7 @@ class Process:
         is_alone: whether nothing comes between its statements.
         own_keys: those that it keeps up, in histories of keys.
         kept_up_at: the moment of the history that they are of.
+        kept_up_version: after how many commits that was.
     """
 
     origin = ORIGIN
@@ -82,12 +83,14 @@ class Process:
         self.store: Any = made(self, world.database)
         keys = world.ground.keys
         self.is_alone = False
-        self.own_keys: SigningKeys | None = None
+        self.own_keys: Any = None
         self.kept_up_at = float("-inf")
+        self.kept_up_version = 0
         self.revocations = Revocations(self.store, SETTINGS, self.clock)
         self.sessions = world.sessions_type(
             self.store, keys, self.revocations, SETTINGS, self.clock
         )
+        self.agents = Agents(self.store, self.sessions, SETTINGS, self.clock)
         notices = no_notices(self.store, keys, self.clock)
         passwords: Any = _Passwords(self)
         self.accounts = Accounts(self.store, passwords, self.revocations, notices, self.clock)

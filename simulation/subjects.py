@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
-from simulation import grants, keys, lifecycle, people
+from simulation import agents, grants, keys, lifecycle, people
 from simulation.people import People
 
 __all__ = ["BEGINNINGS", "PAUSES", "UNFOLLOWED", "about", "drawn", "names"]
@@ -150,7 +150,41 @@ KEYS: Final = (
     (1, keys.fetch),
     (1, keys.rotate),
 )
+COMPROMISES: Final = (
+    (8, keys.keep_up),
+    (3, keys.wait),
+    (3, keys.retire),
+    (2, keys.begin_at_once),
+    (2, keys.sign),
+    (2, keys.fetch),
+    (1, keys.rotate),
+)
+LEAVERS: Final = (
+    (4, lifecycle.leave),
+    (7, lifecycle.come_back),
+    (2, lifecycle.run_due),
+    (2, People.sign_in),
+    (1, People.refresh),
+)
+AGENTS: Final = (
+    (14, agents.exchange),
+    (6, agents.stop),
+    (2, agents.end),
+    (6, People.sign_in),
+    (2, People.end),
+    (1, People.sign_out),
+    (1, People.end_all),
+    (2, agents.revoke),
+    (3, People.refresh),
+    (1, People.set_roles),
+    (1, People.disable),
+    (1, People.enable),
+    (1, People.sign_in_browser),
+    (2, People.authorize),
+    (2, People.exchange),
+)
 FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
+CLOCKS: Final = ((6, people.step_clock), (2, people.cut), (1, people.kill))
 FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
 ROTATIONS: Final = (
     (9, People.refresh),
@@ -187,8 +221,9 @@ BEGINNINGS: Final = {
     LINKS: lifecycle.hand_over,
     DELETIONS: People.sign_in_browser,
     KEYS: keys.keep_up,
+    COMPROMISES: keys.keep_up,
 }
-PAUSES: Final = {KEYS: keys.PAUSES}
+PAUSES: Final = {KEYS: keys.PAUSES, COMPROMISES: keys.HURRIED_PAUSES, AGENTS: agents.PAUSES}
 """Where others pass between what people do than elsewhere, in seconds."""
 
 SUBJECTS: Final = (
@@ -205,6 +240,9 @@ SUBJECTS: Final = (
     (3, (LINKS, FAULTS)),
     (3, (DELETIONS, FAULTS)),
     (3, (KEYS, FAULTS)),
+    (2, (COMPROMISES, FAULTS)),
+    (3, (AGENTS, CLOCKS)),
+    (1, (LEAVERS, FAULTS)),
 )
 
 ALONE: Final = ((1, (SESSIONS, CORE_FAULTS)),)

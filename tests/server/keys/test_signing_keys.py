@@ -7,6 +7,7 @@ import pytest
 from carnet import inspect
 from carnet.server.audit import OPERATOR
 from carnet.server.keys.master_key import create_master_key
+from carnet.server.keys.signing_keys import SigningKeys
 from carnet.server.keys.stages import Stage
 from carnet.server.sessions.sessions import NewSession
 
@@ -144,6 +145,43 @@ def test_a_retired_key_leaves_at_once_and_another_signs(play):
         return first not in kids, kids == [signing_kid(service)]
 
     assert play(scene) == (True, True)
+
+
+def test_whoever_reads_the_keys_while_one_is_retired_has_one_to_sign_with(play):
+    async def scene(service, clock):
+        found = []
+        other = SigningKeys(service.store, service.folder.master_key, service.settings, clock)
+
+        class Watched:
+            """The store, with another process that reads the keys after each transaction."""
+
+            def __getattr__(self, name):
+                return getattr(service.store, name)
+
+            async def transact(self, work):
+                result = await service.store.transact(work)
+                await other.read()
+                found.append(other.signing("ES256").kid)
+                return result
+
+        keys = SigningKeys(Watched(), service.folder.master_key, service.settings, clock)
+        await keys.read()
+        first = keys.signing("ES256").kid
+        assert await keys.retire(first, OPERATOR)
+        return first in found, set(found) == {keys.signing("ES256").kid}
+
+    assert play(scene) == (False, True)
+
+
+def test_of_all_keys_that_are_retired_at_once_the_last_leaves_another(play):
+    async def scene(service, _clock):
+        await service.keys.prepare_next("ES256", OPERATOR)
+        kids = [dates.kid for dates, _ in service.keys.overview()]
+        await asyncio.gather(*(service.keys.retire(kid, OPERATOR) for kid in kids))
+        await service.keys.read()
+        return len(kids), signing_kid(service) in kids
+
+    assert play(scene) == (2, False)
 
 
 def test_a_change_of_the_master_key_survives_being_killed_at_any_point(play, tmp_path):

@@ -94,6 +94,35 @@ def test_what_is_not_good_any_more_lets_nobody_act(office):
     office(scene)
 
 
+def test_of_scopes_that_are_asked_for_at_once_all_are_shown(office):
+    async def scene(office, _clock):
+        grant = await office.begin()
+        for names in (("read", "write"), ("delete", "list", "move")):
+            await asyncio.gather(*(office.act(grant, "a", scope=name) for name in names))
+        [shown] = await office.service.agents.of_account(office.account.id)
+        assert shown.scope.split() == ["delete", "list", "move", "read", "write"]
+
+    office(scene)
+
+
+@pytest.mark.parametrize("how", ["stopped", "ended"])
+def test_a_program_that_is_stopped_by_a_clock_that_is_behind_is_stopped(office, how):
+    async def scene(office, clock):
+        grant = await office.begin()
+        first = await office.act(grant, "a")
+        clock.advance(-5)
+        if how == "stopped":
+            await office.service.agents.stop(office.account.id, "a", OPERATOR)
+        else:
+            await office.service.sessions.end(first.session_id, "ended", OPERATOR)
+        clock.advance(5)
+        assert await office.act(grant, "a") is None
+        clock.advance(1)
+        assert await office.act(await office.begin(), "a") is not None
+
+    office(scene)
+
+
 def test_a_program_that_is_stopped_stays_so_for_all_that_was_signed_in(office):
     async def scene(office, clock):
         grant, other = await office.begin(), await office.begin()

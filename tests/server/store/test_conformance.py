@@ -225,7 +225,7 @@ VALUES = {
     "SWEEP_MAILS": (1, 1),
     "EXCHANGEABLE": ("c", "orders", "s", "a", 1, 1, "j"),
     "ADD_AGENT": ("s", b"h", "c", "orders", "", "", 1, "", "p"),
-    "TOUCH_AGENT": (1, "", "", "s"),
+    "TOUCH_AGENT": (1, "", "", "s", ""),
     "AGENTS_OF_ACCOUNT": ("a", 1, 1),
     "END_AGENTS_OF_SESSION": (1, "s"),
     "STOP_AGENT": (1, 1, "a", "c"),

@@ -234,28 +234,37 @@ class SigningKeys:
     async def retire(self, kid: str, origin: Origin) -> bool:
         """Take a key out at once, with every token that it signed, and tell whether it was there.
 
-        Where it was the only one of an algorithm of the settings, a new one signs at once.
+        Where it was the only one of an algorithm of the settings, a new one signs at once, from the
+        same transaction on: nobody is ever left without a key to sign with.
+
+        Raises:
+            ServerError: ``master_key_wrong``, where a new one was needed and can't be made here;
+                the key is retired all the same.
         """
         now = self._clock()
+        known = [*(row.dates for row in await self._read()), *self._unreadable.values()]
+        alg = next((key.alg for key in known if key.kid == kid), "")
+        new = self._generate(alg) if alg in self._algorithms else None
 
-        def work() -> Transaction[str | None]:
-            rows = yield sql.RETIRE_SIGNING_KEY, (now, kid)
-            if not rows:
-                return None
+        def work() -> Transaction[bool | None]:
+            # Before the keys are looked at: of several at once, each finds what the one before it
+            # has left.
             yield from next_number(COUNTER)
+            if not (yield sql.RETIRE_SIGNING_KEY, (now, kid)):
+                return None
             yield from record(now, Event.KEY_RETIRED, origin, reason=kid)
-            [(alg,)] = rows
-            return str(alg)
+            rows = [_KeyRow(*row) for row in (yield sql.SIGNING_KEYS, ())]
+            left = [row.dates for row in rows if row.alg == alg and row.kid not in self._unreadable]
+            if new is None or Stage.SIGNING in stages(left, now, self._kept).values():
+                return True
+            return (yield from self._adding(new, now, now, origin))
 
-        alg = await self._store.transact(work)
-        if alg is None:
+        has_key = await self._store.transact(work)
+        if has_key is None:
             return False
-        rows = await self._read()
-        found = stages([row.dates for row in rows], now, self._kept)
-        signs = any(found[row.kid] is Stage.SIGNING for row in rows if row.alg == alg)
-        if alg in self._algorithms and not signs:
-            await self._make(alg, now, origin, counter=None)
         await self._take_over()
+        if not has_key:
+            raise _master_key_changed()
         return True
 
     async def encrypt_under(self, new: MasterKey, origin: Origin) -> None:
@@ -295,24 +304,33 @@ class SigningKeys:
 
     async def _make(self, alg: str, signs_from: int, origin: Origin, counter: int | None) -> None:
         """Make a key; where the counter's value is given, only if no other replica was faster."""
-        named = cast("AlgorithmName", alg)
-        key = Key.generate(named)
-        while reads_as_option(key.kid or ""):
-            key = Key.generate(named)
-        encrypted = self._master_key.encrypt(json_encode(key.to_jwk(private=True)))
-        now = self._clock()
+        key, now = self._generate(alg), self._clock()
 
         def work() -> Transaction[None]:
             if counter is None:
                 yield from next_number(COUNTER)
             elif not (yield sql.NEXT_NUMBER_AFTER, (COUNTER, counter)):
                 return
-            if not _opens(self._master_key, (yield sql.PEPPERS, ())):
+            if not (yield from self._adding(key, now, signs_from, origin)):
                 raise _master_key_changed()
-            yield sql.ADD_SIGNING_KEY, (key.kid, alg, encrypted, now, signs_from)
-            yield from record(now, Event.KEY_CREATED, origin, reason=key.kid)
 
         await self._store.transact(work)
+
+    def _generate(self, alg: str) -> Key:
+        named = cast("AlgorithmName", alg)
+        key = Key.generate(named)
+        while reads_as_option(key.kid or ""):
+            key = Key.generate(named)
+        return key
+
+    def _adding(self, key: Key, now: int, signs_from: int, origin: Origin) -> Transaction[bool]:
+        """Add a key; False where the database is encrypted under another master key by now."""
+        if not _opens(self._master_key, (yield sql.PEPPERS, ())):
+            return False
+        encrypted = self._master_key.encrypt(json_encode(key.to_jwk(private=True)))
+        yield sql.ADD_SIGNING_KEY, (key.kid, key.alg, encrypted, now, signs_from)
+        yield from record(now, Event.KEY_CREATED, origin, reason=key.kid)
+        return True
 
     async def _remove(self, kid: str) -> None:
         now = self._clock()

@@ -131,12 +131,14 @@ class Agents:
             if began is None:
                 return None
             row = began
-        elif row.agent_used_at is not None and row.agent_scope is not None:
+        if row.agent_used_at is not None and row.agent_scope is not None:
             before, wanted = set(row.agent_scope.split()), set(scope.split())
             if row.agent_used_at < now - TOUCH_AFTER or not wanted <= before:
                 whole = " ".join(sorted(before | wanted))
-                touched = now, origin.address, whole, row.agent_session_id
-                await self._store.write(sql.TOUCH_AGENT, *touched)
+                touched = now, origin.address, whole, row.agent_session_id, row.agent_scope
+                if not await self._store.write(sql.TOUCH_AGENT, *touched):
+                    # Another request has added to its scope, or it has ended, in between.
+                    return await self.act(subject, client_id, audience, scope, origin)
         version, roles, claims = account_standing(row.standing)
         return Grant(
             session_id=row.agent_session_id or "",

@@ -79,8 +79,11 @@ class AddAgent(NamedTuple):
     parent_id: str
 
 
+# No row where its scope is not what it was: of two that add to it at once, neither is lost.
 TOUCH_AGENT = """
-UPDATE session SET rotated_at = $1, address = $2, scope = $3 WHERE id = $4 AND ended_at IS NULL
+UPDATE session SET rotated_at = $1, address = $2, scope = $3
+WHERE id = $4 AND scope = $5 AND ended_at IS NULL
+RETURNING id
 """
 
 AGENTS_OF_ACCOUNT = """
@@ -97,9 +100,15 @@ WHERE parent_id = $2 AND ended_at IS NULL
 RETURNING id, account_id
 """
 
-# The row stays as long as any session that the account has now, so that none is used to begin anew.
+# The row stays as long as any session that the account has now, so that none is used to begin anew;
+# and it ends after the last of their sign-ins, by whichever clock that was written.
 STOP_AGENT = """
-UPDATE session SET ended_at = $1, ended_reason = 'stopped', expires_at = $2
+UPDATE session SET
+  ended_at = (
+    SELECT CASE WHEN MAX(authenticated_at) > $1 THEN MAX(authenticated_at) ELSE $1 END
+    FROM session AS own WHERE own.account_id = session.account_id AND own.ended_at IS NULL
+  ),
+  ended_reason = 'stopped', expires_at = $2
 WHERE account_id = $3 AND client_id = $4 AND parent_id IS NOT NULL AND ended_at IS NULL
 RETURNING id
 """

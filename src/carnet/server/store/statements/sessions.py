@@ -230,20 +230,25 @@ UPDATE session SET ended_at = ended_at WHERE id = $1
 RETURNING id
 """
 
-# A program that acts for somebody, and whose session is ended by itself, does not begin it anew.
-END_SESSION = """
-UPDATE session SET ended_at = $1,
-  ended_reason = CASE WHEN parent_id IS NULL THEN $2 ELSE 'stopped' END
+# A program that acts for somebody, and whose session is ended by itself, does not begin it anew
+# with what its owner had signed in to before: that ends after all of it, as in STOP_AGENT.
+_ENDED: Final = """ended_at = CASE WHEN parent_id IS NULL THEN $1 ELSE (
+    SELECT CASE WHEN MAX(authenticated_at) > $1 THEN MAX(authenticated_at) ELSE $1 END
+    FROM session AS own WHERE own.account_id = session.account_id AND own.ended_at IS NULL
+  ) END,
+  ended_reason = CASE WHEN parent_id IS NULL THEN $2 ELSE 'stopped' END"""
+
+END_SESSION = f"""
+UPDATE session SET {_ENDED}
 WHERE id = $3 AND ended_at IS NULL
 RETURNING account_id, client_id
-"""
+"""  # noqa: S608 - what is set, above
 
-END_SESSION_OF_ACCOUNT = """
-UPDATE session SET ended_at = $1,
-  ended_reason = CASE WHEN parent_id IS NULL THEN $2 ELSE 'stopped' END
+END_SESSION_OF_ACCOUNT = f"""
+UPDATE session SET {_ENDED}
 WHERE id = $3 AND account_id = $4 AND ended_at IS NULL
 RETURNING account_id, client_id
-"""
+"""  # noqa: S608 - the same
 
 
 class EndedSessionRow(NamedTuple):
@@ -263,7 +268,7 @@ END_SESSIONS_OF_CLIENT = """
 UPDATE session SET ended_at = $1, ended_reason = $2
 WHERE id IN (
   SELECT id FROM session WHERE client_id = $3 AND account_id = $4 AND ended_at IS NULL
-)
+) AND ended_at IS NULL
 RETURNING id
 """
 
