@@ -383,7 +383,7 @@ class World:
         if last_visits is not None:
             self.start(last_visits)
             self._calm_down()
-        for process in self.processes:
+        for process in self.processes if self.facts.verifiers else ():
             process.poll()
         self._calm_down()
         if self.violation is not None:

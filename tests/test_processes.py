@@ -40,7 +40,7 @@ def calls_that_start(path, allowed):
         ("examples", "", SHORT),
         ("benchmarks", "", SHORT),
         ("fuzz", "", set()),
-        ("simulation", "", set()),
+        ("simulation", "", SHORT),
     ],
 )
 def test_all_processes_are_started_in_the_one_way(root, place, but, allowed):
