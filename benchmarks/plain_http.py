@@ -1,4 +1,4 @@
-"""A connection of HTTP that costs whoever asks next to nothing, for loads that count moments."""
+"""An HTTP connection that costs whoever asks next to nothing, for loads that count moments."""
 
 from __future__ import annotations
 

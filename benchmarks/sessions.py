@@ -4,9 +4,9 @@ Requests per second of refresh, client credentials and introspection: `carnet se
 on PostgreSQL, oidc-provider with a PostgreSQL adapter, and django-oauth-toolkit, Ory Hydra and Dex
 on PostgreSQL, one process each on the first core. The load, from wrk, and PostgreSQL are on the
 second. Every refresh is of a valid, current token of one of many sessions. Each round loads the
-servers one after another in a shuffled order; the best round counts. Two more servers have a
-million sessions in their tables, put there beforehand; what that changes is the median of the
-rounds.
+servers one after another in a shuffled order; the best round counts. More servers have a hundred
+thousand and a million sessions in their tables, put there beforehand; what that changes is the
+median of the rounds.
 
 The load comes over 32 connections: with few, a server that waits for a commit has nothing else to
 do, and what is measured is the disk.
@@ -80,12 +80,13 @@ DEX = "Dex, PostgreSQL, RS256"
 HYDRA_SESSIONS = 320
 # All servers are there at once, each with its connections.
 POSTGRES_CONNECTIONS = 250
-# The same with many more sessions in the table.
-CROWDED = {
-    "Carnet, SQLite": "Carnet, SQLite, crowded",
-    "Carnet, PostgreSQL": "Carnet, PostgreSQL, crowded",
-}
+CARNET = ("Carnet, SQLite", "Carnet, PostgreSQL")
 FLOORS = {"Carnet, SQLite": "floor, SQLite", "Carnet, PostgreSQL": "floor, PostgreSQL"}
+
+
+def crowded(name: str, crowd: int) -> str:
+    """Name a server that has so many sessions more in its table."""
+    return f"{name}, {crowd:,} sessions more" if crowd else name
 
 
 class Load(NamedTuple):
@@ -192,19 +193,20 @@ def measure(
             postgres.psql(f"CREATE DATABASE {name}")
             return postgres.get_uri(database=name)
 
-        crowd, count, contestants = given.sessions, SESSIONS * given.rounds + 1, {}
+        count, contestants = SESSIONS * given.rounds + 1, {}
 
         def settings_of(name: str) -> Settings:
-            word = re.sub("[^a-z]", "", name.lower())
+            word = re.sub("[^a-z0-9]", "", name.lower())
             return Settings(
                 data=str(folder / word),
                 database=database(word) if "PostgreSQL" in name else "",
                 audiences=("orders",),
             )
 
-        for name in (*CROWDED, *(CROWDED.values() if crowd else ())):
-            many = crowd if name in CROWDED.values() else 0
-            contestants[name] = start_carnet(stack, settings_of(name), count, many)
+        for crowd in (0, *given.sessions):
+            for name in (crowded(each, crowd) for each in CARNET):
+                contestants[name] = start_carnet(stack, settings_of(name), count, crowd)
+        many = contestants.keys() - set(CARNET)
         for name, floor in FLOORS.items():
             answers = contestants[name].answers
             contestants[floor] = start_floor(stack, settings_of(floor), SESSIONS, answers)
@@ -220,9 +222,9 @@ def measure(
         turns = [
             (name, what)
             for name in contestants
-            for what in (LOADS if name not in CROWDED.values() else LOADS[:1])
+            for what in (LOADS if name not in many else LOADS[:1])
             if what in contestants[name].paths
-        ] + [(name, SIGN_IN) for name in ([] if given.floor_only else CROWDED)]
+        ] + [(name, SIGN_IN) for name in ([] if given.floor_only else CARNET)]
         shuffle = random.Random(7).shuffle
         for number in range(given.rounds):
             shuffle(turns)
@@ -238,7 +240,7 @@ def measure(
     return contestants
 
 
-def report(contestants: dict[str, Contestant], crowd: int, versions: str) -> str:
+def report(contestants: dict[str, Contestant], crowds: list[int], versions: str) -> str:
     """Write the figures as Markdown."""
     peer = contestants.get(PEER)
     lines = [
@@ -257,20 +259,22 @@ def report(contestants: dict[str, Contestant], crowd: int, versions: str) -> str
                     f"{of_floor(contestants, name, what)} |"
                 )
     lines.append("")
-    for name, crowded in CROWDED.items() if crowd else ():
-        few, many = (contestants[each].results["refresh"] for each in (name, crowded))
-        # Two of the same round are of about the same minute.
-        rounds = zip(few, many, strict=True)
-        change = (median(more["rate"] / less["rate"] for less, more in rounds) - 1) * 100
-        lines.append(f"{crowd:,} more sessions change refresh by {change:+.1f} %: {name}.  ")
-    for name in CROWDED:
+    for crowd in crowds:
+        for name in CARNET:
+            few, many = (contestants[crowded(name, each)].results["refresh"] for each in (0, crowd))
+            # Two of the same round are of about the same minute.
+            rounds = zip(few, many, strict=True)
+            change = (median(more["rate"] / less["rate"] for less, more in rounds) - 1) * 100
+            lines.append(f"{crowd:,} more sessions change refresh by {change:+.1f} %: {name}.  ")
+    for name in CARNET:
         if SIGN_IN not in contestants[name].results:
             continue
         best = contestants[name].best(SIGN_IN)
         lines.append(
             f"{best['rate']:.1f} sign-ins/s, {best['bare_rate']:.1f} bare verifications/s, "
             f"ratio {best['rate'] / best['bare_rate']:.2f} "
-            f"({best['processor']:.1f} and {best['bare_processor']:.1f} ms of the processor): "
+            f"({best['processor']:.2f} and {best['bare_processor']:.2f} ms of the processor, "
+            f"ratio {best['bare_processor'] / best['processor']:.2f}): "
             f"{name}.  "
         )
     memories = (f"{name} {one.memory:.0f} MB" for name, one in contestants.items())
@@ -334,7 +338,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5, help="of every load, in every round")
     parser.add_argument("--rounds", type=int, default=2, help="of which the best one counts")
     parser.add_argument("--connections", type=int, default=CONNECTIONS, help="of the load")
-    parser.add_argument("--sessions", type=int, default=1_000_000, help="for the crowded table")
+    parser.add_argument(
+        "--sessions",
+        type=int,
+        nargs="*",
+        default=[100_000, 1_000_000],
+        help="of which a table has so many more, each with a server of its own",
+    )
     parser.add_argument("--floor-only", action="store_true", help="Carnet and the floor alone")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     given = parser.parse_args()

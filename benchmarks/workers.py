@@ -36,6 +36,7 @@ import tempfile
 from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import ExitStack
+from math import nan
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -203,7 +204,9 @@ def best(results: Sequence[dict[str, float]]) -> dict[str, float]:
 
 def used(one: dict[str, float], two: dict[str, float]) -> float:
     """Give the share of what two workers had more than one that became answers."""
-    return (two["rate"] - one["rate"]) * one["processor"] / 1000 / (two["cores"] - one["cores"])
+    more = two["cores"] - one["cores"]
+    # On a machine with other work to do, two may have had less.
+    return (two["rate"] - one["rate"]) * one["processor"] / 1000 / more if more > 0 else nan
 
 
 def report(found: Results, half: Results) -> str:

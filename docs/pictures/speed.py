@@ -1,12 +1,14 @@
 """Draws ``speed-*.svg`` from what the benchmarks have written.
 
 Run ``python docs/pictures/speed.py FOLDER`` after ``make bench RESULTS=FOLDER`` and ``make
-serverbench RESULTS=FOLDER``; a picture whose file is missing there stays as it is.
+serverbench RESULTS=FOLDER``; a picture whose figures are missing there stays as it is, and is
+named.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -40,6 +42,7 @@ text { font: 12px system-ui, sans-serif; fill: #1d2a44; }
 
 ALGORITHMS = ("HS256", "RS256", "ES256", "Ed25519")
 LOADS = ("client credentials", "refresh", "introspection")
+REFRESHES = re.compile(r"refresh, Carnet, (\w+)(?:, ([\d,]+) sessions more)?: processor")
 SERVERS = (
     "floor, SQLite",
     "Carnet, SQLite",
@@ -163,13 +166,15 @@ def verifying(record: Mapping[str, Any], when: str) -> str:
 
 
 def serving(record: Mapping[str, Any], when: str) -> str:
-    """Draw the servers beside the floor."""
+    """Draw the servers beside the floor; nothing where one of them is missing."""
     groups = {}
     for load in LOADS:
-        found = {
-            server: median(record["rounds"][f"{load}, {server}: processor"]["values"]) * 1000
-            for server in SERVERS
+        rounds = {
+            server: record["rounds"].get(f"{load}, {server}: processor") for server in SERVERS
         }
+        if not all(rounds.values()):
+            return ""
+        found = {server: median(one["values"]) * 1000 for server, one in rounds.items()}
         groups[load] = [Bar(name, value, f"{value:.0f} µs") for name, value in found.items()]
     return bars("The processor's time for a request", groups, when)
 
@@ -186,22 +191,58 @@ def sizes(record: Mapping[str, Any], when: str) -> str:
     return lines("Verifying a token with many claims", "claims", "µs", found, when)
 
 
+def crowds(record: Mapping[str, Any], when: str) -> str:
+    """Draw what a refresh costs with more sessions in the table; nothing where that is missing."""
+    groups: dict[str, list[Bar]] = {}
+    for load, one in record["rounds"].items():
+        found = REFRESHES.fullmatch(load)
+        if found:
+            value = median(one["values"]) * 1000
+            name = f"Carnet, {found[2]} more" if found[2] else "Carnet, hardly any"
+            groups.setdefault(found[1], []).append(Bar(name, value, f"{value:.0f} µs"))
+    if all(len(group) < 2 for group in groups.values()):
+        return ""
+    return bars("The processor's time for a refresh, with more sessions in the table", groups, when)
+
+
+def streams(record: Mapping[str, Any], when: str) -> str:
+    """Draw how soon readers know, and what they cost; nothing where there is only one number."""
+    figures = {int(count): row for count, row in record["figures"].items()}
+    if len(figures) < 2 or any("p99 ms" not in row for row in figures.values()):
+        return ""
+    found = {
+        f"{name}, {unit}": (kind, [(count, row[key]) for count, row in sorted(figures.items())])
+        for name, unit, key, kind in (
+            ("p99", "ms", "p99 ms", "own"),
+            ("p50", "ms", "p50 ms", "own"),
+            ("memory", "MB", "MB", "least"),
+        )
+    }
+    title = "Revocation streams on one worker: from the answer to the event, and memory"
+    return lines(title, "streams", "ms, MB", found, when)
+
+
 PICTURES: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str], str]]] = {
     "speed-verify.svg": ("library.json", verifying),
     "speed-server.svg": ("sessions.json", serving),
     "speed-size.svg": ("sizes.json", sizes),
+    "speed-sessions.svg": ("sessions.json", crowds),
+    "speed-streams.svg": ("streams.json", streams),
 }
 
 
 def main(folder: Path) -> None:
     """Draw every picture whose figures are there."""
     for name, (source, draw) in PICTURES.items():
-        path = folder / source
-        if not path.exists():
-            continue
-        record = json.loads(path.read_text("utf-8"))
-        when = f"{record['machine']}, {record['cores']} cores, {record['date'][:10]}"
-        (HERE / name).write_text(draw(record, when), "utf-8")
+        path, picture = folder / source, ""
+        if path.exists():
+            record = json.loads(path.read_text("utf-8"))
+            when = f"{record['machine']}, {record['cores']} cores, {record['date'][:10]}"
+            picture = draw(record, when)
+        if picture:
+            (HERE / name).write_text(picture, "utf-8")
+        else:
+            sys.stderr.write(f"{name} stays as it is: {path} has no figures for it\n")
 
 
 if __name__ == "__main__":
