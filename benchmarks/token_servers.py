@@ -86,13 +86,18 @@ class Contestant:
 
     def processor_seconds(self) -> float:
         """Give the time that the threads of the process have had of the processor."""
-        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+        return processor_seconds(self.pid)
 
     def resident_megabytes(self) -> float:
         """Give the resident memory of the process in MB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1000
+
+
+def processor_seconds(pid: int) -> float:
+    """Give the time that the threads of a process have had of the processor."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
 async def prepare(settings: Settings, count: int) -> dict:
@@ -287,10 +292,10 @@ def check(contestant: Contestant) -> str:
     return token
 
 
-def run(stack: ExitStack, command: list[str], **more) -> subprocess.Popen[bytes]:
-    """Run a server on the first core, until the stack is closed or this process is gone."""
+def run(stack: ExitStack, command: list[str], *, core: int = 0, **more) -> subprocess.Popen[bytes]:
+    """Run a server on a core, until the stack is closed or this process is gone."""
     process = child_processes.start(
-        ["taskset", "-c", "0", *command], stdin=subprocess.PIPE, cwd=HERE.parent, **more
+        ["taskset", "-c", str(core), *command], stdin=subprocess.PIPE, cwd=HERE.parent, **more
     )
 
     def stop() -> None:
