@@ -36,6 +36,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
+import uvloop
 
 from benchmarks import record
 from benchmarks.go_programs import PROGRAMS, built
@@ -44,7 +45,6 @@ from benchmarks.services import issuing
 from benchmarks.token_servers import processor_seconds, run, served_at, told
 from carnet import Key, Signer
 from carnet.http_connections import http_connections
-from carnet.listening import loop_factory
 
 CONNECTIONS = 32
 CARNET, FLOOR, PROXY = "carnet gate", "floor", "oauth2-proxy"
@@ -349,7 +349,7 @@ def main() -> None:
     parser.add_argument("--serve-floor", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve_floor:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve_floor())
         return
     for program in ("wrk", "nginx", "taskset"):
