@@ -327,7 +327,8 @@ def behind_nginx(root, gate, folder):
     config.write_text(
         f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr;"
         f"events {{}} http {{ access_log off; {paths}"
-        f"underscores_in_headers on;\n{upstream}\nserver {{ listen 127.0.0.1:{port};\n{block}\n}} }}"
+        f"underscores_in_headers on;\n{upstream}\n"
+        f"server {{ listen 127.0.0.1:{port};\n{block}\n}} }}"
     )
     process = processes.start(
         [program, "-e", "stderr", "-p", folder, "-c", config],
