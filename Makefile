@@ -44,6 +44,7 @@ serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers under load
 	$(BIN)/python -m benchmarks.streams $(call KEPT,streams)
 	$(BIN)/python -m benchmarks.revocation $(call KEPT,revocation)
 	$(BIN)/python -m benchmarks.services $(call KEPT,services)
+	$(BIN)/python -m benchmarks.gate $(call KEPT,gate)
 
 simulate: .venv/dev ## Search histories that break a promise (SEEDS=, MINUTES=, JOBS=, ABOUT=; SEED=, HISTORY= again; PEERS=1)
 	@$(BIN)/python -m $(if $(PEERS),simulation.peers $(if $(SEEDS),"$(SEEDS)"),simulation.run \
@@ -101,8 +102,9 @@ WHOLE := $(BIN)/pip check >.venv/check 2>&1 || { cat .venv/check; \
 	@touch $@
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
-DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 libapache2-mod-auth-openidc pgbouncer \
-  postgresql patroni etcd-server systemd strace slapd gcc python3-dev libldap2-dev libsasl2-dev
+DEBIAN := curl softhsm2 chromium nginx-light libnginx-mod-http-js wrk apache2 \
+  libapache2-mod-auth-openidc pgbouncer postgresql patroni etcd-server systemd strace slapd gcc \
+  python3-dev libldap2-dev libsasl2-dev
 
 .venv/debian: Makefile tests/install_debian.sh | .venv/dev
 	@missing=""; for name in $(DEBIAN); do \

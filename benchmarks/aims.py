@@ -121,7 +121,10 @@ def _crowded(database: str) -> Callable[[Figures], float]:
     """Give by how many per cent of its rate a million sessions slow down refresh."""
 
     def measure(figures: Figures) -> float:
-        few, many = (figures[name]["refresh"] for name in (f"Carnet, {database}", f"Carnet, {database}, 1,000,000 sessions more"))
+        few, many = (
+            figures[name]["refresh"]
+            for name in (f"Carnet, {database}", f"Carnet, {database}, 1,000,000 sessions more")
+        )
         pairs = zip(few, many, strict=True)
         return 100 * (1 - median(more["rate"] / less["rate"] for less, more in pairs))
 

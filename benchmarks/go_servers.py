@@ -28,7 +28,7 @@ import httpx
 
 from benchmarks.token_servers import SCOPE, START_SECONDS, Contestant, check, run
 
-__all__ = ["start_dex", "start_hydra"]
+__all__ = ["free_ports", "start_dex", "start_hydra", "wait_for"]
 
 # A request holds a connection and asks for another: with 16, 32 clients wait for each other.
 HYDRA_CONNECTIONS = 40
@@ -58,7 +58,7 @@ def start_hydra(
     stack: ExitStack, program: Path, folder: Path, database: str, count: int
 ) -> Contestant:
     """Prepare a database, run Hydra, and begin as many sessions."""
-    public, admin = _free_ports(2)
+    public, admin = free_ports(2)
     url, ruling = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}/admin"
     there = {"host": "127.0.0.1"}
     address = database.replace("postgresql://", "postgres://")
@@ -86,7 +86,7 @@ def start_hydra(
         raise SystemExit(f"Hydra's database could not be prepared: {migrated.stderr[-500:]}")
     log = (folder / "hydra.log").open("wb")
     process = run(stack, [str(program), "serve", "all", "--dev", *given], stdout=log, stderr=log)
-    _wait_for(f"{url}/health/ready", process, folder / "hydra.log")
+    wait_for(f"{url}/health/ready", process, folder / "hydra.log")
     job = ("job", secrets.token_urlsafe())
     with httpx.Client(base_url=ruling, trust_env=False) as client:
         key = {"alg": "ES256", "kid": "es256", "use": "sig"}
@@ -168,7 +168,7 @@ def start_dex(
     stack: ExitStack, program: Path, folder: Path, database: str, count: int
 ) -> Contestant:
     """Run Dex, which makes its tables, and put as many sessions into them."""
-    [port] = _free_ports(1)
+    [port] = free_ports(1)
     url, at = f"http://127.0.0.1:{port}", urlsplit(database)
     [host] = parse_qs(at.query)["host"]
     where = {"host": host, "database": at.path.removeprefix("/"), "user": at.username}
@@ -193,7 +193,7 @@ def start_dex(
     file = _written(folder, "dex", settings)
     log = (folder / "dex.log").open("wb")
     process = run(stack, [str(program), "serve", str(file)], stdout=log, stderr=log)
-    _wait_for(f"{url}/healthz", process, folder / "dex.log")
+    wait_for(f"{url}/healthz", process, folder / "dex.log")
     contestant = Contestant(
         url,
         process.pid,
@@ -237,7 +237,8 @@ def _written(folder: Path, name: str, settings: dict) -> Path:
     return file
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Give ports that nobody listens on."""
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in held]
     for one in held:
@@ -245,7 +246,8 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a server answers."""
     until = time.monotonic() + START_SECONDS
     while True:
         try:

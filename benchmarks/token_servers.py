@@ -251,7 +251,7 @@ def served_at(log: Path, process: subprocess.Popen[bytes]) -> str:
     until = time.monotonic() + START_SECONDS
     while (found := re.search(r"on (http://\S+)\n", log.read_text())) is None:
         if process.poll() is not None or time.monotonic() > until:
-            raise SystemExit(f"carnet serve did not start: {log.read_text()}")
+            raise SystemExit(f"carnet did not start: {log.read_text()}")
         time.sleep(0.05)
     return found[1]
 

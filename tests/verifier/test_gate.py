@@ -309,10 +309,12 @@ def behind_nginx(root, gate, folder):
     if program is None:
         pytest.skip("there is no nginx: apt-get install nginx-light")
     page = (root / "docs" / "gate.md").read_text("utf-8")
-    block = "".join(re.findall(r"```nginx\n(.*?)```", page, re.DOTALL))
+    upstream, *blocks = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
+    block = "".join(blocks)
     service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
     thread = threading.Thread(target=service.serve_forever, args=(0.02,))
     thread.start()
+    upstream = upstream.replace("127.0.0.1:8410", gate.base_url.netloc.decode())
     block = block.replace("127.0.0.1:8410", gate.base_url.netloc.decode())
     block = block.replace("127.0.0.1:8500", f"127.0.0.1:{service.server_port}")
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -325,7 +327,8 @@ def behind_nginx(root, gate, folder):
     config.write_text(
         f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr;"
         f"events {{}} http {{ access_log off; {paths}"
-        f"underscores_in_headers on; server {{ listen 127.0.0.1:{port};\n{block}\n}} }}"
+        f"underscores_in_headers on;\n{upstream}\n"
+        f"server {{ listen 127.0.0.1:{port};\n{block}\n}} }}"
     )
     process = processes.start(
         [program, "-e", "stderr", "-p", folder, "-c", config],

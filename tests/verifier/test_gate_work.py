@@ -33,7 +33,7 @@ HEADERS = (
     *("x-original-method", "x-forwarded-method", "sec-fetch-site", "x-other"),
 )
 # The address of the docs' block for nginx, and one that asks for something.
-ASKED = [(b"", 106), (b"role=ADMIN&scope=orders:read", 123)]
+ASKED = [(b"", 102), (b"role=ADMIN&scope=orders:read", 119)]
 PREFIXES = {"authorization": b"Bearer ", "cookie": b"carnet-access="}
 
 

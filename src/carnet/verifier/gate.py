@@ -174,7 +174,20 @@ class Gate:
             return
         asked = _asked(scope["query_string"])
         try:
-            told = await self._told(scope, asked)
+            if ours := self._identity.mistaken(scope["headers"]):
+                raise _ambiguous(ours)
+            if self._preflight and _is_preflight(scope):
+                told = self._identity.raw_of_nobody()
+            else:
+                values = self._presented(scope)
+                # What needs no waiting is no coroutine (benchmarks/gate.py).
+                claims = remembered(self._verifier, values)
+                if claims is None:
+                    claims = await authenticate_async(self._verifier, values)
+                typed(self._verifier, claims)
+                for need in asked.needs:
+                    need(claims)
+                told = self._identity.raw_of(claims)
         except Refusal as refusal:
             refusal = with_advice(refusal, self._verifier.resource, asked.scope)
             await _refused(scope, refusal)(scope, receive, send)
@@ -182,24 +195,6 @@ class Gate:
         told.append(NOTHING_MORE)
         await send({"type": "http.response.start", "status": 200, "headers": told})
         await send({"type": "http.response.body", "body": b""})
-
-    async def _told(self, scope: Scope, asked: _Asked) -> list[tuple[bytes, bytes]]:
-        """Give the headers that say who a request is from.
-
-        Raises:
-            Refusal: if it may not pass.
-        """
-        self._check_names(scope)
-        if self._preflight and _is_preflight(scope):
-            return self._identity.raw_of_nobody()
-        values = self._presented(scope)
-        claims = remembered(self._verifier, values)
-        if claims is None:
-            claims = await authenticate_async(self._verifier, values)
-        typed(self._verifier, claims)
-        for need in asked.needs:
-            need(claims)
-        return self._identity.raw_of(claims)
 
     def _presented(self, scope: Scope) -> list[str]:
         """Give the request's Authorization headers, or what its cookie amounts to.
@@ -230,20 +225,6 @@ class Gate:
             }
             raise Refusal(403, {}, content)
         return [f"Bearer {token}"]
-
-    def _check_names(self, scope: Scope) -> None:
-        """Refuse a header that is spelled otherwise and that a service could take for ours.
-
-        Raises:
-            Refusal: 403.
-        """
-        if ours := self._identity.mistaken(scope["headers"]):
-            content = {
-                "error": "invalid_request",
-                "error_description": f"a header could be mistaken for {ours}, which the gate sets",
-                "code": "header_ambiguous",
-            }
-            raise Refusal(403, {}, content)
 
     async def _health(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -284,6 +265,16 @@ def _read(query: bytes) -> _Asked:
 
 
 _asked_before = lru_cache(MOST_REMEMBERED)(_read)
+
+
+def _ambiguous(ours: str) -> Refusal:
+    """Make the answer for a header that is spelled otherwise and could be taken for ours."""
+    content = {
+        "error": "invalid_request",
+        "error_description": f"a header could be mistaken for {ours}, which the gate sets",
+        "code": "header_ambiguous",
+    }
+    return Refusal(403, {}, content)
 
 
 def _refused(scope: Scope, refusal: Refusal) -> Response:
