@@ -77,6 +77,10 @@ def compare_encryption(alg: str, enc: str, rounds: int) -> list[Row]:
             raise SystemExit(f"{peer.name} does not decrypt its own {alg} with {enc}")
         batches[peer.name, "encrypt"] = calls(pair.encrypt)
         batches[peer.name, "decrypt"] = calls_with_new_text(pair.decrypt, token)
+    least = encryption_peers.bare(recipient)
+    batches["bare operation", "encrypt"] = calls(least.encrypt)
+    batches["bare operation", "decrypt"] = calls(least.decrypt)
+    rows.append({"alg": alg, "enc": enc, "peer": "bare operation", "state": ""})
     found = time_rounds(batches, rounds)
     return _with_figures(rows, found)
 

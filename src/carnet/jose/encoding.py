@@ -61,12 +61,12 @@ _MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 def b64url_encode(data: bytes) -> str:
     """Encode bytes as base64url without padding (RFC 7515 section 2)."""
-    return b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
+    return b64url_encode_bytes(data).decode("ascii")
 
 
 def b64url_encode_bytes(data: bytes) -> bytes:
     """Encode bytes as base64url without padding, into bytes (RFC 7515 section 2)."""
-    return b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
+    return b2a_base64(data).translate(_TO_URL).rstrip(b"=\n")
 
 
 def b64url_decode(text: str | bytes, what: str = "the text") -> bytes:

@@ -110,14 +110,15 @@ def check_extensions(extensions: Extensions | None) -> Extensions:
     Raises:
         ConfigurationError: if they are no functions by their names, or one is no extension.
     """
-    given = {} if extensions is None else extensions
-    if not isinstance(given, Mapping) or not all(
-        isinstance(name, str) and callable(handle) for name, handle in given.items()
+    if extensions is None:
+        return {}
+    if not isinstance(extensions, Mapping) or not all(
+        isinstance(name, str) and callable(handle) for name, handle in extensions.items()
     ):
         raise ConfigurationError("extensions must map names in 'crit' to functions of their values")
-    if not _BUILT_IN.isdisjoint(given):
+    if not _BUILT_IN.isdisjoint(extensions):
         raise ConfigurationError("extensions names a parameter that the standards define")
-    return given
+    return extensions
 
 
 def handle_extensions(header: Mapping[str, Any], extensions: Extensions) -> None:

@@ -158,12 +158,10 @@ def decrypt(
         )
     header = read_header(parts[0])
     check_crit(header, own)
-    wrapped, iv, ciphertext, tag = (
-        b64url_decode(part, what)
-        for part, what in zip(
-            parts[1:], ("the key", "the iv", "the ciphertext", "the tag"), strict=True
-        )
-    )
+    wrapped = b64url_decode(parts[1], "the key")
+    iv = b64url_decode(parts[2], "the iv")
+    ciphertext = b64url_decode(parts[3], "the ciphertext")
+    tag = b64url_decode(parts[4], "the tag")
     opened = reading.open(header, wrapped, (iv, ciphertext, tag, parts[0]))
     handle_extensions(header, own)
     return reading.unpack(opened)
@@ -410,7 +408,7 @@ class _Reading:
     def _candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
         alg = header["alg"]
         found = tuple(
-            key for key in self._keys.candidates(header.get("kid"), alg) if key.can_decrypt
+            [key for key in self._keys.candidates(header.get("kid"), alg) if key.can_decrypt]
         )
         if not found:
             raise InvalidToken(

@@ -35,6 +35,12 @@ MAX_ITERATIONS = 600_000
 MIN_SALT = 8
 MAX_PARTY_INFO = 256
 
+_SCHEMES: dict[str, padding.AsymmetricPadding] = {
+    "": padding.PKCS1v15(),
+    **{name: padding.OAEP(padding.MGF1(hash), hash, None) for name, hash in HASHES.items()},
+}
+"""The schemes of RSA, by the hash of the algorithm; RSA1_5 has none."""
+
 Header = Mapping[str, Any]
 
 
@@ -65,21 +71,15 @@ class KeyManagement:
 class _Rsa(KeyManagement):
     """RSAES-OAEP (RFC 7518 section 4.3), and RSAES-PKCS1-v1_5 for reading (section 4.2)."""
 
-    def _scheme(self, algorithm: Algorithm) -> padding.AsymmetricPadding:
-        if algorithm.family == "RSA1_5":
-            return padding.PKCS1v15()
-        function = HASHES[algorithm.hash]
-        return padding.OAEP(padding.MGF1(function), function, None)
-
     def wrap(self, key: Key, cek: bytes, header: Header) -> tuple[bytes, Header]:
-        return material_of(key.public).encrypt(cek, self._scheme(key.algorithm)), {}
+        return material_of(key.public).encrypt(cek, _SCHEMES[key.algorithm.hash]), {}
 
     def unwrap(self, key: Key, encryption: Encryption, header: Header, wrapped: bytes) -> bytes:
         # A failure here must not be told from one of the content (RFC 7516 section 11.5): go on
         # with a random key, as OpenSSL itself does for PKCS #1 v1.5.
         spare = os.urandom(encryption.size)
         try:
-            cek: bytes = material_of(key).decrypt(wrapped, self._scheme(key.algorithm))
+            cek: bytes = material_of(key).decrypt(wrapped, _SCHEMES[key.algorithm.hash])
         except CRYPTOGRAPHY_ERRORS:
             return spare
         return cek if len(cek) == encryption.size else spare

@@ -40,7 +40,7 @@ class KeySet:
     __slots__ = ("_by_kid", "_keys", "_skipped")
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
-        if not isinstance(keys, Iterable):
+        if keys.__class__ is not tuple and not isinstance(keys, Iterable):
             raise InvalidKey("a KeySet needs a list of Key objects")
         self._keys = tuple(keys)
         self._skipped: tuple[SkippedKey, ...] = ()
@@ -114,7 +114,7 @@ class KeySet:
             if not isinstance(kid, str):
                 raise ConfigurationError("kid must be text, or None")
             named = (*self._by_kid.get(kid, ()), *self._by_kid.get(None, ()))
-        return tuple(key for key in named if key.accepts(alg))
+        return tuple([key for key in named if key.accepts(alg)])
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._keys)

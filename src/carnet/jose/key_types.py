@@ -210,14 +210,14 @@ class EllipticCurve(KeyType):
     @staticmethod
     def load(jwk: Mapping[str, Any]) -> Material:
         curve, size = _known(EllipticCurve.curves, jwk)
-        x = int.from_bytes(member(jwk, "x", size), "big")
-        y = int.from_bytes(member(jwk, "y", size), "big")
-        numbers = ec.EllipticCurvePublicNumbers(x, y, curve)
+        point = b"\x04" + member(jwk, "x", size) + member(jwk, "y", size)
+        # What is no point of the curve is refused here.
+        public = ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
         if "d" not in jwk:
-            return numbers.public_key()
+            return public
         d = int.from_bytes(member(jwk, "d", size), "big")
         # cryptography refuses a 'd' that does not belong to 'x' and 'y'.
-        return ec.EllipticCurvePrivateNumbers(d, numbers).private_key()
+        return ec.EllipticCurvePrivateNumbers(d, public.public_numbers()).private_key()
 
     @staticmethod
     def check(material: Material) -> None:

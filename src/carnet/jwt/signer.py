@@ -44,6 +44,7 @@ __all__ = ["Signer", "prepared"]
 _ACCESS_TOKEN = ("iss", "aud", "sub", "client_id", "iat", "jti")
 _LEAST, _MOST = -(2**63), 2**64 - 1
 _OF_EACH = frozenset(("iat", "exp", "jti"))
+_LIST = ord("[")
 
 IDENTIFIERS_DRAWN = 64
 MAX_TYPE = 256
@@ -222,7 +223,7 @@ class Signer:
         """
         claims = full
         has_dates = False
-        nested = payload.rfind(b"{") > 0 or b"[" in payload
+        nested = payload.rfind(b"{") > 0 or _LIST in payload
         if nested and payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
             claims = json_decode(payload, "the payload", "claim_invalid")
         for name, value in given.items():
