@@ -15,6 +15,7 @@ from carnet.jose.algorithms import ALGORITHMS
 from carnet.jose.encoding import b64url_decode
 from carnet.jwt import UNCHECKED
 from carnet.jwt.policy import LATEST
+from carnet.jwt.signer import prepared
 
 ISSUER, AUDIENCE = "https://auth.example.com", "orders"
 NOW = 1_700_000_000
@@ -502,3 +503,51 @@ def test_the_inner_header_of_an_encrypted_token_has_the_parameters():
     key = Key.generate("A128KW")
     token = signer(header={"a": 1}, encrypt_to=key).sign({})
     assert verifier(decryption=key).verify_complete(token).header["a"] == 1
+
+
+@pytest.mark.parametrize(
+    ("claims", "options"),
+    [
+        ({"sub": "job", "client_id": "job"}, {}),
+        ({"sub": "job", "client_id": "job", "cnf": {"jkt": "é"}, "nbf": NOW}, {}),
+        ({"sub": "job", "client_id": "job", "since": datetime.fromtimestamp(NOW, UTC)}, {}),
+        ({"sub": "job", "client_id": "job", "exp": NOW + 5, "jti": "given"}, {}),
+        ({"sub": "job"}, {"type": "JWT"}),
+    ],
+)
+def test_prepared_tokens_say_what_signed_ones_do(claims, options):
+    moment = [NOW]
+    made = signer(**{"type": "at+jwt", "clock": lambda: moment[0], **options})
+    make = prepared(made, claims, 60)
+    moment[0] += 2
+    expected = claims_of(made.sign(claims, lifetime=60))
+    found = [claims_of(make()) for _ in range(3)]
+    if "jti" not in claims and "jti" in expected:
+        assert len({each.pop("jti") for each in (expected, *found)}) == 4
+    assert found == [expected] * 3
+    assert header_of(make()) == header_of(made.sign(claims))
+    verifier(type=UNCHECKED, clock=lambda: moment[0]).verify(make())
+
+
+def test_what_no_verifier_would_take_is_not_prepared():
+    with pytest.raises(InvalidToken):
+        prepared(signer(type="at+jwt"), {"sub": "job"}, 60)
+    with pytest.raises(InvalidToken):
+        prepared(signer(type="at+jwt"), {"sub": "job", "client_id": "a", "x": float("inf")}, 60)
+    moment = [NOW]
+    make = prepared(
+        signer(type="at+jwt", clock=lambda: moment[0]), {"sub": "job", "client_id": "job"}, 60
+    )
+    for wrong in (-1, LATEST - 59):
+        moment[0] = wrong
+        with pytest.raises(ConfigurationError):
+            make()
+
+
+def test_prepared_tokens_are_encrypted_where_signed_ones_are():
+    recipient = Key.generate("ECDH-ES")
+    make = prepared(
+        signer(type="at+jwt", encrypt_to=recipient.public), {"sub": "job", "client_id": "job"}, 60
+    )
+    assert make().count(".") == 4
+    verifier(type="at+jwt", decryption=recipient).verify(make())

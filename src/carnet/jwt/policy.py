@@ -296,8 +296,11 @@ def check_access_token(claims: Mapping[str, Any]) -> None:
         raise wrong_type("sub_ver", "an integer")
     if "roles" in claims:
         roles = claims["roles"]
-        if roles.__class__ is not list or not all(isinstance(role, str) for role in roles):
+        if roles.__class__ is not list:
             raise wrong_type("roles", "a list of texts")
+        for role in roles:
+            if not isinstance(role, str):
+                raise wrong_type("roles", "a list of texts")
 
 
 def number(claims: Mapping[str, Any], name: str, *, needed: bool = False) -> float:

@@ -3,10 +3,11 @@
 import pytest
 from tests.server.conftest import PASSWORD
 from tests.server.flows import Request
-from tests.server.inside import Inside, register
+from tests.server.inside import Inside, change, register
 from tests.server.oauth_clients import Prover
 
 from carnet import Key, Signer, inspect
+from carnet.server.audit import OPERATOR
 from carnet.server.sessions.sessions import NewSession
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -195,3 +196,70 @@ def test_what_was_used_is_remembered_for_as_long_as_it_would_be_good(play):
         assert await present(assertion("one", "b"), proof) == "invalid_dpop_proof"
 
     play(scene)
+
+
+def test_a_client_that_asks_again_gets_what_it_may_have_now(play):
+    """Its own tokens are decided once; so each change that matters to them has to be seen."""
+
+    async def scene(service, clock):
+        program = Program(service)
+        shape = {
+            "redirect_uris": (),
+            "grant_types": ("client_credentials",),
+            "token_endpoint_auth_method": "client_secret_basic",
+        }
+        secret = await register(service, "job", resources=("orders",), scope=SCOPE, **shape)
+
+        async def ask(**more):
+            form = {"grant_type": "client_credentials", **more}
+            answer = await program.client.post("/token", data=form, auth=("job", secret))
+            if answer.is_error:
+                return answer.json()["error"]
+            token = inspect(answer.json()["access_token"])
+            claims = token.claims
+            assert claims["exp"] - claims["iat"] == answer.json()["expires_in"]
+            ids.add(claims["jti"])
+            return token.header["kid"], claims["aud"], claims.get("scope")
+
+        ids = set()
+        first = await ask()
+        assert first[1:] == ("orders", SCOPE)
+        assert await ask() == first
+        assert (await ask(scope="orders:read"))[1:] == ("orders", "orders:read")
+        assert await ask(resource="billing") == "invalid_target"
+
+        await change(service, "job", resources=("billing",), scope="orders:read", **shape)
+        assert (await ask())[1:] == ("billing", "orders:read")
+        assert await ask(scope="orders:write") == "invalid_scope"
+
+        clock.advance(1)
+        alg = service.settings.signing_algorithms[0]
+        await service.keys.rotate(alg, OPERATOR, at_once=True)
+        assert (await ask())[0] != first[0]
+        assert len(ids) == 5
+
+        await service.registry.remove_client("job", OPERATOR)
+        assert await ask() == "invalid_client"
+
+    play(scene, audiences=AUDIENCES)
+
+
+def test_a_session_that_goes_on_has_what_its_client_may_have_now(scene_of):
+    async def scene(program, begin):
+        service = program.service
+
+        async def refresh(token):
+            answer = (await program.refresh(token)).json()
+            return answer.get("scope", answer.get("error")), answer.get("refresh_token")
+
+        token = await begin()
+        scope, token = await refresh(token)
+        again, token = await refresh(token)
+        assert scope == again == SCOPE
+        await change(service, first_party=True, scope="openid orders:read")
+        narrower, token = await refresh(token)
+        assert narrower == "orders:read"
+        await change(service, first_party=True, scope="openid")
+        return (await refresh(token))[0]
+
+    assert scene_of(scene) == "invalid_grant"

@@ -72,6 +72,7 @@ Names = Annotated[
 RESERVED_PREFIX: Final = "dynamic."
 """With this begin the ids of clients that have registered themselves, and no others."""
 
+# Copied: to begin one anew, OpenSSL looks for the algorithm each time.
 _SHA256 = hashlib.sha256()
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~][A-Za-z0-9._~:\-]{0,127}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")

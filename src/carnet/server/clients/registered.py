@@ -29,8 +29,8 @@ from carnet.server.store import Store
 
 __all__ = ["Registered"]
 
-MOST_GRANTS: Final = 64
-"""Of how many sets of scopes it is remembered for a client what it has of them."""
+MOST_DECISIONS: Final = 64
+"""Of how many grants it is remembered for a client what it gets of them."""
 
 
 class _Offer(NamedTuple):
@@ -40,14 +40,14 @@ class _Offer(NamedTuple):
         metadata: those.
         audiences: what it may ask tokens for.
         scopes: what it may be granted.
-        left: what it has of scopes that were granted for an audience, once that was asked.
+        decided: the audience and the scope that it gets, by those that were granted to a session.
         served: the audiences that it serves itself.
     """
 
     metadata: ClientMetadata
     audiences: tuple[str, ...]
     scopes: frozenset[str]
-    left: dict[tuple[str, str], str]
+    decided: dict[tuple[str, str], tuple[str, str]]
     served: frozenset[str] = frozenset()
 
 
@@ -192,19 +192,19 @@ class Registered:
         return allowed.intersection(asked).difference(single) | claims
 
     def left_of(self, client: Client, audience: str, granted: str) -> str:
-        """Give what a client may still have of what was granted, names with spaces between them.
+        """Give what a client may still have of what was granted, names with spaces between them."""
+        return " ".join(sorted(self.permitted(client, audience, granted.split())))
 
-        It is found out once, until something changes: the line "client credentials" of the
-        benchmark ``requests``.
+    def decided_for(self, client: Client) -> dict[tuple[str, str], tuple[str, str]]:
+        """Give the audiences and scopes that a client gets, by those that were granted.
+
+        It is for whoever decides of them by nothing but the client and the registry to remember
+        them, until something changes: the line "refresh" of the benchmark ``requests``.
         """
-        known = self._offer(client).left
-        found = known.get((audience, granted))
-        if found is None:
-            if len(known) >= MOST_GRANTS:
-                known.clear()
-            found = " ".join(sorted(self.permitted(client, audience, granted.split())))
-            known[audience, granted] = found
-        return found
+        decided = self._offer(client).decided
+        if len(decided) >= MOST_DECISIONS:
+            decided.clear()
+        return decided
 
     def _offer(self, client: Client) -> _Offer:
         """Give what there is for a client; it is found out once, until something changes."""

@@ -122,6 +122,22 @@ def _choose(
     requested: str | None,
 ) -> tuple[str, str]:
     """Choose audience and scope of an access token, among what was granted to the session."""
+    if resource is not None or requested is not None:
+        return _decide(service, client, granted, resource, requested)
+    decided = service.registry.decided_for(client)
+    found = decided.get(granted)
+    if found is None:
+        found = decided[granted] = _decide(service, client, granted, None, None)
+    return found
+
+
+def _decide(
+    service: Service,
+    client: Client,
+    granted: tuple[str, str],
+    resource: str | None,
+    requested: str | None,
+) -> tuple[str, str]:
     audience, scope = granted
     # A person let the client in to one resource. Nobody is asked about first-party ones: to these
     # the session's resource is a default, and any of their own will do.
