@@ -41,8 +41,10 @@ from simulation.world import BEGINNING, MICROSECONDS, Violation, World
 __all__ = [
     "CALLBACK",
     "CLIENT",
+    "EVERYBODY",
     "NAMES",
     "PASSWORD",
+    "PROVIDER",
     "REQUEST",
     "SETTINGS",
     "VERIFIER",
@@ -55,6 +57,9 @@ T = TypeVar("T")
 BETWEEN: Final = 20
 """After so many histories, what they have left is let go of."""
 NAMES: Final = ("alice", "bob")
+EVERYBODY: Final = (*NAMES, "carol")
+"""Carol has no password: she comes from a provider."""
+PROVIDER: Final = "https://provider.example.com"
 PASSWORD: Final = "paper-boat-harbour"
 SETTINGS: Final = Settings(
     issuer="https://auth.example.com",
@@ -117,6 +122,13 @@ class _Time:
         return 0.0 if loop is None else loop.time()
 
 
+class _Silence:
+    """A log that nobody reads."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Write nothing."""
+
+
 class _Alone:
     """The process that makes what every history begins with; nobody else is there."""
 
@@ -177,6 +189,9 @@ class Ground:
         self.accounts = {
             name: _run(accounts.create(name, PASSWORD, (), {}, OPERATOR)).id for name in NAMES
         }
+        self.accounts["carol"] = _run(accounts.create("carol", None)).id
+        identity = PROVIDER, "carol", clock(), self.accounts["carol"]
+        _run(store.write(sql.ADD_IDENTITY, *identity))
         self.database.keep()
         self.database.outcomes.clear()
         self.refreshes: Counter[str] = Counter()
@@ -190,6 +205,7 @@ class Ground:
         from carnet.server.factors import recovery_codes
         from carnet.server.oauth import device_codes
         from carnet.server.sessions import refresh_token
+        from carnet.server.web import passkey_sign_in, password_sign_in
 
         given = _Secrets()
         self._secrets = given
@@ -200,6 +216,9 @@ class Ground:
             (authorization_codes, "secrets", given),
             (device_codes, "secrets", given),
             (one_time_links, "secrets", given),
+            (passkey_sign_in, "secrets", given),
+            (passkey_sign_in, "_log", _Silence()),
+            (password_sign_in, "_log", _Silence()),
             (stream, "time", _Time()),
             (postgres, "random", given.random),
         ]
