@@ -15,7 +15,7 @@ from carnet.errors import InvalidToken
 from carnet.server.oauth.authorization_codes import _hash as hash_of_code
 from carnet.server.sessions.refresh_token import RefreshToken, parse
 from carnet.server.sessions.sessions import Grant, RefreshRefused
-from simulation import agents, grants, keys, lifecycle
+from simulation import agents, grants, keys, lifecycle, passkeys, providers
 from simulation.database import Change, Key
 from simulation.ground import SETTINGS
 from simulation.world import MICROSECONDS, World
@@ -76,6 +76,8 @@ INVARIANTS: Final = {
     **lifecycle.INVARIANTS,
     **keys.INVARIANTS,
     **agents.INVARIANTS,
+    **passkeys.INVARIANTS,
+    **providers.INVARIANTS,
 }
 
 # What may never be found after a commit that changes a column that it reads.
@@ -163,6 +165,11 @@ class Facts:
         self.begun_at: dict[str, int] = {}
         self.stopped: dict[tuple[str, str], int] = {}
         self.tokens_revoked_of: set[str] = set()
+        # Of passkeys: the challenges that were used. Of providers: who came with which session
+        # there, and which are over.
+        self.challenges: dict[str, str] = {}
+        self.of_provider: dict[str, list[str]] = {}
+        self.over: set[str] = set()
         # Of keys: after how many commits they were retired, or began at once, and when.
         self.retired_keys: dict[str, int] = {}
         self.keys_at_once: dict[str, tuple[int, float]] = {}
@@ -306,7 +313,7 @@ class Facts:
             version, _ = self.account(new["account_id"])
             if version != task.get("version_read"):
                 self.violate(FACTOR_AS_IT_IS, f"the account is at version {version}")
-        elif old is not None and new is not None and new["counter"] <= old["counter"]:
+        elif old is not None and new is not None and 0 < new["counter"] <= old["counter"]:
             self.violate(TYPED_ONCE, "an app's code of the same moment was used again")
 
     def used_code(self, account_id: str, typed: str) -> None:
@@ -328,6 +335,8 @@ class Facts:
     def _may_end(self, row: dict[str, Any]) -> bool:
         account_id = row["account_id"]
         about = {row["id"], account_id, row["login_id"], (account_id, row["client_id"])}
+        if row["identity_issuer"] is not None:
+            about |= {row["identity_session"], (account_id, row["identity_issuer"])}
         if about & (self.stolen | self.may_end):
             return True
         if row["parent_id"] is not None and agents.may_end(self, row):
@@ -525,7 +534,10 @@ _OWN: Final[dict[str, Callable[..., None]]] = {
     "factor": Facts._factor_changed,
     "recovery_code": Facts._factor_changed,
 }
-_PARTS: Final = (_OWN, *(module.CHECKS for module in (grants, lifecycle, keys, agents)))
+_PARTS: Final = (
+    _OWN,
+    *(module.CHECKS for module in (grants, lifecycle, keys, agents, passkeys, providers)),
+)
 _CHECKS: Final = {
     table: [part[table] for part in _PARTS if table in part]
     for table in dict.fromkeys(table for part in _PARTS for table in part)

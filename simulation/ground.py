@@ -42,8 +42,10 @@ from simulation.world import BEGINNING, MICROSECONDS, Violation, World
 __all__ = [
     "CALLBACK",
     "CLIENT",
+    "EVERYBODY",
     "NAMES",
     "PASSWORD",
+    "PROVIDER",
     "REQUEST",
     "SETTINGS",
     "VERIFIER",
@@ -56,6 +58,9 @@ T = TypeVar("T")
 BETWEEN: Final = 200
 """After so many histories, what they have left is let go of."""
 NAMES: Final = ("alice", "bob")
+EVERYBODY: Final = (*NAMES, "carol")
+"""Carol has no password: she comes from a provider."""
+PROVIDER: Final = "https://provider.example.com"
 PASSWORD: Final = "paper-boat-harbour"
 SETTINGS: Final = Settings(
     issuer="https://auth.example.com",
@@ -116,6 +121,13 @@ class _Time:
     def monotonic(self) -> float:
         loop = asyncio._get_running_loop()
         return 0.0 if loop is None else loop.time()
+
+
+class _Silence:
+    """A log that nobody reads."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Write nothing."""
 
 
 class _Alone:
@@ -179,6 +191,9 @@ class Ground:
         self.accounts = {
             name: _run(accounts.create(name, PASSWORD, (), {}, OPERATOR)).id for name in NAMES
         }
+        self.accounts["carol"] = _run(accounts.create("carol", None)).id
+        identity = PROVIDER, "carol", clock(), self.accounts["carol"]
+        _run(store.write(sql.ADD_IDENTITY, *identity))
         self.database.keep()
         self.database.outcomes.clear()
         self.never = self._never()
@@ -207,6 +222,7 @@ class Ground:
         from carnet.server.factors import recovery_codes
         from carnet.server.oauth import device_codes
         from carnet.server.sessions import refresh_token
+        from carnet.server.web import passkey_sign_in, password_sign_in
 
         # What histories run on is there before the first one, and looked at by no collection.
         from simulation import people  # noqa: F401
@@ -220,6 +236,9 @@ class Ground:
             (authorization_codes, "secrets", given),
             (device_codes, "secrets", given),
             (one_time_links, "secrets", given),
+            (passkey_sign_in, "secrets", given),
+            (passkey_sign_in, "_log", _Silence()),
+            (password_sign_in, "_log", _Silence()),
             (stream, "time", _Time()),
             (postgres, "random", given.random),
         ]

@@ -25,6 +25,10 @@ CODES: Final = SERVER + "oauth.authorization_codes"
 FACTORS: Final = SERVER + "factors.factors"
 STREAM: Final = SERVER + "revocations.stream"
 AGENTS: Final = SERVER + "sessions.agents"
+IDENTITIES: Final = SERVER + "sessions.identities"
+PASSKEY_SIGN_IN: Final = SERVER + "web.passkey_sign_in"
+SESSION_BEGIN: Final = SERVER + "web.session_begin"
+PEOPLE: Final = SERVER + "upstream.people"
 REVOCATIONS: Final = SERVER + "revocations.revocations"
 COUNTERS: Final = SERVER + "store.counters"
 CONSENTS: Final = SERVER + "clients.consents"
@@ -859,6 +863,106 @@ MUTANTS: Final = (
         "        elif row.agent_used_at is not None and",
         about="AGENTS",
     ),
+    # Passkeys.
+    Mutant(
+        "a challenge signs in twice",
+        PASSKEY_SIGN_IN,
+        "        await _use_up(service, challenge, found.account_id)\n",
+        "",
+        about="PASSKEYS",
+    ),
+    Mutant(
+        "a passkey whose counter has not risen signs in",
+        FACTORS,
+        "if not await self._store.write(sql.USE_FACTOR, *used):",
+        "if await self._store.write(sql.USE_FACTOR, *used) is None:",
+        about="PASSKEYS",
+    ),
+    Mutant(
+        "a passkey is added to the account as it was",
+        FACTORS,
+        "            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):\n"
+        "                raise _account_changed()\n"
+        "            known = yield",
+        "            known = yield",
+        about="PASSKEYS",
+    ),
+    Mutant(
+        "the last passkey of an account goes",
+        FACTORS,
+        "if not any(ways):",
+        "if False:",
+        about="PASSKEYS",
+    ),
+    Mutant(
+        "who removes a passkey does not wait for whoever removes another way in",
+        FACTORS,
+        "            yield sql.SETTLE_ACCOUNT, (account.id,)\n"
+        "            if session_id is not None",
+        "            if session_id is not None",
+        about="PASSKEYS",
+    ),
+    Mutant(
+        "a removed passkey leaves sessions",
+        FACTORS,
+        '                yield from self._gone(account.id, session_id or "", now)\n',
+        "",
+        about="PASSKEYS",
+    ),
+    Mutant(
+        "the last provider of an account goes",
+        PEOPLE,
+        "if not (ways.passwords or ways.passkeys or usable):",
+        "if False:",
+        about="PASSKEYS",
+    ),
+    # Providers.
+    Mutant(
+        "who comes from a provider while it signs them out stays",
+        SESSION_BEGIN,
+        "    await check_at_provider(service, signed_in.identified, grant.session_id, origin)\n",
+        "",
+        about="PROVIDERS",
+    ),
+    Mutant(
+        "a provider's logout ends nothing",
+        PEOPLE,
+        "yield from self._ending.revoking_with_granted(ended, reason, now, origin)",
+        "yield from ()",
+        about="PROVIDERS",
+    ),
+    Mutant(
+        "a session begins with a provider that was disconnected",
+        SESSIONS,
+        "            if not (yield from _is_known(new.identified, account.id)):\n"
+        "                return False\n",
+        "",
+        about="PROVIDERS",
+    ),
+    Mutant(
+        "what began with a provider lives on without it",
+        IDENTITIES,
+        "rows = yield sql.END_SESSIONS_OF_IDENTITY, (now, reason, account_id, issuer, keep)",
+        "rows = ()",
+        about="PROVIDERS",
+    ),
+    Mutant(
+        "who disconnects a provider does not wait for whoever comes from it",
+        IDENTITIES,
+        "            yield sql.SETTLE_ACCOUNT, (account_id,)\n"
+        "            if [(account_id,)] != (yield",
+        "            if [(account_id,)] != (yield",
+        survives="it takes the whole of a disconnecting between two statements of a sign-in: no "
+        "seed so far has all of it",
+        about="PROVIDERS",
+    ),
+    Mutant(
+        "a provider is connected by a session that has ended",
+        PEOPLE,
+        "if not is_held or not (yield sql.HOLD_LOGIN, (session_id,)):",
+        "if not is_held:",
+        about="PROVIDERS",
+    ),
 )
 
 
@@ -928,7 +1032,7 @@ def _change_module(mutant: Mutant) -> list[tuple[Any, str, Any]]:
                 undo.append((place, name, real))
                 setattr(place, name, made)
     # The world's time and chance.
-    for name in ("time", "secrets"):
+    for name in ("time", "secrets", "_log"):
         if hasattr(module, name):
             setattr(changed, name, getattr(module, name))
     return undo

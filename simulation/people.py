@@ -14,10 +14,12 @@ from carnet.server.clients.clients import Client
 from carnet.server.oauth.authorization_request import AuthorizationRequest
 from carnet.server.oauth.device_codes import Issued
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Grant
+from carnet.server.upstream.provider import Asserted
 from carnet.verifier.revocations import RevocationList, read_event
 from simulation.facts import THIEF_GONE
-from simulation.ground import CLIENT, NAMES, PASSWORD, REQUEST, SETTINGS
+from simulation.ground import CLIENT, EVERYBODY, NAMES, PASSWORD, REQUEST, SETTINGS
 from simulation.keys import Fetched, Signed
+from simulation.passkeys import Passkey
 from simulation.process import Process
 from simulation.world import World
 
@@ -135,7 +137,7 @@ class People:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.passwords = dict.fromkeys(NAMES, PASSWORD)
+        self.passwords = dict.fromkeys(EVERYBODY, PASSWORD)
         self.devices: list[Device] = []
         self.thieves: list[Thief] = []
         self.codes: list[Code] = []
@@ -144,6 +146,8 @@ class People:
         self.tokens: list[Signed] = []
         self.key_sets: list[Fetched] = []
         self.is_hurried = False
+        self.passkeys: list[Passkey] = []
+        self.arrived: list[Asserted] = []
         self.apps: list[App] = []
         self.recovery_codes: list[tuple[str, str]] = []
         self.numbers = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import cached_property
+from types import SimpleNamespace
 from typing import Any, Final
 
 from carnet.errors import CarnetError
@@ -11,6 +13,7 @@ from carnet.server.accounts.accounts import Accounts
 from carnet.server.accounts.deletion import Deletions
 from carnet.server.accounts.one_time_links import OneTimeLinks
 from carnet.server.accounts.recovery import Recovery
+from carnet.server.accounts.throttle import Throttle
 from carnet.server.audit import Origin
 from carnet.server.clients.clients import Client
 from carnet.server.clients.consents import Consents
@@ -22,9 +25,14 @@ from carnet.server.oauth.device_codes import DeviceCodes
 from carnet.server.revocations.revocations import Revocations
 from carnet.server.revocations.stream import RevocationStream
 from carnet.server.sessions.agents import Agents
+from carnet.server.sessions.identities import Identities
 from carnet.server.sessions.sessions import BROWSER, Grant, NewSession, RefreshRefused
 from carnet.server.store import StoreUnavailable
+from carnet.server.tokens.used_once import UsedOnce
+from carnet.server.upstream.people import People as ProvidersPeople
 from simulation.ground import REQUEST, SETTINGS, VERIFIER, no_notices
+from simulation.passkeys import PASSKEYS
+from simulation.providers import Upstream
 from simulation.stores import SimulatedPostgres, SimulatedSqlite
 from simulation.world import BEGINNING, MICROSECONDS, Lost, World
 
@@ -94,8 +102,12 @@ class Process:
         notices = no_notices(self.store, keys, self.clock)
         passwords: Any = _Passwords(self)
         self.accounts = Accounts(self.store, passwords, self.revocations, notices, self.clock)
-        passkeys: Any = None
-        self.factors = Factors(self.store, keys, self.revocations, passkeys, notices, self.clock)
+        about = self.revocations, PASSKEYS, notices, self.clock
+        self.factors = Factors(self.store, keys, *about)
+        self.identities = Identities(
+            self.store, self.sessions, self.revocations, SETTINGS, self.clock
+        )
+        self.used_once = UsedOnce(self.store, self.clock)
         self.codes = AuthorizationCodes(self.store, self.sessions, Subjects(keys), self.clock)
         self.consents = Consents(self.store, self.sessions, self.clock)
         self.device_codes = DeviceCodes(self.store, keys, self.sessions, self.clock)
@@ -106,7 +118,27 @@ class Process:
         self.recovery = Recovery(
             self.store, self.accounts, unused, links, unused, unused, self.clock
         )
+        upstream: Any = Upstream()
+        self.people = ProvidersPeople(
+            *(self.store, self.accounts, self.identities, upstream, self.sessions),
+            *(notices, self.revocations, keys, self.clock),
+        )
         self.stream = RevocationStream(self.store, keys, SETTINGS, self.clock)
+
+    @cached_property
+    def service(self) -> Any:
+        """What functions of the pages take, as far as they are used here."""
+        return SimpleNamespace(
+            clock=self.clock,
+            store=self.store,
+            keys=self.world.ground.keys,
+            accounts=self.accounts,
+            factors=self.factors,
+            used_once=self.used_once,
+            sessions=self.sessions,
+            deletions=self.deletions,
+            throttle=Throttle(self.store, self.world.ground.keys, self.clock),
+        )
 
     def clock(self) -> int:
         """Give the microseconds since 1970, as this process takes them to be."""

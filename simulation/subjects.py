@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
-from simulation import agents, grants, keys, lifecycle, people
+from simulation import agents, grants, keys, lifecycle, passkeys, people, providers
 from simulation.people import People
 
 __all__ = ["BEGINNINGS", "PAUSES", "UNFOLLOWED", "about", "drawn", "names"]
@@ -183,6 +183,31 @@ AGENTS: Final = (
     (2, People.authorize),
     (2, People.exchange),
 )
+PASSKEYS: Final = (
+    (8, passkeys.use),
+    (5, passkeys.register),
+    (4, passkeys.remove_all),
+    (3, passkeys.remove),
+    (3, passkeys.copied),
+    (2, providers.arrive),
+    (1, providers.connect),
+    (1, People.change_password),
+    (1, People.reset_factors),
+    (1, People.refresh),
+    (1, People.disable),
+    (1, People.enable),
+)
+PROVIDERS: Final = (
+    (9, providers.arrive),
+    (5, providers.log_out),
+    (4, providers.connect),
+    (5, providers.disconnect),
+    (2, providers.unlink),
+    (3, People.sign_in),
+    (4, People.refresh),
+    (1, People.end_all),
+    (1, People.set_roles),
+)
 FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
 CLOCKS: Final = ((6, people.step_clock), (2, people.cut), (1, people.kill))
 FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
@@ -222,6 +247,8 @@ BEGINNINGS: Final = {
     DELETIONS: People.sign_in_browser,
     KEYS: keys.keep_up,
     COMPROMISES: keys.keep_up,
+    PASSKEYS: passkeys.register,
+    PROVIDERS: providers.arrive,
 }
 PAUSES: Final = {KEYS: keys.PAUSES, COMPROMISES: keys.HURRIED_PAUSES, AGENTS: agents.PAUSES}
 """Where others pass between what people do than elsewhere, in seconds."""
@@ -242,6 +269,8 @@ SUBJECTS: Final = (
     (3, (KEYS, FAULTS)),
     (2, (COMPROMISES, FAULTS)),
     (3, (AGENTS, CLOCKS)),
+    (3, (PASSKEYS, FAULTS)),
+    (3, (PROVIDERS, FAULTS)),
     (1, (LEAVERS, FAULTS)),
 )
 

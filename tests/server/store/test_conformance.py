@@ -241,6 +241,7 @@ VALUES = {
     "CARRY_IDENTITY_SESSION_ON": (1, "", 1, "s"),
     "END_SESSIONS_OF_IDENTITY": (1, "r", "a", "https://idp.example", "s"),
     "END_SESSIONS_OF_PROVIDER": (1, "r", "https://idp.example", None, None),
+    "FORGET_IDENTITY_OF_SESSION": ("s", "https://idp.example", "up"),
     "USE_IDENTITY": ("n", 1, "https://idp.example", "x"),
     "SIGNED_IN": ("s", "c", 1, 1),
     "ADD_FACTOR": ("f", "totp", "n", None, b"s", 1, "", 1, "a"),

@@ -3,6 +3,7 @@
 import secrets
 
 import pytest
+from tests.server.conftest import PASSWORD
 from tests.server.factors.test_factors import code_at, with_app
 from tests.server.inside import register
 from tests.server.upstream.imitation import SUBJECT, Browser
@@ -130,6 +131,76 @@ def test_a_session_that_ends_there_during_the_second_step_begins_none_here(scene
         return await browser.username(), await browser.service.store.read("SELECT id FROM session")
 
     assert scene_of(scene) == (None, [])
+
+
+def while_a_session_begins(browser, happens):
+    """Let something happen when a sign-in is about to begin its session."""
+    sessions = browser.service.sessions
+    begin = sessions.begin
+
+    async def beginning(*given, **more):
+        sessions.begin = begin
+        await happens()
+        return await begin(*given, **more)
+
+    sessions.begin = beginning
+
+
+def test_a_session_that_ends_there_while_one_begins_here_ends_that(scene_of):
+    async def scene(browser, provider):
+        await linked(browser)
+
+        async def over():
+            other = Browser(browser.service)
+            assert (await tell(other, provider.logout_token(sid="one"))).status_code == 200
+
+        while_a_session_begins(browser, over)
+        await browser.enter(provider, sid="one")
+        rows = await browser.service.store.read("SELECT ended_reason FROM session")
+        return await browser.username(), rows
+
+    assert scene_of(scene) == (None, [("ended_at_provider",)])
+
+
+def test_who_is_disconnected_while_they_sign_in_is_not_signed_in(scene_of):
+    async def scene(browser, provider):
+        account = await linked(browser)
+
+        async def unlinked():
+            about = account.id, provider.url, SUBJECT, OPERATOR
+            assert await browser.service.identities.unlink(*about)
+
+        while_a_session_begins(browser, unlinked)
+        await browser.enter(provider, sid="one")
+        return await browser.username(), await browser.service.store.read("SELECT id FROM session")
+
+    assert scene_of(scene) == (None, [])
+
+
+def test_an_identity_that_moves_while_somebody_comes_with_it_changes_no_account(scene_of):
+    async def scene(browser, provider):
+        await linked(browser)
+        service = browser.service
+        other = await service.accounts.create("bob", PASSWORD, ("editor",))
+        service.people._store = Moving(service.store, other.id)
+        await browser.enter(provider, roles=["sales"])
+        return await browser.username(), (await service.accounts.by_id(other.id)).roles
+
+    assert scene_of(scene) == (None, ("editor",))
+
+
+class Moving:
+    """A store in which an identity is another account's once somebody has read whose it is."""
+
+    def __init__(self, store, account_id):
+        self.store = store
+        self.transact = store.transact
+        self.account_id = account_id
+
+    async def read(self, sql, *values):
+        rows = await self.store.read(sql, *values)
+        await self.store.write("UPDATE account_identity SET account_id = $1", self.account_id)
+        return rows
 
 
 def test_nothing_is_fetched_for_a_token_that_names_another_issuer(scene_of):

@@ -17,9 +17,9 @@ from carnet.server.service import Service
 from carnet.server.upstream.openid import OpenIdProvider
 from carnet.server.upstream.provider import UpstreamRefused
 from carnet.server.web.bearer import origin_of
-from carnet.server.web.browser_session import PROVIDER_SESSION_OVER
 from carnet.server.web.provider_sign_in import provider_named
 from carnet.server.web.requests import NO_STORE, RequestRefused, read_form
+from carnet.server.web.session_begin import PROVIDER_SESSION_OVER
 
 __all__ = ["end_at_provider"]
 

@@ -197,6 +197,8 @@ class Identities:
             rows = yield sql.END_SESSIONS_OF_IDENTITY, (now, reason, account_id, issuer, keep)
             for ended in [sql.EndedWholeRow(*row) for row in rows]:
                 yield from self._ending.revoking_with_granted(ended, reason, now, origin)
+            if keep:
+                yield sql.FORGET_IDENTITY_OF_SESSION, (keep, issuer, subject)
             about = {"account_id": account_id, "reason": f"{issuer} {subject}"}
             yield from record(now, Event.IDENTITY_UNLINKED, origin, **about)
             return True

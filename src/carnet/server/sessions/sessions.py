@@ -113,6 +113,8 @@ class Sessions(SessionEnding):
         def work() -> Transaction[bool]:
             if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
                 return False
+            if not (yield from _is_known(new.identified, account.id)):
+                return False
             if new.login_id is not None and not (yield sql.HOLD_LOGIN, (new.login_id,)):
                 return False
             if instead_of is not None and not (yield from instead_of(session_id)):
@@ -250,6 +252,8 @@ class Sessions(SessionEnding):
 
         def work() -> Transaction[sql.RenewedLoginRow | None]:
             if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
+                return None
+            if not (yield from _is_known(identified, account.id)):
                 return None
             rows = yield sql.RENEW_LOGIN, values
             if not rows:
@@ -457,3 +461,11 @@ class Sessions(SessionEnding):
 
     def _mint(self, token: RefreshToken) -> str:
         return refresh_token.mint(token, self._keys.peppers[token.pepper_id])
+
+
+def _is_known(identified: Identified, account_id: str) -> Transaction[bool]:
+    """Tell whether an account, which is held, is known to whoever has said whose a session is."""
+    if identified.issuer is None:
+        return True
+    key = identified.issuer, identified.subject
+    return [(account_id,)] == (yield sql.ACCOUNT_OF_IDENTITY, key)

@@ -100,7 +100,7 @@ class People:
             The account; None where the identity is nobody's.
 
         Raises:
-            UpstreamRefused: ``account_disabled``, or ``claims_unusable``.
+            UpstreamRefused: ``account_disabled``, ``account_changed`` or ``claims_unusable``.
         """
         key, now = (said.issuer, said.subject), self._clock()
         found = await self._store.read(sql.ACCOUNT_OF_IDENTITY, *key)
@@ -109,6 +109,9 @@ class People:
 
         def work() -> Transaction[Account | None]:
             yield sql.SETTLE_ACCOUNT, found[0]
+            if (yield sql.ACCOUNT_OF_IDENTITY, key) not in (found, []):
+                # Another account has it by now, which is not held.
+                raise UpstreamRefused("the identity has moved meanwhile", code="account_changed")
             for row in (yield sql.UPSTREAM_IDENTITY, key):
                 if _account(row).disabled:
                     raise UpstreamRefused("the account is disabled", code="account_disabled")

@@ -7,7 +7,7 @@ script can read it. A browser that can may bind it to its device (``device_bound
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -29,10 +29,13 @@ from carnet.server.web.device_bound import (
 from carnet.server.web.own_cookies import SESSION, forget_cookie, set_own_cookie
 from carnet.server.web.password_sign_in import SignedIn, account_changing
 from carnet.server.web.requests import RequestRefused
-from carnet.server.web.session_begin import begin_session_of
+from carnet.server.web.session_begin import (
+    begin_session_of,
+    check_at_provider,
+    is_over_at_provider,
+)
 
 __all__ = [
-    "PROVIDER_SESSION_OVER",
     "BrowserSession",
     "begin",
     "check_same_origin",
@@ -40,9 +43,6 @@ __all__ = [
     "end",
     "forget",
 ]
-
-PROVIDER_SESSION_OVER: Final = "provider session over"
-"""Under this, with the issuer and its ``sid``, is written down what a provider has ended."""
 
 
 class BrowserSession(NamedTuple):
@@ -97,14 +97,13 @@ async def begin(
     service: Service = request.app.state.service
     origin = origin_of(request)
     before, (account, amr, authenticated_at, identified) = held_session(request), signed_in
-    if identified.issuer is not None and identified.session_id is not None:
-        over = (PROVIDER_SESSION_OVER, identified.issuer, identified.session_id)
-        if await service.used_once.was_used(*over):
-            raise account_changing()
+    if await is_over_at_provider(service, identified):
+        raise account_changing()
     renewed = await service.sessions.renew(
         before, account, BROWSER, origin, amr, authenticated_at, identified
     )
     if renewed is not None:
+        await check_at_provider(service, identified, renewed.session_id, origin)
         _set_cookie(request, response, renewed.token, renewed.session_id)
         return BrowserSession(
             renewed.session_id, account, renewed.authenticated_at, amr, identified

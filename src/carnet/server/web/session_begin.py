@@ -6,13 +6,19 @@ so, and none is open to it until then.
 
 from __future__ import annotations
 
+from typing import Final
+
 from carnet.server.audit import Origin
 from carnet.server.service import Service
+from carnet.server.sessions.session_record import Identified
 from carnet.server.sessions.sessions import Grant, NewSession
 from carnet.server.store import Transaction
 from carnet.server.web.password_sign_in import SignedIn, account_changing
 
-__all__ = ["begin_session_of"]
+__all__ = ["PROVIDER_SESSION_OVER", "begin_session_of", "check_at_provider", "is_over_at_provider"]
+
+PROVIDER_SESSION_OVER: Final = "provider session over"
+"""Under this, with the issuer and its ``sid``, is written down what a provider has ended."""
 
 
 async def begin_session_of(
@@ -33,7 +39,8 @@ async def begin_session_of(
         is_new_device: whether the account's owner is told by mail.
 
     Raises:
-        SignInRefused: ``account_changing``.
+        SignInRefused: ``account_changing``, also where the session at the provider that has named
+            the account is over.
     """
     account = signed_in.account
     new = new._replace(
@@ -51,4 +58,29 @@ async def begin_session_of(
         grant = await service.sessions.begin(account, new, origin, told)
     if grant is None:
         raise account_changing()
+    await check_at_provider(service, signed_in.identified, grant.session_id, origin)
     return grant
+
+
+async def is_over_at_provider(service: Service, identified: Identified) -> bool:
+    """Tell whether a provider has ended the session there with which somebody comes."""
+    if identified.issuer is None or identified.session_id is None:
+        return False
+    over = (PROVIDER_SESSION_OVER, identified.issuer, identified.session_id)
+    return await service.used_once.was_used(*over)
+
+
+async def check_at_provider(
+    service: Service, identified: Identified, session_id: str, origin: Origin
+) -> None:
+    """End a session again where that at the provider is over with which it has begun.
+
+    It is asked once the session is there: whoever ends it at this moment has written that down
+    before, or finds the session.
+
+    Raises:
+        SignInRefused: ``account_changing``.
+    """
+    if await is_over_at_provider(service, identified):
+        await service.sessions.end(session_id, "ended_at_provider", origin)
+        raise account_changing()

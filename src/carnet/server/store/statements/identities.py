@@ -113,6 +113,13 @@ RETURNING id, account_id, client_id
 """
 
 
+# Of the session that lives on although it has begun with that.
+FORGET_IDENTITY_OF_SESSION = """
+UPDATE session SET identity_issuer = NULL, identity_subject = NULL, identity_session = NULL
+WHERE id = $1 AND identity_issuer = $2 AND identity_subject = $3
+"""
+
+
 class EndedWholeRow(NamedTuple):
     """What END_SESSIONS_OF_IDENTITY and END_SESSIONS_OF_PROVIDER give."""
 
