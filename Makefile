@@ -13,8 +13,9 @@ demo: .venv/run ## Run the whole system and a walk through it (ARGS=--exit ends 
 example: .venv/dev .venv/debian ## Run the microservices of examples/ (ARGS=--exit plays through them and ends)
 	@$(BIN)/python examples/microservices/run.py $(ARGS)
 
-test: .venv/dev ## Check everything and run all the tests
-	@$(MAKE) --no-print-directory --jobs=3 check .venv/debian .venv/ldap .venv/node
+# Debian's packages come while those of Python do.
+test: .venv/bin/pip ## Check everything and run all the tests
+	@$(MAKE) --no-print-directory --jobs=4 check .venv/debian .venv/ldap .venv/node
 	@$(BIN)/python -m compileall -q src
 	$(BIN)/python -m tests.run $(ARGS)
 
@@ -106,7 +107,7 @@ DEBIAN := curl softhsm2 chromium nginx-light libnginx-mod-http-js wrk apache2 \
   libapache2-mod-auth-openidc pgbouncer postgresql patroni etcd-server systemd strace slapd gcc \
   python3-dev libldap2-dev libsasl2-dev
 
-.venv/debian: Makefile tests/install_debian.sh | .venv/dev
+.venv/debian: Makefile tests/install_debian.sh | .venv/bin/pip
 	@missing=""; for name in $(DEBIAN); do \
 	  dpkg -s $$name >/dev/null 2>&1 || missing="$$missing $$name"; done; \
 	[ -z "$$missing" ] || { echo "Installing$$missing for the tests …"; \
@@ -116,7 +117,7 @@ DEBIAN := curl softhsm2 chromium nginx-light libnginx-mod-http-js wrk apache2 \
 	@touch $@
 
 # python-ldap has no wheels: it is built, against Debian's libraries.
-.venv/ldap: requirements-ldap.lock | .venv/debian
+.venv/ldap: requirements-ldap.lock | .venv/debian .venv/dev
 	@echo "Building what the tests need for LDAP (once) …"
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --no-build-isolation \
 	  -r requirements-ldap.lock \
