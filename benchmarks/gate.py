@@ -307,10 +307,7 @@ def measure(folder: Path, given: argparse.Namespace) -> dict[str, Place]:
 
 def report(places: dict[str, Place]) -> str:
     """Write the figures as Markdown."""
-    lines = [
-        "| asked | requests/s | p50 ms | p99 ms | processor µs | of nginx | a core |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    lines = [["asked", "requests/s", "p50 ms", "p99 ms", "processor µs", "of nginx", "a core"]]
     for name, place in places.items():
         best = max(place.results, key=lambda result: result["rate"])
         costs = {
@@ -320,11 +317,9 @@ def report(places: dict[str, Place]) -> str:
         }
         cells = (f"{costs[who]:.1f}" if who in costs else "" for who in ("gate", "nginx"))
         core = f"{1e6 / costs['gate']:,.0f}" if "gate" in costs else ""
-        lines.append(
-            f"| {name} | {best['rate']:,.0f} | {best['p50']:.1f} | {best['p99']:.1f} | "
-            f"{' | '.join(cells)} | {core} |"
-        )
-    return "\n".join(lines)
+        times = (f"{best['p50']:.1f}", f"{best['p99']:.1f}")
+        lines.append([name, f"{best['rate']:,.0f}", *times, *cells, core])
+    return record.markdown(lines)
 
 
 def series_of(places: dict[str, Place]) -> dict[str, record.Series]:
@@ -373,6 +368,7 @@ def main() -> None:
         "gate",
         {name: place.results for name, place in places.items()},
         series_of(places),
+        {"gate": report(places)},
     )
 
 

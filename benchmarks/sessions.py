@@ -240,13 +240,25 @@ def measure(
     return contestants
 
 
-def report(contestants: dict[str, Contestant], crowds: list[int], versions: str) -> str:
+def tables(contestants: dict[str, Contestant], crowds: list[int]) -> dict[str, str]:
     """Write the figures as Markdown."""
+    made = {"loads": loads_table(contestants)}
+    if crowds:
+        made["crowds"] = crowds_table(contestants, crowds)
+    if any(SIGN_IN in contestants[name].results for name in CARNET):
+        made["sign-in"] = sign_in_table(contestants)
+    memory = [[name, f"{one.memory:.0f}"] for name, one in contestants.items()]
+    return {**made, "memory": record.markdown([["after the load", "MB"], *memory])}
+
+
+def loads_table(contestants: dict[str, Contestant]) -> str:
+    """Lay out what each server did under each load."""
     peer = contestants.get(PEER)
     lines = [
-        "| load | server | requests/s | beside oidc-provider | p50 ms | p99 ms | processor µs "
-        "| x floor |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        [
+            *("load", "server", "requests/s", "× oidc-provider"),
+            *("p50 ms", "p99 ms", "processor µs", "× floor"),
+        ]
     ]
     for what in LOADS:
         for name, one in contestants.items():
@@ -254,32 +266,45 @@ def report(contestants: dict[str, Contestant], crowds: list[int], versions: str)
                 best = one.best(what)
                 beside = f"{best['rate'] / peer.best(what)['rate']:.2f}" if peer else ""
                 lines.append(
-                    f"| {what} | {name} | {best['rate']:,.0f} | {beside} | {best['p50']:.1f} | "
-                    f"{best['p99']:.1f} | {1000 * median(costs(one, what)):.1f} | "
-                    f"{of_floor(contestants, name, what)} |"
+                    [
+                        *(what, name, f"{best['rate']:,.0f}", beside),
+                        *(f"{best['p50']:.1f}", f"{best['p99']:.1f}"),
+                        f"{1000 * median(costs(one, what)):.1f}",
+                        of_floor(contestants, name, what),
+                    ]
                 )
-    lines.append("")
+    return record.markdown(lines)
+
+
+def crowds_table(contestants: dict[str, Contestant], crowds: list[int]) -> str:
+    """Lay out what more sessions in the table do to refresh: the median of the rounds."""
+    lines = [["sessions more", *CARNET]]
     for crowd in crowds:
+        changes = []
         for name in CARNET:
             few, many = (contestants[crowded(name, each)].results["refresh"] for each in (0, crowd))
             # Two of the same round are of about the same minute.
             rounds = zip(few, many, strict=True)
-            change = (median(more["rate"] / less["rate"] for less, more in rounds) - 1) * 100
-            lines.append(f"{crowd:,} more sessions change refresh by {change:+.1f} %: {name}.  ")
+            change = median(more["rate"] / less["rate"] for less, more in rounds) - 1
+            changes.append(f"{change * 100:+.1f} %")
+        lines.append([f"{crowd:,}", *changes])
+    return record.markdown(lines)
+
+
+def sign_in_table(contestants: dict[str, Contestant]) -> str:
+    """Lay out sign-ins beside bare verifications of the same minute."""
+    lines = [["sign-in", "a second", "bare Argon2id", "ratio", "processor ms", "bare ms", "ratio"]]
     for name in CARNET:
-        if SIGN_IN not in contestants[name].results:
-            continue
         best = contestants[name].best(SIGN_IN)
         lines.append(
-            f"{best['rate']:.1f} sign-ins/s, {best['bare_rate']:.1f} bare verifications/s, "
-            f"ratio {best['rate'] / best['bare_rate']:.2f} "
-            f"({best['processor']:.2f} and {best['bare_processor']:.2f} ms of the processor, "
-            f"ratio {best['bare_processor'] / best['processor']:.2f}): "
-            f"{name}.  "
+            [
+                *(name, f"{best['rate']:.1f}", f"{best['bare_rate']:.1f}"),
+                f"{best['rate'] / best['bare_rate']:.2f}",
+                *(f"{best['processor']:.2f}", f"{best['bare_processor']:.2f}"),
+                f"{best['bare_processor'] / best['processor']:.2f}",
+            ]
         )
-    memories = (f"{name} {one.memory:.0f} MB" for name, one in contestants.items())
-    lines += [f"Resident memory after the load: {'; '.join(memories)}.", "", versions]
-    return "\n".join(lines)
+    return record.markdown(lines)
 
 
 def costs(one: Contestant, what: str) -> list[float]:
@@ -365,10 +390,12 @@ def main() -> None:
         finally:
             postgres.cleanup()
     versions = versions_of(release, [name for name, program in programs.items() if program])
-    print(report(contestants, given.sessions, versions))
+    made = tables(contestants, given.sessions)
+    print("\n\n".join((*made.values(), versions)))
     figures = {name: {**one.results, "memory": one.memory} for name, one in contestants.items()}
     series = series_of(contestants)
-    record.write(given.json, "sessions", {"versions": versions, **figures}, series)
+    made["versions"] = versions
+    record.write(given.json, "sessions", {"versions": versions, **figures}, series, made)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import re
 import selectors
 import signal
 import socket
-import sys
 import tempfile
 import time
 from base64 import urlsafe_b64decode
@@ -268,10 +267,12 @@ def main() -> None:
                     found[database] = measure(server, given.sessions, given.at_once)
         finally:
             postgres.cleanup()
-    print(
-        f"| database, {STREAMS} streams | ended a second | processor µs | p50 ms | p99 ms | "
-        "of one account at once | ended a second | ms |\n|---|--:|--:|--:|--:|--:|--:|--:|"
-    )
+    lines = [
+        [
+            *(f"database, {STREAMS} streams", "ended a second", "processor µs", "p50 ms", "p99 ms"),
+            *("of one account at once", "ended a second", "ms"),
+        ]
+    ]
     figures, series = {}, {}
     for database, one in found.items():
         row = {
@@ -285,9 +286,10 @@ def main() -> None:
         }
         figures[database] = row
         series[f"{database}: ended"] = record.more_is_better("1/s", one.rates)
-        print(f"| {database} | " + " | ".join(f"{value:,.1f}" for value in row.values()) + " |")
-    sys.stdout.flush()
-    record.write(given.json, "sign_outs", figures, series)
+        lines.append([database, *(f"{value:,.1f}" for value in row.values())])
+    table = record.markdown(lines)
+    print(table)
+    record.write(given.json, "sign_outs", figures, series, {"sign-outs": table})
 
 
 if __name__ == "__main__":

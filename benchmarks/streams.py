@@ -162,10 +162,12 @@ def main() -> None:
         raise SystemExit(f"{max(given.readers):,} streams need more files than the {most:,} here")
     with suppress(OSError):
         os.sched_setaffinity(0, {1})
-    print(
-        "| streams | p50 ms | p99 ms | last reader: p50 ms | slowest ms | from the request: p50 ms "
-        "| µs a delivery | server MB | kB a stream |\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
-    )
+    lines = [
+        [
+            *("streams", "p50 ms", "p99 ms", "last reader: p50 ms", "slowest ms"),
+            *("from the request: p50 ms", "µs a delivery", "server MB", "kB a stream"),
+        ]
+    ]
     figures, series = {}, {}
     for count in given.readers:
         with tempfile.TemporaryDirectory(prefix="carnet-bench-") as data:
@@ -184,9 +186,11 @@ def main() -> None:
         figures[str(count)] = row
         series[f"{count} streams"] = record.less_is_better("ms", found.last)
         series[f"{count} streams: a delivery"] = record.less_is_better("µs", found.spent)
-        print(f"| {count:,} | " + " | ".join(f"{value:.1f}" for value in row.values()) + " |")
-        sys.stdout.flush()
-    record.write(given.json, "streams", figures, series)
+        lines.append([f"{count:,}", *(f"{value:.1f}" for value in row.values())])
+        print(f"{count:,} streams: {row['last p50 ms']:.1f} ms", file=sys.stderr)
+    table = record.markdown(lines)
+    print(table)
+    record.write(given.json, "streams", figures, series, {"streams": table})
 
 
 if __name__ == "__main__":

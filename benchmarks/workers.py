@@ -209,12 +209,13 @@ def used(one: dict[str, float], two: dict[str, float]) -> float:
     return (two["rate"] - one["rate"]) * one["processor"] / 1000 / more if more > 0 else nan
 
 
-def report(found: Results, half: Results) -> str:
-    """Write the figures as Markdown."""
+def workers_table(found: Results) -> str:
+    """Lay out two workers beside one."""
     lines = [
-        "| load | database | workers | requests/s | x one | cores | µs | put to use | refreshes a "
-        "transaction |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+        [
+            *("load, database", "workers", "requests/s", "× one", "cores"),
+            *("µs", "put to use", "refreshes a transaction"),
+        ]
     ]
     for what in LOADS:
         for server in SERVERS:
@@ -223,21 +224,27 @@ def report(found: Results, half: Results) -> str:
             share = f"{used(one, this):.2f}" if server.workers > 1 else ""
             shared = f"{this['shared by']:.1f}" if "shared by" in this else ""
             lines.append(
-                f"| {what} | {server.database} | {server.workers} | {this['rate']:,.0f} | {gain} | "
-                f"{this['cores']:.2f} | {this['processor'] * 1000:.1f} | {share} | {shared} |"
+                [
+                    *(f"{what}, {server.database}", str(server.workers), f"{this['rate']:,.0f}"),
+                    *(gain, f"{this['cores']:.2f}", f"{this['processor'] * 1000:.1f}"),
+                    *(share, shared),
+                ]
             )
-    lines += [
-        "",
-        "| at half of the rate of one worker | database | requests/s | p50 ms | p99 ms | slowest |",
-        "|---|---|--:|--:|--:|--:|",
-    ]
+    return record.markdown(lines)
+
+
+def half_table(half: Results) -> str:
+    """Lay out how soon half of a worker's rate is answered."""
+    lines = [["at half of the rate of one worker", "requests/s", "p50 ms", "p99 ms", "slowest ms"]]
     for (server, what), results in half.items():
         middle = {name: median(one[name] for one in results) for name in results[0]}
         lines.append(
-            f"| {what} | {server.database} | {middle['rate']:,.0f} | {middle['p50']:.2f} | "
-            f"{middle['p99']:.2f} | {middle['slowest']:.1f} |"
+            [
+                *(f"{what}, {server.database}", f"{middle['rate']:,.0f}", f"{middle['p50']:.2f}"),
+                *(f"{middle['p99']:.2f}", f"{middle['slowest']:.1f}"),
+            ]
         )
-    return "\n".join(lines)
+    return record.markdown(lines)
 
 
 def series_of(found: Results, half: Results) -> dict[str, record.Series]:
@@ -274,12 +281,13 @@ def main() -> None:
             found, half = measure(Bench(postgres, Path(folder), cores, given), given.rounds)
         finally:
             postgres.cleanup()
-    print(report(found, half))
+    tables = {"workers": workers_table(found), "half": half_table(half)}
+    print("\n\n".join(tables.values()))
     figures = {
         "load": {f"{what}, {server}": results for (server, what), results in found.items()},
         "half load": {f"{what}, {server}": results for (server, what), results in half.items()},
     }
-    record.write(given.json, "workers", figures, series_of(found, half))
+    record.write(given.json, "workers", figures, series_of(found, half), tables)
 
 
 if __name__ == "__main__":
