@@ -44,6 +44,7 @@ serverbench: .venv/dev .venv/debian .venv/node ## Measure the servers under load
 	$(BIN)/python -m benchmarks.workers $(call KEPT,workers)
 	$(BIN)/python -m benchmarks.streams $(call KEPT,streams)
 	$(BIN)/python -m benchmarks.revocation $(call KEPT,revocation)
+	$(BIN)/python -m benchmarks.sign_outs $(call KEPT,sign_outs)
 	$(BIN)/python -m benchmarks.services $(call KEPT,services)
 	$(BIN)/python -m benchmarks.gate $(call KEPT,gate)
 

@@ -140,7 +140,10 @@ class Bench:
         place = (self._given.rounds + number) * SESSIONS
         share = one.refresh_tokens[place : place + SESSIONS] if what == "refresh" else []
         sent = load_of(one, what, [], self._folder)
-        head = f"POST {urlsplit(sent.url).path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {sent.content_type}\r\n"
+        head = (
+            f"POST {urlsplit(sent.url).path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Content-Type: {sent.content_type}\r\n"
+        )
         if sent.user:
             head += f"Authorization: Basic {b64encode(':'.join(sent.user).encode()).decode()}\r\n"
         steady = Steady(
