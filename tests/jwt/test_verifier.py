@@ -465,7 +465,7 @@ def test_threads_may_share_a_verifier():
         thread.join(timeout=60)
     assert not any(thread.is_alive() for thread in threads)
     assert wrong == []
-    assert one._cache.used == sum(entry[3] for entry in one._cache._entries.values()) <= 60_000
+    assert one._cache.used == sum(entry[3] for entry in one._cache.entries.values()) <= 60_000
 
 
 # arguments
