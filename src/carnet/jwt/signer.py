@@ -11,7 +11,6 @@ from math import floor, isfinite
 from typing import Any
 
 from carnet.errors import ConfigurationError, InvalidToken
-from carnet.jose import jwe
 from carnet.jose.algorithms import EncryptionName
 from carnet.jose.arguments import check_header_argument, check_names
 from carnet.jose.encoding import (
@@ -133,12 +132,15 @@ class Signer:
             required=_ACCESS_TOKEN if self._access_token else required,
         )
         self._clock = clock
-        self._outer = {"typ": type, "cty": "JWT"}
-        self._recipient = encrypt_to
-        self._enc = enc
+        self._seal: Callable[[bytes], str] | None = None
         if encrypt_to is not None:
+            from carnet.jose import jwe
+
+            self._seal = partial(
+                jwe.encrypt, key=encrypt_to, enc=enc, header={"typ": type, "cty": "JWT"}
+            )
             # What this key or enc can't do is an error now, not with the first token.
-            jwe.encrypt(b"", encrypt_to, enc, self._outer)
+            self._seal(b"")
 
     def sign(
         self,
@@ -187,8 +189,8 @@ class Signer:
         head = self._head if header is None else self._encoded_header(header)
         data = head + b64url_encode_bytes(payload)
         token = data + b"." + b64url_encode_bytes(self._operation(data))
-        if self._recipient is not None:
-            token = jwe.encrypt(token, self._recipient, self._enc, self._outer).encode("ascii")
+        if self._seal is not None:
+            token = self._seal(token).encode("ascii")
         if len(token) > MAX_TOKEN:
             raise InvalidToken(
                 "the token would be too large",

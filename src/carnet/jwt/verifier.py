@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from carnet.errors import ConfigurationError, InvalidKey, InvalidToken
-from carnet.jose import jwe
 from carnet.jose.arguments import BytesLike, check_count, check_flag
 from carnet.jose.encoding import decode_claims
 from carnet.jose.header import (
@@ -354,6 +353,8 @@ class Verifier(Generic[T]):
 
     def _open(self, raw: bytes, keys: KeySet) -> bytes:
         """Decrypt the outer half of a nested token (RFC 7519 section 7.2)."""
+        from carnet.jose import jwe
+
         opened = jwe.decrypt(raw, keys, max_size=self._max_size)
         content_type = opened.header.get("cty")
         if content_type is None or media_type(content_type) != "jwt":
