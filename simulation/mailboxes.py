@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from carnet.errors import CarnetError
 from carnet.server.accounts.mailed_codes import CODE_WANTED
-from carnet.server.accounts.one_time_links import CODE, RESET, VERIFY
+from carnet.server.accounts.one_time_links import CODE, NOT_ME, RESET, VERIFY
 from carnet.server.accounts.recovery import FORGOTTEN
 from carnet.server.sessions.sessions import FIRST_PARTY, Grant, NewSession
 from carnet.server.store import StoreUnavailable
@@ -35,7 +35,8 @@ INVARIANTS: Final = {
     "proved that address",
     CODE_BEFORE: "no session begins with a code that was taken before another password was set or "
     "the account disabled",
-    PROVED_BY: "in the commit that proves it, a link or a code is used that was sent there",
+    PROVED_BY: "in the commit that proves it, a link or a code is used that was sent there, "
+    "be it a notice's",
     ONE_FIRST: "and none that is not proved is",
 }
 ADDRESSES: Final = ("a@example.com", "b@example.com")
@@ -112,26 +113,33 @@ def deliver(people: People) -> Any:
 
 
 async def _delivered(process: Process, people: People) -> None:
-    now, parts = process.clock(), process.mail
-    for row in [
-        sql.MailRow(*one)
-        for one in await process.store.write(sql.LEASE_MAILS, now + LEASE, now, 10)
-    ]:
-        letter = parts.outbox.read(row.id, row.content)
-        if letter.template == FORGOTTEN:
-            await parts.recovery.answer(row.id, letter)
-        elif letter.template == CODE_WANTED:
-            await parts.mailed_codes.answer(row.id, letter)
-        else:
-            people.mails.append(Mail(letter.template, letter.to, letter.values))
-            await process.store.write(sql.REMOVE_MAIL, row.id)
+    parts = process.mail
+    while rows := await _leased(process):
+        for row in rows:
+            letter = parts.outbox.read(row.id, row.content)
+            if letter.template == FORGOTTEN:
+                await parts.recovery.answer(row.id, letter)
+            elif letter.template == CODE_WANTED:
+                await parts.mailed_codes.answer(row.id, letter)
+            else:
+                people.mails.append(Mail(letter.template, letter.to, letter.values))
+                await process.store.write(sql.REMOVE_MAIL, row.id)
+
+
+async def _leased(process: Process) -> list[sql.MailRow]:
+    now = process.clock()
+    rows = await process.store.write(sql.LEASE_MAILS, now + LEASE, now, 10)
+    return [sql.MailRow(*row) for row in rows]
 
 
 def read(people: People) -> Any:
     """Do what a mail is for."""
     if not people.mails:
         return None
-    mail = people.world.choices.one_of(people.mails[:-6:-1])
+    # There are many notices, and mostly nobody does what they offer.
+    others = [one for one in people.mails if one.template != "notice"]
+    mails = others if others and people.world.choices.one_of((True, True, False)) else people.mails
+    mail = people.world.choices.one_of(mails[:-4:-1])
     people.world.tell("Somebody reads a mail: {}.", mail.template)
     if mail.template == CODE:
         page = people.world.choices.one_of(people.pages[::-1])
@@ -232,7 +240,10 @@ def _address_changed(
     used = facts.used_links(changes)
     if "proves" in task:
         return
-    if not any(link["address"] == new["normalized"] and link["purpose"] == VERIFY for link in used):
+    if not any(
+        link["address"] == new["normalized"] and link["purpose"] in (VERIFY, NOT_ME)
+        for link in used
+    ):
         facts.violate(PROVED_BY, f"nothing was used that was sent to {new['normalized']}")
 
 
