@@ -982,7 +982,7 @@ MUTANTS: Final = (
         "found = await self._store.transact(work)\n"
         "            rows = found and await self._store.read(sql.ACCOUNT_BY_ID, found.id)\n"
         "            return account_of(rows[0]) if rows else None\n        except",
-        survives="it takes the whole of a reset between two steps of a sign-in with a code: no seed "
+        survives="it takes the whole of a reset between two steps of a sign-in by it: no seed "
         "so far has all of it",
         about="MAIL",
     ),

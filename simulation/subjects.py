@@ -262,9 +262,9 @@ SUBJECTS: Final = (
     (3, (DELETIONS, FAULTS)),
     (3, (KEYS, FAULTS)),
     (2, (COMPROMISES, FAULTS)),
-    (3, (AGENTS, CLOCKS)),
-    (3, (PASSKEYS, FAULTS)),
-    (3, (PROVIDERS, FAULTS)),
+    (2, (AGENTS, CLOCKS)),
+    (1, (PASSKEYS, FAULTS)),
+    (2, (PROVIDERS, FAULTS)),
     (2, (MAIL, FAULTS)),
     (1, (LEAVERS, FAULTS)),
 )
