@@ -7,9 +7,12 @@ from typing import Final
 
 from carnet.server.store.statements import (
     accounts,
+    agents,
     codes,
     deletion,
+    email_addresses,
     factors,
+    identities,
     keys,
     links,
     revocations,
@@ -20,7 +23,10 @@ from simulation.ground import Ground
 
 __all__ = ["report"]
 
-SUBJECTS: Final = (sessions, codes, accounts, factors, links, deletion, keys, revocations)
+SUBJECTS: Final = (
+    *(sessions, agents, codes, accounts, factors, identities, email_addresses, links, deletion),
+    *(keys, revocations),
+)
 ROWS: Final = {True: "rows", False: "no rows"}
 REFRESHES: Final = (*GRANTED.values(), "reused", "ended", "expired", "unknown", "client_mismatch")
 

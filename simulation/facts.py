@@ -15,7 +15,7 @@ from carnet.errors import InvalidToken
 from carnet.server.oauth.authorization_codes import _hash as hash_of_code
 from carnet.server.sessions.refresh_token import RefreshToken, parse
 from carnet.server.sessions.sessions import Grant, RefreshRefused
-from simulation import agents, grants, keys, lifecycle, passkeys, providers
+from simulation import agents, grants, keys, lifecycle, mailboxes, passkeys, providers
 from simulation.database import Change, Key
 from simulation.ground import SETTINGS
 from simulation.world import MICROSECONDS, World
@@ -78,6 +78,7 @@ INVARIANTS: Final = {
     **agents.INVARIANTS,
     **passkeys.INVARIANTS,
     **providers.INVARIANTS,
+    **mailboxes.INVARIANTS,
 }
 
 # What may never be found after a commit that changes a column that it reads.
@@ -332,6 +333,12 @@ class Facts:
             for (table, *_), change in changes.items()
         )
 
+    def used_links(self, changes: dict[Key, Change]) -> list[dict[str, Any]]:
+        """Give the links that a commit has used."""
+        changed = [change for key, change in changes.items() if key[0] == "one_time_link"]
+        rows = [self._names("one_time_link", change.new) for change in changed]
+        return [row for row in rows if row is not None and row["used_at"] is not None]
+
     def _may_end(self, row: dict[str, Any]) -> bool:
         account_id = row["account_id"]
         about = {row["id"], account_id, row["login_id"], (account_id, row["client_id"])}
@@ -536,7 +543,10 @@ _OWN: Final[dict[str, Callable[..., None]]] = {
 }
 _PARTS: Final = (
     _OWN,
-    *(module.CHECKS for module in (grants, lifecycle, keys, agents, passkeys, providers)),
+    *(
+        module.CHECKS
+        for module in (grants, lifecycle, keys, agents, passkeys, providers, mailboxes)
+    ),
 )
 _CHECKS: Final = {
     table: [part[table] for part in _PARTS if table in part]

@@ -111,6 +111,9 @@ class _Secrets:
     def choice(self, several: Sequence[T]) -> T:
         return self.random.choice(several)
 
+    def randbelow(self, bound: int) -> int:
+        return self.random.randrange(bound)
+
     def token_hex(self, size: int = 32) -> str:
         return self.token_bytes(size).hex()
 
@@ -218,7 +221,7 @@ class Ground:
     def governed(self) -> Iterator[None]:
         """Give the service the world's time and chance while histories are run."""
         from carnet.server import identifiers
-        from carnet.server.accounts import one_time_links
+        from carnet.server.accounts import mailed_codes, one_time_links
         from carnet.server.factors import recovery_codes
         from carnet.server.oauth import device_codes
         from carnet.server.sessions import refresh_token
@@ -236,6 +239,7 @@ class Ground:
             (authorization_codes, "secrets", given),
             (device_codes, "secrets", given),
             (one_time_links, "secrets", given),
+            (mailed_codes, "secrets", given),
             (passkey_sign_in, "secrets", given),
             (passkey_sign_in, "_log", _Silence()),
             (password_sign_in, "_log", _Silence()),

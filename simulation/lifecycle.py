@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from carnet.errors import CarnetError
-from carnet.server.accounts.one_time_links import INVITE, RECOVER, RESET
+from carnet.server.accounts.one_time_links import INVITE, NOT_ME, RECOVER, RESET
 from carnet.server.accounts.recovery import Handed
 from carnet.server.sessions.sessions import FIRST_PARTY
 from carnet.server.store import StoreUnavailable
@@ -155,7 +155,9 @@ def _link_changed(facts: Facts, key: str, old: Any, new: Any, *_more: Any) -> No
         made = facts.links.get(key, 0)
         over = facts.links_over.get(new["account_id"], [])
         # One that was made at the same moment may as well have been made after it.
-        if any(made <= asked and changed < now for asked, changed in over):
+        if new["purpose"] != NOT_ME and any(
+            made <= asked and changed < now for asked, changed in over
+        ):
             facts.violate(LINK_ONCE, "another password was set, or the account disabled, before")
 
 

@@ -29,6 +29,10 @@ IDENTITIES: Final = SERVER + "sessions.identities"
 PASSKEY_SIGN_IN: Final = SERVER + "web.passkey_sign_in"
 SESSION_BEGIN: Final = SERVER + "web.session_begin"
 PEOPLE: Final = SERVER + "upstream.people"
+MAILED_CODES: Final = SERVER + "accounts.mailed_codes"
+ADDRESS_CODES: Final = SERVER + "accounts.address_codes"
+ADDRESSES: Final = SERVER + "accounts.email_addresses"
+RECOVERY: Final = SERVER + "accounts.recovery"
 REVOCATIONS: Final = SERVER + "revocations.revocations"
 COUNTERS: Final = SERVER + "store.counters"
 CONSENTS: Final = SERVER + "clients.consents"
@@ -193,8 +197,8 @@ MUTANTS: Final = (
         SESSIONS,
         "            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):\n"
         "                return False\n"
-        "            if new.login_id",
-        "            if new.login_id",
+        "            if not (yield from _is_known",
+        "            if not (yield from _is_known",
         about="ACCOUNTS",
     ),
     Mutant(
@@ -962,6 +966,53 @@ MUTANTS: Final = (
         "if not is_held or not (yield sql.HOLD_LOGIN, (session_id,)):",
         "if not is_held:",
         about="PROVIDERS",
+    ),
+    # Mail.
+    Mutant(
+        "what was mailed to an address lets in without it",
+        LINKS,
+        "if link.address and purpose in (RESET, CODE):",
+        "if False:",
+        about="MAIL",
+    ),
+    Mutant(
+        "a mailed code lets in to whatever the account is by then",
+        MAILED_CODES,
+        "return await self._store.transact(work)\n        except",
+        "found = await self._store.transact(work)\n"
+        "            rows = found and await self._store.read(sql.ACCOUNT_BY_ID, found.id)\n"
+        "            return account_of(rows[0]) if rows else None\n        except",
+        survives="it takes the whole of a reset between two steps of a sign-in by it: no seed "
+        "so far has all of it",
+        about="MAIL",
+    ),
+    Mutant(
+        "an address is proved by any code",
+        ADDRESS_CODES,
+        "yield from self._links.take_by_hash(VERIFY, secret_hash, now)\n",
+        "pass\n",
+        about="MAIL",
+    ),
+    Mutant(
+        "an account that proves its first address has none that is the first",
+        ADDRESSES,
+        "if not any(sql.AddressRow(*row).is_primary for row in rows):",
+        "if False:",
+        about="MAIL",
+    ),
+    Mutant(
+        "an account that removes its first address has none that is the first",
+        ADDRESSES,
+        "if is_primary and left:",
+        "if False:",
+        about="MAIL",
+    ),
+    Mutant(
+        "who says that it was somebody else leaves sessions",
+        RECOVERY,
+        'yield from self._accounts.setting_password(account_id, "", own, now, tell=False)',
+        'yield sql.SET_PASSWORD, ("", account_id)',
+        about="MAIL",
     ),
 )
 

@@ -19,6 +19,7 @@ from carnet.verifier.revocations import RevocationList, read_event
 from simulation.facts import THIEF_GONE
 from simulation.ground import CLIENT, EVERYBODY, NAMES, PASSWORD, REQUEST, SETTINGS
 from simulation.keys import Fetched, Signed
+from simulation.mailboxes import Mail
 from simulation.passkeys import Passkey
 from simulation.process import Process
 from simulation.world import World
@@ -148,6 +149,8 @@ class People:
         self.is_hurried = False
         self.passkeys: list[Passkey] = []
         self.arrived: list[Asserted] = []
+        self.mails: list[Mail] = []
+        self.pages: list[str] = []
         self.apps: list[App] = []
         self.recovery_codes: list[tuple[str, str]] = []
         self.numbers = 0

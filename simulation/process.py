@@ -6,11 +6,17 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, cast
+
+import msgspec
 
 from carnet.errors import CarnetError
 from carnet.server.accounts.accounts import Accounts
+from carnet.server.accounts.address_codes import AddressCodes
 from carnet.server.accounts.deletion import Deletions
+from carnet.server.accounts.email_addresses import EmailAddresses
+from carnet.server.accounts.mailed_codes import MailedCodes
+from carnet.server.accounts.notices import Notices
 from carnet.server.accounts.one_time_links import OneTimeLinks
 from carnet.server.accounts.recovery import Recovery
 from carnet.server.accounts.throttle import Throttle
@@ -19,6 +25,7 @@ from carnet.server.clients.clients import Client
 from carnet.server.clients.consents import Consents
 from carnet.server.clients.subjects import Subjects
 from carnet.server.factors.factors import Factors
+from carnet.server.mail.outbox import Outbox
 from carnet.server.oauth.authorization_codes import AuthorizationCodes
 from carnet.server.oauth.authorization_request import AuthorizationRequest
 from carnet.server.oauth.device_codes import DeviceCodes
@@ -138,6 +145,24 @@ class Process:
             sessions=self.sessions,
             deletions=self.deletions,
             throttle=Throttle(self.store, self.world.ground.keys, self.clock),
+        )
+
+    @cached_property
+    def mail(self) -> Any:
+        """What sends mails, and what is done with them."""
+        store, keys, clock = self.store, self.world.ground.keys, self.clock
+        settings = msgspec.structs.replace(SETTINGS, smtp_host="mail.example.com")
+        outbox, links = Outbox(keys, settings), OneTimeLinks(store, settings, clock)
+        notices, throttle = Notices(outbox, links), Throttle(store, keys, clock)
+        codes, passwords = AddressCodes(links, keys), cast("Any", _Passwords(self))
+        accounts = Accounts(store, passwords, self.revocations, notices, clock)
+        about = notices, throttle, clock
+        addresses = EmailAddresses(store, outbox, links, codes, *about)
+        return SimpleNamespace(
+            outbox=outbox,
+            addresses=addresses,
+            recovery=Recovery(store, accounts, addresses, links, outbox, throttle, clock),
+            mailed_codes=MailedCodes(store, links, outbox, throttle, clock),
         )
 
     def clock(self) -> int:

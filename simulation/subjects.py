@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
-from simulation import agents, grants, keys, lifecycle, passkeys, people, providers
+from simulation import agents, grants, keys, lifecycle, mailboxes, passkeys, people, providers
 from simulation.people import People
 
 __all__ = ["BEGINNINGS", "PAUSES", "UNFOLLOWED", "about", "drawn", "names"]
@@ -208,6 +208,19 @@ PROVIDERS: Final = (
     (1, People.end_all),
     (1, People.set_roles),
 )
+MAIL: Final = (
+    (9, mailboxes.deliver),
+    (9, mailboxes.read),
+    (4, mailboxes.prove),
+    (2, mailboxes.claim),
+    (4, mailboxes.remove),
+    (4, mailboxes.forget),
+    (5, mailboxes.want_code),
+    (2, People.set_password),
+    (1, People.sign_in),
+    (1, People.disable),
+    (1, People.enable),
+)
 FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
 CLOCKS: Final = ((6, people.step_clock), (2, people.cut), (1, people.kill))
 FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
@@ -249,6 +262,7 @@ BEGINNINGS: Final = {
     COMPROMISES: keys.keep_up,
     PASSKEYS: passkeys.register,
     PROVIDERS: providers.arrive,
+    MAIL: mailboxes.prove,
 }
 PAUSES: Final = {KEYS: keys.PAUSES, COMPROMISES: keys.HURRIED_PAUSES, AGENTS: agents.PAUSES}
 """Where others pass between what people do than elsewhere, in seconds."""
@@ -268,9 +282,10 @@ SUBJECTS: Final = (
     (3, (DELETIONS, FAULTS)),
     (3, (KEYS, FAULTS)),
     (2, (COMPROMISES, FAULTS)),
-    (3, (AGENTS, CLOCKS)),
-    (3, (PASSKEYS, FAULTS)),
-    (3, (PROVIDERS, FAULTS)),
+    (2, (AGENTS, CLOCKS)),
+    (1, (PASSKEYS, FAULTS)),
+    (2, (PROVIDERS, FAULTS)),
+    (2, (MAIL, FAULTS)),
     (1, (LEAVERS, FAULTS)),
 )
 

@@ -30,6 +30,9 @@ QUICK = (
     "a link is over by the clock of whoever has voided it",
     "who leaves keeps sessions",
     "a key signs as soon as it is made",
+    "a retired key stays published",
+    "programs go on with what has ended",
+    "the last provider of an account goes",
 )
 
 

@@ -266,7 +266,7 @@ def prepared(signer: Signer, claims: Mapping[str, Any], lifetime: int) -> Callab
     """
     token = signer.sign(claims, lifetime=lifetime)
     has_own = not _OF_EACH.isdisjoint(claims)
-    if has_own or signer._recipient is not None or not signer._access_token:
+    if has_own or signer._seal is not None or not signer._access_token:
         return partial(signer.sign, claims, lifetime=lifetime)
     said = json_decode(b64url_decode(token.split(".")[1]))
     same = {name: value for name, value in said.items() if name not in _OF_EACH}

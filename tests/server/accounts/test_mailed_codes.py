@@ -63,6 +63,33 @@ def test_a_code_is_good_for_the_page_that_asked_for_it(scene_of, inbox):
     assert scene_of(scene, **OPEN) == [401, 303]
 
 
+def test_a_code_that_was_sent_to_an_address_is_worth_nothing_without_it(scene_of, inbox):
+    async def scene(person, account):
+        page = await ask(person)
+        assert await person.service.addresses.remove(account.id, ALICE, OPERATOR)
+        return (await type_code(person, page, code_of(inbox.mails[0]))).status_code
+
+    assert scene_of(scene, **OPEN) == 401
+
+
+def test_another_password_while_a_code_is_taken_lets_nobody_in(scene_of, inbox):
+    async def scene(person, account):
+        page = await ask(person)
+        codes, take = person.service.mailed_codes, person.service.mailed_codes.take
+
+        async def taking(*given):
+            found = await take(*given)
+            await person.service.accounts.set_password(account.id, "another paper boat", OPERATOR)
+            return found
+
+        codes.take = taking
+        answer = await type_code(person, page, code_of(inbox.mails[0]))
+        living = "SELECT id FROM session WHERE ended_at IS NULL"
+        return answer.status_code, await person.service.store.read(living)
+
+    assert scene_of(scene, **OPEN) == (503, [])
+
+
 def test_a_code_is_good_for_its_time_and_until_another_password(scene_of, inbox):
     async def scene(person, account):
         late = await ask(person)

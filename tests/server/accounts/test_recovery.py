@@ -14,7 +14,7 @@ from tests.server.mail.inbox import link_of, text_of
 from tests.server.mail.person import ALICE, NEW, Person, deliver, on_both_engines
 
 from carnet.server.accounts.account_record import AccountRefused
-from carnet.server.accounts.one_time_links import BY_HAND, LIFETIMES, LinkRefused
+from carnet.server.accounts.one_time_links import BY_HAND, LIFETIMES, RESET, LinkRefused
 from carnet.server.accounts.throttle import MAILS_HERE, MAILS_TO
 from carnet.server.audit import OPERATOR, newest
 from carnet.server.sessions.sessions import FIRST_PARTY, NewSession
@@ -128,6 +128,21 @@ def test_a_link_is_good_for_its_purpose_alone(scene_of, purpose):
 
 
 @on_both_engines
+def test_a_link_that_was_sent_to_an_address_does_nothing_without_it(scene_of):
+    async def scene(person, account):
+        def work():
+            return (yield from person.service.recovery._links.make(RESET, account.id, now, ALICE))
+
+        now = person.clock()
+        link = await person.service.store.transact(work)
+        assert await person.service.addresses.remove(account.id, ALICE, OPERATOR)
+        [secret] = parse_qs(urlsplit(link).query)["secret"]
+        with pytest.raises(LinkRefused, match="not the account's any more"):
+            await person.service.recovery.set_password(RESET, secret, "another boat", OPERATOR)
+
+    scene_of(scene)
+
+
 def test_another_password_ends_all_links(scene_of, inbox):
     async def scene(person, account):
         await person.forget()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
+from carnet.server.accounts.account_record import Account, account_of
 from carnet.server.accounts.mail_wishes import meant_by
 from carnet.server.accounts.one_time_links import CODE, LIFETIMES, LinkRefused, OneTimeLinks
 from carnet.server.accounts.throttle import Throttle
@@ -18,6 +19,7 @@ from carnet.server.clock import SECOND, Clock
 from carnet.server.languages import language
 from carnet.server.mail.outbox import MOST_ASKED, Letter, Outbox
 from carnet.server.store import Store, Transaction
+from carnet.server.store import statements as sql
 
 __all__ = ["CODE_WANTED", "MailedCodes"]
 
@@ -89,14 +91,18 @@ class MailedCodes:
 
         await self._store.transact(work)
 
-    async def take(self, page: str, typed: str) -> str | None:
-        """Take a code, and give the id of its account; None where it is not good."""
+    async def take(self, page: str, typed: str) -> Account | None:
+        """Take a code, and give its account as it is then; None where it is not good.
+
+        What changes the account after that is respected by whoever begins a session for it.
+        """
         code = "".join(typed[:MAX_CODE].split())
         now = self._clock()
 
-        def work() -> Transaction[str]:
+        def work() -> Transaction[Account | None]:
             link = yield from self._links.take(CODE, _secret(page, code), now)
-            return link.account_id
+            rows = yield sql.ACCOUNT_BY_ID, (link.account_id,)
+            return account_of(rows[0]) if rows else None
 
         try:
             return await self._store.transact(work)

@@ -10,7 +10,8 @@
     not-me     ends all sessions, removes younger addresses, and  3 days
                leads to another password
 
-The database holds the hash of a link's secret. Another password ends all the links of an account
+What lets in, and was sent to an address, does so while that is the account's. The database holds
+the hash of a link's secret. Another password ends all the links of an account
 but those of "not-me", which are for those whose password somebody else has changed. To open a link
 does nothing: what mails are scanned with opens it, too.
 """
@@ -172,6 +173,13 @@ class OneTimeLinks:
         link = _good((yield sql.LINK_BY_HASH, (found,)), purpose, now)
         # Whoever changes the password at this moment is done, and the link with it, or waits.
         yield sql.SETTLE_ACCOUNT, (link.account_id,)
+        if link.address and purpose in (RESET, CODE):
+            holders = yield sql.PROVED_ADDRESS, (link.address,)
+            if [sql.AddressRow(*row).account_id for row in holders] != [link.account_id]:
+                raise LinkRefused(
+                    "the link was sent to an address that is not the account's any more",
+                    code="link_unknown",
+                )
         if not (yield sql.TAKE_LINK, (now, found, purpose)):
             _good((yield sql.LINK_BY_HASH, (found,)), purpose, now)
             raise LinkRefused("the link has already been used", code="link_used")

@@ -273,7 +273,7 @@ class Recovery:
                 return None
             if account is None or account.disabled:
                 return None
-            return (yield from self._links.make(RESET, account_id, now, link.address))
+            return (yield from self._links.make(RESET, account_id, now))
 
         return await self._store.transact(work)
 

@@ -30,12 +30,11 @@ async def sign_in_with_code(service: Service, page: str, code: str, origin: Orig
         SecondFactorNeeded: as ``complete``.
     """
     async with in_turn(service.throttle.mailed_code(page, origin.address)) as attempt:
-        account_id = await service.mailed_codes.take(page, code)
-        if account_id is not None:
+        account = await service.mailed_codes.take(page, code)
+        if account is not None:
             attempt.succeed()
-    account = None if account_id is None else await service.accounts.by_id(account_id)
     if account is None or account.disabled:
-        about = "wrong_code", account_id
+        about = "wrong_code", None if account is None else account.id
         await write_down(service, Event.SIGN_IN_REFUSED, *about, origin, cause="wrong_mailed_code")
         raise SignInRefused("the code is wrong, too old, or was used before", "code_wrong")
     return await complete(service, SignedIn(account, MAILED_CODE, service.clock()), origin)
