@@ -104,9 +104,9 @@ WHOLE := $(BIN)/pip check >.venv/check 2>&1 || { cat .venv/check; \
 	@touch $@
 
 # What only Debian has: tests that need one of these skip loudly where it can't be installed.
-DEBIAN := curl softhsm2 chromium nginx-light wrk apache2 \
-  libapache2-mod-auth-openidc pgbouncer postgresql patroni etcd-server systemd strace slapd gcc \
-  python3-dev libldap2-dev libsasl2-dev
+DEBIAN := curl softhsm2 chromium chromium-headless-shell nginx-light wrk pgbouncer apache2 \
+  libapache2-mod-auth-openidc postgresql patroni etcd-server systemd strace slapd gcc python3-dev \
+  libldap2-dev libsasl2-dev
 
 .venv/debian: Makefile tests/install_debian.sh | .venv/bin/pip
 	@missing=""; for name in $(DEBIAN); do \

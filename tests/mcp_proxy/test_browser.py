@@ -12,6 +12,9 @@ from tests import processes
 from tests.mcp_proxy.conftest import PASSWORD
 from tests.mcp_proxy.foreign_clients import CALLBACK, sdk_client
 
+# An address where nothing answers stays in the address bar of a whole browser alone.
+NEEDS_WINDOWS = True
+
 STDIO = (sys.executable, str(Path(__file__).parent / "stdio_server.py"))
 
 

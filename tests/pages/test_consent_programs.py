@@ -8,6 +8,9 @@ from tests.pages.test_device import check
 from tests.server.conftest import PASSWORD
 from tests.server.flows import Request
 
+# An address where nothing answers stays in the address bar of a whole browser alone.
+NEEDS_WINDOWS = True
+
 LISTENING = "http://127.0.0.1:9/callback"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"

@@ -10,6 +10,9 @@ from tests.pages.conftest import wait_for_focus
 from tests.server.conftest import PASSWORD
 from tests.server.flows import Request, add_client
 
+# An address where nothing answers stays in the address bar of a whole browser alone.
+NEEDS_WINDOWS = True
+
 
 def check(page):
     found = Axe().run(page)

@@ -39,8 +39,8 @@ def test_pages_that_are_seldom_seen_are_good_for_everybody_and_by_the_keyboard(v
         check(page, page.locator("h1").inner_text())
         page.locator("input[name=username]").focus()
         page.keyboard.type("nobody")
-        page.keyboard.press("Enter")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
         check(page, page.locator("h1").inner_text())
     page.goto("/link/reset?secret=x")
     check(page, "This link doesn't work")

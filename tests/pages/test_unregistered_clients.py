@@ -11,6 +11,9 @@ from tests.server.conftest import PASSWORD
 from tests.server.flows import Request
 from tests.server.strangers import stranger
 
+# An address where nothing answers stays in the address bar of a whole browser alone.
+NEEDS_WINDOWS = True
+
 LISTENING = "http://127.0.0.1:9/callback"
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests import processes
-from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
+from tests.postgres import postgres, postgres_store, postgres_url  # noqa: F401 - fixtures
 from tests.server.oauth_clients import oauth  # noqa: F401 - a fixture
 
 from carnet.server.service import open_service

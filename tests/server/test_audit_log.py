@@ -29,7 +29,7 @@ async def add(service, *moments):
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    return request.getfixturevalue("postgres_store") if request.param == "postgres" else ""
 
 
 def begun(entries):

@@ -24,7 +24,7 @@ MOMENTS = ("nothing", "mark", "sign-in", "code", "tokens", "refresh", "end")
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 class Life:

@@ -12,7 +12,7 @@ from carnet.server.store.postgres_connections import MAX_CONNECTIONS
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    return request.getfixturevalue("postgres_store") if request.param == "postgres" else ""
 
 
 def figure(name):

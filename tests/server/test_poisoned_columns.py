@@ -59,7 +59,7 @@ PAGES = (
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 async def columns(store, engine):

@@ -119,7 +119,7 @@ JSON_VALUES = (
 
 @pytest.fixture(params=["SQLite", pytest.param("PostgreSQL", marks=pytest.mark.slow)])
 def engine(request):
-    return "" if request.param == "SQLite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "SQLite" else request.getfixturevalue("postgres_store")
 
 
 # Of these the one of ``EVERYTHING`` is at an address that nobody is let connect to.

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
+from tests.postgres import postgres, postgres_store, postgres_url  # noqa: F401 - fixtures
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 

@@ -1,7 +1,7 @@
 """The server's fixtures, for tests of the whole system, and verifiers of it."""
 
 import pytest
-from tests.postgres import postgres, postgres_url  # noqa: F401 - fixtures
+from tests.postgres import postgres, postgres_store, postgres_url  # noqa: F401 - fixtures
 from tests.server.conftest import add_user, server, start  # noqa: F401 - fixtures
 from tests.server.oauth_clients import oauth  # noqa: F401 - a fixture
 from tests.system.wire import wire  # noqa: F401 - a fixture

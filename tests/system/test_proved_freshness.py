@@ -103,7 +103,7 @@ def test_a_client_that_can_not_be_told_harms_itself_alone(
     request, start, carnet, verify, monkeypatch, tmp_path, engine
 ):
     if engine == "postgres":
-        monkeypatch.setenv("CARNET_DATABASE", request.getfixturevalue("postgres_url"))
+        monkeypatch.setenv("CARNET_DATABASE", request.getfixturevalue("postgres_store"))
     data = tmp_path / "data"
     add_client(data, backchannel_logout_uri="https://127.0.0.1:1/l")
     poison(data)

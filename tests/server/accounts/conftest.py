@@ -11,7 +11,7 @@ from carnet.server.audit import OPERATOR
 @pytest.fixture
 def engine(request):
     given = getattr(request, "param", "sqlite")
-    return "" if given == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if given == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def test_a_sign_in_that_races_with_a_new_password_begins_no_session(play):
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 async def signed_in(service, password=PASSWORD):

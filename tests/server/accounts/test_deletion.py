@@ -22,7 +22,7 @@ HERE = Origin("192.0.2.7", "A browser", None)
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 async def rows(service, table):

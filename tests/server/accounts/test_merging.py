@@ -22,7 +22,7 @@ ISSUER = "https://i.example"
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 async def two(service, clock):

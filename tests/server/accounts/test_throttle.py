@@ -16,7 +16,7 @@ HERE, ELSEWHERE = "192.0.2.1", "198.51.100.7"
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 async def wait(service, username, address, device="", *, failing=False):

@@ -23,7 +23,7 @@ MAIL = {"smtp_host": "127.0.0.1", "mail_from": "no-reply@example.com"}
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 async def invite(service, name="ada", email=""):

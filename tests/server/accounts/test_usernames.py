@@ -15,7 +15,7 @@ PASSWORD = "paper-boat-harbour"
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ token_endpoint_auth_method = "none"
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 def read(text, folder="."):

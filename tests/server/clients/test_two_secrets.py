@@ -18,7 +18,7 @@ JOB = ClientMetadata(grant_types=("client_credentials",))
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 async def statuses(service, client_id, *secrets):

@@ -25,7 +25,7 @@ METADATA = ClientMetadata(
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 async def save(service, client_id=DOCUMENT, **more):

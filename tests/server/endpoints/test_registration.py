@@ -25,7 +25,7 @@ ASKED = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 class Programs:

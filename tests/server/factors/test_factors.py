@@ -18,7 +18,7 @@ SECRET = b"s" * 20
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 def code_at(clock, secret=SECRET, steps=0):

@@ -14,7 +14,7 @@ from carnet.server.service import open_service
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    return request.getfixturevalue("postgres_store") if request.param == "postgres" else ""
 
 
 def stages_of(service):

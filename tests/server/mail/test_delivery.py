@@ -25,7 +25,7 @@ DAY = 86_400
 @pytest.fixture
 def engine(request):
     given = getattr(request, "param", "sqlite")
-    return "" if given == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if given == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 on_both_engines = pytest.mark.parametrize("engine", ["sqlite", "postgres"], indirect=True)

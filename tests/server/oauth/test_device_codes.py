@@ -75,7 +75,7 @@ class Person(Inside):
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 @pytest.fixture

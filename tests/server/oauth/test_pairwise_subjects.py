@@ -28,7 +28,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 @pytest.fixture

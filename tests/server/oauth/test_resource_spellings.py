@@ -22,7 +22,7 @@ SECRET = {"token_endpoint_auth_method": "client_secret_basic"}
 @pytest.fixture
 def engine(request):
     postgres = getattr(request, "param", "sqlite") == "postgres"
-    return request.getfixturevalue("postgres_url") if postgres else ""
+    return request.getfixturevalue("postgres_store") if postgres else ""
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from tests.server.scim.test_groups import RULES, roles
 
 
 @pytest.fixture
-def engine(postgres_url):
-    return postgres_url
+def engine(postgres_store):
+    return postgres_store
 
 
 def test_of_many_changes_at_once_none_is_lost_and_none_waits_for_ever(directory):

@@ -20,7 +20,7 @@ WHERE agent.ended_at IS NULL AND parent.ended_at IS NOT NULL
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 class Office:

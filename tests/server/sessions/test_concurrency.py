@@ -10,7 +10,7 @@ import pytest
 def database(request, monkeypatch):
     """The commands and the servers of a test use this engine."""
     if request.param == "postgres":
-        monkeypatch.setenv("CARNET_DATABASE", request.getfixturevalue("postgres_url"))
+        monkeypatch.setenv("CARNET_DATABASE", request.getfixturevalue("postgres_store"))
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ SELECT id FROM session WHERE ended_at IS NULL AND account_id NOT IN (
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_store")
 
 
 class Office:

@@ -49,7 +49,7 @@ class SessionMachine(RuleBasedStateMachine):
     def begin(self):
         self.folder = Path(tempfile.mkdtemp(prefix="carnet-session-"))
         self.data = self.folder / "data"
-        self.database = self.postgres.new_database() if self.postgres else ""
+        self.database = self.postgres.new_store() if self.postgres else ""
         self.runner = asyncio.Runner()
         self.clock = Clock()
         self.backup = None

@@ -10,8 +10,8 @@ from tests.server.upstream.test_sign_in import CREATE, linked
 
 
 @pytest.fixture
-def engine(postgres_url):
-    return postgres_url
+def engine(postgres_store):
+    return postgres_store
 
 
 def test_somebody_comes_by_a_provider_and_goes(scene_of):

@@ -14,7 +14,7 @@ from carnet.server.pages.admin import audit as page
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request):
-    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    return request.getfixturevalue("postgres_store") if request.param == "postgres" else ""
 
 
 async def administrator(service):

@@ -19,7 +19,7 @@ MAIL = {
 
 @pytest.fixture
 def engine(request):
-    return request.getfixturevalue("postgres_url") if hasattr(request, "param") else ""
+    return request.getfixturevalue("postgres_store") if hasattr(request, "param") else ""
 
 
 async def overview(service, path="/admin"):
