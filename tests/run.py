@@ -17,9 +17,11 @@ import sys
 import threading
 import time
 from collections import Counter, deque
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests import processes
+from tests import memory, processes
 
 ROOT = Path(__file__).parents[1]
 # The library's own tests reach every branch of it; they run once, with the count.
@@ -29,9 +31,9 @@ COVERAGE = (
     *("--cov-report=", "--cov-fail-under=100"),
 )
 LONGEST_FIRST = (
-    *("server/store", "pages", "system", "cli", "server/oauth", "server", "server/sessions"),
-    *("server/running", "verifier", "server/endpoints", "docs", "mcp_proxy", "examples", "deploy"),
-    *("library", "server/clients", "server/accounts", "server/web", "simulation", "conform"),
+    *("server/store", "server", "pages", "system", "docs", "cli", "verifier", "server/oauth"),
+    *("server/sessions", "library", "server/accounts", "server/running", "server/endpoints"),
+    *("mcp_proxy", "examples", "deploy", "server/clients", "server/web", "simulation", "conform"),
     *("server/upstream", "adversarial", "packaging"),
 )
 NOTHING_COLLECTED = 5
@@ -117,9 +119,32 @@ class Run:
             self.wrong += wrong or [f"{name}: {line}" for line in last]
 
 
+@contextmanager
+def files_in_memory():
+    """Have the temporary files of every part in memory, where there is room and nothing else said.
+
+    What a test has left there is gone in the end: run it alone to look at that.
+    """
+    folder = None if "TMPDIR" in os.environ else memory.find_folder()
+    if folder is None:
+        yield
+        return
+    with TemporaryDirectory(prefix="carnet-tests-", dir=folder, ignore_cleanup_errors=True) as name:
+        # Servers that run as another user pass through it.
+        Path(name).chmod(0o755)
+        os.environ["TMPDIR"] = name
+        yield
+
+
 def main() -> int:
     """Run every part to its end."""
     run = Run(sys.argv[1:])
+    with files_in_memory():
+        return run_all(run)
+
+
+def run_all(run) -> int:
+    """Run the parts, several at once; tell what came of it, and give the exit status."""
     at_once = len(os.sched_getaffinity(0)) + 2
     workers = [threading.Thread(target=run.work) for _ in range(at_once)]
     for worker in workers:
