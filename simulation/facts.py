@@ -125,6 +125,7 @@ class Before(NamedTuple):
     account_version: int
     clock: int
     clock_steps: int
+    losses: int
 
 
 class Revoked(NamedTuple):
@@ -149,7 +150,8 @@ class Facts:
         self.revoked: list[Revoked] = []
         self.tokens: list[dict[str, Any]] = []
         self.verifiers: list[Verifier] = []
-        self.loses_writes = False
+        # How often a failover has lost writes.
+        self.losses = 0
         self.clock_steps = 0
         self._successors: dict[tuple[str, int], str] = {}
         self._of_task: dict[Any, dict[str, Any]] = {}
@@ -246,7 +248,7 @@ class Facts:
         ):
             self.violate(ENDED_STAYS, f"the row of session {key} was changed after its end")
         rise = new["generation"] - old["generation"]
-        if rise < 0 or (rise > 1 and not self.loses_writes):
+        if rise < 0 or (rise > 1 and not self.losses):
             self.violate(ONE_SUCCESSOR, f"session {key} went on by {rise} generations")
         if ended:
             if not self._has_entry(changes, key, new["account_id"]):
@@ -361,7 +363,8 @@ class Facts:
         if row is None:
             return None
         version, _ = self.account(row["account_id"])
-        return Before(text, self.generation(text), row, version, process.clock(), self.clock_steps)
+        steps, losses = self.clock_steps, self.losses
+        return Before(text, self.generation(text), row, version, process.clock(), steps, losses)
 
     def refreshed(
         self, process: Process, before: Before | None, answer: Grant | RefreshRefused
@@ -399,6 +402,9 @@ class Facts:
         self.granted(process, answer)
 
     def _is_too_old(self, before: Before) -> bool:
+        # What the database lost meanwhile it can't know: the token may be the newest again.
+        if before.losses != self.losses:
+            return False
         current = before.session["generation"]
         if before.presented < current - 1:
             return True

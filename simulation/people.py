@@ -480,7 +480,7 @@ def fail_over(world: World) -> None:
     count = world.choices.draw(most + 1)
     world.tell("The database fails over, and loses {} rotations.", count)
     if count:
-        world.facts.loses_writes = True
+        world.facts.losses += 1
         database.lose(count)
 
 
