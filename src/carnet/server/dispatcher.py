@@ -46,18 +46,6 @@ async def _too_many(_request: Request) -> Response:
     raise RequestRefused("invalid_request", "the address has too many parameters")
 
 
-class _Request(Request):
-    """What Starlette makes of a request, without its looking at what it is given."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self._receive = receive
-        self._send = send
-        self._stream_consumed = False
-        self._is_disconnected = False
-        self._form = None
-
-
 NOTHING: Final = DirectEndpoint(_nothing)
 TOO_MANY: Final = DirectEndpoint(_too_many)
 
@@ -91,7 +79,7 @@ class Dispatcher:
             return
         start = time.perf_counter()
         scope["app"], scope["endpoint"] = self._app, endpoint.answer
-        request = _Request(scope, receive, send)
+        request = Request(scope, receive, send)
         failure = None
         try:
             response = await endpoint.answer(request)

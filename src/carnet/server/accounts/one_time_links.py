@@ -10,10 +10,10 @@
     not-me     ends all sessions, removes younger addresses, and  3 days
                leads to another password
 
-What lets in, and was sent to an address, does so while that is the account's. The database holds
-the hash of a link's secret. Another password ends all the links of an account
-but those of "not-me", which are for those whose password somebody else has changed. To open a link
-does nothing: what mails are scanned with opens it, too.
+A link or code that lets somebody in works only while the address that it was sent to is still the
+account's. The database holds the hash of a link's secret. Another password ends all the links of an
+account but those of "not-me", which are for those whose password somebody else has changed. To open
+a link does nothing: what mails are scanned with opens it, too.
 """
 
 from __future__ import annotations
