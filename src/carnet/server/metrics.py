@@ -169,7 +169,8 @@ def count(name: str, status: int, seconds: float) -> None:
     """Count a request at an endpoint, answered after some seconds.
 
     Those of one turn of the event loop are counted together, at the next: between the other work of
-    a request it takes thrice as long (the line "client credentials" of the benchmark ``requests``).
+    a request it takes three times as long (the line "client credentials" of the benchmark
+    ``requests``).
     """
     # Once would do, if no loop was ever closed before its next turn.
     if len(_answered) % RETRIED == 0:
