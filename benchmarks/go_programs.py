@@ -14,6 +14,8 @@ from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
+from carnet import child_processes
+
 __all__ = ["PROGRAMS", "built"]
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "peers"
@@ -92,7 +94,7 @@ def built(name: str) -> Path | None:
 def _run(command: list[str], folder: Path) -> str:
     """Run a build, and tell how far it is; give the last that it said, if it failed."""
     environment = {**os.environ, "GOTOOLCHAIN": "local"}
-    process = subprocess.Popen(
+    process = child_processes.start(
         command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
     )
     last: deque[str] = deque(maxlen=1)
