@@ -49,7 +49,12 @@ SERVERS = (
     "floor, PostgreSQL",
     "Carnet, PostgreSQL",
     "oidc-provider, PostgreSQL",
+    "Ory Hydra, PostgreSQL",
+    "Dex, PostgreSQL, RS256",
 )
+
+
+KEYS = "Ed25519, keys"
 
 
 class Bar(NamedTuple):
@@ -191,6 +196,19 @@ def sizes(record: Mapping[str, Any], when: str) -> str:
     return lines("Verifying a token with many claims", "claims", "µs", found, when)
 
 
+def keys(record: Mapping[str, Any], when: str) -> str:
+    """Draw what more keys in a set cost."""
+    found = {
+        name: (kind, [(float(size), one[key]) for size, one in record["figures"][KEYS].items()])
+        for name, key, kind in (
+            ("a key's first token, µs", "first µs", "own"),
+            ("its further ones, µs", "µs", "own"),
+            ("making the set, ms", "make ms", "least"),
+        )
+    }
+    return lines("Verifying with Ed25519 and more keys in the set", "keys", "µs, ms", found, when)
+
+
 def crowds(record: Mapping[str, Any], when: str) -> str:
     """Draw what a refresh costs with more sessions in the table; nothing where that is missing."""
     groups: dict[str, list[Bar]] = {}
@@ -226,6 +244,7 @@ PICTURES: Mapping[str, tuple[str, Callable[[Mapping[str, Any], str], str]]] = {
     "speed-verify.svg": ("library.json", verifying),
     "speed-server.svg": ("sessions.json", serving),
     "speed-size.svg": ("sizes.json", sizes),
+    "speed-keys.svg": ("sizes.json", keys),
     "speed-sessions.svg": ("sessions.json", crowds),
     "speed-streams.svg": ("streams.json", streams),
 }
