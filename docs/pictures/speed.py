@@ -171,15 +171,16 @@ def verifying(record: Mapping[str, Any], when: str) -> str:
 
 
 def serving(record: Mapping[str, Any], when: str) -> str:
-    """Draw the servers beside the floor; nothing where one of them is missing."""
+    """Draw the servers beside the floor; nothing where one of Carnet's is missing."""
     groups = {}
     for load in LOADS:
         rounds = {
             server: record["rounds"].get(f"{load}, {server}: processor") for server in SERVERS
         }
-        if not all(rounds.values()):
+        if not all(rounds[server] for server in SERVERS[:4]):
             return ""
-        found = {server: median(one["values"]) * 1000 for server, one in rounds.items()}
+        # Not every peer can do everything.
+        found = {server: median(one["values"]) * 1000 for server, one in rounds.items() if one}
         groups[load] = [Bar(name, value, f"{value:.0f} µs") for name, value in found.items()]
     return bars("The processor's time for a request", groups, when)
 
