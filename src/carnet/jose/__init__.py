@@ -13,7 +13,7 @@ __all__ = ["Key", "KeySet", "SkippedKey", "jwe", "jws"]
 
 
 def __getattr__(name: str) -> Any:
-    # Who verifies tokens needs neither; the line "carnet, used" of the benchmark ``library``.
+    # A signed JWT needs neither: the line "carnet, used" of the benchmark ``library``.
     if name in ("jwe", "jws"):
         return import_module(f"carnet.jose.{name}")
     raise AttributeError(f"module 'carnet.jose' has no attribute {name!r}")

@@ -8,7 +8,6 @@ the given one is never decoded and only the canonical text can match.
 
 from __future__ import annotations
 
-import hashlib
 from binascii import b2a_base64
 from collections.abc import Callable
 from hmac import compare_digest
@@ -17,7 +16,6 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from carnet.errors import InvalidKey
@@ -28,7 +26,6 @@ __all__ = ["HASHES", "Operations", "prepare_public", "prepare_secret", "prepare_
 
 Sign = Callable[[bytes], bytes]
 Verify = Callable[[bytes, bytes], bool]
-Hash = Callable[[bytes], Any]
 
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),  # noqa: S303 - RSA-OAEP is defined with it
@@ -51,7 +48,7 @@ def prepare_secret(algorithm: Algorithm, secret: bytes) -> tuple[Sign, Operation
     keyed, compare = HMAC(secret, HASHES[algorithm.hash]), compare_digest
     to_url = bytes.maketrans(b"+/", b"-_")
     start = keyed.copy
-    length = slice((HASHES[algorithm.hash].digest_size * 8 + 5) // 6)
+    size = (HASHES[algorithm.hash].digest_size * 8 + 5) // 6
 
     def sign(data: bytes) -> bytes:
         mac = start()
@@ -64,7 +61,7 @@ def prepare_secret(algorithm: Algorithm, secret: bytes) -> tuple[Sign, Operation
     def check(data: bytes, text: bytes) -> bool:
         mac = start()
         mac.update(data)
-        return compare(b2a_base64(mac.finalize()).translate(to_url)[length], text)
+        return compare(b2a_base64(mac.finalize()).translate(to_url)[:size], text)
 
     return sign, Operations(verify, check)
 
@@ -103,31 +100,15 @@ def proven(sign: Sign, verify: Verify, alg: str) -> Sign:
     return checked
 
 
-def _pss(algorithm: Algorithm) -> padding.PSS:
+def _pss(algorithm: Algorithm) -> tuple[padding.PSS, hashes.HashAlgorithm]:
     function = HASHES[algorithm.hash]
-    return padding.PSS(padding.MGF1(function), function.digest_size)
+    return padding.PSS(padding.MGF1(function), function.digest_size), function
 
 
-def _hashing(algorithm: Algorithm) -> tuple[Hash, Prehashed]:
-    """Give the hash, and what says that it was taken already.
-
-    ``cryptography`` makes an object of its own to take it, which costs more: the lines "RS256" and
-    "ES256" of the benchmark ``library``.
-    """
-    return getattr(hashlib, algorithm.hash), Prehashed(HASHES[algorithm.hash])
-
-
-def _signing_rsa(algorithm: Algorithm, private: Any, scheme: padding.AsymmetricPadding) -> Sign:
-    operation, (hash, hashed) = private.sign, _hashing(algorithm)
-    return lambda data: operation(hash(data).digest(), scheme, hashed)
-
-
-def _verifying_rsa(algorithm: Algorithm, public: Any, scheme: padding.AsymmetricPadding) -> Verify:
-    operation, (hash, hashed) = public.verify, _hashing(algorithm)
-
+def _verifying(operation: Callable[..., None], *parameters: Any) -> Verify:
     def verify(data: bytes, signature: bytes) -> bool:
         try:
-            operation(signature, hash(data).digest(), scheme, hashed)
+            operation(signature, data, *parameters)
         except InvalidSignature:
             return False
         return True
@@ -136,27 +117,21 @@ def _verifying_rsa(algorithm: Algorithm, public: Any, scheme: padding.Asymmetric
 
 
 def _sign_rsa(algorithm: Algorithm, private: Any) -> Sign:
-    return _signing_rsa(algorithm, private, padding.PKCS1v15())
-
-
-def _verify_rsa(algorithm: Algorithm, public: Any) -> Verify:
-    return _verifying_rsa(algorithm, public, padding.PKCS1v15())
+    operation, function, scheme = private.sign, HASHES[algorithm.hash], padding.PKCS1v15()
+    return lambda data: operation(data, scheme, function)
 
 
 def _sign_pss(algorithm: Algorithm, private: Any) -> Sign:
-    return _signing_rsa(algorithm, private, _pss(algorithm))
-
-
-def _verify_pss(algorithm: Algorithm, public: Any) -> Verify:
-    return _verifying_rsa(algorithm, public, _pss(algorithm))
+    operation = private.sign
+    scheme, function = _pss(algorithm)
+    return lambda data: operation(data, scheme, function)
 
 
 def _sign_ecdsa(algorithm: Algorithm, private: Any) -> Sign:
-    operation, size, (hash, hashed) = private.sign, algorithm.size, _hashing(algorithm)
-    scheme = ec.ECDSA(hashed)
+    operation, scheme, size = private.sign, ec.ECDSA(HASHES[algorithm.hash]), algorithm.size
 
     def sign(data: bytes) -> bytes:
-        der: bytes = operation(hash(data).digest(), scheme)
+        der: bytes = operation(data, scheme)
         # SEQUENCE { r INTEGER, s INTEGER }, of which the first length takes one byte or two.
         start = 4 if der[1] < 128 else 5
         end = start + der[start - 1]
@@ -168,8 +143,7 @@ def _sign_ecdsa(algorithm: Algorithm, private: Any) -> Sign:
 
 
 def _verify_ecdsa(algorithm: Algorithm, public: Any) -> Verify:
-    operation, size, (hash, hashed) = public.verify, algorithm.size, _hashing(algorithm)
-    scheme = ec.ECDSA(hashed)
+    operation, scheme, size = public.verify, ec.ECDSA(HASHES[algorithm.hash]), algorithm.size
 
     def verify(data: bytes, signature: bytes) -> bool:
         if len(signature) != 2 * size:
@@ -177,9 +151,7 @@ def _verify_ecdsa(algorithm: Algorithm, public: Any) -> Verify:
         integers = _der_integer(signature[:size]) + _der_integer(signature[size:])
         length = b"\x81" if len(integers) > 127 else b""
         try:
-            operation(
-                b"\x30%b%c%b" % (length, len(integers), integers), hash(data).digest(), scheme
-            )
+            operation(b"\x30%b%c%b" % (length, len(integers), integers), data, scheme)
         except InvalidSignature:
             return False
         return True
@@ -195,21 +167,20 @@ def _der_integer(number: bytes) -> bytes:
     return b"\x02%c%b" % (len(digits), digits)
 
 
+def _verify_rsa(algorithm: Algorithm, public: Any) -> Verify:
+    return _verifying(public.verify, padding.PKCS1v15(), HASHES[algorithm.hash])
+
+
+def _verify_pss(algorithm: Algorithm, public: Any) -> Verify:
+    return _verifying(public.verify, *_pss(algorithm))
+
+
 def _sign_plain(_algorithm: Algorithm, private: Any) -> Sign:
     return private.sign  # type: ignore[no-any-return]
 
 
 def _verify_plain(_algorithm: Algorithm, public: Any) -> Verify:
-    operation = public.verify
-
-    def verify(data: bytes, signature: bytes) -> bool:
-        try:
-            operation(signature, data)
-        except InvalidSignature:
-            return False
-        return True
-
-    return verify
+    return _verifying(public.verify)
 
 
 _PREPARE_SIGN: dict[str, Callable[[Algorithm, Any], Sign]] = {
