@@ -77,10 +77,11 @@ class _Stream(Response):
                     await send(_part(event))
             await send(_part(b"", more=False))
         finally:
+            # What waits comes last: a second cancellation may end it.
             watching.cancel()
-            await self._following.aclose()
             self._places.give_back(self._address)
             READERS.dec()
+            await self._following.aclose()
 
 
 def _part(body: bytes, *, more: bool = True) -> Message:
@@ -88,10 +89,12 @@ def _part(body: bytes, *, more: bool = True) -> Message:
 
 
 async def _leave_with(receive: Receive, reader: Reader) -> None:
-    """End a reader's stream when its client has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        continue
-    reader.leave()
+    """End a reader's stream when its client has gone, or can't be watched any longer."""
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            continue
+    finally:
+        reader.leave()
 
 
 async def stream_revocations(request: Request) -> Response:
