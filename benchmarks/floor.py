@@ -33,7 +33,7 @@ from carnet.http_connections import http_connections
 from carnet.server.store import Store, open_store
 from carnet.server.store import statements as sql
 
-__all__ = ["PATHS", "SESSIONS", "bare_app"]
+__all__ = ["PATHS", "SESSIONS", "bare_app", "serve_bare"]
 
 PATHS = {
     "client credentials": "/client-credentials",
@@ -113,6 +113,11 @@ async def serve(database: str, texts: dict[str, dict]) -> None:
         for load, text in texts.items()
     }
     app = bare_app(store, await store.read(SESSIONS), answers)
+    await serve_bare(app)
+
+
+async def serve_bare(app) -> None:
+    """Serve an ASGI function as Carnet serves, and say where, until the process is ended."""
     listener = socket.create_server(("127.0.0.1", 0))
     print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}"}), flush=True)
     config = uvicorn.Config(

@@ -24,7 +24,6 @@ import random
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -35,16 +34,15 @@ from statistics import median
 from urllib.parse import urlsplit
 
 import httpx
-import uvicorn
 import uvloop
 
 from benchmarks import record
+from benchmarks.floor import serve_bare
 from benchmarks.go_programs import PROGRAMS, built
 from benchmarks.go_servers import free_ports, wait_for
 from benchmarks.services import issuing
 from benchmarks.token_servers import processor_seconds, run, served_at, told
 from carnet import Key, Signer
-from carnet.http_connections import http_connections
 
 CONNECTIONS = 32
 CARNET, FLOOR, PROXY = "carnet gate", "floor", "oauth2-proxy"
@@ -127,20 +125,7 @@ async def serve_floor() -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    listener = socket.create_server(("127.0.0.1", 0))
-    print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}"}), flush=True)
-    config = uvicorn.Config(
-        app,
-        http=http_connections(),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        interface="asgi3",
-        proxy_headers=False,
-    )
-    await uvicorn.Server(config).serve([listener])
+    await serve_bare(app)
 
 
 def start_gates(stack: ExitStack, folder: Path, issuer: str, key: Key) -> list[Place]:
