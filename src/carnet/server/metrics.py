@@ -160,7 +160,7 @@ class CountRequests:
         await self._app(scope, receive, counting)
 
 
-RETRIED: Final = 256
+SCHEDULED_EVERY: Final = 256
 # The requests that were answered since the event loop has last turned.
 _answered: list[tuple[str, int, float]] = []
 
@@ -172,8 +172,8 @@ def count(name: str, status: int, seconds: float) -> None:
     a request it takes three times as long (the line "client credentials" of the benchmark
     ``requests``).
     """
-    # Once would do, if no loop was ever closed before its next turn.
-    if len(_answered) % RETRIED == 0:
+    # Once a turn would do, but a loop can be closed before its next turn.
+    if len(_answered) % SCHEDULED_EVERY == 0:
         asyncio.get_running_loop().call_soon(_count_answered)
     _answered.append((name, status, seconds))
 

@@ -72,8 +72,6 @@ Names = Annotated[
 RESERVED_PREFIX: Final = "dynamic."
 """With this begin the ids of clients that have registered themselves, and no others."""
 
-# Copied: to begin one anew, OpenSSL looks for the algorithm each time.
-_SHA256 = hashlib.sha256()
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~][A-Za-z0-9._~:\-]{0,127}")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 
@@ -309,9 +307,7 @@ def client_of(
 
 def hash_secret(secret: str) -> bytes:
     """Give what the database holds of a secret; it is random, so one pass of a hash is enough."""
-    digest = _SHA256.copy()
-    digest.update(secret.encode("utf-8", "surrogatepass"))
-    return digest.digest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def check_client_id(client_id: str) -> None:

@@ -29,8 +29,6 @@ VERSION = 1
 MAC_SIZE = 32
 MAX_GENERATION = 2**32 - 1
 
-# Copied: to begin one anew, OpenSSL looks for the algorithm each time.
-_SHA256 = hashlib.sha256()
 _BODY = struct.Struct(">BH32sI")
 _TEXT_SIZE = (8 * (_BODY.size + MAC_SIZE) + 5) // 6
 
@@ -61,9 +59,7 @@ class RefreshToken(NamedTuple):
     @property
     def secret_hash(self) -> bytes:
         """What the database knows the session by."""
-        digest = _SHA256.copy()
-        digest.update(self.secret)
-        return digest.digest()
+        return hashlib.sha256(self.secret).digest()
 
     def at(self, generation: int) -> RefreshToken:
         """The same session's token after so many rotations."""

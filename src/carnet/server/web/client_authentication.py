@@ -25,14 +25,8 @@ METHODS: Final = (
 )
 NO_SECRET: Final = bytes(32)
 
-MOST_PAIRS: Final = 4096
-MOST_REMEMBERED: Final = 1024
-"""How many Authorization headers are remembered, and how many characters each of them has."""
-
-# The client_id, the hash of the secret and the method; the first is None where no client is named.
-_Presented: TypeAlias = tuple[str | None, bytes | None, str]
-
-_PAIRS: dict[bytes, tuple[str, bytes]] = {}
+# The client_id, the secret and the method; the first is None where no client is named.
+_Presented: TypeAlias = tuple[str | None, str | None, str]
 
 _log = structlog.get_logger()
 
@@ -61,12 +55,12 @@ async def authenticate(request: Request, form: dict[str, str]) -> Client:
     try:
         if assertion is not None:
             return await client_by_assertion(service, form)
-        client_id, given, method = _by_basic(header[0], form) if header else _by_form(form)
+        client_id, secret, method = _by_basic(header[0], form) if header else _by_form(form)
         if client_id is None:
             return FIRST_PARTY_CLIENT
         registry = service.registry
         client = registry.client(client_id) or await registry.unregistered.find(client_id)
-        return _check(service, client, method, given)
+        return _check(service, client, method, secret)
     except NotProved as error:
         # Only what is registered is named: a stranger's client_id may be anything.
         client_id = None if error.client is None else error.client.id
@@ -92,39 +86,13 @@ async def authenticate_confidential(request: Request, form: dict[str, str]) -> C
 def _by_form(form: dict[str, str]) -> _Presented:
     """Read a client_id, with a secret or without one."""
     client_id, secret = form.get("client_id"), form.get("client_secret")
-    if secret is None:
-        return client_id, None, "client_secret_post"
-    if client_id is None:
+    if client_id is None and secret is not None:
         raise RequestRefused("invalid_request", "client_secret needs a client_id")
-    return client_id, hash_secret(secret), "client_secret_post"
+    return client_id, secret, "client_secret_post"
 
 
 def _by_basic(header: str, form: dict[str, str]) -> _Presented:
-    """Read HTTP Basic, which most clients send the same way each time.
-
-    What a header says is remembered by its hash: the line "client credentials" of the benchmark
-    ``requests``. So nothing is kept of secrets but what the database has, too.
-    """
-    given = hash_secret(header)
-    pair = _PAIRS.get(given)
-    if pair is None:
-        pair = _basic_pair(header)
-        if len(_PAIRS) >= MOST_PAIRS:
-            _PAIRS.clear()
-        if len(header) <= MOST_REMEMBERED:
-            _PAIRS[given] = pair
-    client_id, secret_hash = pair
-    if "client_id" in form and form["client_id"] != client_id:
-        raise RequestRefused("invalid_request", "client_id differs from the Authorization header")
-    return client_id, secret_hash, "client_secret_basic"
-
-
-def _basic_pair(header: str) -> tuple[str, bytes]:
-    """Give the id and the hash of the secret, which are each form-encoded (RFC 6749 section 2.3.1).
-
-    Raises:
-        NotProved: ``malformed_basic``.
-    """
+    """Read HTTP Basic; id and secret are each form-encoded (RFC 6749 section 2.3.1)."""
     scheme, _, credentials = header.partition(" ")
     try:
         if scheme.lower() != "basic":
@@ -133,15 +101,18 @@ def _basic_pair(header: str) -> tuple[str, bytes]:
         name, colon, secret = pair.partition(":")
         if not colon:
             raise ValueError
-        return decoded(name), hash_secret(decoded(secret))
+        client_id, secret = decoded(name), decoded(secret)
     except ValueError:
         raise NotProved("malformed_basic", basic=True) from None
+    if form.get("client_id", client_id) != client_id:
+        raise RequestRefused("invalid_request", "client_id differs from the Authorization header")
+    return client_id, secret, "client_secret_basic"
 
 
-def _check(service: Service, client: Client | None, method: str, given: bytes | None) -> Client:
+def _check(service: Service, client: Client | None, method: str, secret: str | None) -> Client:
     """Check that a client proves itself in its own way; a public one has nothing to prove."""
-    if given is not None:
-        return _check_secret(service, client, method, given)
+    if secret is not None:
+        return _check_secret(service, client, method, secret)
     if client is None:
         raise NotProved("unknown_client")
     if not client.metadata.is_public:
@@ -149,9 +120,10 @@ def _check(service: Service, client: Client | None, method: str, given: bytes | 
     return client
 
 
-def _check_secret(service: Service, client: Client | None, method: str, given: bytes) -> Client:
-    """Compare a secret's hash with two, whatever the client has, so that time tells nothing."""
+def _check_secret(service: Service, client: Client | None, method: str, secret: str) -> Client:
+    """Compare a secret with two, whatever the client has, so that time tells nothing."""
     known = (client.secrets if client is not None else Secrets()).at(service.clock())
+    given = hash_secret(secret)
     right = hmac.compare_digest(given, known.current or NO_SECRET)
     right |= hmac.compare_digest(given, known.previous or NO_SECRET)
     basic = method == "client_secret_basic"
