@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from simulation.people import People
     from simulation.process import Process
 
-MAILED_TO: Final = "what was mailed lets in while its address is the account's"
-CODE_BEFORE: Final = "a mailed code lets in to the account as it was taken for"
+MAILED_TO: Final = "a mailed link or code works only while its address is the account's"
+CODE_BEFORE: Final = (
+    "a mailed code is good only for the account as it was when it was taken"
+)
 PROVED_BY: Final = "an address is proved by what was sent to it"
-ONE_FIRST: Final = "of the proved addresses of an account one is the first"
+ONE_FIRST: Final = "exactly one of the proved addresses of an account is the first"
 
 INVARIANTS: Final = {
     MAILED_TO: "at the commit that uses a link or a code which was sent to it, the account has "

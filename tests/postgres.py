@@ -106,7 +106,7 @@ class Postgres:
         return self.url(name)
 
     def new_store(self) -> str:
-        """Make a database that has all tables: a copy, for to migrate each takes twice as long."""
+        """Make a database that has all tables: a copy, since migrating each takes twice as long."""
         if not self.made:
             url = self.new_database()
             asyncio.run(_migrate(url))
