@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from simulation.process import Process
 
 MAILED_TO: Final = "a mailed link or code works only while its address is the account's"
-CODE_BEFORE: Final = (
-    "a mailed code is good only for the account as it was when it was taken"
-)
+CODE_BEFORE: Final = "a mailed code is good only for the account as it was when it was taken"
 PROVED_BY: Final = "an address is proved by what was sent to it"
 ONE_FIRST: Final = "exactly one of the proved addresses of an account is the first"
 
