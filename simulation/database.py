@@ -62,10 +62,18 @@ class Table:
         self.key_places = tuple(column[0] for column in by_rank)
         keys = [names[place] for place in self.key_places]
         self.unique = [
-            tuple(self.places[part[2]] for part in connection.execute(f"PRAGMA index_info({one})"))
-            for (_, one, is_unique, origin, _) in connection.execute(f"PRAGMA index_list({name})")
+            (
+                tuple(
+                    self.places[part[2]] for part in connection.execute(f"PRAGMA index_info({one})")
+                ),
+                _condition(connection, one) if is_partial else None,
+            )
+            for (_, one, is_unique, origin, is_partial) in list(
+                connection.execute(f"PRAGMA index_list({name})")
+            )
             if is_unique and origin != "pk"
         ]
+        self.as_values = f"(SELECT {', '.join(f'? AS {one}' for one in names)})"
         marks = ", ".join("?" * len(names))
         others = [f"{one} = excluded.{one}" for one in names if one not in keys]
         do = f"UPDATE SET {', '.join(others)}" if others else "NOTHING"
@@ -80,6 +88,13 @@ class Table:
 
     def _key_of_one(self, row: Row) -> Key:
         return (self.name, row[self.key_places[0]])
+
+
+def _condition(connection: apsw.Connection, index: str) -> str:
+    """Give the condition of a partial index."""
+    wanted = "SELECT sql FROM sqlite_master WHERE name = ?"
+    [(sql,)] = connection.execute(wanted, (index,)).fetchall()
+    return str(sql).partition(" WHERE ")[2]
 
 
 class Transaction:
@@ -457,13 +472,25 @@ class Database:
         """Give the unique values that a row has now, and had not before."""
         if change.new is None:
             return []
-        found = []
-        for places in self.tables[key[0]].unique:
+        table, found = self.tables[key[0]], []
+        for places, condition in table.unique:
             new = tuple(change.new[place] for place in places)
             old = None if change.old is None else tuple(change.old[place] for place in places)
-            if new != old and None not in new:
+            if None in new or change.new == change.old:
+                continue
+            if condition is not None:
+                if not self._fits(table, condition, change.new):
+                    continue
+                if change.old is not None and not self._fits(table, condition, change.old):
+                    old = None
+            if new != old:
                 found.append((key[0], places, *new))
         return found
+
+    def _fits(self, table: Table, condition: str, row: Row) -> bool:
+        """Tell whether a row belongs to a partial index."""
+        sql = f"SELECT {condition} FROM {table.as_values}"
+        return bool(self._execute(sql, row).fetchall()[0][0])
 
     def _run(self, statement: tuple[str, Sequence[Any]]) -> Rows:
         rows: Rows = self._execute(*statement).fetchall()

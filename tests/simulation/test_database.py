@@ -6,6 +6,10 @@ from simulation.database import Blocked, Database
 
 PUT = "INSERT INTO counter (name, value) VALUES ($1, $2)"
 RAISE = "UPDATE counter SET value = value + 1 WHERE name = $1 AND value < 10 RETURNING value"
+ADDRESS = (
+    "INSERT INTO email_address (account_id, normalized, address, is_primary, created_at) "
+    "VALUES ($1, $2, $3, $4, $5)"
+)
 VALUES = "SELECT name, value FROM counter WHERE name IN ('a', 'b', 'c') ORDER BY name"
 
 
@@ -97,6 +101,21 @@ def test_a_value_that_another_is_about_to_add_is_waited_for(database):
     database.commit(one)
     with pytest.raises(asyncpg.UniqueViolationError):
         database.execute(other, PUT, ("c", 2), waiting.view)
+
+
+def test_a_row_that_gets_a_value_by_the_condition_of_its_index_is_waited_for(database):
+    for account in ("ada", "bob"):
+        values = account, "it@example.com", "it@example.com", 0, 1
+        database.connection.execute(ADDRESS, values)
+    database.keep()
+    prove = "UPDATE email_address SET verified_at = 2 WHERE account_id = $1 RETURNING address"
+    one, other = database.begin(), database.begin()
+    database.execute(one, prove, ("ada",))
+    waiting = database.execute(other, prove, ("bob",))
+    assert isinstance(waiting, Blocked)
+    database.commit(one)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        database.execute(other, prove, ("bob",), waiting.view)
 
 
 def test_a_transaction_of_sqlite_is_whole_or_not_there(database):
