@@ -244,16 +244,19 @@ def test_of_several_password_changes_at_once_one_is_made(play):
             ),
             return_exceptions=True,
         )
-        codes = sorted(getattr(outcome, "code", "changed") for outcome in outcomes)
         good = [new for new in wanted if await service.accounts.authenticate("ada", new)]
+        # One that is read after another was made finds that its current password is wrong.
+        refused = [
+            one for one in outcomes if getattr(one, "code", one) in (False, "account_changed")
+        ]
         entries = [entry.event for entry in await newest(service.store, 100)]
         return (
-            codes,
+            len(refused),
             [outcomes[wanted.index(new)] for new in good],
             entries.count("password_changed"),
         )
 
-    assert play(scene) == (["account_changed"] * 3 + ["changed"], [True], 1)
+    assert play(scene) == (3, [True], 1)
 
 
 def test_a_hash_made_anew_at_sign_in_does_not_undo_a_reset(play, monkeypatch):
