@@ -691,8 +691,8 @@ MUTANTS: Final = (
     Mutant(
         "an administrator's key signs at once",
         KEYS,
-        "now if at_once else now + self._lead",
-        "now",
+        "0 if at_once else self._lead",
+        "0",
         about="KEYS",
     ),
     Mutant(
@@ -773,8 +773,8 @@ MUTANTS: Final = (
     Mutant(
         "a key that is to begin at once waits",
         KEYS,
-        "now if at_once else now + self._lead",
-        "now + self._lead",
+        "0 if at_once else self._lead",
+        "self._lead",
         about="COMPROMISES",
     ),
     # Programs that act for people.

@@ -8,14 +8,14 @@ its promise: one transaction after the other, each whole.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import apsw
 import asyncpg
 
 from carnet.server.store.base import PoolUse, Rows, StoreUnavailable
 from carnet.server.store.base import Transaction as Statements
-from carnet.server.store.postgres import PostgresStore
+from carnet.server.store.postgres import LONGEST_STANDSTILL, PostgresStore
 from simulation.database import Blocked, Database, Transaction, View
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Recorded", "SimulatedPostgres", "SimulatedSqlite"]
 
 T = TypeVar("T")
+
+NEVER: Final = float("inf")
 
 
 class Recorded(NamedTuple):
@@ -62,6 +64,8 @@ class Connection:
         self._database = database
         self._transaction: Transaction | None = None
         self._is_lost = False
+        # When the database has last answered in an open transaction, and waits for what comes.
+        self._answered_at = NEVER
         self._number = process.world.number_connection()
 
     def is_closed(self) -> bool:
@@ -75,7 +79,9 @@ class Connection:
     async def fetch(self, sql: str, *values: Any, timeout: float | None = None) -> Rows:  # noqa: ASYNC109 - asyncpg's
         fate = await self._arrives(sql)
         if self._transaction is not None:
+            self._answered_at = NEVER
             rows = await self._run(self._transaction, sql, values)
+            self._answered_at = self._process.world.loop.now
         elif sql.lstrip().startswith("SELECT"):
             rows = self._database.read(sql, values)
             self._record(sql, values, rows)
@@ -124,7 +130,14 @@ class Connection:
             self._transaction = None
         else:
             self._transaction = self._database.begin()
+            self._answered_at = self._process.world.loop.now
         await self._answer(fate)
+
+    def end_standstill(self) -> None:
+        """Be lost where nothing has come in a transaction for too long."""
+        idle = self._process.world.loop.now - self._answered_at
+        if self._transaction is not None and idle > LONGEST_STANDSTILL:
+            self.terminate()
 
     def _undo(self) -> None:
         if self._transaction is not None:
@@ -223,6 +236,10 @@ class _Connections:
         for connection in self.made:
             connection.terminate()
 
+    def end_standstill(self) -> None:
+        for connection in self.made:
+            connection.end_standstill()
+
 
 class SimulatedPostgres(PostgresStore):
     """The service's own store, on simulated connections."""
@@ -234,6 +251,10 @@ class SimulatedPostgres(PostgresStore):
     def end(self) -> None:
         """Lose every connection, as a process that is killed does."""
         self._simulated.terminate()
+
+    def end_standstill(self) -> None:
+        """Undo the transactions in which nothing has come for too long, as the database does."""
+        self._simulated.end_standstill()
 
 
 class SimulatedSqlite:
@@ -266,6 +287,9 @@ class SimulatedSqlite:
 
     def end(self) -> None:
         """Nothing is undone by a process that is killed: each transaction was whole."""
+
+    def end_standstill(self) -> None:
+        """Nobody stands still in the middle of one."""
 
     async def _transact(self, work: Callable[[], Statements[T]], sql: str) -> T:
         fate = await self._process.statement(sql)

@@ -344,6 +344,8 @@ class World:
             self._hurried += seconds
         self.tell("{:g} seconds pass.", seconds)
         self.loop.advance(self.loop.now + seconds)
+        for process in self.processes:
+            process.store.end_standstill()
 
     def _live_points(self) -> list[_Point]:
         for future, _, _, _ in self._pending:

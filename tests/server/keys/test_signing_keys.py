@@ -101,6 +101,25 @@ def test_two_replicas_make_one_key(play, tmp_path):
     assert play(scene) == ([["signing", "published"]] * 2, True)
 
 
+@pytest.mark.parametrize("make", ["keep_up", "rotate", "prepare_next"])
+def test_a_key_that_waits_for_its_turn_is_published_for_no_shorter(play, monkeypatch, make):
+    async def scene(service, clock):
+        clock.advance(30 * DAY)
+        transact = service.store.transact
+
+        async def after_a_while(work):
+            clock.advance(HOUR)
+            return await transact(work)
+
+        monkeypatch.setattr(service.store, "transact", after_a_while)
+        arguments = () if make == "keep_up" else ("ES256", OPERATOR)
+        await getattr(service.keys, make)(*arguments)
+        newest, _ = service.keys.overview()[-1]
+        return len(service.keys.overview()), newest.signs_from - clock()
+
+    assert play(scene, key_publish_lead=2 * HOUR) == (2, 2 * HOUR * 1_000_000)
+
+
 def test_several_algorithms_stand_side_by_side(play):
     async def scene(service, _clock):
         account = await service.accounts.create("ada", "paper-boat-harbour")

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import signal
 import sys
+import threading
 
 import asyncpg
 import pytest
@@ -184,6 +185,33 @@ def test_a_stopped_server_is_told_at_once_and_the_store_works_when_it_is_back(pl
     assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 3
     assert all("\n" not in str(outcome) for outcome in outcomes)
     assert rows == [(1,), (4,), (5,)]
+
+
+def test_a_process_that_stands_still_in_a_transaction_keeps_no_lock(play, database, monkeypatch):
+    monkeypatch.setattr(postgres_store, "LONGEST_STANDSTILL", 0.1)
+    attempts = []
+
+    async def set_number():
+        other = await asyncpg.connect(database)
+        try:
+            await other.execute(SET_NUMBER, 70, "revocation", timeout=processes.PATIENCE)
+        finally:
+            await other.close()
+
+    def work():
+        attempts.append((yield statements.NEXT_NUMBER, ("revocation",)))
+        if len(attempts) == 1:
+            # Nothing of this process goes on until another one has had the row.
+            other = threading.Thread(target=asyncio.run, args=(set_number(),))
+            other.start()
+            other.join()
+        return (yield NUMBER, ("revocation",))
+
+    async def scene(store):
+        return await store.transact(work), await store.read(NUMBER, "revocation")
+
+    assert play(scene) == ([(71,)], [(71,)])
+    assert attempts == [[(1,)], [(71,)]]
 
 
 def test_idle_connections_that_were_ended_are_replaced(play_beside):

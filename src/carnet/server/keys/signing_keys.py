@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple, cast
 
@@ -139,7 +139,7 @@ class SigningKeys:
         if alg not in self._algorithms:
             # Several ask at once; one makes it.
             async with self._making:
-                while self._due(alg, self._dates) is not None:
+                while self._is_due(alg):
                     await self._make_due(alg)
                     await self._take_over()
         return self.signing(alg)
@@ -206,8 +206,7 @@ class SigningKeys:
             at_once: let it sign now; verifiers that have cached the key set fetch it again when
                 they meet its ``kid``.
         """
-        now = self._clock()
-        await self._make(alg, now if at_once else now + self._lead, origin, counter=None)
+        await self._make(alg, 0 if at_once else self._lead, origin, counter=None)
         await self._take_over()
 
     async def prepare_next(self, alg: str, origin: Origin) -> bool:
@@ -227,7 +226,7 @@ class SigningKeys:
             for key, stage in self.overview()
         ):
             return False
-        await self._make(alg, self._clock() + self._lead, origin, counter)
+        await self._make(alg, self._lead, origin, counter)
         await self._take_over()
         return True
 
@@ -287,31 +286,43 @@ class SigningKeys:
         await self._store.transact(work)
         self._master_key = new
 
-    def _due(self, alg: str, dates: Sequence[KeyDates]) -> int | None:
-        return rotation_due(dates, alg, self._clock(), self._lifetime, self._lead)
+    def _is_due(self, alg: str) -> bool:
+        due = rotation_due(self._dates, alg, self._clock(), self._lifetime, self._lead)
+        return due is not None
 
     async def _make_due(self, alg: str) -> None:
         # In this order: a key that another replica makes after the count fails our own.
         counter = await self._counter()
-        due = self._due(alg, [row.dates for row in await self._read()])
+        dates, now = [row.dates for row in await self._read()], self._clock()
+        due = rotation_due(dates, alg, now, self._lifetime, self._lead)
         if due is not None:
-            await self._make(alg, due, SERVICE, counter)
+            await self._make(alg, due - now, SERVICE, counter)
 
     def _make_pepper(self) -> Transaction[None]:
         if not (yield sql.PEPPERS, ()):
             secret = self._master_key.encrypt(secrets.token_bytes(32))
             yield sql.ADD_PEPPER, (FIRST_PEPPER, secret, self._clock())
 
-    async def _make(self, alg: str, signs_from: int, origin: Origin, counter: int | None) -> None:
-        """Make a key; where the counter's value is given, only if no other replica was faster."""
-        key, now = self._generate(alg), self._clock()
+    async def _make(self, alg: str, ahead: int, origin: Origin, counter: int | None) -> None:
+        """Make a key.
+
+        Args:
+            alg: the algorithm.
+            ahead: microseconds that it is published before it signs.
+            origin: who asked.
+            counter: the value of the counter where no other replica may have been faster, or None.
+        """
+        key = self._generate(alg)
 
         def work() -> Transaction[None]:
             if counter is None:
                 yield from next_number(COUNTER)
             elif not (yield sql.NEXT_NUMBER_AFTER, (COUNTER, counter)):
                 return
-            if not (yield from self._adding(key, now, signs_from, origin)):
+            # Others see it from the commit on: the time in which this waited for its turn, or was
+            # tried before, is not taken from the time for which it is published.
+            now = self._clock()
+            if not (yield from self._adding(key, now, now + ahead, origin)):
                 raise _master_key_changed()
 
         await self._store.transact(work)

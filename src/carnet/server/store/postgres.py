@@ -39,6 +39,11 @@ MIGRATION_SECONDS = 600
 CLOSE_SECONDS = 10
 SHORTEST_PAUSE = 0.002
 LONGEST_PAUSE = 0.25
+LONGEST_STANDSTILL = 10
+"""Seconds after which PostgreSQL undoes a transaction whose process has sent nothing more."""
+BEGIN = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '{:g}s'"
+)
 
 # CockroachDB and YugabyteDB have neither advisory locks nor every mode of LOCK TABLE; all have
 # locks of rows.
@@ -276,11 +281,14 @@ class PostgresStore:
         looks again at the row that this one has changed, so that counters and sessions that many
         change at once make a queue. At the stricter levels each of them would have to begin anew.
         So a transaction changes, and thereby locks, the row that it decides by.
+
+        A process that stands still, as one that is stopped or whose machine sleeps, keeps neither
+        its locks from all others, nor does it commit much later what it has decided before.
         """
         again = {"if_lost": 2, "if_overtaken": 2}
         steps = work()
         try:
-            await self._control(connection, "BEGIN ISOLATION LEVEL READ COMMITTED", **again)
+            await self._control(connection, BEGIN.format(seconds or LONGEST_STANDSTILL), **again)
             sql, values = next(steps)
             while True:
                 rows = await self._fetch(connection, sql, values, seconds=seconds, **again)
