@@ -14,6 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from carnet.jose.encoding import b64url_encode
@@ -220,6 +221,8 @@ class Ground:
     @contextmanager
     def governed(self) -> Iterator[None]:
         """Give the service the world's time and chance while histories are run."""
+        from fido2 import utils as fido2
+
         from carnet.server import identifiers
         from carnet.server.accounts import mailed_codes, one_time_links
         from carnet.server.factors import recovery_codes
@@ -245,6 +248,8 @@ class Ground:
             (password_sign_in, "_log", _Silence()),
             (stream, "time", _Time()),
             (postgres, "random", given.random),
+            # Looked up for each passkey that somebody shows, and always the same.
+            (fido2, "get_type_hints", cache(fido2.get_type_hints)),
         ]
         before = [(place, name, getattr(place, name)) for place, name, _ in places]
         with warnings.catch_warnings():
