@@ -171,7 +171,9 @@ class Process:
 
     def statement(self, sql: str) -> asyncio.Future[str]:
         world = self.world
-        return world.at_once if self.is_alone else world.point(self, "statement", sql)
+        # A timer of a process that was killed may come, and nothing comes of it.
+        is_alone = self.is_alone and self.alive
+        return world.at_once if is_alone else world.point(self, "statement", sql)
 
     def pause(self, text: str) -> asyncio.Future[str]:
         return self.world.point(self, "pause", text)

@@ -58,6 +58,16 @@ def test_a_seed_is_one_history_and_its_draws_are_the_same_one(ground, engine):
         assert told
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_process_that_was_killed_reaches_no_database_any_more(ground, engine):
+    _, world = ground.history(engine, Choices(given=[]))
+    process = world.add_process()
+    process.is_alone = True
+    assert process.statement("SELECT 1").done()
+    world.kill(process)
+    assert not process.statement("SELECT 1").done()
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_a_fault_is_found(ground, name):
     assert find(ground, by_name(name), 40) is not None
