@@ -347,8 +347,9 @@ class SigningKeys:
         now = self._clock()
 
         def work() -> Transaction[None]:
-            yield sql.REMOVE_SIGNING_KEY, (kid,)
+            # First, as whoever retires a key does: neither waits for the other in a circle.
             yield from next_number(COUNTER)
+            yield sql.REMOVE_SIGNING_KEY, (kid,)
             yield from record(now, Event.KEY_REMOVED, SERVICE, reason=kid)
 
         await self._store.transact(work)
