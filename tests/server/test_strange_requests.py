@@ -237,6 +237,8 @@ def test_strange_documents(failures):
     assert failures(sent) == []
 
 
+# No header has a zero byte or half a character, and all else both databases hold.
+@pytest.mark.parametrize("engine", ["SQLite"], indirect=True)
 def test_strange_headers(failures):
     requests = []
     for method, path in routes():
