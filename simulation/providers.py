@@ -30,7 +30,7 @@ LINKED: Final = "a session that began with a provider has it"
 
 INVARIANTS: Final = {
     OVER: "where its logout was answered, nobody who came with that session has one, or is given "
-    "one any more",
+    "one any more, but for the session that has disconnected the provider",
     LINKED: "at the commit that begins it, the provider is connected with the account; and what "
     "began with it ends in the commit that disconnects it, but for the session that asks",
 }
@@ -119,7 +119,9 @@ def _look_for_over(facts: Facts, said: Asserted) -> None:
         return
     for session_id in facts.of_provider.get(said.session_id, []):
         row = facts.session(session_id)
-        if row is not None and row["ended_at"] is None:
+        if row is None or row["ended_at"] is not None:
+            continue
+        if session_id not in facts.kept or row["identity_issuer"] is not None:
             facts.violate(OVER, f"session {session_id} lives")
 
 
