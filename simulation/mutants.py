@@ -39,6 +39,7 @@ CONSENTS: Final = SERVER + "clients.consents"
 DEVICES: Final = SERVER + "oauth.device_codes"
 LINKS: Final = SERVER + "accounts.one_time_links"
 DELETION: Final = SERVER + "accounts.deletion"
+MERGING: Final = SERVER + "accounts.merging"
 STAGES: Final = SERVER + "keys.stages"
 KEYS: Final = SERVER + "keys.signing_keys"
 LIST: Final = "carnet.verifier.revocations"
@@ -518,6 +519,8 @@ MUTANTS: Final = (
         "UPDATE consent SET scope = scope WHERE account_id = $1 AND client_id = $2 "
         "AND resource = $3\nRETURNING scope",
         "SELECT scope FROM consent WHERE account_id = $1 AND client_id = $2 AND resource = $3",
+        survives="whoever takes it back waits for the account, which whoever exchanges a code "
+        "holds by then",
         about="CONSENTS",
     ),
     Mutant(
@@ -1013,6 +1016,126 @@ MUTANTS: Final = (
         'yield from self._accounts.setting_password(account_id, "", own, now, tell=False)',
         'yield sql.SET_PASSWORD, ("", account_id)',
         about="MAIL",
+    ),
+    # Accounts that are renamed or merged.
+    Mutant(
+        "another name leaves the version as it is",
+        "RENAME_ACCOUNT",
+        "skeleton = $2, version = version + 1",
+        "skeleton = $2",
+        about="RENAMES",
+    ),
+    Mutant(
+        "another name is told to no verifier",
+        ACCOUNTS,
+        "                yield from self._revocations.revoke_older_versions("
+        "account_id, version, now)\n"
+        '                about = {"account_id": account_id, "reason": f"{row.username}',
+        '                about = {"account_id": account_id, "reason": f"{row.username}',
+        about="RENAMES",
+    ),
+    Mutant(
+        "a name that is another account's is an error of the database",
+        ACCOUNTS,
+        "                if other.id != account_id:\n                    raise",
+        "                if False:\n                    raise",
+        about="RENAMES",
+    ),
+    Mutant(
+        "a name that was given away lets in on",
+        "ACCOUNT_BY_USERNAME",
+        "WHERE username = $1",
+        "WHERE (username = $1 OR id IN "
+        "(SELECT account_id FROM audit WHERE reason LIKE $1 || ' %'))",
+        about="RENAMES",
+    ),
+    Mutant(
+        "another name is told, and not had",
+        "RENAME_ACCOUNT",
+        "SET username = $1",
+        "SET username = CASE WHEN $1 = '' THEN $1 ELSE username END",
+        about="RENAMES",
+    ),
+    Mutant(
+        "a merge does what has changed since it was shown",
+        MERGING,
+        "if found.digest != digest:",
+        "if False:",
+        about="MERGES",
+    ),
+    Mutant(
+        "a merge does not hold the accounts",
+        MERGING,
+        "yield sql.SETTLE_ACCOUNT, (one,)",
+        "yield sql.ACCOUNT_BY_ID, (one,)",
+        about="MERGES",
+    ),
+    Mutant(
+        "a consent comes between what a merge has shown and what it moves",
+        CONSENTS,
+        "            yield sql.SETTLE_ACCOUNT, (account_id,)\n            before",
+        "            before",
+        seeds=3000,
+        about="MERGES",
+    ),
+    Mutant(
+        "a merge leaves the account that goes",
+        MERGING,
+        "yield from self._deletions.deleting(account_id, now, origin, MERGED)",
+        "pass",
+        about="MERGES",
+    ),
+    Mutant(
+        "whoever may not sign in is merged",
+        MERGING,
+        "if account.disabled or account.delete_at is not None:",
+        "if False:",
+        about="MERGES",
+    ),
+    Mutant(
+        "claims of an address move, and are taken for proved",
+        "MOVE_ADDRESSES",
+        "account_id = $3 AND verified_at IS NOT NULL",
+        "account_id = $3",
+        about="MERGES",
+    ),
+    Mutant(
+        "of the addresses that have moved none is the first",
+        MERGING,
+        "if moved and not own:",
+        "if False:",
+        about="MERGES",
+    ),
+    Mutant(
+        "a merge takes passkeys and apps along",
+        MERGING,
+        "        own = yield from self._proved(into_id)\n",
+        "        own = yield from self._proved(into_id)\n"
+        '        yield "UPDATE factor SET account_id = $1 WHERE account_id = $2", '
+        "(into_id, account_id)\n",
+        about="MERGES",
+    ),
+    Mutant(
+        "a merge signs out whoever has the account that stays",
+        MERGING,
+        "yield from self._deletions.deleting(account_id, now, origin, MERGED)",
+        "yield from self._deletions.deleting(account_id, now, origin, MERGED)\n"
+        '            yield sql.END_SESSIONS_OF_ACCOUNT, (now, MERGED, into_id, "")',
+        about="MERGES",
+    ),
+    Mutant(
+        "links to the account that goes are left",
+        DELETION,
+        "for statement in sql.FORGET_ACCOUNT:",
+        'for statement in (one for one in sql.FORGET_ACCOUNT if "one_time_link" not in one):',
+        about="MERGES",
+    ),
+    Mutant(
+        "a merge tells no verifier",
+        DELETION,
+        "yield from self._revocations.revoke_older_versions(account_id, version, now)",
+        "yield from ()",
+        about="MERGES",
     ),
 )
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 
 from carnet.errors import IssuerUnavailable
+from carnet.server.accounts.merging import Merge
 from carnet.server.clients.clients import Client
 from carnet.server.oauth.authorization_request import AuthorizationRequest
 from carnet.server.oauth.device_codes import Issued
@@ -139,6 +140,9 @@ class People:
     def __init__(self, world: World) -> None:
         self.world = world
         self.passwords = dict.fromkeys(EVERYBODY, PASSWORD)
+        # Who is called what now.
+        self.usernames = {name: name for name in EVERYBODY}
+        self.shown: list[Merge] = []
         self.devices: list[Device] = []
         self.thieves: list[Thief] = []
         self.codes: list[Code] = []
@@ -198,10 +202,10 @@ class People:
 
     async def _sign_in(self, name: str, owner: str, client_id: str) -> None:
         self.world.tell("{} signs in.", name)
-        password = self.passwords[owner]
-        grant = await self.world.insist(name, lambda to: to.sign_in(owner, password, client_id))
+        username, password = self.usernames[owner], self.passwords[owner]
+        grant = await self.world.insist(name, lambda to: to.sign_in(username, password, client_id))
         if grant is not None:
-            self.devices.append(Device(name, owner, client_id, grant))
+            self.devices.append(Device(name, self.owner_of(grant.account_id), client_id, grant))
             self.world.tell("{} has session {}.", name, grant.session_id)
 
     def sign_in_browser(self) -> Any:
@@ -404,9 +408,12 @@ class People:
     def has_session(self, name: str, client_id: str, grant: Grant) -> None:
         """Give somebody's application a session."""
         self.world.tell("{} has session {}.", name.capitalize(), grant.session_id)
+        self.devices.append(Device(name, self.owner_of(grant.account_id), client_id, grant))
+
+    def owner_of(self, account_id: str) -> str:
+        """Give whose an account was at the beginning."""
         accounts = self.world.ground.accounts.items()
-        owner = next(owner for owner, account in accounts if account == grant.account_id)
-        self.devices.append(Device(name, owner, client_id, grant))
+        return next(owner for owner, account in accounts if account == account_id)
 
     def add_app(self) -> Any:
         name, _ = self.account()
