@@ -17,6 +17,7 @@ from carnet.server.sessions.refresh_token import RefreshToken, parse
 from carnet.server.sessions.sessions import Grant, RefreshRefused
 from simulation import (
     agents,
+    assertions,
     grants,
     keys,
     lifecycle,
@@ -89,6 +90,7 @@ INVARIANTS: Final = {
     **providers.INVARIANTS,
     **mailboxes.INVARIANTS,
     **merges.INVARIANTS,
+    **assertions.INVARIANTS,
 }
 
 # What may never be found after a commit that changes a column that it reads.
@@ -183,6 +185,12 @@ class Facts:
         self.challenges: dict[str, str] = {}
         self.of_provider: dict[str, list[str]] = {}
         self.over: set[str] = set()
+        # Of what issuers assert: what was used; whose account a subject was, and after how many
+        # commits; by which sign-ins a session was carried; and after how many commits one was over.
+        self.asserted: set[int] = set()
+        self.linked: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        self.carrying: dict[tuple[str, str], set[tuple[Any, ...]]] = {}
+        self.over_at: dict[str, int] = {}
         # Of keys: after how many commits they were retired, or began at once, and when.
         self.retired_keys: dict[str, int] = {}
         self.keys_at_once: dict[str, tuple[int, float]] = {}
@@ -572,7 +580,10 @@ _PARTS: Final = (
     _OWN,
     *(
         module.CHECKS
-        for module in (grants, lifecycle, keys, agents, passkeys, providers, mailboxes, merges)
+        for module in (
+            *(grants, lifecycle, keys, agents, passkeys, providers, mailboxes, merges),
+            assertions,
+        )
     ),
 )
 _CHECKS: Final = {

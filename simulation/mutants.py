@@ -26,6 +26,7 @@ FACTORS: Final = SERVER + "factors.factors"
 STREAM: Final = SERVER + "revocations.stream"
 AGENTS: Final = SERVER + "sessions.agents"
 IDENTITIES: Final = SERVER + "sessions.identities"
+ASSERTIONS: Final = SERVER + "endpoints.token.grants.accept_identity_assertion"
 PASSKEY_SIGN_IN: Final = SERVER + "web.passkey_sign_in"
 SESSION_BEGIN: Final = SERVER + "web.session_begin"
 PEOPLE: Final = SERVER + "upstream.people"
@@ -1136,6 +1137,76 @@ MUTANTS: Final = (
         "yield from self._revocations.revoke_older_versions(account_id, version, now)",
         "yield from ()",
         about="MERGES",
+    ),
+    # What other issuers assert.
+    Mutant(
+        "an assertion is used twice",
+        ASSERTIONS,
+        "    await _use_once(service, claims)\n    signed_in",
+        "    signed_in",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "who unlinks does not wait for whoever presents an assertion",
+        IDENTITIES,
+        "            yield sql.SETTLE_ACCOUNT, (account_id,)\n"
+        "            if [(account_id,)] != (yield",
+        "            if [(account_id,)] != (yield",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "a subject that is another account's meanwhile lets in to the first one",
+        IDENTITIES,
+        "            if row.account_id != account.id:",
+        "            if False:",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "an issuer begins a session while the account changes",
+        IDENTITIES,
+        "            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):\n"
+        "                raise IdentityRefused",
+        "            if False:\n                raise IdentityRefused",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "what an issuer carries lives on without the link",
+        IDENTITIES,
+        "rows = yield sql.END_SESSIONS_OF_IDENTITY, (now, reason, account_id, issuer, keep)",
+        "rows = ()",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "what has ended comes back with the next assertion",
+        IDENTITIES,
+        "if row.ended_at is not None and row.ended_at >= moment:",
+        "if False:",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "a sign-in elsewhere has ended by the clock of whoever has ended it",
+        "SIGN_IN_ELSEWHERE",
+        "WHEN before.authenticated_at > before.ended_at",
+        "WHEN 1 = 0",
+        seeds=3000,
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "a sign-in that is ahead of a process's clock is one of this moment",
+        IDENTITIES,
+        "moment = min(authenticated_at, now + CLOCKS_DIFFER)",
+        "moment = min(authenticated_at, now)",
+        seeds=6000,
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "a disabled account is let in by an issuer",
+        IDENTITIES,
+        "if row.disabled_at is not None:",
+        "if False:",
+        survives="HOLD_ACCOUNT and EXCHANGEABLE refuse it too: this one is for the reason in the "
+        "log",
+        about="ASSERTIONS",
     ),
 )
 

@@ -17,6 +17,7 @@ from carnet.server.oauth.device_codes import Issued
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Grant
 from carnet.server.upstream.provider import Asserted
 from carnet.verifier.revocations import RevocationList, read_event
+from simulation.assertions import Assertion, SignIn
 from simulation.facts import THIEF_GONE
 from simulation.ground import CLIENT, EVERYBODY, NAMES, PASSWORD, REQUEST, SETTINGS
 from simulation.keys import Fetched, Signed
@@ -143,6 +144,8 @@ class People:
         # Who is called what now.
         self.usernames = {name: name for name in EVERYBODY}
         self.shown: list[Merge] = []
+        self.signed_in: list[SignIn] = []
+        self.assertions: list[Assertion] = []
         self.devices: list[Device] = []
         self.thieves: list[Thief] = []
         self.codes: list[Code] = []

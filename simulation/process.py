@@ -141,6 +141,8 @@ class Process:
             store=self.store,
             keys=self.world.ground.keys,
             accounts=self.accounts,
+            identities=self.identities,
+            agents=self.agents,
             factors=self.factors,
             used_once=self.used_once,
             sessions=self.sessions,

@@ -191,10 +191,13 @@ def unlink(people: People) -> Any:
     )
 
 
-def _session_begun(facts: Facts, key: str, old: Any, new: Any, *_more: Any) -> None:
+def _session_begun(
+    facts: Facts, key: str, old: Any, new: Any, _changes: Any, task: dict[str, Any]
+) -> None:
     if old is not None or new is None or new["identity_issuer"] is None:
         return
-    about = new["identity_issuer"], new["identity_subject"]
+    # Of an issuer whose assertions carry a session, it does not say by whose.
+    about = new["identity_issuer"], new["identity_subject"] or task.get("subject")
     if facts.world.database.read(ACCOUNT, about) != [(new["account_id"],)]:
         facts.violate(LINKED, f"session {key} began without it")
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from simulation import (
     agents,
+    assertions,
     grants,
     keys,
     lifecycle,
@@ -268,6 +269,22 @@ RENAMES: Final = (
     (1, lifecycle.come_back),
     (1, merges.merge_at_once),
 )
+ASSERTIONS: Final = (
+    (12, assertions.present),
+    (4, assertions.link),
+    (3, assertions.unlink),
+    (3, assertions.link_another),
+    (5, assertions.end),
+    (2, assertions.end_all),
+    (2, agents.stop),
+    (2, agents.exchange),
+    (1, agents.end),
+    (2, People.disable),
+    (2, People.enable),
+    (1, People.set_roles),
+    (1, merges.merge_at_once),
+    (1, lifecycle.leave),
+)
 FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
 CLOCKS: Final = ((6, people.step_clock), (2, people.cut), (1, people.kill))
 FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
@@ -311,8 +328,14 @@ BEGINNINGS: Final = {
     PROVIDERS: providers.arrive,
     MAIL: mailboxes.prove,
     MERGES: People.sign_in_browser,
+    ASSERTIONS: assertions.link,
 }
-PAUSES: Final = {KEYS: keys.PAUSES, COMPROMISES: keys.HURRIED_PAUSES, AGENTS: agents.PAUSES}
+PAUSES: Final = {
+    KEYS: keys.PAUSES,
+    COMPROMISES: keys.HURRIED_PAUSES,
+    AGENTS: agents.PAUSES,
+    ASSERTIONS: assertions.PAUSES,
+}
 """Where others pass between what people do than elsewhere, in seconds."""
 
 SUBJECTS: Final = (
@@ -337,6 +360,7 @@ SUBJECTS: Final = (
     (1, (LEAVERS, FAULTS)),
     (2, (MERGES, FAULTS)),
     (1, (RENAMES, FAULTS)),
+    (2, (ASSERTIONS, CLOCKS)),
 )
 
 ALONE: Final = ((1, (SESSIONS, CORE_FAULTS)),)
