@@ -25,14 +25,15 @@ from simulation import (
     merges,
     passkeys,
     providers,
+    verifiers,
 )
 from simulation.database import Change, Key
 from simulation.ground import SETTINGS
 from simulation.world import MICROSECONDS, World
 
 if TYPE_CHECKING:
-    from simulation.people import Verifier
     from simulation.process import Process
+    from simulation.verifiers import Verifier
 
 ONE_SUCCESSOR: Final = "one successor a generation"
 ENDED_STAYS: Final = "an ended session stays ended"
@@ -91,6 +92,7 @@ INVARIANTS: Final = {
     **mailboxes.INVARIANTS,
     **merges.INVARIANTS,
     **assertions.INVARIANTS,
+    **verifiers.INVARIANTS,
 }
 
 # What may never be found after a commit that changes a column that it reads.
@@ -512,19 +514,18 @@ class Facts:
         for claims in self.tokens:
             if claims["exp"] <= now:
                 continue
-            by_session = entry.kind == "sid" and claims["sid"] == entry.value
-            by_version = (
-                entry.kind == "sub"
-                and claims["sub"] == entry.value
-                and claims["sub_ver"] < (entry.version or 0)
-            )
-            by_token = entry.kind == "jti" and claims["jti"] == entry.value
-            if by_session or by_version or by_token:
+            if self.is_about(entry, claims):
                 try:
                     verifier.list.check(claims)
                 except InvalidToken:
                     continue
                 self.violate(name, f"a token of entry {entry.seq} is let in")
+
+    def is_about(self, entry: Revoked, claims: dict[str, Any]) -> bool:
+        """Tell whether an entry refuses a token."""
+        if entry.kind == "sub":
+            return claims["sub"] == entry.value and claims["sub_ver"] < (entry.version or 0)
+        return bool(claims[entry.kind] == entry.value)
 
     def settled(self) -> None:
         """Look at what is left when nothing happens any more."""

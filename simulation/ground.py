@@ -33,6 +33,7 @@ from carnet.server.revocations.revocations import Revocations
 from carnet.server.settings import Settings
 from carnet.server.store import postgres
 from carnet.server.store import statements as sql
+from carnet.verifier import follower
 from simulation.choices import Choices
 from simulation.database import Database
 from simulation.signatures import remembered
@@ -244,6 +245,7 @@ class Ground:
             (passkey_sign_in, "_log", _Silence()),
             (password_sign_in, "_log", _Silence()),
             (stream, "time", _Time()),
+            (follower, "time", _Time()),
             (postgres, "random", given.random),
         ]
         before = [(place, name, getattr(place, name)) for place, name, _ in places]

@@ -44,6 +44,8 @@ MERGING: Final = SERVER + "accounts.merging"
 STAGES: Final = SERVER + "keys.stages"
 KEYS: Final = SERVER + "keys.signing_keys"
 LIST: Final = "carnet.verifier.revocations"
+TRUSTED: Final = "carnet.verifier.trusted_issuer"
+FOLLOWER: Final = "carnet.verifier.follower"
 
 
 class Mutant(NamedTuple):
@@ -1207,6 +1209,71 @@ MUTANTS: Final = (
         survives="HOLD_ACCOUNT and EXCHANGEABLE refuse it too: this one is for the reason in the "
         "log",
         about="ASSERTIONS",
+    ),
+    # Verifiers that require fresh revocations.
+    Mutant(
+        "a verifier that requires news lets in without",
+        TRUSTED,
+        "if not self._is_recent(age):",
+        "if False:",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "a verifier that has never heard of the issuer lets in",
+        TRUSTED,
+        "(age is not None and age <= max_age)",
+        "(age is None or age <= max_age)",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "a verifier takes a token that is revoked where its news are fresh",
+        TRUSTED,
+        "                self._require_news(follower)\n            follower.list.check(said)",
+        "                self._require_news(follower)\n"
+        "            else:\n                follower.list.check(said)",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "what is known is as old as its arrival",
+        LIST,
+        "return max(now - self.heard_at, unix - self.signed_at - self._leeway)",
+        "return now - self.heard_at",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "what is known is as old as the clock says",
+        LIST,
+        "return max(now - self.heard_at, unix - self.signed_at - self._leeway)",
+        "return unix - self.signed_at - self._leeway",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "the leeway counts twice",
+        LIST,
+        "return max(now - self.heard_at, unix - self.signed_at - self._leeway)",
+        "return max(now - self.heard_at, unix - self.signed_at - 4 * self._leeway)",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "an event proves the moment at which it comes",
+        LIST,
+        "            self.position = seq\n            self._confirm(iat, now, unix)",
+        "            self._confirm(int(unix), now, unix)\n            self.position = seq",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "a heartbeat says that it is of the moment of its signature",
+        STREAM,
+        'event = self._event("heartbeat", position, position, [], self._read_at)',
+        'event = self._event("heartbeat", position, position, [], self._clock())',
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "what is known never grows old",
+        FOLLOWER,
+        "return self.list.age(time.monotonic(), self._clock())",
+        "return self.list.age(self.list.heard_at or 0.0, self.list.signed_at or 0.0)",
+        about="FRESHNESS",
     ),
 )
 

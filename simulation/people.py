@@ -1,4 +1,4 @@
-"""Who is in the world: people with devices, thieves, administrators, operators and verifiers."""
+"""Who is in the world: people with devices, thieves, administrators and operators."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any, Final, NamedTuple
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 
-from carnet.errors import IssuerUnavailable
 from carnet.server.accounts.merging import Merge
 from carnet.server.clients.clients import Client
 from carnet.server.oauth.authorization_request import AuthorizationRequest
 from carnet.server.oauth.device_codes import Issued
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Grant
 from carnet.server.upstream.provider import Asserted
-from carnet.verifier.revocations import RevocationList, read_event
 from simulation.assertions import Assertion, SignIn
 from simulation.facts import THIEF_GONE
 from simulation.ground import CLIENT, EVERYBODY, NAMES, PASSWORD, REQUEST, SETTINGS
@@ -24,6 +22,7 @@ from simulation.keys import Fetched, Signed
 from simulation.mailboxes import Mail
 from simulation.passkeys import Passkey
 from simulation.process import Process
+from simulation.verifiers import Verifier
 from simulation.world import World
 
 MOST_DEVICES: Final = 5
@@ -89,52 +88,6 @@ class App:
         return self._hotp.generate(int(seconds) // 30).decode()
 
 
-class Verifier:
-    """A service that follows the revocations, with the verifier's own list.
-
-    The connection is simulated: `Follower` itself is a thread and HTTP, and what it does with an
-    event and with a failure stands here in the same few lines.
-    """
-
-    def __init__(self, world: World, name: str) -> None:
-        self.list = RevocationList()
-        self._world = world
-        self._name = name
-        world.start(self._follow())
-
-    async def _follow(self) -> None:
-        world = self._world
-        while True:
-            await world.point(None, "pause", f"{self._name} connects")
-            if not world.processes:
-                continue
-            process = world.choices.one_of(world.processes)
-            inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
-            reading = process.read_stream(self.list.position, inbox)
-            try:
-                while (event := await inbox.get()) is not None:
-                    if await world.point(None, "event", f"an event for {self._name}") == "lost":
-                        break
-                    self._take_in(event, process)
-            except IssuerUnavailable as error:
-                world.tell("{} ends the connection: {}", self._name, error)
-            reading.cancel()
-
-    def _take_in(self, event: bytes, process: Process) -> None:
-        world = self._world
-        text = event.decode().partition("data: ")[2].strip()
-        payload = read_event(text, world.ground.keys.published, SETTINGS.own_url)
-        signed_at = self.list.signed_at
-        try:
-            self.list.apply(payload, world.loop.now, world.unix())
-        except BaseException:
-            self.list.restart()
-            raise
-        is_proof = self.list.signed_at != signed_at
-        world.facts.heard(self, payload["iat"] - process.most_ahead if is_proof else None)
-        world.tell("{} takes in {} to {}.", self._name, payload["event"], payload["seq"])
-
-
 class People:
     """Everybody in one history; what they begin is drawn."""
 
@@ -164,13 +117,14 @@ class People:
 
     def begin(self) -> None:
         """Begin with one verifier and one person's sign-in."""
-        from simulation.subjects import BEGINNINGS, PAUSES, UNFOLLOWED, drawn
+        from simulation.subjects import BEGINNINGS, PAUSES, UNFOLLOWED, VERIFIERS, drawn
 
         self._most_devices = 1 + self.world.choices.draw(MOST_DEVICES)
         self.actions, self.faults = self.world.choices.weighted(drawn())
         self.world.pauses = PAUSES.get(self.actions, self.world.pauses)
         if self.actions not in UNFOLLOWED:
-            self.world.facts.verifiers.append(Verifier(self.world, "the verifier"))
+            made = VERIFIERS.get(self.actions, Verifier)
+            self.world.facts.verifiers.append(made(self.world, "the verifier"))
         self._start(BEGINNINGS.get(self.actions, People.sign_in))
 
     def act(self) -> None:

@@ -18,10 +18,11 @@ from simulation import (
     passkeys,
     people,
     providers,
+    verifiers,
 )
 from simulation.people import People
 
-__all__ = ["BEGINNINGS", "PAUSES", "UNFOLLOWED", "about", "drawn", "names"]
+__all__ = ["BEGINNINGS", "PAUSES", "UNFOLLOWED", "VERIFIERS", "about", "drawn", "names"]
 
 # Each history has one subject, so that what belongs together comes together; the first has all.
 ALL: Final = (
@@ -285,6 +286,22 @@ ASSERTIONS: Final = (
     (1, merges.merge_at_once),
     (1, lifecycle.leave),
 )
+FRESHNESS: Final = (
+    (8, verifiers.ask),
+    (6, verifiers.wait),
+    (8, People.poll),
+    (5, People.end),
+    (3, People.sign_in),
+    (2, People.refresh),
+    (2, People.set_roles),
+    (1, People.end_all),
+)
+VERIFIER_FAULTS: Final = (
+    (5, verifiers.step_clock),
+    (2, people.step_clock),
+    (2, people.cut),
+    (2, people.kill),
+)
 FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
 CLOCKS: Final = ((6, people.step_clock), (2, people.cut), (1, people.kill))
 FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
@@ -335,6 +352,7 @@ PAUSES: Final = {
     COMPROMISES: keys.HURRIED_PAUSES,
     AGENTS: agents.PAUSES,
     ASSERTIONS: assertions.PAUSES,
+    FRESHNESS: verifiers.PAUSES,
 }
 """Where others pass between what people do than elsewhere, in seconds."""
 
@@ -361,11 +379,15 @@ SUBJECTS: Final = (
     (2, (MERGES, FAULTS)),
     (1, (RENAMES, FAULTS)),
     (2, (ASSERTIONS, CLOCKS)),
+    (2, (FRESHNESS, VERIFIER_FAULTS)),
 )
 
 ALONE: Final = ((1, (SESSIONS, CORE_FAULTS)),)
 UNFOLLOWED: Final = frozenset((SESSIONS,))
 """In which no verifier follows the revocations."""
+
+VERIFIERS: Final = {FRESHNESS: verifiers.Required}
+"""Where whoever follows them is another one than elsewhere."""
 
 _drawn: list[Any] = [[*SUBJECTS]]
 
