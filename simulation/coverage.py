@@ -15,6 +15,7 @@ from carnet.server.store.statements import (
     identities,
     keys,
     links,
+    merging,
     revocations,
     sessions,
 )
@@ -25,7 +26,7 @@ __all__ = ["report"]
 
 SUBJECTS: Final = (
     *(sessions, agents, codes, accounts, factors, identities, email_addresses, links, deletion),
-    *(keys, revocations),
+    *(merging, keys, revocations),
 )
 ROWS: Final = {True: "rows", False: "no rows"}
 REFRESHES: Final = (*GRANTED.values(), "reused", "ended", "expired", "unknown", "client_mismatch")

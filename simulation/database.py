@@ -355,8 +355,8 @@ class Database:
         lost = [self.commits.pop() for _ in range(count)]
         self.version = len(self.commits)
         for changes in lost:
+            self._put_all([(key, change.old) for key, change in changes.items()])
             for key, change in changes.items():
-                self._put(key, change.old)
                 self._keep_row(key, change.old)
                 self._changed_at[key] = self.version
         return lost
@@ -411,8 +411,7 @@ class Database:
         self._execute("SAVEPOINT statement")
         try:
             self._go_back(view)
-            for key, row in transaction.writes.items():
-                self._put(key, row)
+            self._put_all([*transaction.writes.items()])
             self._seen = seen = {}
             return self._execute(sql, values).fetchall(), seen
         except apsw.ConstraintError as error:
@@ -424,18 +423,16 @@ class Database:
 
     def _put_in(self, transaction: Transaction) -> None:
         if transaction.tables:
-            for key, row in transaction.writes.items():
-                if row != transaction.olds[key]:
-                    self._put(key, row)
+            olds = transaction.olds
+            self._put_all([one for one in transaction.writes.items() if one[1] != olds[one[0]]])
 
     def _take_out(self) -> None:
         """Leave nothing in SQLite but what is committed."""
         transaction, self._inside = self._inside, None
         if transaction is not None and transaction.tables:
-            for key in reversed(transaction.writes):
-                old = transaction.olds[key]
-                if old != transaction.writes[key]:
-                    self._put(key, old)
+            writes, olds = transaction.writes, transaction.olds
+            changed = [key for key in reversed(writes) if olds[key] != writes[key]]
+            self._put_all([(key, olds[key]) for key in changed])
 
     def _tables_of(self, sql: str) -> frozenset[str]:
         """Give the tables that a statement names."""
@@ -445,8 +442,7 @@ class Database:
         return found
 
     def _undo(self, seen: dict[Key, Change]) -> None:
-        for key in reversed(seen):
-            self._put(key, seen[key].old)
+        self._put_all([(key, seen[key].old) for key in reversed(seen)])
 
     def _keep_row(self, key: Key, row: Row | None) -> None:
         if row is None:
@@ -457,9 +453,19 @@ class Database:
     def _go_back(self, view: View) -> None:
         """Put back what was committed after a view began, but for the rows that it sees anew."""
         for changes in reversed(self.commits[view.version :]):
-            for key, change in changes.items():
-                if key not in view.newest:
-                    self._put(key, change.old)
+            olds = [(key, change.old) for key, change in changes.items()]
+            self._put_all([one for one in olds if one[0] not in view.newest])
+
+    def _put_all(self, rows: list[tuple[Key, Row | None]]) -> None:
+        try:
+            for key, row in rows:
+                self._put(key, row)
+        except apsw.ConstraintError:
+            # A unique value passes from one row to another: all of them go before any comes.
+            for key, _ in rows:
+                self._put(key, None)
+            for key, row in rows:
+                self._put(key, row)
 
     def _put(self, key: Key, row: Row | None) -> None:
         table = self.tables[key[0]]
@@ -503,6 +509,12 @@ class Database:
         if seen is None:
             return
         old, new = update.old, update.new
-        key = self.tables[update.table_name].key_of(old if new is None else new)
+        table = self.tables[update.table_name]
+        key = table.key_of(old if new is None else new)
+        if old is not None and new is not None and (former := table.key_of(old)) != key:
+            # A row whose key becomes another one goes, and another one comes.
+            before = seen.get(former)
+            seen[former] = Change(old if before is None else before.old, None)
+            old = None
         before = seen.get(key)
         seen[key] = Change(old if before is None else before.old, new)

@@ -15,14 +15,25 @@ from carnet.errors import InvalidToken
 from carnet.server.oauth.authorization_codes import _hash as hash_of_code
 from carnet.server.sessions.refresh_token import RefreshToken, parse
 from carnet.server.sessions.sessions import Grant, RefreshRefused
-from simulation import agents, grants, keys, lifecycle, mailboxes, passkeys, providers
+from simulation import (
+    agents,
+    assertions,
+    grants,
+    keys,
+    lifecycle,
+    mailboxes,
+    merges,
+    passkeys,
+    providers,
+    verifiers,
+)
 from simulation.database import Change, Key
 from simulation.ground import SETTINGS
 from simulation.world import MICROSECONDS, World
 
 if TYPE_CHECKING:
-    from simulation.people import Verifier
     from simulation.process import Process
+    from simulation.verifiers import Verifier
 
 ONE_SUCCESSOR: Final = "one successor a generation"
 ENDED_STAYS: Final = "an ended session stays ended"
@@ -79,6 +90,9 @@ INVARIANTS: Final = {
     **passkeys.INVARIANTS,
     **providers.INVARIANTS,
     **mailboxes.INVARIANTS,
+    **merges.INVARIANTS,
+    **assertions.INVARIANTS,
+    **verifiers.INVARIANTS,
 }
 
 # What may never be found after a commit that changes a column that it reads.
@@ -173,6 +187,12 @@ class Facts:
         self.challenges: dict[str, str] = {}
         self.of_provider: dict[str, list[str]] = {}
         self.over: set[str] = set()
+        # Of what issuers assert: what was used; whose account a subject was, and after how many
+        # commits; by which sign-ins a session was carried; and after how many commits one was over.
+        self.asserted: set[int] = set()
+        self.linked: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        self.carrying: dict[tuple[str, str], set[tuple[Any, ...]]] = {}
+        self.over_at: dict[str, int] = {}
         # Of keys: after how many commits they were retired, or began at once, and when.
         self.retired_keys: dict[str, int] = {}
         self.keys_at_once: dict[str, tuple[int, float]] = {}
@@ -186,14 +206,18 @@ class Facts:
 
     def session(self, session_id: str) -> dict[str, Any] | None:
         """Give a session's row as it is committed."""
-        return self._names("session", self._rows["session"].get(("session", session_id)))
+        return self.row("session", session_id)
+
+    def row(self, table: str, *key: str) -> dict[str, Any] | None:
+        """Give a row as it is committed, by its key."""
+        return self.names(table, self._rows[table].get((table, *key)))
 
     def session_of(self, text: str) -> dict[str, Any] | None:
         """Give the row of a refresh token's session."""
         secret_hash = self.token(text).secret_hash
         place = self._place("session", "secret_hash")
         rows = (row for row in self._rows["session"].values() if row[place] == secret_hash)
-        return self._names("session", next(rows, None))
+        return self.names("session", next(rows, None))
 
     def token(self, text: str) -> RefreshToken:
         """Read a refresh token."""
@@ -212,7 +236,7 @@ class Facts:
         for (table, *key), change in changes.items():
             checks = _CHECKS.get(table)
             if checks is not None:
-                old, new = (self._names(table, row) for row in change)
+                old, new = (self.names(table, row) for row in change)
                 for check in checks:
                     check(self, str(key[0]), old, new, changes, task)
             for name, places in self._never.get(table, ()):
@@ -251,7 +275,7 @@ class Facts:
         if rise < 0 or (rise > 1 and not self.losses):
             self.violate(ONE_SUCCESSOR, f"session {key} went on by {rise} generations")
         if ended:
-            if not self._has_entry(changes, key, new["account_id"]):
+            if not self.has_entry(changes, key, new["account_id"]):
                 self.violate(REVOKED_WITH, f"session {key} ended ({new['ended_reason']})")
             if not self._may_end(new):
                 self.violate(NOT_SIGNED_OUT, f"session {key} ended ({new['ended_reason']})")
@@ -267,13 +291,18 @@ class Facts:
     def _account_changed(
         self, key: str, old: Any, new: Any, changes: dict[Key, Change], task: dict[str, Any]
     ) -> None:
-        if old is None or new is None:
+        if old is None:
             return
-        members = ("roles", "claims", "password_hash")
+        is_gone = new is None or new["delete_at"] == 0
+        if is_gone and old["delete_at"] != 0 and not self.has_entry(changes, "", key):
+            self.violate(REVOKED_WITH, "the account is gone, and its tokens are good")
+        if new is None:
+            return
+        members = ("username", "roles", "claims", "password_hash")
         changed = any(old[name] != new[name] for name in members) or (
             new["disabled_at"] is not None and old["disabled_at"] is None
         )
-        if changed and not (new["version"] > old["version"] and self._has_entry(changes, "", key)):
+        if changed and not (new["version"] > old["version"] and self.has_entry(changes, "", key)):
             self.violate(REVOKED_WITH, "the account has changed, and its tokens are good")
         if task.get("leaves", ("",))[0] == key and new["version"] > old["version"]:
             left = self.world.database.read(LIVING, task["leaves"])
@@ -325,7 +354,8 @@ class Facts:
             self.violate(TYPED_ONCE, "a recovery code was used again")
         self._typed.add((account_id, typed))
 
-    def _has_entry(self, changes: dict[Key, Change], session_id: str, account_id: str) -> bool:
+    def has_entry(self, changes: dict[Key, Change], session_id: str, account_id: str) -> bool:
+        """Tell whether a commit says to the verifiers that a session or an account is over."""
         wanted = {("sid", session_id), ("sub", account_id)}
         kind, value = (self._place("revocation", name) for name in ("kind", "value"))
         return any(
@@ -338,7 +368,7 @@ class Facts:
     def used_links(self, changes: dict[Key, Change]) -> list[dict[str, Any]]:
         """Give the links that a commit has used."""
         changed = [change for key, change in changes.items() if key[0] == "one_time_link"]
-        rows = [self._names("one_time_link", change.new) for change in changed]
+        rows = [self.names("one_time_link", change.new) for change in changed]
         return [row for row in rows if row is not None and row["used_at"] is not None]
 
     def _may_end(self, row: dict[str, Any]) -> bool:
@@ -484,19 +514,18 @@ class Facts:
         for claims in self.tokens:
             if claims["exp"] <= now:
                 continue
-            by_session = entry.kind == "sid" and claims["sid"] == entry.value
-            by_version = (
-                entry.kind == "sub"
-                and claims["sub"] == entry.value
-                and claims["sub_ver"] < (entry.version or 0)
-            )
-            by_token = entry.kind == "jti" and claims["jti"] == entry.value
-            if by_session or by_version or by_token:
+            if self.is_about(entry, claims):
                 try:
                     verifier.list.check(claims)
                 except InvalidToken:
                     continue
                 self.violate(name, f"a token of entry {entry.seq} is let in")
+
+    def is_about(self, entry: Revoked, claims: dict[str, Any]) -> bool:
+        """Tell whether an entry refuses a token."""
+        if entry.kind == "sub":
+            return claims["sub"] == entry.value and claims["sub_ver"] < (entry.version or 0)
+        return bool(claims[entry.kind] == entry.value)
 
     def settled(self) -> None:
         """Look at what is left when nothing happens any more."""
@@ -533,7 +562,8 @@ class Facts:
         rows: dict[str, dict[Key, Any]] = self.world.database.rows
         return rows
 
-    def _names(self, table: str, row: Any) -> dict[str, Any] | None:
+    def names(self, table: str, row: Any) -> dict[str, Any] | None:
+        """Give a row's values by the names of its columns."""
         if row is None:
             return None
         return dict(zip(self.world.database.tables[table].places, row, strict=True))
@@ -551,7 +581,10 @@ _PARTS: Final = (
     _OWN,
     *(
         module.CHECKS
-        for module in (grants, lifecycle, keys, agents, passkeys, providers, mailboxes)
+        for module in (
+            *(grants, lifecycle, keys, agents, passkeys, providers, mailboxes, merges),
+            assertions,
+        )
     ),
 )
 _CHECKS: Final = {

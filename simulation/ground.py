@@ -34,6 +34,7 @@ from carnet.server.revocations.revocations import Revocations
 from carnet.server.settings import Settings
 from carnet.server.store import postgres
 from carnet.server.store import statements as sql
+from carnet.verifier import follower
 from simulation.choices import Choices
 from simulation.database import Database
 from simulation.signatures import remembered
@@ -247,6 +248,7 @@ class Ground:
             (passkey_sign_in, "_log", _Silence()),
             (password_sign_in, "_log", _Silence()),
             (stream, "time", _Time()),
+            (follower, "time", _Time()),
             (postgres, "random", given.random),
             # Looked up for each passkey that somebody shows, and always the same.
             (fido2, "get_type_hints", cache(fido2.get_type_hints)),

@@ -99,7 +99,7 @@ def leave(people: People) -> Any:
 
 async def _left(process: Process, device: Device) -> int | CarnetError:
     try:
-        account = await process.accounts.find(device.owner)
+        account = await process.account_of(device.owner)
         process.world.facts.of_task(leaves=(account.id, ""))
         return await process.deletions.ask(account, device.session_id, process.origin)
     except StoreUnavailable:
@@ -138,9 +138,9 @@ def come_back(people: People) -> Any:
     if people.world.choices.one_of((True, False)):
         people.world.tell("An administrator keeps {}.", name)
         return people.ask("the administrator", lambda to: to.deletions.keep(account_id, to.origin))
-    password = people.passwords[name]
+    username, password = people.usernames[name], people.passwords[name]
     people.world.tell("{} comes back.", name.title())
-    return people.world.call(name, lambda to: to.sign_in(name, password, FIRST_PARTY))
+    return people.world.call(name, lambda to: to.sign_in(username, password, FIRST_PARTY))
 
 
 def _link_changed(facts: Facts, key: str, old: Any, new: Any, *_more: Any) -> None:

@@ -68,7 +68,12 @@ def claim(people: People) -> Any:
 
 def prove(people: People) -> Any:
     """Have an administrator say that an address is an account's."""
-    name, account_id = people.account()
+    return prove_of(people, people.account()[0])
+
+
+def prove_of(people: People, name: str) -> Any:
+    """Have an administrator say that an address is somebody's."""
+    account_id = people.world.ground.accounts[name]
     address = people.world.choices.one_of(ADDRESSES)
     people.world.tell("An administrator gives {} {}.", name.title(), address)
     return _ask(people, "the administrator", lambda to: _proved(to, account_id, address))
@@ -238,7 +243,8 @@ def _address_changed(
     if not proved or new["verified_at"] is None or old["account_id"] != new["account_id"]:
         return
     used = facts.used_links(changes)
-    if "proves" in task:
+    # What moves in a merge was proved before, and was shown.
+    if "proves" in task or "merges" in task:
         return
     if not any(
         link["address"] == new["normalized"] and link["purpose"] in (VERIFY, NOT_ME)

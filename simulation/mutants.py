@@ -26,6 +26,7 @@ FACTORS: Final = SERVER + "factors.factors"
 STREAM: Final = SERVER + "revocations.stream"
 AGENTS: Final = SERVER + "sessions.agents"
 IDENTITIES: Final = SERVER + "sessions.identities"
+ASSERTIONS: Final = SERVER + "endpoints.token.grants.accept_identity_assertion"
 PASSKEY_SIGN_IN: Final = SERVER + "web.passkey_sign_in"
 SESSION_BEGIN: Final = SERVER + "web.session_begin"
 PEOPLE: Final = SERVER + "upstream.people"
@@ -39,9 +40,12 @@ CONSENTS: Final = SERVER + "clients.consents"
 DEVICES: Final = SERVER + "oauth.device_codes"
 LINKS: Final = SERVER + "accounts.one_time_links"
 DELETION: Final = SERVER + "accounts.deletion"
+MERGING: Final = SERVER + "accounts.merging"
 STAGES: Final = SERVER + "keys.stages"
 KEYS: Final = SERVER + "keys.signing_keys"
 LIST: Final = "carnet.verifier.revocations"
+TRUSTED: Final = "carnet.verifier.trusted_issuer"
+FOLLOWER: Final = "carnet.verifier.follower"
 
 
 class Mutant(NamedTuple):
@@ -518,6 +522,8 @@ MUTANTS: Final = (
         "UPDATE consent SET scope = scope WHERE account_id = $1 AND client_id = $2 "
         "AND resource = $3\nRETURNING scope",
         "SELECT scope FROM consent WHERE account_id = $1 AND client_id = $2 AND resource = $3",
+        survives="whoever takes it back waits for the account, which whoever exchanges a code "
+        "holds by then",
         about="CONSENTS",
     ),
     Mutant(
@@ -1013,6 +1019,261 @@ MUTANTS: Final = (
         'yield from self._accounts.setting_password(account_id, "", own, now, tell=False)',
         'yield sql.SET_PASSWORD, ("", account_id)',
         about="MAIL",
+    ),
+    # Accounts that are renamed or merged.
+    Mutant(
+        "another name leaves the version as it is",
+        "RENAME_ACCOUNT",
+        "skeleton = $2, version = version + 1",
+        "skeleton = $2",
+        about="RENAMES",
+    ),
+    Mutant(
+        "another name is told to no verifier",
+        ACCOUNTS,
+        "                yield from self._revocations.revoke_older_versions("
+        "account_id, version, now)\n"
+        '                about = {"account_id": account_id, "reason": f"{row.username}',
+        '                about = {"account_id": account_id, "reason": f"{row.username}',
+        about="RENAMES",
+    ),
+    Mutant(
+        "a name that is another account's is an error of the database",
+        ACCOUNTS,
+        "                if other.id != account_id:\n                    raise",
+        "                if False:\n                    raise",
+        about="RENAMES",
+    ),
+    Mutant(
+        "a name that was given away lets in on",
+        "ACCOUNT_BY_USERNAME",
+        "WHERE username = $1",
+        "WHERE (username = $1 OR id IN "
+        "(SELECT account_id FROM audit WHERE reason LIKE $1 || ' %'))",
+        about="RENAMES",
+    ),
+    Mutant(
+        "another name is told, and not had",
+        "RENAME_ACCOUNT",
+        "SET username = $1",
+        "SET username = CASE WHEN $1 = '' THEN $1 ELSE username END",
+        about="RENAMES",
+    ),
+    Mutant(
+        "a merge does what has changed since it was shown",
+        MERGING,
+        "if found.digest != digest:",
+        "if False:",
+        about="MERGES",
+    ),
+    Mutant(
+        "a merge does not hold the accounts",
+        MERGING,
+        "yield sql.SETTLE_ACCOUNT, (one,)",
+        "yield sql.ACCOUNT_BY_ID, (one,)",
+        about="MERGES",
+    ),
+    Mutant(
+        "a consent comes between what a merge has shown and what it moves",
+        CONSENTS,
+        "            yield sql.SETTLE_ACCOUNT, (account_id,)\n            before",
+        "            before",
+        seeds=3000,
+        about="MERGES",
+    ),
+    Mutant(
+        "a merge leaves the account that goes",
+        MERGING,
+        "yield from self._deletions.deleting(account_id, now, origin, MERGED)",
+        "pass",
+        about="MERGES",
+    ),
+    Mutant(
+        "whoever may not sign in is merged",
+        MERGING,
+        "if account.disabled or account.delete_at is not None:",
+        "if False:",
+        about="MERGES",
+    ),
+    Mutant(
+        "claims of an address move, and are taken for proved",
+        "MOVE_ADDRESSES",
+        "account_id = $3 AND verified_at IS NOT NULL",
+        "account_id = $3",
+        about="MERGES",
+    ),
+    Mutant(
+        "of the addresses that have moved none is the first",
+        MERGING,
+        "if moved and not own:",
+        "if False:",
+        about="MERGES",
+    ),
+    Mutant(
+        "a merge takes passkeys and apps along",
+        MERGING,
+        "        own = yield from self._proved(into_id)\n",
+        "        own = yield from self._proved(into_id)\n"
+        '        yield "UPDATE factor SET account_id = $1 WHERE account_id = $2", '
+        "(into_id, account_id)\n",
+        about="MERGES",
+    ),
+    Mutant(
+        "a merge signs out whoever has the account that stays",
+        MERGING,
+        "yield from self._deletions.deleting(account_id, now, origin, MERGED)",
+        "yield from self._deletions.deleting(account_id, now, origin, MERGED)\n"
+        '            yield sql.END_SESSIONS_OF_ACCOUNT, (now, MERGED, into_id, "")',
+        about="MERGES",
+    ),
+    Mutant(
+        "links to the account that goes are left",
+        DELETION,
+        "for statement in sql.FORGET_ACCOUNT:",
+        'for statement in (one for one in sql.FORGET_ACCOUNT if "one_time_link" not in one):',
+        about="MERGES",
+    ),
+    Mutant(
+        "a merge tells no verifier",
+        DELETION,
+        "yield from self._revocations.revoke_older_versions(account_id, version, now)",
+        "yield from ()",
+        about="MERGES",
+    ),
+    # What other issuers assert.
+    Mutant(
+        "an assertion is used twice",
+        ASSERTIONS,
+        "    await _use_once(service, claims)\n    signed_in",
+        "    signed_in",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "who unlinks does not wait for whoever presents an assertion",
+        IDENTITIES,
+        "            yield sql.SETTLE_ACCOUNT, (account_id,)\n"
+        "            if [(account_id,)] != (yield",
+        "            if [(account_id,)] != (yield",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "a subject that is another account's meanwhile lets in to the first one",
+        IDENTITIES,
+        "            if row.account_id != account.id:",
+        "            if False:",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "an issuer begins a session while the account changes",
+        IDENTITIES,
+        "            if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):\n"
+        "                raise IdentityRefused",
+        "            if False:\n                raise IdentityRefused",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "what an issuer carries lives on without the link",
+        IDENTITIES,
+        "rows = yield sql.END_SESSIONS_OF_IDENTITY, (now, reason, account_id, issuer, keep)",
+        "rows = ()",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "what has ended comes back with the next assertion",
+        IDENTITIES,
+        "if row.ended_at is not None and row.ended_at >= moment:",
+        "if False:",
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "a sign-in elsewhere has ended by the clock of whoever has ended it",
+        "SIGN_IN_ELSEWHERE",
+        "WHEN before.authenticated_at > before.ended_at",
+        "WHEN 1 = 0",
+        seeds=3000,
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "a sign-in that is ahead of a process's clock is one of this moment",
+        IDENTITIES,
+        "moment = min(authenticated_at, now + CLOCKS_DIFFER)",
+        "moment = min(authenticated_at, now)",
+        seeds=6000,
+        about="ASSERTIONS",
+    ),
+    Mutant(
+        "a disabled account is let in by an issuer",
+        IDENTITIES,
+        "if row.disabled_at is not None:",
+        "if False:",
+        survives="HOLD_ACCOUNT and EXCHANGEABLE refuse it too: this one is for the reason in the "
+        "log",
+        about="ASSERTIONS",
+    ),
+    # Verifiers that require fresh revocations.
+    Mutant(
+        "a verifier that requires news lets in without",
+        TRUSTED,
+        "if not self._is_recent(age):",
+        "if False:",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "a verifier that has never heard of the issuer lets in",
+        TRUSTED,
+        "(age is not None and age <= max_age)",
+        "(age is None or age <= max_age)",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "a verifier takes a token that is revoked where its news are fresh",
+        TRUSTED,
+        "                self._require_news(follower)\n            follower.list.check(said)",
+        "                self._require_news(follower)\n"
+        "            else:\n                follower.list.check(said)",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "what is known is as old as its arrival",
+        LIST,
+        "return max(now - self.heard_at, unix - self.signed_at - self._leeway)",
+        "return now - self.heard_at",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "what is known is as old as the clock says",
+        LIST,
+        "return max(now - self.heard_at, unix - self.signed_at - self._leeway)",
+        "return unix - self.signed_at - self._leeway",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "the leeway counts twice",
+        LIST,
+        "return max(now - self.heard_at, unix - self.signed_at - self._leeway)",
+        "return max(now - self.heard_at, unix - self.signed_at - 4 * self._leeway)",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "an event proves the moment at which it comes",
+        LIST,
+        "            self.position = seq\n            self._confirm(iat, now, unix)",
+        "            self._confirm(int(unix), now, unix)\n            self.position = seq",
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "a heartbeat says that it is of the moment of its signature",
+        STREAM,
+        'event = self._event("heartbeat", position, position, [], self._read_at)',
+        'event = self._event("heartbeat", position, position, [], self._clock())',
+        about="FRESHNESS",
+    ),
+    Mutant(
+        "what is known never grows old",
+        FOLLOWER,
+        "return self.list.age(time.monotonic(), self._clock())",
+        "return self.list.age(self.list.heard_at or 0.0, self.list.signed_at or 0.0)",
+        about="FRESHNESS",
     ),
 )
 

@@ -129,7 +129,7 @@ async def _register(people: People, passkey: Passkey) -> None:
 
 async def _registered(process: Process, passkey: Passkey) -> bool | CarnetError:
     try:
-        account = await process.accounts.find(passkey.owner)
+        account = await process.account_of(passkey.owner)
         process.world.facts.of_task(version_read=account.version)
         asked = await passkey_sign_in.ask_for_passkey(process.service, "new", account)
         assert asked is not None
@@ -238,7 +238,7 @@ async def _removed(process: Process, passkey: Passkey, session_id: str) -> bool 
         return False
     account_id = passkey.account_id
     try:
-        account = await process.accounts.find(passkey.owner)
+        account = await process.account_of(passkey.owner)
         process.world.facts.of_task(leaves=(account_id, session_id), keeps_a_way=account_id)
         before = set(process.world.database.read(LIVING, (account_id, session_id)))
         removed = await process.factors.remove(account, rows[0][0], session_id, process.origin)

@@ -1,4 +1,4 @@
-"""Who is in the world: people with devices, thieves, administrators, operators and verifiers."""
+"""Who is in the world: people with devices, thieves, administrators and operators."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any, Final, NamedTuple
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 
-from carnet.errors import IssuerUnavailable
+from carnet.server.accounts.merging import Merge
 from carnet.server.clients.clients import Client
 from carnet.server.oauth.authorization_request import AuthorizationRequest
 from carnet.server.oauth.device_codes import Issued
 from carnet.server.sessions.sessions import BROWSER, FIRST_PARTY, Grant
 from carnet.server.upstream.provider import Asserted
-from carnet.verifier.revocations import RevocationList, read_event
+from simulation.assertions import Assertion, SignIn
 from simulation.facts import THIEF_GONE
 from simulation.ground import CLIENT, EVERYBODY, NAMES, PASSWORD, REQUEST, SETTINGS
 from simulation.keys import Fetched, Signed
 from simulation.mailboxes import Mail
 from simulation.passkeys import Passkey
 from simulation.process import Process
+from simulation.verifiers import Verifier
 from simulation.world import World
 
 MOST_DEVICES: Final = 5
@@ -87,58 +88,17 @@ class App:
         return self._hotp.generate(int(seconds) // 30).decode()
 
 
-class Verifier:
-    """A service that follows the revocations, with the verifier's own list.
-
-    The connection is simulated: `Follower` itself is a thread and HTTP, and what it does with an
-    event and with a failure stands here in the same few lines.
-    """
-
-    def __init__(self, world: World, name: str) -> None:
-        self.list = RevocationList()
-        self._world = world
-        self._name = name
-        world.start(self._follow())
-
-    async def _follow(self) -> None:
-        world = self._world
-        while True:
-            await world.point(None, "pause", f"{self._name} connects")
-            if not world.processes:
-                continue
-            process = world.choices.one_of(world.processes)
-            inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
-            reading = process.read_stream(self.list.position, inbox)
-            try:
-                while (event := await inbox.get()) is not None:
-                    if await world.point(None, "event", f"an event for {self._name}") == "lost":
-                        break
-                    self._take_in(event, process)
-            except IssuerUnavailable as error:
-                world.tell("{} ends the connection: {}", self._name, error)
-            reading.cancel()
-
-    def _take_in(self, event: bytes, process: Process) -> None:
-        world = self._world
-        text = event.decode().partition("data: ")[2].strip()
-        payload = read_event(text, world.ground.keys.published, SETTINGS.own_url)
-        signed_at = self.list.signed_at
-        try:
-            self.list.apply(payload, world.loop.now, world.unix())
-        except BaseException:
-            self.list.restart()
-            raise
-        is_proof = self.list.signed_at != signed_at
-        world.facts.heard(self, payload["iat"] - process.most_ahead if is_proof else None)
-        world.tell("{} takes in {} to {}.", self._name, payload["event"], payload["seq"])
-
-
 class People:
     """Everybody in one history; what they begin is drawn."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.passwords = dict.fromkeys(EVERYBODY, PASSWORD)
+        # Who is called what now.
+        self.usernames = {name: name for name in EVERYBODY}
+        self.shown: list[Merge] = []
+        self.signed_in: list[SignIn] = []
+        self.assertions: list[Assertion] = []
         self.devices: list[Device] = []
         self.thieves: list[Thief] = []
         self.codes: list[Code] = []
@@ -157,13 +117,14 @@ class People:
 
     def begin(self) -> None:
         """Begin with one verifier and one person's sign-in."""
-        from simulation.subjects import BEGINNINGS, PAUSES, UNFOLLOWED, drawn
+        from simulation.subjects import BEGINNINGS, PAUSES, UNFOLLOWED, VERIFIERS, drawn
 
         self._most_devices = 1 + self.world.choices.draw(MOST_DEVICES)
         self.actions, self.faults = self.world.choices.weighted(drawn())
         self.world.pauses = PAUSES.get(self.actions, self.world.pauses)
         if self.actions not in UNFOLLOWED:
-            self.world.facts.verifiers.append(Verifier(self.world, "the verifier"))
+            made = VERIFIERS.get(self.actions, Verifier)
+            self.world.facts.verifiers.append(made(self.world, "the verifier"))
         self._start(BEGINNINGS.get(self.actions, People.sign_in))
 
     def act(self) -> None:
@@ -198,10 +159,10 @@ class People:
 
     async def _sign_in(self, name: str, owner: str, client_id: str) -> None:
         self.world.tell("{} signs in.", name)
-        password = self.passwords[owner]
-        grant = await self.world.insist(name, lambda to: to.sign_in(owner, password, client_id))
+        username, password = self.usernames[owner], self.passwords[owner]
+        grant = await self.world.insist(name, lambda to: to.sign_in(username, password, client_id))
         if grant is not None:
-            self.devices.append(Device(name, owner, client_id, grant))
+            self.devices.append(Device(name, self.owner_of(grant.account_id), client_id, grant))
             self.world.tell("{} has session {}.", name, grant.session_id)
 
     def sign_in_browser(self) -> Any:
@@ -404,9 +365,12 @@ class People:
     def has_session(self, name: str, client_id: str, grant: Grant) -> None:
         """Give somebody's application a session."""
         self.world.tell("{} has session {}.", name.capitalize(), grant.session_id)
+        self.devices.append(Device(name, self.owner_of(grant.account_id), client_id, grant))
+
+    def owner_of(self, account_id: str) -> str:
+        """Give whose an account was at the beginning."""
         accounts = self.world.ground.accounts.items()
-        owner = next(owner for owner, account in accounts if account == grant.account_id)
-        self.devices.append(Device(name, owner, client_id, grant))
+        return next(owner for owner, account in accounts if account == account_id)
 
     def add_app(self) -> Any:
         name, _ = self.account()

@@ -11,11 +11,12 @@ from typing import Any, Final, cast
 import msgspec
 
 from carnet.errors import CarnetError
-from carnet.server.accounts.accounts import Accounts
+from carnet.server.accounts.accounts import Account, AccountRefused, Accounts
 from carnet.server.accounts.address_codes import AddressCodes
 from carnet.server.accounts.deletion import Deletions
 from carnet.server.accounts.email_addresses import EmailAddresses
 from carnet.server.accounts.mailed_codes import MailedCodes
+from carnet.server.accounts.merging import Merges
 from carnet.server.accounts.notices import Notices
 from carnet.server.accounts.one_time_links import OneTimeLinks
 from carnet.server.accounts.recovery import Recovery
@@ -140,6 +141,8 @@ class Process:
             store=self.store,
             keys=self.world.ground.keys,
             accounts=self.accounts,
+            identities=self.identities,
+            agents=self.agents,
             factors=self.factors,
             used_once=self.used_once,
             sessions=self.sessions,
@@ -160,10 +163,17 @@ class Process:
         addresses = EmailAddresses(store, outbox, links, codes, *about)
         return SimpleNamespace(
             outbox=outbox,
+            accounts=accounts,
+            notices=notices,
             addresses=addresses,
             recovery=Recovery(store, accounts, addresses, links, outbox, throttle, clock),
             mailed_codes=MailedCodes(store, links, outbox, throttle, clock),
         )
+
+    @cached_property
+    def merges(self) -> Merges:
+        """What merges accounts."""
+        return Merges(self.store, self.deletions, self.mail.notices, self.clock)
 
     def clock(self) -> int:
         """Give the microseconds since 1970, as this process takes them to be."""
@@ -253,12 +263,23 @@ class Process:
 
     # What it answers.
 
+    async def account_of(self, owner: str) -> Account:
+        """Give somebody's account, as a page does that knows it by their session.
+
+        Raises:
+            AccountRefused: if it is gone.
+        """
+        account = await self.accounts.by_id(self.world.ground.accounts[owner])
+        if account is None:
+            raise AccountRefused("the account is gone", code="account_unknown")
+        return account
+
     async def sign_in(self, name: str, password: str, client_id: str) -> Grant | None:
         facts = self.world.facts
         account = await self.accounts.authenticate(name, password)
         if account is None:
             return None
-        facts.of_task(version_read=account.version)
+        facts.of_task(version_read=account.version, typed=name)
         new = NewSession(client_id, "default")
         grant = await self.sessions.begin(account, new, ORIGIN)
         if grant is None and await self.deletions.keep(account.id, ORIGIN):
@@ -307,7 +328,7 @@ class Process:
         self, name: str, current: str, new: str, session_id: str
     ) -> bool | CarnetError:
         try:
-            account = await self.accounts.find(name)
+            account = await self.account_of(name)
             self.world.facts.of_task(
                 changes=(account.id, session_id), leaves=(account.id, session_id)
             )
@@ -342,13 +363,13 @@ class Process:
         return exchanged.grant
 
     async def add_app(self, name: str, factor_id: str, secret: bytes, code: str) -> bool:
-        account = await self.accounts.find(name)
+        account = await self.account_of(name)
         self.world.facts.of_task(version_read=account.version)
         await self.factors.add_totp(account, factor_id, secret, code, "", ORIGIN)
         return True
 
     async def make_recovery_codes(self, name: str) -> list[str]:
-        account = await self.accounts.find(name)
+        account = await self.account_of(name)
         self.world.facts.of_task(version_read=account.version)
         if not await self.factors.kinds(account.id):
             # As on the page: there is nothing that they could stand in for.
@@ -356,7 +377,7 @@ class Process:
         return await self.factors.make_recovery_codes(account, ORIGIN)
 
     async def use_code(self, name: str, typed: str) -> bool:
-        account = await self.accounts.find(name)
+        account = await self.account_of(name)
         is_good = await self.factors.check_code(account, typed, ORIGIN) is not None
         if is_good:
             self.world.facts.used_code(account.id, typed)

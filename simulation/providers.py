@@ -56,7 +56,11 @@ class Upstream:
 
 def arrive(people: People) -> Any:
     """Sign in with the provider."""
-    owner = people.world.choices.one_of(EVERYBODY[::-1])
+    return come(people, people.world.choices.one_of(EVERYBODY[::-1]))
+
+
+def come(people: People, owner: str) -> Any:
+    """Sign in with somebody's subject at the provider."""
     people.numbers += 1
     said = Asserted(PROVIDER, owner, {}, None, f"there {people.numbers}")
     if people.world.choices.draw(2):
@@ -137,7 +141,7 @@ def connect(people: People) -> Any:
 
 async def _connected(process: Process, owner: str, session_id: str) -> bool | CarnetError:
     try:
-        account = await process.accounts.find(owner)
+        account = await process.account_of(owner)
         process.world.facts.of_task(connects=session_id)
         said = Asserted(PROVIDER, owner, {})
         await process.people.connect(account, said, NO_RIGHTS, session_id, process.origin)
@@ -189,10 +193,13 @@ def unlink(people: People) -> Any:
     )
 
 
-def _session_begun(facts: Facts, key: str, old: Any, new: Any, *_more: Any) -> None:
+def _session_begun(
+    facts: Facts, key: str, old: Any, new: Any, _changes: Any, task: dict[str, Any]
+) -> None:
     if old is not None or new is None or new["identity_issuer"] is None:
         return
-    about = new["identity_issuer"], new["identity_subject"]
+    # Of an issuer whose assertions carry a session, it does not say by whose.
+    about = new["identity_issuer"], new["identity_subject"] or task.get("subject")
     if facts.world.database.read(ACCOUNT, about) != [(new["account_id"],)]:
         facts.violate(LINKED, f"session {key} began without it")
 

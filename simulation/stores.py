@@ -137,6 +137,7 @@ class Connection:
         """Be lost where nothing has come in a transaction for too long."""
         idle = self._process.world.loop.now - self._answered_at
         if self._transaction is not None and idle > LONGEST_STANDSTILL:
+            self._record("ROLLBACK")
             self.terminate()
 
     def _undo(self) -> None:

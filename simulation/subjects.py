@@ -7,10 +7,22 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
-from simulation import agents, grants, keys, lifecycle, mailboxes, passkeys, people, providers
+from simulation import (
+    agents,
+    assertions,
+    grants,
+    keys,
+    lifecycle,
+    mailboxes,
+    merges,
+    passkeys,
+    people,
+    providers,
+    verifiers,
+)
 from simulation.people import People
 
-__all__ = ["BEGINNINGS", "PAUSES", "UNFOLLOWED", "about", "drawn", "names"]
+__all__ = ["BEGINNINGS", "PAUSES", "UNFOLLOWED", "VERIFIERS", "about", "drawn", "names"]
 
 # Each history has one subject, so that what belongs together comes together; the first has all.
 ALL: Final = (
@@ -221,6 +233,75 @@ MAIL: Final = (
     (1, People.disable),
     (1, People.enable),
 )
+MERGES: Final = (
+    (7, merges.merge),
+    (4, merges.look),
+    (3, merges.merge_at_once),
+    (3, merges.rename),
+    (4, merges.sign_in),
+    (4, providers.arrive),
+    (2, merges.link_provider),
+    (3, mailboxes.prove),
+    (2, mailboxes.claim),
+    (1, mailboxes.remove),
+    (2, passkeys.register),
+    (2, passkeys.use),
+    (3, grants.let_in),
+    (2, People.exchange),
+    (2, People.refresh),
+    (1, People.add_app),
+    (1, People.set_password),
+    (1, People.change_password),
+    (1, People.enable),
+    (1, lifecycle.leave),
+    (1, lifecycle.come_back),
+    (1, lifecycle.hand_over),
+    (1, lifecycle.use_link),
+)
+RENAMES: Final = (
+    (7, merges.rename),
+    (7, merges.sign_in),
+    (2, People.sign_in),
+    (2, People.refresh),
+    (1, People.set_password),
+    (1, People.set_roles),
+    (1, lifecycle.delete),
+    (1, lifecycle.leave),
+    (1, lifecycle.come_back),
+    (1, merges.merge_at_once),
+)
+ASSERTIONS: Final = (
+    (12, assertions.present),
+    (4, assertions.link),
+    (3, assertions.unlink),
+    (3, assertions.link_another),
+    (5, assertions.end),
+    (2, assertions.end_all),
+    (2, agents.stop),
+    (2, agents.exchange),
+    (1, agents.end),
+    (2, People.disable),
+    (2, People.enable),
+    (1, People.set_roles),
+    (1, merges.merge_at_once),
+    (1, lifecycle.leave),
+)
+FRESHNESS: Final = (
+    (8, verifiers.ask),
+    (6, verifiers.wait),
+    (8, People.poll),
+    (5, People.end),
+    (3, People.sign_in),
+    (2, People.refresh),
+    (2, People.set_roles),
+    (1, People.end_all),
+)
+VERIFIER_FAULTS: Final = (
+    (5, verifiers.step_clock),
+    (2, people.step_clock),
+    (2, people.cut),
+    (2, people.kill),
+)
 FAULTS: Final = ((3, people.cut), (3, people.kill), (2, people.fail_over), (2, people.step_clock))
 CLOCKS: Final = ((6, people.step_clock), (2, people.cut), (1, people.kill))
 FAILOVERS: Final = ((6, people.fail_over), (1, people.cut), (1, people.kill))
@@ -263,8 +344,16 @@ BEGINNINGS: Final = {
     PASSKEYS: passkeys.register,
     PROVIDERS: providers.arrive,
     MAIL: mailboxes.prove,
+    MERGES: People.sign_in_browser,
+    ASSERTIONS: assertions.link,
 }
-PAUSES: Final = {KEYS: keys.PAUSES, COMPROMISES: keys.HURRIED_PAUSES, AGENTS: agents.PAUSES}
+PAUSES: Final = {
+    KEYS: keys.PAUSES,
+    COMPROMISES: keys.HURRIED_PAUSES,
+    AGENTS: agents.PAUSES,
+    ASSERTIONS: assertions.PAUSES,
+    FRESHNESS: verifiers.PAUSES,
+}
 """Where others pass between what people do than elsewhere, in seconds."""
 
 SUBJECTS: Final = (
@@ -287,11 +376,18 @@ SUBJECTS: Final = (
     (2, (PROVIDERS, FAULTS)),
     (2, (MAIL, FAULTS)),
     (1, (LEAVERS, FAULTS)),
+    (2, (MERGES, FAULTS)),
+    (1, (RENAMES, FAULTS)),
+    (2, (ASSERTIONS, CLOCKS)),
+    (2, (FRESHNESS, VERIFIER_FAULTS)),
 )
 
 ALONE: Final = ((1, (SESSIONS, CORE_FAULTS)),)
 UNFOLLOWED: Final = frozenset((SESSIONS,))
 """In which no verifier follows the revocations."""
+
+VERIFIERS: Final = {FRESHNESS: verifiers.Required}
+"""Where whoever follows them is another one than elsewhere."""
 
 _drawn: list[Any] = [[*SUBJECTS]]
 

@@ -293,6 +293,20 @@ def test_whatever_number_stands_for_the_moment_of_a_sign_in_it_is_one_that_has_b
     scene_of(scene)
 
 
+def test_a_sign_in_that_is_dated_ahead_of_its_assertion_does_not_come_back_with_it(scene_of):
+    async def scene(world):
+        # The issuer's clock is ahead by some seconds.
+        said = {"auth_time": world.seconds + 20, "iat": world.seconds + 10}
+        await world.given(world.assertion(**said))
+        await world.service.sessions.end_all(world.account.id, "signed_out", OPERATOR)
+        for _ in range(20):
+            world.clock.advance(1)
+            refused = await world.refused(world.assertion(**said))
+            assert refused == ("invalid_grant", "ended_since")
+
+    scene_of(scene)
+
+
 @pytest.mark.parametrize("typ", ["JWT", "at+jwt", "logout+jwt", "dpop+jwt", "id-jag"])
 def test_other_kinds_of_tokens_are_no_identity_assertions(scene_of, typ):
     async def scene(world):

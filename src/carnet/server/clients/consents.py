@@ -85,6 +85,9 @@ class Consents:
         now = self._clock()
 
         def work() -> Transaction[None]:
+            # Of two consents at once, none is lost; and whoever merges the account has shown them
+            # all, or waits.
+            yield sql.SETTLE_ACCOUNT, (account_id,)
             before = _scopes((yield sql.CONSENT, (account_id, client_id, resource)))
             whole = " ".join(sorted({*scope.split()}.union(*before)))
             yield sql.ADD_CONSENT, (client_id, resource, whole, now, account_id)
@@ -112,9 +115,10 @@ class Consents:
         now = self._clock()
 
         def work() -> Transaction[None]:
+            # Whoever merges the account waits. And it may be withdrawn already: to be sure of that
+            # is to write.
+            yield sql.SETTLE_ACCOUNT, (account_id,)
             if not (yield sql.WITHDRAW_CONSENT, (account_id, client_id)):
-                # Withdrawn before, it may be: to be sure of that is to write.
-                yield sql.SETTLE_ACCOUNT, (account_id,)
                 return
             about = {"account_id": account_id, "reason": client_id}
             yield from record(now, Event.CONSENT_WITHDRAWN, origin, **about)

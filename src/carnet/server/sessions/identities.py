@@ -11,6 +11,10 @@ clients that present them hang below it (``agents``):
 So whatever ends sessions ends these as well. What has ended comes back with a sign-in at that
 issuer after it, and not before: without ``auth_time`` the moment counts at which the account was
 linked.
+
+Clocks differ: a sign-in that lies a little ahead of the clock of the process that is asked is not
+taken for one of this moment. Else it would be a later one each time that it is asserted, and bring
+back what was ended meanwhile.
 """
 
 from __future__ import annotations
@@ -39,6 +43,8 @@ __all__ = ["Identities", "Identity", "IdentityRefused", "SignedIn"]
 MAX_USER_AGENT: Final = 256
 MAX_SUBJECT: Final = 255
 TOUCH_AFTER: Final = 300 * SECOND
+CLOCKS_DIFFER: Final = 60 * SECOND
+"""By how much a sign-in elsewhere may lie ahead of the clock here."""
 
 # A URL, or a directory by its name in the settings.
 _ISSUER = re.compile(r"https?://[\x21\x23-\x5b\x5d-\x7e]{1,2040}|ldap:[a-z0-9-]{1,32}")
@@ -274,6 +280,9 @@ class Identities:
             if not (yield sql.HOLD_ACCOUNT, (account.id, account.version)):
                 raise IdentityRefused("the account has changed", code="account_changed")
             row, _ = _good((yield sql.SIGN_IN_ELSEWHERE, asked), moment, asked.now)
+            if row.account_id != account.id:
+                # Linked to another account meanwhile, which is not held.
+                raise IdentityRefused("the subject is another account's", code="account_changed")
             if row.session_id is not None:
                 return SignedIn(row.session_id, account, moment)
             yield sql.ADD_IDENTITY_SESSION, values
@@ -293,7 +302,10 @@ def _good(
     row = sql.SignInElsewhereRow(*rows[0])  # type: ignore[arg-type]  # as the statement gives them
     if row.disabled_at is not None:
         raise IdentityRefused("the account is disabled", code="account_disabled")
-    moment = min(row.linked_at if authenticated_at is None else authenticated_at, now)
+    if authenticated_at is None:
+        moment = row.linked_at
+    else:
+        moment = min(authenticated_at, now + CLOCKS_DIFFER)
     if row.ended_at is not None and row.ended_at >= moment:
         raise IdentityRefused("it has ended since they signed in there", code="ended_since")
     return row, moment

@@ -32,12 +32,14 @@ FROM account_identity ORDER BY issuer, subject
 """
 
 # With the account come its session that such assertions carry on, or NULLs, and when the last one
-# before it has ended.
+# before it has ended: not before the sign-in that carried it, by whichever clock that was written.
 SIGN_IN_ELSEWHERE = """
 SELECT account.id, username, account.roles, account.claims, version, disabled_at,
   account_identity.created_at,
   held.id, held.authenticated_at, held.rotated_at,
-  (SELECT MAX(before.ended_at) FROM session AS before
+  (SELECT MAX(CASE WHEN before.authenticated_at > before.ended_at
+                   THEN before.authenticated_at ELSE before.ended_at END)
+   FROM session AS before
    WHERE before.account_id = account.id AND before.client_id = $1
      AND before.identity_issuer = $2)
 FROM account_identity

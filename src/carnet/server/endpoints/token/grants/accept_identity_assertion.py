@@ -29,6 +29,7 @@ from carnet.jwt.claims import Claims
 from carnet.jwt.dpop import bound_key
 from carnet.jwt.inspection import Inspection
 from carnet.jwt.verifier import Verifier
+from carnet.server.audit import Origin
 from carnet.server.clients.clients import JWT_BEARER, Client
 from carnet.server.clients.fetched_keys import Publisher
 from carnet.server.clients.scopes import ALWAYS_GRANTABLE
@@ -42,6 +43,7 @@ from carnet.server.endpoints.token.grants.checks import (
 from carnet.server.service import Service
 from carnet.server.sessions.agents import Subject
 from carnet.server.sessions.identities import IdentityRefused
+from carnet.server.sessions.session_record import Grant
 from carnet.server.tokens.identity_assertions import IDENTITY_ASSERTION_TYPE
 from carnet.server.web.bearer import origin_of
 from carnet.server.web.client_authentication import authenticate_confidential
@@ -82,17 +84,7 @@ async def accept_identity_assertion(
         scope = _scope(service, client, audience, claims, form.get("scope"))
         if proof is not None:
             await use_proof(service, proof)
-        await _use_once(service, claims)
-        signed_in = await service.identities.sign_in(
-            str(claims.issuer), str(claims.subject), _authenticated_at(service, claims), origin
-        )
-        account = signed_in.account
-        if claims.get("aud_sub", account.id) != account.id:
-            raise _Refused("another_aud_sub")
-        presented = Subject("", signed_in.session_id, account.id, account.version)
-        grant = await service.agents.act(presented, client.id, audience, scope, origin)
-        if grant is None:
-            raise _Refused("stopped_since")
+        grant = await _use(service, client, claims, audience, scope, origin)
     except (_Refused, IdentityRefused, InvalidToken) as error:
         reason = error.code if isinstance(error, IdentityRefused | InvalidToken) else str(error)
         # Who it is that has to be linked. Of what is not verified, nothing is told.
@@ -196,6 +188,24 @@ def _scope(
     return scope
 
 
+async def _use(
+    service: Service, client: Client, claims: Claims, audience: str, scope: str, origin: Origin
+) -> Grant:
+    """Use an assertion that was checked, and give the client a session of whom it is about."""
+    await _use_once(service, claims)
+    signed_in = await service.identities.sign_in(
+        str(claims.issuer), str(claims.subject), _authenticated_at(claims), origin
+    )
+    account = signed_in.account
+    if claims.get("aud_sub", account.id) != account.id:
+        raise _Refused("another_aud_sub")
+    presented = Subject("", signed_in.session_id, account.id, account.version)
+    grant = await service.agents.act(presented, client.id, audience, scope, origin)
+    if grant is None:
+        raise _Refused("stopped_since")
+    return grant
+
+
 async def _use_once(service: Service, claims: Claims) -> None:
     left = (claims.expires_at or 0) - service.clock() / SECOND
     names = ("identity_assertion", str(claims.issuer), str(claims.token_id))
@@ -204,7 +214,10 @@ async def _use_once(service: Service, claims: Claims) -> None:
         raise _Refused("used_before")
 
 
-def _authenticated_at(service: Service, claims: Claims) -> int | None:
+def _authenticated_at(claims: Claims) -> int | None:
     moment = claims.authenticated_at
-    # Whatever number stands there, it is a moment that has been.
-    return None if moment is None else int(min(max(moment, 0) * SECOND, service.clock()))
+    if moment is None:
+        return None
+    # Whatever number stands there, it is a moment that had been by the issuer's own clock. By the
+    # one here it may come: it is the same moment each time, whichever process is asked.
+    return int(min(max(moment, 0), max(claims.issued_at or 0, 0)) * SECOND)
