@@ -37,7 +37,8 @@ async def fail(service, username, address, times, device=""):
 async def sign_in(service, username="ada", password=PASSWORD, address=HERE, device=""):
     """Sign in for real, and give the outcome."""
     try:
-        await prove(service, username, password, Origin(address), device)
+        async with prove(service, username, password, Origin(address), device):
+            pass
     except SignInRefused as error:
         return error.code
     return "accepted"
