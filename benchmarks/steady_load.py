@@ -3,7 +3,8 @@
 wrk, as most tools, sends the next request when the last one is answered, so a server that stops for
 a second is asked nothing in it, and the second counts once. Here the moments of the requests are
 drawn beforehand, as of people who don't know of each other, and what is measured is the time from
-that moment to the end of the answer, the wait for a free connection included.
+that moment to the end of the answer, the wait for a free connection included. How late the requests
+were sent is told, too: what a machine with other work to do adds here, it adds to the answers.
 
 ``benchmarks.workers`` starts it on a core of its own. Arguments: one of JSON, ``Steady``. Prints a
 line of JSON.
@@ -86,8 +87,8 @@ class Asking:
         return True
 
 
-def latencies(given: Steady) -> list[float]:
-    """Send the requests, and give the seconds that each has taken."""
+def latencies(given: Steady) -> tuple[list[float], list[float]]:
+    """Send the requests; give the seconds that each has taken, and how late each was sent."""
     encoded = [token.encode() for token in given.tokens]
     connections = [
         Asking(given, encoded[number :: given.connections]) for number in range(given.connections)
@@ -95,12 +96,13 @@ def latencies(given: Steady) -> list[float]:
     drawn, moment, moments = random.Random(7), 0.0, deque()
     while (moment := moment + drawn.expovariate(given.rate)) < given.seconds:
         moments.append(moment)
-    count, taken, free = len(moments), [], deque(connections)
+    count, taken, late, free = len(moments), [], [], deque(connections)
     gc.disable()
     start = time.perf_counter()
     while len(taken) < count:
         now = time.perf_counter() - start
         while moments and free and moments[0] <= now:
+            late.append(now - moments[0])
             free.popleft().send(moments.popleft())
         left = max(0.0, moments[0] - now) if moments and free else 1
         # Unlike epoll it waits for less than a millisecond.
@@ -108,17 +110,23 @@ def latencies(given: Steady) -> list[float]:
             if one.is_answered():
                 taken.append(time.perf_counter() - start - one.due)
                 free.append(one)
-    return taken
+    return taken, late
+
+
+def percentile(of: list[float], number: int) -> float:
+    """Give the milliseconds that so many per cent of some seconds are no more than."""
+    return 1000 * sorted(of)[ceil(len(of) * number / 100) - 1]
 
 
 def main() -> None:
     """Send the load, and print what was found."""
-    given = Steady(**json.loads(sys.argv[1]))
-    taken = sorted(latencies(given))
+    taken, late = latencies(Steady(**json.loads(sys.argv[1])))
     told = {
         "answers": len(taken),
-        **{f"p{n}": 1000 * taken[ceil(len(taken) * n / 100) - 1] for n in (50, 99)},
-        "slowest": 1000 * taken[-1],
+        "p50": percentile(taken, 50),
+        "p99": percentile(taken, 99),
+        "slowest": percentile(taken, 100),
+        "sent late p99": percentile(late, 99),
     }
     print(json.dumps(told))
 

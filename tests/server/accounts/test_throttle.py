@@ -1,12 +1,15 @@
 """Throttling: a guesser is slowed down, and nobody else is locked out."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
+from structlog.testing import capture_logs
+from tests.server.factors.test_factors import SECRET, code_at
 
 from carnet.server.accounts import throttle
 from carnet.server.accounts.throttle import Delayed
-from carnet.server.audit import Origin, newest
+from carnet.server.audit import OPERATOR, Origin, newest
 from carnet.server.web.password_sign_in import SignInRefused, change_password
 from carnet.server.web.password_sign_in import sign_in as prove
 
@@ -37,7 +40,8 @@ async def fail(service, username, address, times, device=""):
 async def sign_in(service, username="ada", password=PASSWORD, address=HERE, device=""):
     """Sign in for real, and give the outcome."""
     try:
-        await prove(service, username, password, Origin(address), device)
+        async with prove(service, username, password, Origin(address), device):
+            pass
     except SignInRefused as error:
         return error.code
     return "accepted"
@@ -72,6 +76,25 @@ def test_of_many_guesses_at_the_same_moment_no_more_are_looked_at_than_there_are
         return outcomes.count("credentials_wrong"), outcomes.count("too_many_failures")
 
     assert play(scene) == (8, 32)
+
+
+def test_whoever_has_to_wait_with_a_password_or_a_code_is_told_of_in_the_log(play):
+    async def scene(service, clock):
+        account = await service.accounts.create("ada", PASSWORD)
+        about = SECRET, code_at(clock), "Phone", OPERATOR
+        await service.factors.add_totp(account, "f1", *about)
+        for code in ["000000"] * 6:
+            with suppress(SignInRefused):
+                async with prove(service, "ada", PASSWORD, Origin(HERE), code=code):
+                    pass
+        await fail(service, "ada", HERE, 8)
+        await sign_in(service)
+
+    with capture_logs() as lines:
+        play(scene)
+    waits = [line for line in lines if line.get("reason") == "too_many_failures"]
+    line = {"event": "sign_in_refused", "reason": "too_many_failures", "address": HERE}
+    assert waits == [{**line, "log_level": "info"}] * 2
 
 
 def test_many_programs_may_sign_in_with_one_account_at_the_same_moment(play):

@@ -2,7 +2,8 @@
 
 An attempt takes a slot in each allowance that it counts against, before its password is looked at:
 however many come at once, no more are looked at than there are slots. A right password gives its
-slots back. What counts depends on who asks:
+slots back, in the transaction that begins the session, or else at the end of the attempt. What
+counts depends on who asks:
 
     who asks                                      allowances, by
     ────────────────────────────────────────────  ────────────────────────────────────────────────
@@ -42,7 +43,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
@@ -54,7 +55,7 @@ from carnet.server.networks import network_of
 from carnet.server.store import Statement, Store, Transaction
 from carnet.server.store import statements as sql
 
-__all__ = ["Attempt", "Delayed", "Throttle"]
+__all__ = ["Attempt", "Delayed", "Throttle", "giving_back"]
 
 DAY: Final = 86_400 * SECOND
 FAMILIAR_FOR: Final = 90 * DAY
@@ -132,14 +133,22 @@ class Delayed(CarnetError):
 class Attempt:
     """An attempt that has its slots.
 
+    Args:
+        slots: which it has.
+        remembering: what is written down besides, if it was right.
+
     Attributes:
         forgiven: whether they are given back at its end.
         succeeded: whether it was also right.
+        has_slots: whether they are still to be given back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, slots: _Slots, remembering: Statement | None = None) -> None:
+        self._slots = slots
+        self._remembering = remembering
         self.forgiven = False
         self.succeeded = False
+        self.has_slots = True
 
     def forgive(self) -> None:
         """Give the slots back at the end: nothing was looked at."""
@@ -148,6 +157,34 @@ class Attempt:
     def succeed(self) -> None:
         """Give the slots back at the end: what was looked at was right."""
         self.forgiven = self.succeeded = True
+
+    def end(self) -> Transaction[None]:
+        """Give the slots back in the caller's transaction.
+
+        That is not done again: where a connection is lost during a commit, nobody can tell whether
+        it was done, and then they may stay taken.
+        """
+        self.has_slots = False
+        # Always in the same order, so that two attempts never wait for each other.
+        for name, allowance in sorted(self._slots.items()):
+            yield sql.GIVE_SLOT_BACK, (allowance.interval, name)
+        if self.succeeded and self._remembering is not None:
+            yield self._remembering
+
+
+def giving_back(attempts: Iterable[Attempt]) -> Callable[[], Transaction[None]]:
+    """Make a part of a transaction, in which right attempts end that have not ended yet.
+
+    It goes last: the slots of a network are many people's, who wait for each other while a
+    transaction has changed them.
+    """
+    left = [attempt for attempt in attempts if attempt.has_slots]
+
+    def work() -> Transaction[None]:
+        for attempt in left:
+            yield from attempt.end()
+
+    return work
 
 
 class _Refused(Exception):
@@ -401,20 +438,13 @@ class Throttle:
         self, slots: _Slots, remembering: Statement | None = None
     ) -> AsyncIterator[Attempt]:
         await self._enter(slots)
-        attempt = Attempt()
-
-        def end() -> Transaction[None]:
-            for name, allowance in sorted(slots.items()):
-                yield sql.GIVE_SLOT_BACK, (allowance.interval, name)
-            if attempt.succeeded and remembering is not None:
-                yield remembering
-
+        attempt = Attempt(slots, remembering)
         try:
             yield attempt
         finally:
             try:
-                if attempt.forgiven:
-                    await self._store.transact(end)
+                if attempt.forgiven and attempt.has_slots:
+                    await self._store.transact(attempt.end)
             finally:
                 self._leave(slots, is_free=attempt.forgiven)
 

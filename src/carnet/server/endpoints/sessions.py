@@ -73,20 +73,18 @@ async def begin_session(request: Request) -> Response:
     is_new = service.outbox.is_open and not (
         device or await service.throttle.is_familiar(name, origin.address)
     )
-    try:
-        signed_in = await sign_in(service, name, given.password, origin, device, given.code)
-    except SecondFactorNeeded as error:
-        raise RequestRefused(error.code, str(error), 401) from None
-    except SignInRefused as error:
-        raise _refused(error) from None
-    if proof is not None:
-        await use_proof(service, proof)
     thumbprint = "" if proof is None else proof.thumbprint
     new_session = NewSession(FIRST_PARTY, audience, key_thumbprint=thumbprint)
+    signing_in = sign_in(service, name, given.password, origin, device, given.code)
     try:
-        grant = await begin_session_of(
-            service, signed_in, new_session, origin, is_new_device=is_new
-        )
+        async with signing_in as signed_in:
+            if proof is not None:
+                await use_proof(service, proof)
+            grant = await begin_session_of(
+                service, signed_in, new_session, origin, is_new_device=is_new
+            )
+    except SecondFactorNeeded as error:
+        raise RequestRefused(error.code, str(error), 401) from None
     except SignInRefused as error:
         raise _refused(error) from None
     SIGN_INS.labels("accepted").inc()

@@ -249,8 +249,9 @@ async def _sign_in(request: Request, found: Arrived, account: Account) -> Respon
     service: Service = request.app.state.service
     device = known_device(request, account.username)
     try:
-        proved = await complete(service, found.signed_in(account), origin_of(request), device)
-        return await enter(request, proved, found.following)
+        proved = found.signed_in(account)
+        async with complete(service, proved, origin_of(request), device) as signed_in:
+            return await enter(request, signed_in, found.following)
     except SecondFactorNeeded as needed:
         return ask_second_step(request, needed, found.following)
     except SignInRefused as error:

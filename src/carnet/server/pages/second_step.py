@@ -64,8 +64,9 @@ async def take_code(request: Request) -> Response:
         return _begin_again(request, following)
     device = known_device(request, proved.account.username)
     try:
-        signed_in = await complete(service, proved, origin_of(request), device, form["code"])
-        response = await enter(request, signed_in, following)
+        completing = complete(service, proved, origin_of(request), device, form["code"])
+        async with completing as signed_in:
+            response = await enter(request, signed_in, following)
         if form["remember"]:
             await remember_browser(request, response, signed_in.account)
     except SecondFactorNeeded as needed:

@@ -118,11 +118,11 @@ async def sign_in(request: Request) -> Response:
         name = await service.addresses.username_of(username)
         device = known_device(request, name)
         remembered = remembered_secret(request)
-        signed_in = await prove(
+        async with prove(
             service, name, password, origin_of(request), device, remembered=remembered
-        )
-        next_page = await leading_to_offer(request, form, signed_in, following)
-        return await enter(request, signed_in, next_page)
+        ) as signed_in:
+            next_page = await leading_to_offer(request, form, signed_in, following)
+            return await enter(request, signed_in, next_page)
     except SecondFactorNeeded as needed:
         return ask_second_step(request, needed, following)
     except SignInRefused as error:

@@ -60,7 +60,8 @@ async def sign_up(request: Request) -> Response:
                 raise
             # The form may have been sent twice: then the password is right, too.
             device = known_device(request, username)
-            signed_in = await sign_in(service, username, password, origin, device)
+            async with sign_in(service, username, password, origin, device) as signed_in:
+                return await enter(request, signed_in, following)
         return await enter(request, signed_in, following)
     except SecondFactorNeeded as needed:
         return ask_second_step(request, needed, following)

@@ -17,6 +17,7 @@ token that was presented is judged:
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from carnet.errors import InvalidToken
 from carnet.server.accounts.account_record import Account, account_of, account_standing
@@ -58,6 +59,20 @@ __all__ = [
 MAX_USER_AGENT = 256
 TOUCH_AFTER = 300 * SECOND
 
+T = TypeVar("T")
+
+
+def _nothing() -> Transaction[None]:
+    yield from ()
+
+
+def _both(
+    work: Callable[[], Transaction[T]], besides: Callable[[], Transaction[None]]
+) -> Transaction[T]:
+    result = yield from work()
+    yield from besides()
+    return result
+
 
 class Sessions(SessionEnding):
     """The sessions of the service.
@@ -90,6 +105,7 @@ class Sessions(SessionEnding):
         new: NewSession,
         origin: Origin = SERVICE,
         instead_of: Callable[[str], Transaction[bool]] | None = None,
+        besides: Callable[[], Transaction[None]] = _nothing,
     ) -> Grant | None:
         """Begin a session.
 
@@ -100,6 +116,7 @@ class Sessions(SessionEnding):
             instead_of: takes, in the same transaction, what the session is given for, such as a
                 code, and is told the session's id; it gives False where that was gone. It is asked
                 last: what can't bring a session is not used up.
+            besides: is done in the same transaction, whether or not a session begins.
 
         Returns:
             The session; None where the account has changed since it was read, where the login has
@@ -147,7 +164,7 @@ class Sessions(SessionEnding):
                 yield from record(now, Event.SESSION_BEGUN, origin, reason=new.client_id, **about)
             return bool(rows)
 
-        if not await self._store.transact(work):
+        if not await self._store.transact(lambda: _both(work, besides)):
             return None
         return Grant(
             session_id=session_id,
@@ -209,6 +226,7 @@ class Sessions(SessionEnding):
         amr: str = "pwd",
         authenticated_at: int | None = None,
         identified: Identified = HERE,
+        besides: Callable[[], Transaction[None]] = _nothing,
     ) -> Renewed | None:
         """Carry a session on for the account that has just proved again that it is its own.
 
@@ -223,6 +241,7 @@ class Sessions(SessionEnding):
             amr: how, names of RFC 8176 with spaces between them.
             authenticated_at: when the password was given, in microseconds since 1970; None is now.
             identified: which provider has said whose it is.
+            besides: is done in the same transaction, where the text is a session's token.
 
         Returns:
             What it is now; None where there is no such session of this account, or where the
@@ -263,7 +282,7 @@ class Sessions(SessionEnding):
             yield from record(now, Event.SESSION_RENEWED, origin, **about)
             return renewed
 
-        renewed = await self._store.transact(work)
+        renewed = await self._store.transact(lambda: _both(work, besides))
         if renewed is None:
             return None
         text = self._mint(token.at(renewed.generation))

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from carnet.browser.headers import joined
 from carnet.browser.origin import comes_from_own_pages
 from carnet.server.accounts.accounts import Account
+from carnet.server.accounts.throttle import giving_back
 from carnet.server.service import Service
 from carnet.server.sessions.session_record import HERE, Identified
 from carnet.server.sessions.sessions import BROWSER, NewSession
@@ -96,11 +97,12 @@ async def begin(
     """
     service: Service = request.app.state.service
     origin = origin_of(request)
-    before, (account, amr, authenticated_at, identified) = held_session(request), signed_in
+    before = held_session(request)
+    account, amr, authenticated_at, identified, attempts = signed_in
     if await is_over_at_provider(service, identified):
         raise account_changing()
     renewed = await service.sessions.renew(
-        before, account, BROWSER, origin, amr, authenticated_at, identified
+        before, account, BROWSER, origin, amr, authenticated_at, identified, giving_back(attempts)
     )
     if renewed is not None:
         await check_at_provider(service, identified, renewed.session_id, origin)

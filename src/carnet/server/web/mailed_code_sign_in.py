@@ -37,4 +37,6 @@ async def sign_in_with_code(service: Service, page: str, code: str, origin: Orig
         about = "wrong_code", None if account is None else account.id
         await write_down(service, Event.SIGN_IN_REFUSED, *about, origin, cause="wrong_mailed_code")
         raise SignInRefused("the code is wrong, too old, or was used before", "code_wrong")
-    return await complete(service, SignedIn(account, MAILED_CODE, service.clock()), origin)
+    proved = SignedIn(account, MAILED_CODE, service.clock())
+    async with complete(service, proved, origin) as signed_in:
+        return signed_in

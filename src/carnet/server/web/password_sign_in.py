@@ -77,12 +77,14 @@ class SignedIn(NamedTuple):
         amr: how, names of RFC 8176 with spaces between them.
         authenticated_at: when the first factor was proved, in microseconds since 1970.
         identified: which provider has said who it is.
+        attempts: that were right, and whose slots the transaction gives back that begins a session.
     """
 
     account: Account
     amr: str
     authenticated_at: int
     identified: Identified = HERE
+    attempts: tuple[Attempt, ...] = ()
 
 
 class SecondFactorNeeded(CarnetError):
@@ -105,6 +107,7 @@ class SecondFactorNeeded(CarnetError):
         self.kinds = kinds
 
 
+@asynccontextmanager
 async def sign_in(
     service: Service,
     username: str,
@@ -113,8 +116,10 @@ async def sign_in(
     device: str = "",
     code: str = "",
     remembered: bytes = b"",
-) -> SignedIn:
-    """Sign somebody in with a username and a password.
+) -> AsyncIterator[SignedIn]:
+    """Sign somebody in with a username and a password, and begin a session within.
+
+    Its transaction gives the slots back; where no session begins, that is done at the end.
 
     Args:
         service: the service.
@@ -129,11 +134,18 @@ async def sign_in(
         SignInRefused: a failure counts against the address and the account.
         SecondFactorNeeded: as ``complete``.
     """
-    found = await _check_password(service, username, password, origin, device)
-    proved = SignedIn(found.account, PASSWORD, service.clock(), found.identified)
-    return await complete(service, proved, origin, device, code, remembered)
+    slots = service.throttle.sign_in(username, origin.address, device)
+    async with in_turn(slots, origin.address) as attempt:
+        found = await _check_password(service, username, password, origin)
+        attempt.succeed()
+        proved = SignedIn(
+            found.account, PASSWORD, service.clock(), found.identified, attempts=(attempt,)
+        )
+        async with complete(service, proved, origin, device, code, remembered) as signed_in:
+            yield signed_in
 
 
+@asynccontextmanager
 async def complete(
     service: Service,
     proved: SignedIn,
@@ -141,8 +153,10 @@ async def complete(
     device: str = "",
     code: str = "",
     remembered: bytes = b"",
-) -> SignedIn:
+) -> AsyncIterator[SignedIn]:
     """Decide whether what somebody has proved is enough, and take the code where there is one.
+
+    A session begins within, as in ``sign_in``.
 
     Args:
         service: the service.
@@ -162,46 +176,47 @@ async def complete(
     least = demanded_of(account.roles, service.settings)
     # Whoever has a second factor is asked for it, whatever else is demanded.
     if reaches(reached, highest(least, ACR_VALUES[bool(kinds)])):
-        return proved
-    if not kinds or not code:
-        remembered_here = service.remembered_browsers.knows
-        if reaches(reached, least) and await remembered_here(account.id, remembered):
-            return proved
-        raise SecondFactorNeeded(proved, kinds)
-    async with in_turn(service.throttle.second_factor(account.id, device)) as attempt:
-        amr = await service.factors.check_code(account, code, origin)
-        if amr is not None:
+        yield proved
+    elif kinds and code:
+        slots = service.throttle.second_factor(account.id, device)
+        async with in_turn(slots, origin.address) as attempt:
+            amr = await _check_code(service, account, code, origin)
             attempt.succeed()
+            attempts = (*proved.attempts, attempt)
+            yield proved._replace(amr=with_second(proved.amr, amr), attempts=attempts)
+    elif reaches(reached, least) and await service.remembered_browsers.knows(
+        account.id, remembered
+    ):
+        yield proved
+    else:
+        raise SecondFactorNeeded(proved, kinds)
+
+
+async def _check_code(service: Service, account: Account, code: str, origin: Origin) -> str:
+    """Give how the code of a second factor proves who it is."""
+    amr = await service.factors.check_code(account, code, origin)
     if amr is None:
         about = "wrong_code", account.id
         await write_down(service, Event.SECOND_FACTOR_REFUSED, *about, origin)
         raise SignInRefused("the code is wrong, or was used before", "code_wrong")
-    return proved._replace(amr=with_second(proved.amr, amr))
+    return amr
 
 
-async def _check_password(
-    service: Service, username: str, password: str, origin: Origin, device: str
-) -> Known:
+async def _check_password(service: Service, username: str, password: str, origin: Origin) -> Known:
     """Give whose a username and a password are: here, or else in a directory.
 
     A directory is asked in every case but that of a password that was right here: how long the
     answer takes tells nothing, and neither does what is answered where one is down.
     """
     try:
-        async with in_turn(service.throttle.sign_in(username, origin.address, device)) as attempt:
-            account = await service.accounts.check(username, password)
-            found = account if isinstance(account, Refusal) else Known(account)
-            if isinstance(found, Refusal) and service.upstream.directories.labels:
-                found = await ask_directories(service, username, password, found, origin)
-            if isinstance(found, Known):
-                attempt.succeed()
+        account = await service.accounts.check(username, password)
+        found = account if isinstance(account, Refusal) else Known(account)
+        if isinstance(found, Refusal) and service.upstream.directories.labels:
+            found = await ask_directories(service, username, password, found, origin)
     except NotFromDirectory as error:
         about = "not_from_directory", error.account_id
         await write_down(service, Event.SIGN_IN_REFUSED, *about, origin, cause=error.cause)
         raise SignInRefused(str(error), error.code, error.seconds) from None
-    except SignInRefused as error:
-        _log.info("sign_in_refused", reason=error.code, address=origin.address)
-        raise
     if isinstance(found, Refusal):
         about = "wrong_username_or_password", found.account_id
         await write_down(service, Event.SIGN_IN_REFUSED, *about, origin, cause=found.reason)
@@ -224,7 +239,9 @@ async def make_account(service: Service, username: str, password: str, origin: O
             if error.code not in ("username_taken", "username_alike"):
                 attempt.forgive()
             raise
-    return await complete(service, SignedIn(account, PASSWORD, service.clock()), origin)
+    proved = SignedIn(account, PASSWORD, service.clock())
+    async with complete(service, proved, origin) as signed_in:
+        return signed_in
 
 
 async def ask_for_account(service: Service, username: str, email: str, origin: Origin) -> None:
@@ -308,8 +325,14 @@ def account_changing() -> SignInRefused:
 
 
 @asynccontextmanager
-async def in_turn(slots: AbstractAsyncContextManager[Attempt]) -> AsyncIterator[Attempt]:
+async def in_turn(
+    slots: AbstractAsyncContextManager[Attempt], address: str = ""
+) -> AsyncIterator[Attempt]:
     """Do something once there is a slot for it; where nobody has time for it, none is taken.
+
+    Args:
+        slots: takes them.
+        address: from where somebody signs in, who is told of in the log where that has to wait.
 
     Raises:
         SignInRefused: ``too_many_failures`` or ``too_busy``.
@@ -321,12 +344,12 @@ async def in_turn(slots: AbstractAsyncContextManager[Attempt]) -> AsyncIterator[
             except TooBusy:
                 attempt.forgive()
                 raise
-    except Delayed as error:
+    except (Delayed, TooBusy) as error:
         SIGN_INS.labels("delayed").inc()
-        raise SignInRefused(str(error), error.code, error.seconds) from None
-    except TooBusy as error:
-        SIGN_INS.labels("delayed").inc()
-        raise SignInRefused(str(error), error.code, 2) from None
+        if address:
+            _log.info("sign_in_refused", reason=error.code, address=address)
+        seconds = error.seconds if isinstance(error, Delayed) else 2
+        raise SignInRefused(str(error), error.code, seconds) from None
 
 
 async def write_down(

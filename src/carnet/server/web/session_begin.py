@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from carnet.server.accounts.throttle import giving_back
 from carnet.server.audit import Origin
 from carnet.server.service import Service
 from carnet.server.sessions.session_record import Identified
@@ -29,7 +30,7 @@ async def begin_session_of(
     *,
     is_new_device: bool = False,
 ) -> Grant:
-    """Begin the session.
+    """Begin the session, and give back what slots were taken for it.
 
     Args:
         service: the service.
@@ -53,7 +54,8 @@ async def begin_session_of(
         return service.notices.of_new_device(account.id, service.clock(), origin)
 
     told = tell if is_new_device else None
-    grant = await service.sessions.begin(account, new, origin, told)
+    besides = giving_back(signed_in.attempts)
+    grant = await service.sessions.begin(account, new, origin, told, besides)
     if grant is None and await service.deletions.keep(account.id, origin):
         grant = await service.sessions.begin(account, new, origin, told)
     if grant is None:
