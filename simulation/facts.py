@@ -208,7 +208,7 @@ class Facts:
         """Give a session's row as it is committed."""
         return self.row("session", session_id)
 
-    def row(self, table: str, *key: str) -> dict[str, Any] | None:
+    def row(self, table: str, *key: str | bytes) -> dict[str, Any] | None:
         """Give a row as it is committed, by its key."""
         return self.names(table, self._rows[table].get((table, *key)))
 

@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from carnet.errors import CarnetError
 from carnet.server.accounts.mailed_codes import CODE_WANTED
-from carnet.server.accounts.one_time_links import CODE, NOT_ME, RESET, VERIFY
+from carnet.server.accounts.one_time_links import CODE, NOT_ME, RESET, VERIFY, _hash
 from carnet.server.accounts.recovery import FORGOTTEN
 from carnet.server.sessions.sessions import FIRST_PARTY, Grant, NewSession
 from carnet.server.store import StoreUnavailable
 from carnet.server.store import statements as sql
-from simulation.ground import PASSWORD
+from simulation.ground import EVERYBODY, PASSWORD
 from simulation.world import MICROSECONDS
 
 if TYPE_CHECKING:
@@ -49,11 +49,12 @@ PROVED: Final = (
 
 
 class Mail(NamedTuple):
-    """A mail in the mailbox."""
+    """A mail in the mailbox, and whose account its link is for; "" where that is gone."""
 
     template: str
     to: str
     values: dict[str, str]
+    account_id: str
 
 
 def claim(people: People) -> Any:
@@ -127,8 +128,22 @@ async def _delivered(process: Process, people: People) -> None:
             elif letter.template == CODE_WANTED:
                 await parts.mailed_codes.answer(row.id, letter)
             else:
-                people.mails.append(Mail(letter.template, letter.to, letter.values))
+                about = letter.template, letter.to, letter.values
+                people.mails.append(Mail(*about, _account_of(process, letter.values)))
                 await process.store.write(sql.REMOVE_MAIL, row.id)
+
+
+def _account_of(process: Process, values: dict[str, str]) -> str:
+    """Give for whom the link of a mail is: a name may be somebody else's by now."""
+    if "link" not in values:
+        return ""
+    row = process.world.facts.row("one_time_link", _hash(_secret(values)))
+    return "" if row is None else str(row["account_id"])
+
+
+def _secret(values: dict[str, str]) -> str:
+    [secret] = parse_qs(urlsplit(values["link"]).query)["secret"]
+    return secret
 
 
 async def _leased(process: Process) -> list[sql.MailRow]:
@@ -149,8 +164,9 @@ def read(people: People) -> Any:
     if mail.template == CODE:
         page = people.world.choices.one_of(people.pages[::-1])
         return _sign_in(people, page, mail.values["code"])
-    [secret] = parse_qs(urlsplit(mail.values["link"]).query)["secret"]
-    name = mail.values["username"]
+    secret, account_id = _secret(mail.values), mail.account_id
+    # Where the account is gone, it lets nobody in, whoever tries.
+    name = people.owner_of(account_id) if account_id else EVERYBODY[0]
     account_id = people.world.ground.accounts[name]
     if mail.template == RESET:
         people.numbers += 1

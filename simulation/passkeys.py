@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 CHALLENGE_ONCE: Final = "a challenge lets somebody in once"
 LAST_WAY: Final = "whoever removes a way in has another"
 
+ITS_OWN: Final = "a passkey lets into the account that it was made for"
 REMOVED_ENDS: Final = "a passkey that goes takes sessions with it"
 
 INVARIANTS: Final = {
@@ -46,6 +47,7 @@ INVARIANTS: Final = {
     "asked",
     CHALLENGE_ONCE: "of all answers with the same challenge one signs in, and none whose counter "
     "was known when it came",
+    ITS_OWN: "whatever the account was merged into since",
     LAST_WAY: "at each commit in which an owner removes a passkey or disconnects a provider, the "
     "account has a password, a passkey or a provider left",
 }
@@ -186,6 +188,8 @@ async def _signed_in(
         if asked.state in facts.challenges:
             facts.violate(CHALLENGE_ONCE, "it was used before")
         facts.challenges[asked.state] = signed
+        if found.account.id != passkey.account_id:
+            facts.violate(ITS_OWN, f"it was {passkey.owner}'s")
         if known and passkey.counts and known[0][1] >= passkey.counter:
             facts.violate(CHALLENGE_ONCE, f"its counter was at {known[0][1]}")
         new = NewSession(FIRST_PARTY, "default")

@@ -142,3 +142,35 @@ def test_a_failover_forgets_the_newest_commits(database):
     assert database.read(VALUES, ()) == [("a", 1), ("b", 0)]
     database.reset()
     assert database.read(VALUES, ()) == [("a", 0), ("b", 0)]
+
+
+@pytest.mark.parametrize("ending", ["commit", "roll_back"])
+def test_a_row_whose_key_becomes_another_goes_and_comes_with_its_unique_value(database, ending):
+    holders = "SELECT account_id, verified_at FROM email_address ORDER BY account_id"
+    before, after = [("gone", 1), ("into", None)], [("into", 1)]
+    for account_id, verified_at in before:
+        values = account_id, "x@example.com", "x@example.com", 0, 0
+        database.connection.execute(ADDRESS, values)
+        database.connection.execute(
+            "UPDATE email_address SET verified_at = $1 WHERE account_id = $2",
+            (verified_at, account_id),
+        )
+    database.keep()
+    one, other = database.begin(), database.begin()
+    database.execute(one, "DELETE FROM email_address WHERE account_id = 'into'", ())
+    database.execute(one, "UPDATE email_address SET account_id = 'into'", ())
+    # What is in SQLite goes to and fro, and the value is one account's each time.
+    for _ in range(2):
+        assert database.execute(other, holders, ()) == before
+        assert database.execute(one, holders, ()) == after
+    waiting = database.execute(other, "UPDATE email_address SET is_primary = 0", ())
+    assert isinstance(waiting, Blocked)
+    getattr(database, ending)(one)
+    database.roll_back(other)
+    expected = after if ending == "commit" else before
+    assert database.read(holders, ()) == expected
+    kept = {key[1] for key in database.rows["email_address"]}
+    assert kept == {account_id for account_id, _ in expected}
+    if ending == "commit":
+        database.lose(1)
+        assert database.read(holders, ()) == before

@@ -33,6 +33,10 @@ QUICK = (
     "a retired key stays published",
     "programs go on with what has ended",
     "the last provider of an account goes",
+    "a merge leaves the account that goes",
+    "another name is told to no verifier",
+    "an assertion is used twice",
+    "a verifier that requires news lets in without",
 )
 
 

@@ -169,6 +169,24 @@ def test_a_sign_in_that_has_ended_does_not_come_back_by_another_clock(office, be
     office(scene)
 
 
+def test_a_session_that_another_has_begun_meanwhile_is_carried_on_by_the_later_sign_in(
+    office, monkeypatch
+):
+    async def scene(office, clock):
+        store = office.service.store
+        await office.link()
+        earlier, later = clock() - 40, clock() - 10
+        found = await office.sign_in("x", earlier)
+        # What was read did not have it yet.
+        await store.write("UPDATE session SET identity_issuer = 'x'")
+        written = f"UPDATE session SET identity_issuer = '{IDP}'"
+        before_it_is_written(office, monkeypatch, written)
+        assert (await office.sign_in("x", later)).session_id == found.session_id
+        assert await store.read("SELECT authenticated_at FROM session") == [(later,)]
+
+    office(scene)
+
+
 def test_a_session_that_has_ended_since_it_was_read_is_not_begun_anew(office, monkeypatch):
     async def scene(office, clock):
         await office.link()

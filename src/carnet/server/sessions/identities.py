@@ -284,6 +284,9 @@ class Identities:
                 # Linked to another account meanwhile, which is not held.
                 raise IdentityRefused("the subject is another account's", code="account_changed")
             if row.session_id is not None:
+                # Another has begun it, perhaps with an earlier sign-in.
+                carried_on = asked.now, origin.address, moment, row.session_id
+                yield sql.CARRY_IDENTITY_SESSION_ON, carried_on
                 return SignedIn(row.session_id, account, moment)
             yield sql.ADD_IDENTITY_SESSION, values
             about = {"account_id": account.id, "session_id": session_id, "reason": asked.issuer}

@@ -135,7 +135,12 @@ class People:
             if len(rows) != 1:
                 return None
             ((account_id,),) = rows
+            # The directory may give the external id to another user at this moment: whoever is
+            # first is waited for, in the order in which the directory's changes lock.
+            yield sql.HOLD_SCIM_USER, (account_id,)
             yield sql.SETTLE_ACCOUNT, (account_id,)
+            if (yield sql.SCIM_ACCOUNTS_OF, (external_id,)) != rows:
+                raise UpstreamRefused("the directory has changed it", code="account_changed")
             for row in (yield sql.ACCOUNT_BY_ID, (account_id,)):
                 if account_of(row).disabled:
                     raise UpstreamRefused("the account is disabled", code="account_disabled")
