@@ -143,6 +143,7 @@ async def _exchanged(
 async def _stopped(process: Process, account_id: str, program: str) -> None:
     about = account_id, program
     before = {one for (one,) in process.world.database.read(LIVING_OF, about)}
+    process.world.facts.of_task(stops=program)
     await process.agents.stop(account_id, program, process.origin)
     after = {one for (one,) in process.world.database.read(LIVING_OF, about)}
     if before & after:
@@ -188,30 +189,36 @@ def _signed_in_at(facts: Facts, row: dict[str, Any]) -> int:
     return facts.begun_at.get(row["id"], 0)
 
 
-def _session_changed(facts: Facts, key: str, old: Any, new: Any, *_more: Any) -> None:
+def _session_changed(
+    facts: Facts, key: str, old: Any, new: Any, _: Any, task: dict[str, Any]
+) -> None:
     if new is None:
         return
     if old is None:
         facts.begun_at[key] = facts.version()
         if new["parent_id"] is not None:
-            _begun(facts, new)
+            _begun(facts, new, task)
         return
     if old["ended_at"] is None and new["ended_at"] is not None:
         left = facts.world.database.read(LIVING_BELOW, (key,))
         if left:
             facts.violate(BELOW, f"session {left[0][0]} lives")
         if new["ended_reason"] == "stopped":
-            facts.stopped[new["account_id"], new["client_id"]] = facts.version()
+            # Whoever ends one session of a program stops it from then on, too; one that begins
+            # elsewhere at the same moment may as well have begun before.
+            stopped = facts.stopped if "stops" in task else facts.ended_programs
+            stopped[new["account_id"], new["client_id"]] = facts.version()
     elif new["parent_id"] is not None and not _covers(new["scope"], old["scope"]):
         facts.violate(SHOWN, f"{old['scope']} became {new['scope']}")
 
 
-def _begun(facts: Facts, new: dict[str, Any]) -> None:
+def _begun(facts: Facts, new: dict[str, Any], task: dict[str, Any]) -> None:
     parent = facts.session(new["parent_id"])
     if parent is None or parent["ended_at"] is not None:
         facts.violate(BELOW, "it begins below one that has ended")
-    stopped = facts.stopped.get((new["account_id"], new["client_id"]), -1)
-    if stopped >= _signed_in_at(facts, new):
+    about, signed_in = (new["account_id"], new["client_id"]), _signed_in_at(facts, new)
+    ended = facts.ended_programs.get(about, -1)
+    if facts.stopped.get(about, -1) >= signed_in or task.get("since", 0) >= ended >= signed_in:
         facts.violate(STOPPED, f"{new['client_id']} has session {new['id']}")
 
 

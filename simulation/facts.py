@@ -178,9 +178,11 @@ class Facts:
         self._never = world.ground.never
         self.links: dict[str, int] = {}
         self.links_over: dict[str, list[tuple[int, int]]] = {}
-        # Of programs: after how many commits sessions had begun, and programs were stopped.
+        # Of programs: after how many commits sessions had begun, programs were stopped,
+        # and a session of one was ended.
         self.begun_at: dict[str, int] = {}
         self.stopped: dict[tuple[str, str], int] = {}
+        self.ended_programs: dict[tuple[str, str], int] = {}
         self.tokens_revoked_of: set[str] = set()
         # Of passkeys: the challenges that were used. Of providers: who came with which session
         # there, and which are over.

@@ -22,7 +22,7 @@ from carnet.server.audit import OPERATOR
 from carnet.server.keys.master_key import MasterKey
 from carnet.server.keys.signing_keys import SigningKeys
 from simulation.ground import SETTINGS
-from simulation.world import MICROSECONDS, PATIENCE
+from simulation.world import PATIENCE
 
 if TYPE_CHECKING:
     from simulation.facts import Facts
@@ -228,9 +228,6 @@ def _look_for_retired(process: Process, retired: Iterable[str]) -> None:
 def _key_changed(facts: Facts, key: str, old: Any, new: Any, _: Any, task: dict[str, Any]) -> None:
     if new is None:
         return
-    if old is None and facts.world.unix() - new["created_at"] / MICROSECONDS > PATIENCE + CLOCKS:
-        # It was not seen while its transaction was open: longer than any statement may take.
-        facts.world.people.is_hurried = True
     if old is None and "at_once" in task:
         facts.keys_at_once[key] = facts.version(), facts.world.loop.now
     if new["retired_at"] is not None:
