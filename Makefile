@@ -140,7 +140,7 @@ DEBIAN := curl softhsm2 chromium chromium-headless-shell nginx-light wrk pgbounc
 	@$(BIN)/pip install --quiet --no-deps --require-hashes -r .venv/uv.lock
 	@index="$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}"; \
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $${index:+--default-index "$$index"} \
-	  --no-deps --require-hashes --compile-bytecode -r $< 2>/dev/null \
-	  || $(BIN)/pip install --quiet --no-deps --require-hashes -r $<
+	  --no-deps --require-hashes --compile-bytecode -r requirements-dev.lock 2>/dev/null \
+	  || $(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
 	@$(WHOLE)
 	@touch $@

@@ -166,7 +166,7 @@ MUTANTS: Final = (
     Mutant(
         "an end that no verifier hears of",
         ENDING,
-        "yield from self._revocations.revoke_session(session_id, now)",
+        "yield from self._revocations.revoke_session(session_id)",
         "yield from ()",
     ),
     Mutant(
@@ -186,7 +186,7 @@ MUTANTS: Final = (
     Mutant(
         "signing out everywhere tells no verifier",
         ENDING,
-        "yield from self._revocations.revoke_older_versions(account_id, version, now)",
+        "yield from self._revocations.revoke_older_versions(account_id, version)",
         "yield from ()",
     ),
     Mutant(
@@ -263,7 +263,7 @@ MUTANTS: Final = (
     Mutant(
         "disabling tells no verifier",
         ACCOUNTS,
-        "            yield from self._revocations.revoke_older_versions(account_id, version, now)\n"
+        "            yield from self._revocations.revoke_older_versions(account_id, version)\n"
         "            yield from record(now, Event.ACCOUNT_DISABLED",
         "            yield from record(now, Event.ACCOUNT_DISABLED",
         about="ACCOUNTS",
@@ -279,7 +279,7 @@ MUTANTS: Final = (
         "other roles leave older tokens good",
         ACCOUNTS,
         "                    yield from self._revocations.revoke_older_versions("
-        "account_id, version, now)\n"
+        "account_id, version)\n"
         "                    yield from record(now, event",
         "                    yield from record(now, event",
         about="ACCOUNTS",
@@ -399,7 +399,7 @@ MUTANTS: Final = (
     Mutant(
         "a reset of the factors leaves tokens",
         FACTORS,
-        "yield from self._revocations.revoke_older_versions(account_id, version, now)",
+        "yield from self._revocations.revoke_older_versions(account_id, version)",
         "yield from ()",
         about="FACTORS",
     ),
@@ -654,7 +654,7 @@ MUTANTS: Final = (
     Mutant(
         "that somebody leaves is told to no verifier",
         DELETION,
-        "yield from self._revocations.revoke_older_versions(account_id, version, now)",
+        "yield from self._revocations.revoke_older_versions(account_id, version)",
         "yield from ()",
         about="DELETIONS",
     ),
@@ -811,7 +811,7 @@ MUTANTS: Final = (
         "of a chain of programs the first alone ends",
         ENDING,
         'yield from self.revoking(agent_id, account_id, "ended_with_parent", now, origin)',
-        "yield from self._revocations.revoke_session(agent_id, now)",
+        "yield from self._revocations.revoke_session(agent_id)",
         about="AGENTS",
     ),
     Mutant(
@@ -856,7 +856,7 @@ MUTANTS: Final = (
         "a stop leaves what other programs do with its tokens",
         AGENTS,
         'yield from self._ending.revoking(session_id, account_id, "stopped", now, origin)',
-        "yield from self._ending._revocations.revoke_session(session_id, now)",
+        "yield from self._ending._revocations.revoke_session(session_id)",
         about="AGENTS",
     ),
     Mutant(
@@ -1032,7 +1032,7 @@ MUTANTS: Final = (
         "another name is told to no verifier",
         ACCOUNTS,
         "                yield from self._revocations.revoke_older_versions("
-        "account_id, version, now)\n"
+        "account_id, version)\n"
         '                about = {"account_id": account_id, "reason": f"{row.username}',
         '                about = {"account_id": account_id, "reason": f"{row.username}',
         about="RENAMES",
@@ -1136,7 +1136,7 @@ MUTANTS: Final = (
     Mutant(
         "a merge tells no verifier",
         DELETION,
-        "yield from self._revocations.revoke_older_versions(account_id, version, now)",
+        "yield from self._revocations.revoke_older_versions(account_id, version)",
         "yield from ()",
         about="MERGES",
     ),

@@ -21,9 +21,8 @@ def figure(name):
 
 async def revoke(service, count):
     for number in range(count):
-        now = service.clock()
         await service.store.transact(
-            lambda number=number, now=now: service.revocations.revoke_token(f"t{number}", now)
+            lambda number=number: service.revocations.revoke_token(f"t{number}")
         )
     await service.background.follow()
 

@@ -1,5 +1,7 @@
 """What is revoked, as the service itself and its administrators ask for it."""
 
+import pytest
+
 from carnet.server.audit import OPERATOR
 from carnet.server.sessions.sessions import NewSession
 
@@ -7,7 +9,7 @@ from carnet.server.sessions.sessions import NewSession
 async def revoke(service, *token_ids):
     def work():
         for token_id in token_ids:
-            yield from service.revocations.revoke_token(token_id, service.clock())
+            yield from service.revocations.revoke_token(token_id)
 
     await service.store.transact(work)
 
@@ -49,3 +51,38 @@ def test_an_account_leaves_one_client_with_the_sessions_there(play):
         return left == [there.session_id], revoked == [here.session_id]
 
     assert play(scene) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        lambda service, account, grant: service.sessions.end(grant.session_id, "ended", OPERATOR),
+        lambda service, account, grant: service.sessions.end_all(account.id, "ended", OPERATOR),
+        lambda service, account, grant: service.sessions.revoke_token("a", None, OPERATOR),
+        lambda service, account, grant: service.accounts.set_roles(account.id, ("b",), OPERATOR),
+        lambda service, account, grant: service.accounts.set_password(
+            account.id, "another-boat-harbour", OPERATOR
+        ),
+        lambda service, account, grant: service.accounts.rename(account.id, "eve", OPERATOR),
+        lambda service, account, grant: service.deletions.delete(account.id, OPERATOR),
+    ],
+    ids=["session", "all sessions", "token", "roles", "password", "name", "account"],
+)
+def test_an_entry_that_waits_for_its_turn_outlives_every_token_of_until_then(
+    play, monkeypatch, ending
+):
+    async def scene(service, clock):
+        account = await service.accounts.create("ada", "paper-boat-harbour")
+        grant = await service.sessions.begin(account, NewSession("carnet", "default"))
+        transact = service.store.transact
+
+        async def after_a_while(work):
+            clock.advance(3600)
+            return await transact(work)
+
+        monkeypatch.setattr(service.store, "transact", after_a_while)
+        await ending(service, account, grant)
+        rows = await service.store.read("SELECT MIN(expires_at) FROM revocation")
+        return rows[0][0] - clock() >= service.settings.access_token_lifetime * 1_000_000
+
+    assert play(scene)

@@ -15,8 +15,8 @@ PROGRAM = Path(__file__).with_name("killed.py")
 ISSUER = "http://127.0.0.1:1"
 # How many statements each operation has: BEGIN, SAVEPOINT, its own, RELEASE, COMMIT.
 ROTATION, SIGN_OUT = 3, 9
-# Of three transactions: slots are taken, given back, and the session begins.
-SIGN_IN = 7 + 8 + 7
+# Of two transactions: slots are taken; and given back, as the session begins.
+SIGN_IN = 7 + 11
 
 
 @pytest.fixture

@@ -245,7 +245,7 @@ class Accounts:
                 yield from self.renaming(account_id, username, now, origin)
             for statement, text, event in texts:
                 for (version,) in (yield statement, (text, account_id)):
-                    yield from self._revocations.revoke_older_versions(account_id, version, now)
+                    yield from self._revocations.revoke_older_versions(account_id, version)
                     yield from record(now, event, origin, account_id=account_id, reason=text)
             if disabled:
                 yield from self.disabling(account_id, now, origin)
@@ -446,7 +446,7 @@ class Accounts:
                 if other.id != account_id:
                     raise _username_taken(name, is_same=other.username == name)
             for (version,) in (yield sql.RENAME_ACCOUNT, (name, shape, account_id)):
-                yield from self._revocations.revoke_older_versions(account_id, version, now)
+                yield from self._revocations.revoke_older_versions(account_id, version)
                 about = {"account_id": account_id, "reason": f"{row.username} {name}"}
                 yield from record(now, Event.ACCOUNT_RENAMED, origin, **about)
                 yield from self._notices.tell(account_id, "renamed", now, origin, name)
@@ -488,7 +488,7 @@ class Accounts:
         yield sql.VOID_LINKS, (voided(now), account_id, NOT_ME)
         yield sql.END_SESSIONS_OF_ACCOUNT, (now, "password_changed", account_id, kept)
         yield sql.FORGET_BROWSERS, (account_id,)
-        yield from self._revocations.revoke_older_versions(account_id, version, now)
+        yield from self._revocations.revoke_older_versions(account_id, version)
         yield from record(now, Event.PASSWORD_CHANGED, origin, account_id=account_id)
         if tell:
             yield from self._notices.tell(account_id, "password_changed", now, origin)
@@ -498,7 +498,7 @@ class Accounts:
         for (version,) in (yield sql.DISABLE_ACCOUNT, (now, account_id)):
             yield sql.VOID_LINKS, (voided(now), account_id, NOT_ME)
             yield sql.END_SESSIONS_OF_ACCOUNT, (now, "account_disabled", account_id, "")
-            yield from self._revocations.revoke_older_versions(account_id, version, now)
+            yield from self._revocations.revoke_older_versions(account_id, version)
             yield from record(now, Event.ACCOUNT_DISABLED, origin, account_id=account_id)
 
     def enabling(self, account_id: str, now: int, origin: Origin) -> Transaction[None]:

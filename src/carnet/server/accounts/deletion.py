@@ -187,4 +187,4 @@ class Deletions:
         self, account_id: str, version: int, reason: str, now: int
     ) -> Transaction[None]:
         yield sql.END_SESSIONS_OF_ACCOUNT, (now, reason, account_id, "")
-        yield from self._revocations.revoke_older_versions(account_id, version, now)
+        yield from self._revocations.revoke_older_versions(account_id, version)

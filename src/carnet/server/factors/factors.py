@@ -357,7 +357,7 @@ class Factors:
         yield sql.END_SESSIONS_OF_ACCOUNT, (now, "factor_removed", account_id, kept)
         yield sql.FORGET_BROWSERS, (account_id,)
         for (version,) in (yield sql.RAISE_VERSION, (account_id,)):
-            yield from self._revocations.revoke_older_versions(account_id, version, now)
+            yield from self._revocations.revoke_older_versions(account_id, version)
 
     async def _add(
         self, account: Account, row: sql.AddFactor, origin: Origin, *, first: bool

@@ -82,24 +82,24 @@ class Revocations:
         self._clock = clock
         self._kept = (settings.access_token_lifetime + MARGIN_SECONDS) * SECOND
 
-    def revoke_session(self, session_id: str, now: int) -> Transaction[None]:
+    def revoke_session(self, session_id: str) -> Transaction[None]:
         """Refuse the tokens of a session, as a part of the caller's transaction."""
-        yield from self._add("sid", session_id, None, now)
+        yield from self._add("sid", session_id, None)
 
-    def revoke_older_versions(self, account_id: str, version: int, now: int) -> Transaction[None]:
+    def revoke_older_versions(self, account_id: str, version: int) -> Transaction[None]:
         """Refuse the tokens of an account that are older than a version, as such a part too.
 
         Some may call it otherwise; verifiers know it by what stands in the tokens.
         """
-        yield from self._add("sub", account_id, version, now)
-        for (subject,) in (yield sql.SUBJECTS_OF_ACCOUNT, (account_id, now)):
+        yield from self._add("sub", account_id, version)
+        for (subject,) in (yield sql.SUBJECTS_OF_ACCOUNT, (account_id, self._clock())):
             # Whatever else stands there stands in no token.
             if isinstance(subject, str) and len(subject) <= LONGEST_SUBJECT:
-                yield from self._add("sub", subject, version, now)
+                yield from self._add("sub", subject, version)
 
-    def revoke_token(self, token_id: str, now: int) -> Transaction[None]:
+    def revoke_token(self, token_id: str) -> Transaction[None]:
         """Refuse one token, as such a part too."""
-        yield from self._add("jti", token_id, None, now)
+        yield from self._add("jti", token_id, None)
 
     async def is_token_revoked(self, token_id: str) -> bool:
         """Tell whether one token, by itself, is refused."""
@@ -119,7 +119,8 @@ class Revocations:
         newest = max([latest, *(entry.seq for entry in entries)])
         return NewestRevocations(newest, [entry for entry in entries if entry.is_whole])
 
-    def _add(self, kind: str, value: str, version: int | None, now: int) -> Transaction[None]:
+    def _add(self, kind: str, value: str, version: int | None) -> Transaction[None]:
         seq = yield from next_number("revocation")
-        entry = Revocation(seq, kind, value, version, now + self._kept)
+        # As long as the tokens that may have been issued while this transaction waited.
+        entry = Revocation(seq, kind, value, version, self._clock() + self._kept)
         yield sql.ADD_REVOCATION, entry

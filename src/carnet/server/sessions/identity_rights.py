@@ -76,7 +76,7 @@ def replace_rights(
             (sql.SET_CLAIMS, claims_text({**kept, **rights.claims}), Event.CLAIMS_CHANGED),
         ):
             for (version,) in (yield statement, (text, account.id)):
-                yield from revocations.revoke_older_versions(account.id, version, now)
+                yield from revocations.revoke_older_versions(account.id, version)
                 yield from record(now, event, origin, account_id=account.id, reason=text)
 
 

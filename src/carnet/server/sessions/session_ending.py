@@ -70,7 +70,7 @@ class SessionEnding:
                 yield from record(now, Event.SESSION_ENDED, origin, **about)
             for (version,) in versions:
                 # One entry for the account instead of one for each session.
-                yield from self._revocations.revoke_older_versions(account_id, version, now)
+                yield from self._revocations.revoke_older_versions(account_id, version)
             return len(ended)
 
         return await self._store.transact(work)
@@ -85,7 +85,7 @@ class SessionEnding:
                 # and then finds the token revoked.
                 yield sql.SETTLE_SESSION, (session_id,)
                 yield from self._ending_agents(session_id, now, origin)
-            yield from self._revocations.revoke_token(token_id, now)
+            yield from self._revocations.revoke_token(token_id)
 
         await self._store.transact(work)
 
@@ -140,7 +140,7 @@ class SessionEnding:
         about = {"account_id": account_id, "session_id": session_id, "reason": reason}
         yield from record(now, Event.SESSION_ENDED, origin, **about)
         yield from self._ending_agents(session_id, now, origin)
-        yield from self._revocations.revoke_session(session_id, now)
+        yield from self._revocations.revoke_session(session_id)
 
     def _ending_agents(self, session_id: str, now: int, origin: Origin) -> Transaction[None]:
         """End the sessions that were begun with a session's tokens, and so on down.
