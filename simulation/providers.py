@@ -125,7 +125,8 @@ def _look_for_over(facts: Facts, said: Asserted) -> None:
         row = facts.session(session_id)
         if row is None or row["ended_at"] is not None:
             continue
-        if session_id not in facts.kept or row["identity_issuer"] is not None:
+        has_disconnected = session_id in facts.kept and row["identity_issuer"] is None
+        if not has_disconnected:
             facts.violate(OVER, f"session {session_id} lives")
 
 

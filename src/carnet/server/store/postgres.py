@@ -282,8 +282,8 @@ class PostgresStore:
         change at once make a queue. At the stricter levels each of them would have to begin anew.
         So a transaction changes, and thereby locks, the row that it decides by.
 
-        A process that stands still, as one that is stopped or whose machine sleeps, keeps neither
-        its locks from all others, nor does it commit much later what it has decided before.
+        PostgreSQL undoes it where nothing more comes for too long: a process that was stopped, or
+        whose machine sleeps, keeps no locks, and does not commit much later what it decided before.
         """
         again = {"if_lost": 2, "if_overtaken": 2}
         steps = work()
